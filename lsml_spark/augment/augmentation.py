@@ -1,0 +1,14 @@
+"""Augmentation: a pure function of a batch of samples and one seed per sample."""
+
+import numpy as np
+import pyarrow as pa
+
+from lsml_spark.core.config import Component
+
+
+class Augmentation(Component):
+    """Base of the augmentations. The label, key, id and weight of a sample are never touched."""
+
+    def apply(self, samples: pa.RecordBatch, row_seeds_N: np.ndarray) -> pa.RecordBatch:
+        """The same samples in the same order with changed features; `row_seeds_N` is uint64, one per sample."""
+        raise NotImplementedError

@@ -1,0 +1,161 @@
+"""`lsml`: run, backfill, status, report and verify nightly pipelines."""
+
+import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from lsml_spark.core.config import did_you_mean
+from lsml_spark.core.errors import ConfigError
+from lsml_spark.flow import log, night, screens, verify
+from lsml_spark.flow.guard import guarded
+from lsml_spark.flow.layout import Runs
+from lsml_spark.flow.lock import locked
+from lsml_spark.flow.pipeline import STAGES, Pipeline
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+Config = Annotated[Path, typer.Argument(help="The pipeline's YAML.", show_default=False)]
+Date = Annotated[str, typer.Option("--date", help="Logical date, YYYY-MM-DD.", show_default=False)]
+SomeDate = Annotated[str | None, typer.Option("--date", help="Only this logical date, YYYY-MM-DD.", show_default=False)]
+Root = Annotated[Path, typer.Option("--root", help="Folder of all runs.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a key of the YAML, e.g. select.budget=0.3.", show_default=False),
+]
+Stage = Annotated[str | None, typer.Option(help=f"One of {', '.join(STAGES)}.", show_default=False)]
+RUNS = Path("runs")
+
+
+@app.command()
+def run(
+    config: Config,
+    date: Date,
+    first: Annotated[
+        str | None,
+        typer.Option("--from", help="Run this stage and what follows even if up to date.", show_default=False),
+    ] = None,
+    last: Annotated[str | None, typer.Option("--until", help="Stop after this stage.", show_default=False)] = None,
+    overrides: Set = None,
+    root: Root = RUNS,
+) -> None:
+    """Run what is not done of one night."""
+    with guarded():
+        pipeline, runs = _open(config, root, overrides)
+        day = parse_date(date)
+        for stage in filter(None, (first, last)):
+            _known_stage(stage)
+        with writing(runs):
+            ran = night.run(night.Night(pipeline, runs, day), first, last)
+        console = Console()
+        console.print(f"{day}: {', '.join(ran)} done" if ran else f"{day}: nothing to do, every stage is up to date")
+        screens.tell_where(console, runs)
+
+
+@app.command()
+def backfill(
+    config: Config,
+    first: Annotated[str, typer.Option("--from", help="First logical date.", show_default=False)],
+    last: Annotated[str, typer.Option("--to", help="Last logical date, included.", show_default=False)],
+    overrides: Set = None,
+    root: Root = RUNS,
+) -> None:
+    """Run the nights from one date to another in order; days without raw files are left out."""
+    with guarded():
+        pipeline, runs = _open(config, root, overrides)
+        start, end = parse_date(first, "--from"), parse_date(last, "--to")
+        if end < start:
+            raise ConfigError(f"--to {end} is before --from {start}")
+        days = [start + datetime.timedelta(days=i) for i in range((end - start).days + 1)]
+        trading = [day for day in days if pipeline.raw_files(day)]
+        if not trading:
+            raise ConfigError(f"no raw file for any day from {start} to {end}; see raw.folder in {config}")
+        with writing(runs):
+            done = {day: night.run(night.Night(pipeline, runs, day)) for day in trading}
+        console = Console()
+        if not any(done.values()):
+            console.print(f"{len(trading)} nights: nothing to do, every stage is up to date")
+        screens.results(console, runs, trading)
+        screens.tell_where(console, runs)
+
+
+@app.command()
+def status(config: Config, date: SomeDate = None, root: Root = RUNS) -> None:
+    """Show which stage of which night stands where."""
+    with guarded():
+        _, runs = _open(config, root)
+        screens.status(Console(), runs, _dates(runs, date))
+
+
+@app.command()
+def report(config: Config, date: SomeDate = None, root: Root = RUNS) -> None:
+    """Write the report anew and say where it is."""
+    with guarded():
+        pipeline, runs = _open(config, root)
+        with writing(runs):
+            for day in _dates(runs, date):
+                if runs.source(day, "quality"):
+                    night.report(night.Night(pipeline, runs, day))
+            night.publish(night.Night(pipeline, runs, datetime.date.min))
+        screens.tell_where(Console(), runs)
+
+
+@app.command("verify")
+def verify_(config: Config, date: SomeDate = None, root: Root = RUNS) -> None:
+    """Recount every row, check every checksum and every input; exit code 6 and the file's name where something is off."""
+    with guarded():
+        _, runs = _open(config, root)
+        checked = verify.verify(runs, _dates(runs, date))
+        Console().print(
+            f"{checked.stages} stages, {checked.files} files, {checked.bytes / 1e6:.1f} MB: every checksum, input and row count is right"
+        )
+
+
+def _open(config: Path, root: Path, overrides: list[str] | None = None) -> tuple[Pipeline, Runs]:
+    pipeline = Pipeline(config, overrides or ())
+    runs = Runs(root.resolve(), pipeline.name)
+    log.to_console()
+    return pipeline, runs
+
+
+@contextmanager
+def writing(runs: Runs) -> Iterator[None]:
+    """Hold the lock and write the log while the body changes the runs."""
+    with locked(runs), log.to_file(runs.folder / "lsml.log"):
+        yield
+
+
+def _dates(runs: Runs, date: str | None) -> list[datetime.date]:
+    if date is not None:
+        day = parse_date(date)
+        if day not in runs.dates():
+            raise ConfigError(f"{runs.folder} holds no night of {day}")
+        return [day]
+    if not runs.dates():
+        raise ConfigError(f"{runs.folder} holds no nights yet; begin with `lsml run … --date …`")
+    return runs.dates()
+
+
+def parse_date(text: str, option: str = "--date") -> datetime.date:
+    """YYYY-MM-DD; ConfigError otherwise."""
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{option} {text}: expected a date such as 2011-02-01") from None
+
+
+def _known_stage(stage: str) -> None:
+    if stage not in STAGES:
+        raise ConfigError(f"there is no stage '{stage}'{did_you_mean(stage, STAGES)}")
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Shared ground: config, manifests, ledger, seeds, errors. Imports neither pyspark nor torch."""

@@ -1,0 +1,152 @@
+"""`manifest.json`, written last: a folder without one does not exist.
+
+Two hashes: `identity` covers what the stage produced (rows, files, ledger) and is what later stages depend on, the same
+for every partitioning, retry and machine; `checksum` covers the manifest's own bytes, so that one flipped byte is found.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lsml_spark.core.config import canonical, digest
+from lsml_spark.core.errors import IntegrityError
+from lsml_spark.core.ledger import Ledger
+
+NAME = "manifest.json"
+
+
+@dataclass(frozen=True)
+class File:
+    """A data file: its path relative to the stage folder, bytes, sha256; for Parquet also its rows per row group."""
+
+    path: str
+    bytes: int
+    sha256: str
+    rows: int | None = None
+    row_groups: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A set of Parquet files in the sub-folder `name` of a stage folder.
+
+    `rows_hash` is Σ xxhash64(row) mod 2^64 in hex: the same rows give the same hash in any order, in any files.
+    """
+
+    columns: Mapping[str, str]
+    rows: int
+    rows_hash: str
+    files: list[File]
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a stage read: a stage folder (path relative to the pipeline's runs) by identity, or a raw file by sha256."""
+
+    path: str
+    identity: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything worth knowing about one stage folder. Fields: docs/architecture.md, "Manifest"."""
+
+    stage: str
+    pipeline: str
+    date: str
+    seed: int
+    config: Mapping[str, Any]
+    fingerprint: str
+    inputs: Mapping[str, Input]
+    tables: Mapping[str, Table]
+    files: list[File]
+    ledger: Ledger
+    metrics: Mapping[str, Any]
+    run: Mapping[str, Any]
+
+    @property
+    def config_hash(self) -> str:
+        return digest(self.config)
+
+    @property
+    def identity(self) -> str:
+        """Hash of what was produced; independent of partitioning, timings and host."""
+        return digest(
+            {
+                "stage": self.stage,
+                "date": self.date,
+                "fingerprint": self.fingerprint,
+                "ledger": asdict(self.ledger),
+                "tables": {name: [table.columns, table.rows, table.rows_hash] for name, table in self.tables.items()},
+                "files": sorted([file.path, file.sha256] for file in self.files),
+            }
+        )
+
+    def all_files(self) -> list[File]:
+        return [file for table in self.tables.values() for file in table.files] + list(self.files)
+
+    def write(self, folder: Path) -> None:
+        """Write atomically: either the whole manifest is there or none."""
+        values = {**asdict(self), "config_hash": self.config_hash, "identity": self.identity}
+        values = json.loads(json.dumps(values, allow_nan=False))  # as it will be read: keys are strings, and sorted as such
+        values["checksum"] = digest(values)
+        partial = folder / f".{NAME}.{os.getpid()}"
+        with partial.open("wb") as file:
+            file.write(json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(folder / NAME)
+
+
+def read(folder: Path) -> Manifest | None:
+    """The manifest of a stage folder, None where there is none; IntegrityError where its bytes are not as written."""
+    path = folder / NAME
+    try:
+        raw = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        values = json.loads(raw)
+        checksum = values.pop("checksum")
+        rewritten = json.dumps({**values, "checksum": checksum}, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+        if digest(values) != checksum or rewritten != raw:
+            raise ValueError("its checksum does not match its bytes")
+        identity, _ = values.pop("identity"), values.pop("config_hash")
+        manifest = Manifest(
+            **{
+                **values,
+                "inputs": {name: Input(**item) for name, item in values["inputs"].items()},
+                "tables": {
+                    name: Table(**{**table, "files": [File(**file) for file in table["files"]]}) for name, table in values["tables"].items()
+                },
+                "files": [File(**file) for file in values["files"]],
+                "ledger": Ledger(**values["ledger"]),
+            }
+        )
+        if manifest.identity != identity:
+            raise ValueError("its identity does not match its contents")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise IntegrityError(f"{path}: damaged manifest ({error}); delete the folder {folder} and run the night again") from error
+    return manifest
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of a file's bytes, as hex, in bounded memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def describe(folder: Path, path: Path) -> File:
+    """The File entry of a finished file inside a stage folder."""
+    return File(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=sha256_of(path))
+
+
+def write_json(folder: Path, name: str, value: Any) -> File:
+    """Write `value` as deterministic JSON into a stage folder and describe it."""
+    path = folder / name
+    path.write_bytes(canonical(value) + b"\n")
+    return describe(folder, path)

@@ -1,0 +1,124 @@
+"""The evaluate stage: the new model, the champion and the baselines on the held-out day, the same rows under the same rules.
+
+A label outside a system's vocabulary has probability unseen mass / unseen keys (Good-Turing and Chao 1, from zipf), and
+the labels it knows share the rest; nobody may recommend what is in the basket already.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from lsml_spark.core.config import Strict, component, did_you_mean
+from lsml_spark.core.errors import ConfigError, IntegrityError
+from lsml_spark.core.ledger import Ledger
+from lsml_spark.core.manifest import write_json
+from lsml_spark.core.tables import table_of
+from lsml_spark.core.work import Outcome, Source, Work
+from lsml_spark.evaluate import metrics
+from lsml_spark.evaluate.cooccurrence import Cooccurrence
+from lsml_spark.evaluate.popularity import Popularity
+from lsml_spark.evaluate.system import Baseline, Lists, System
+
+
+class Config(Strict):
+    """`context`: the list column with what is in the basket, null where samples have none."""
+
+    k: int = Field(20, ge=1)
+    context: str | None = "context"
+    baselines: tuple[component(Baseline, "lsml_spark.evaluate"), ...] = (  # type: ignore[valid-type]
+        Popularity(use="popularity"),
+        Cooccurrence(use="cooccurrence"),
+    )
+    batch: int = Field(1024, ge=1)  # rows scored at once
+
+
+def run(work: Work, config: Config) -> Outcome:
+    """Inputs `shard` and `prepare` (test, train), `zipf`, `train`, and `champion` where there is one.
+
+    Writes `metrics.json` and the table `scores`: per test row and system the label's rank and log probability.
+    """
+    test = _read(work.inputs["prepare"], "test").sort_by("sample_id")
+    _refuse_other_rows(test, work.inputs["shard"])
+    if config.context is not None and config.context not in test.column_names:
+        raise ConfigError(f"evaluate.context: prepare.sql gives no column '{config.context}'{did_you_mean(config.context, test.column_names)}")
+    counted = _counts(work.inputs["zipf"])
+    profile = json.loads(work.inputs["zipf"].file("profile.json").read_text())
+    # With no key seen once, Good-Turing says 0; a new key is still not impossible.
+    unseen = {"mass": max(profile["unseen_mass"], 1 / (profile["rows"] + 2)), "keys": max(profile["unseen_keys"], 1.0)}
+    unseen["mass"] = min(unseen["mass"], 0.5)
+    train_count_N = metrics.counts_of(test["key"].to_pylist(), counted)
+    label_N = test["label"].to_numpy().astype(str)
+
+    report: dict[str, Any] = {"champion": None}
+    scores = []
+    for name, system in _systems(work, config).items():
+        rank_N, log_prob_N = score(system, test, config, unseen)
+        report[name] = metrics.by_band(rank_N, log_prob_N, label_N, train_count_N, config.k)
+        scores.append(_scores(test, name, rank_N, log_prob_N, train_count_N))
+    table = table_of(work.folder, "scores", pa.concat_tables(scores))
+    values = {"k": config.k, "rows": test.num_rows, "systems": report, "bands": list(metrics.BANDS), "unseen": unseen}
+    file = write_json(work.folder, "metrics.json", values)
+    overall = {name: {key: m[key] for key in ("log_loss", "recall", "breadth")} for name, m in report.items() if m}
+    rows_in = work.inputs["shard"].manifest.tables["test"].rows
+    return Outcome(Ledger(rows_in, test.num_rows), {"scores": table}, [file], {"rows": test.num_rows, "k": config.k, "systems": overall})
+
+
+def score(system: System, test: pa.Table, config: Config, unseen: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    """(rank (N,) int32, log probability (N,) float64) of every row's label."""
+    ranks, log_probs = [np.empty(0, np.int32)], [np.empty(0)]
+    for rows in test.combine_chunks().to_batches(max_chunksize=config.batch):
+        log_prob_BV = system.log_probs(rows)
+        label_B = system.columns_of(rows["label"])
+        known_B = label_B >= 0
+        own_B = np.where(known_B, log_prob_BV[np.arange(len(label_B)), label_B], 0.0)
+        log_probs.append(metrics.with_unseen(own_B, known_B, unseen["mass"], unseen["keys"]))
+        basket = Lists.of(system, rows[config.context]) if config.context else Lists(*[np.empty(0, np.int64)] * 3)
+        ranks.append(metrics.ranks(log_prob_BV, label_B, (basket.row_T, basket.column_T)))
+    return np.concatenate(ranks), np.concatenate(log_probs)
+
+
+def _systems(work: Work, config: Config) -> dict[str, System]:
+    import torch
+
+    from lsml_spark.evaluate.neural import Neural
+
+    torch.set_num_threads(1)  # a sum over threads changes with their number
+    systems: dict[str, System] = {"model": Neural(work.inputs["train"].folder)}
+    if "champion" in work.inputs:
+        systems["champion"] = Neural(work.inputs["champion"].folder)
+    train = _read(work.inputs["prepare"], "train", ["label", "date", *filter(None, [config.context])])
+    return systems | {baseline.use: baseline.fit(train, config.context) for baseline in config.baselines}
+
+
+def _scores(test: pa.Table, name: str, rank_N: np.ndarray, log_prob_N: np.ndarray, train_count_N: np.ndarray) -> pa.Table:
+    columns = {"sample_id": test["sample_id"], "key": test["key"], "label": test["label"], "system": pa.array([name] * test.num_rows, pa.string())}
+    return pa.table(columns | {"rank": rank_N, "log_prob": log_prob_N, "train_rows": train_count_N})
+
+
+def _read(source: Source, table: str, columns: list[str] | None = None) -> pa.Table:
+    """A whole table; IntegrityError names the file that cannot be read."""
+    parts = []
+    for path in source.files(table):
+        try:
+            parts.append(pq.ParquetFile(path).read(columns=columns))
+        except (OSError, pa.ArrowException) as error:
+            raise IntegrityError(f"{path}: cannot be read ({' '.join(str(error).split())}); run stage {source.manifest.stage} again") from error
+    if not parts:
+        raise IntegrityError(f"{source.folder}: its table '{table}' has no files, so there is nothing to evaluate")
+    return pa.concat_tables(parts)
+
+
+def _counts(zipf: Source) -> dict[str, int]:
+    counts = _read(zipf, "counts")
+    return dict(zip(counts["key"].to_pylist(), counts["count"].to_pylist(), strict=True))
+
+
+def _refuse_other_rows(test: pa.Table, shard: Source) -> None:
+    """The hand-off's test rows and prepare's are the same samples."""
+    ids = _read(shard, "test", ["sample_id"])["sample_id"].combine_chunks()
+    if ids.sort().to_pylist() != test["sample_id"].to_pylist():
+        raise IntegrityError(f"{shard.folder}: its test rows are not those of the prepare stage; run features and shard again")

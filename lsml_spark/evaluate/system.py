@@ -1,0 +1,56 @@
+"""What is compared: anything that turns rows into probabilities over the labels it knows."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lsml_spark.core.config import Component
+
+
+class System:
+    """`labels`: what it knows, in the order of its columns."""
+
+    labels: list[str]
+
+    def log_probs(self, rows: pa.RecordBatch) -> np.ndarray:
+        """Log probabilities over `labels`, shape (B, V), float64; each row's probabilities sum to 1."""
+        raise NotImplementedError
+
+    @cached_property
+    def _known(self) -> pa.Array:
+        return pa.array(self.labels, pa.string())
+
+    def columns_of(self, values: pa.Array) -> np.ndarray:
+        """Column of each value, -1 where it is unknown or NULL; shape (values,), int64."""
+        found = pc.index_in(values.cast(pa.string()), value_set=self._known, skip_nulls=True)
+        return pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Lists of labels as (row, column) pairs of what a system knows, with each item's distance from its list's end."""
+
+    row_T: np.ndarray
+    column_T: np.ndarray
+    distance_T: np.ndarray
+
+    @classmethod
+    def of(cls, system: System, lists: pa.Array) -> "Lists":
+        """From a list<string> column."""
+        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+        row = np.repeat(np.arange(len(lists)), lengths)
+        distance = np.repeat(np.cumsum(lengths), lengths) - 1 - np.arange(len(row))
+        column = system.columns_of(lists.flatten())
+        known = column >= 0
+        return cls(row[known], column[known], distance[known])
+
+
+class Baseline(Component):
+    """Base of the baselines' configs. They get the whole training window, not only the rows that were selected."""
+
+    def fit(self, train: pa.Table, context: str | None) -> System:
+        """From the training samples: `label`, `date`, and the list column named by `context`."""
+        raise NotImplementedError

@@ -1,0 +1,105 @@
+"""The features stage: fit each column's transform on the training rows, apply it to training and test rows alike."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, IntegerType, StructField, StructType
+
+from lsml_spark.core.config import Strict, component, did_you_mean
+from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.ledger import Ledger
+from lsml_spark.core.manifest import write_json
+from lsml_spark.core.work import Outcome, Work
+from lsml_spark.data.encode import encode
+from lsml_spark.features.transform import Transform
+from lsml_spark.spark import tables
+from lsml_spark.spark.session import session
+
+CARRIED = ["sample_id", "key"]  # for error messages, and for metrics by key frequency
+
+
+class Config(Strict):
+    """`columns`: the transform of the label and of every feature; columns of the samples not named here are left out."""
+
+    columns: dict[str, component(Transform, "lsml_spark.features")]  # type: ignore[valid-type]
+    label: str = "label"
+
+
+def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcome:
+    """Inputs `augment` (train) and `prepare` (test). Writes both encoded, and `encoders.json`."""
+    spark = spark or session()
+    train = tables.read(spark, work.inputs["augment"], table="train")
+    test = tables.read(spark, work.inputs["prepare"], table="test")
+    _refuse_unknown_columns(config, train.columns)
+    fitted = fit(train, config)
+    encoders = {"label": config.label, "columns": fitted}
+
+    names = list(config.columns)
+    test = test.withColumn("weight", F.lit(1.0))
+    encoded = {
+        "train": _encoded(train.select(*CARRIED, *names, "weight", "keep_rate"), encoders),
+        "test": _encoded(test.select(*CARRIED, *names, "weight").withColumn("keep_rate", F.lit(1.0)), encoders),
+    }
+    both = encoded["train"].withColumn("__table", F.lit("train")).unionByName(encoded["test"].withColumn("__table", F.lit("test")))
+    columns = {"train": [*CARRIED, *names, "weight", "keep_rate"], "test": [*CARRIED, *names, "weight"]}
+    written = tables.write(both, work.folder, columns, route=F.col("__table"))
+    rows_in = work.inputs["augment"].manifest.ledger.rows_out + work.inputs["prepare"].manifest.tables["test"].rows
+    rows_out = sum(table.rows for table in written.tables.values())
+    metrics = {"vocabulary": {name: len(encoder["values"]) for name, encoder in fitted.items() if "values" in encoder}}
+    return Outcome(Ledger(rows_in, rows_out), written.tables, [write_json(work.folder, "encoders.json", encoders)], metrics)
+
+
+def _refuse_unknown_columns(config: Config, found: list[str]) -> None:
+    if config.label not in config.columns:
+        raise ConfigError(f"features.columns: the label '{config.label}' needs a transform too")
+    for name, transform in config.columns.items():
+        if name not in found:
+            raise ConfigError(f"features.columns.{name}: prepare.sql gives no such column{did_you_mean(name, found)}")
+        if transform.like is not None and (transform.like not in config.columns or config.columns[transform.like].like is not None):
+            raise ConfigError(f"features.columns.{name}.like: '{transform.like}' is no column with a transform of its own")
+
+
+def fit(train: DataFrame, config: Config) -> dict[str, dict[str, Any]]:
+    """The encoder of every column, from one job that counts the values of all of them."""
+    lists = {field.name for field in train.schema if isinstance(field.dataType, ArrayType)}
+    own = [name for name, transform in config.columns.items() if transform.like is None]
+    cells = [F.col(name).cast("array<string>") if name in lists else F.array(F.col(name).cast("string")) for name in own]
+    pairs = [F.transform(cell, _pair_with(name)) for name, cell in zip(own, cells, strict=True)]
+    counted = train.select(F.explode(F.concat(*pairs)).alias("pair")).where("pair.value is not null").groupBy("pair").count().collect()
+
+    encoders: dict[str, dict[str, Any]] = {}
+    for name, transform in config.columns.items():
+        encoder: dict[str, Any] = {"use": transform.use}
+        if name in lists:
+            encoder["list"] = True
+        if transform.like is not None:
+            encoders[name] = encoder | {"like": transform.like}
+            continue
+        found = [(row.pair.value, row["count"]) for row in counted if row.pair.column == name]
+        values = np.array([value for value, _ in found], dtype=object)
+        counts = np.array([count for _, count in found], dtype=np.int64)
+        encoders[name] = encoder | transform.fit(values, counts)
+    return encoders
+
+
+def _pair_with(name: str) -> Callable[[Any], Any]:
+    return lambda value: F.struct(F.lit(name).alias("column"), value.alias("value"))
+
+
+def _encoded(frame: DataFrame, encoders: dict[str, Any]) -> DataFrame:
+    fields = [
+        StructField(field.name, ArrayType(IntegerType()) if isinstance(field.dataType, ArrayType) else IntegerType())
+        if field.name in encoders["columns"]
+        else field
+        for field in frame.schema
+    ]
+
+    def apply(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield encode(encoders, batch)
+
+    return frame.mapInArrow(apply, StructType(fields))

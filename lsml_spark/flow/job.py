@@ -1,0 +1,34 @@
+"""The command line of `jobs/<stage>.py`: one stage of one night, by spark-submit or, for train, torchrun."""
+
+import argparse
+from pathlib import Path
+
+from lsml_spark.cli import parse_date, writing
+from lsml_spark.flow import launch, log
+from lsml_spark.flow.guard import guarded
+from lsml_spark.flow.layout import Runs
+from lsml_spark.flow.night import Night, catch_up, publish, run_stage
+from lsml_spark.flow.pipeline import Pipeline
+
+
+def main(stage: str) -> None:
+    """Run `stage` of the night, or find it up to date. Exit codes as for `lsml run`."""
+    parser = argparse.ArgumentParser(description=f"Run stage {stage} of one night.")
+    parser.add_argument("--config", type=Path, required=True, help="the pipeline's YAML")
+    parser.add_argument("--date", required=True, help="logical date, YYYY-MM-DD")
+    parser.add_argument("--root", type=Path, default=Path("runs"), help="folder of all runs")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of the YAML")
+    arguments = parser.parse_args()
+    log.to_console()
+    with guarded():
+        pipeline = Pipeline(arguments.config, arguments.set)
+        night = Night(pipeline, Runs(arguments.root.resolve(), pipeline.name), parse_date(arguments.date))
+        if stage == "train" and launch.under_torchrun() and not launch.first_rank():
+            launch.follow()
+            return
+        with writing(night.runs):
+            if stage == "prepare":
+                catch_up(night)
+            run_stage(night, stage)
+            if stage == "report":
+                publish(night)

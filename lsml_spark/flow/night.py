@@ -1,0 +1,251 @@
+"""A night: its stages in order, each only where its inputs, config or files have changed since its manifest was written."""
+
+import dataclasses
+import datetime
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lsml_spark import __version__
+from lsml_spark.core import manifest
+from lsml_spark.core.config import digest
+from lsml_spark.core.errors import ConfigError, QualityGateError
+from lsml_spark.core.manifest import Input, Manifest
+from lsml_spark.core.work import Outcome, Source, Work
+from lsml_spark.flow import launch, wiring
+from lsml_spark.flow.layout import Runs
+from lsml_spark.flow.log import say
+from lsml_spark.flow.pipeline import STAGES, Pipeline, stage_module
+
+SPARK_STAGES = STAGES[:7]
+
+
+@dataclass(frozen=True)
+class Night:
+    """One logical date of one pipeline."""
+
+    pipeline: Pipeline
+    runs: Runs
+    date: datetime.date
+
+    def window(self) -> list[datetime.date]:
+        """The days of history before the logical date, oldest first."""
+        return [self.date - datetime.timedelta(days=ago) for ago in range(self.pipeline.general.window, 0, -1)]
+
+
+def run(night: Night, first: str | None = None, last: str | None = None) -> list[str]:
+    """Run what is not done of stages up to `last`, and in any case from `first` on; the names of the stages that ran.
+
+    A stage that runs makes all that follow it in this night run too. The report is written even when the quality gate
+    stops the night; the QualityGateError is raised after it.
+    """
+    stages = STAGES[: STAGES.index(last) + 1] if last else STAGES
+    if first and first not in stages:
+        raise ConfigError(f"--from {first} comes after --until {last}: nothing to run")
+    night.pipeline.check(stages)
+    ran: list[str] = []
+    for stage in stages:
+        if stage == "prepare":
+            catch_up(night)
+        forced = bool(ran) or (first is not None and STAGES.index(stage) >= STAGES.index(first))
+        try:
+            _, fresh = run_stage(night, stage, forced)
+        except QualityGateError:
+            if "report" in stages:
+                report(night)
+                publish(night)
+            raise
+        if stage == "promote":
+            point_to_champion(night.runs)
+        if fresh:
+            ran.append(stage)
+    if "report" in stages:
+        publish(night)
+    return ran
+
+
+def catch_up(night: Night) -> None:
+    """Run the quality stage of days in the window that have raw files and were never checked under this config.
+
+    A day that is checked already stays as it is, even when its raw file is gone by now: logs rotate, clean days stay.
+    """
+    for day in night.window():
+        earlier = dataclasses.replace(night, date=day)
+        known = night.runs.source(day, "quality")
+        same = known is not None and known.manifest.config == _config_of(night, "quality")
+        if not same and night.pipeline.raw_files(day):
+            try:
+                run_stage(earlier, "quality")
+            except QualityGateError as error:
+                say(day, "quality", f"left out of the window: {error}")
+
+
+def run_stage(night: Night, stage: str, forced: bool = False) -> tuple[Source, bool]:
+    """The finished folder of one stage, and whether it had to be run. QualityGateError where the stage failed the night."""
+    raw = _raw_files(night) if stage == "quality" else ()
+    sources = wiring.inputs(night.runs, night.date, stage, night.pipeline.general.window)
+    read = _inputs(night, sources, raw)
+    config = _config_of(night, stage)
+    seed = night.pipeline.general.seed
+    fingerprint = digest(
+        {
+            "stage": stage,
+            "date": night.date.isoformat(),
+            "seed": seed,
+            "config": config,
+            "inputs": {name: i.identity for name, i in read.items()},
+        }
+    )
+    known = night.runs.source(night.date, stage)
+    if known is not None and not forced and known.manifest.fingerprint == fingerprint and _complete(known):
+        say(night.date, stage, "up to date")
+        return _passed(known), False
+
+    folder = night.runs.stage(night.date, stage)
+    _clear(folder)
+    work = Work(night.pipeline.name, stage, night.date, seed, folder, sources, raw)
+    say(night.date, stage, "started", logging.DEBUG)
+    started = datetime.datetime.now(datetime.UTC)
+    clock = time.monotonic()
+    outcome = _call(night, stage, work)
+    outcome.ledger.check(f"{stage} of {night.date}")
+    seconds = round(time.monotonic() - clock, 3)
+    written = Manifest(
+        stage=stage,
+        pipeline=night.pipeline.name,
+        date=night.date.isoformat(),
+        seed=seed,
+        config=config,
+        fingerprint=fingerprint,
+        inputs=read,
+        tables=outcome.tables,
+        files=outcome.files,
+        ledger=outcome.ledger,
+        metrics={**outcome.metrics, **({"failed": outcome.failed} if outcome.failed else {})},
+        run={
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": seconds,
+            "host": platform.node(),
+            "versions": _versions(),
+            **outcome.run,
+        },
+    )
+    written.write(folder)
+    say(night.date, stage, _summary(written, seconds))
+    return _passed(Source(folder, written)), True
+
+
+def point_to_champion(runs: Runs) -> None:
+    """Let `promoted.json` name the model that stands after the latest night, for those who score with it."""
+    standing = wiring.champion(runs, datetime.date.max)
+    if standing is None:
+        runs.pointer.unlink(missing_ok=True)
+        return
+    made = standing.manifest
+    pointer = {
+        "night": made.date,
+        "folder": standing.folder.relative_to(runs.folder).as_posix(),
+        "identity": made.identity,
+    }
+    partial = runs.pointer.with_suffix(f".{os.getpid()}")
+    partial.write_text(json.dumps(pointer, indent=1) + "\n")
+    partial.replace(runs.pointer)
+
+
+def report(night: Night) -> None:
+    """Write the page of a night anew from what its stages left."""
+    night.pipeline.check(["report"])
+    run_stage(night, "report", forced=True)
+
+
+def publish(night: Night) -> Path:
+    """Rebuild the site of the pipeline from the nights' pages."""
+    site = importlib.import_module("lsml_spark.report.site")
+    return site.publish(night.runs.root, night.pipeline.name)
+
+
+def _call(night: Night, stage: str, work: Work) -> Outcome:
+    module = stage_module(stage)
+    config: Any = night.pipeline.config(stage)  # of the stage's own type
+    if stage in SPARK_STAGES:
+        from lsml_spark.spark.session import session
+
+        return module.run(work, config, session(night.pipeline.spark_settings))
+    if stage == "train":
+        launcher, start = launch.choose(config.launcher, night.pipeline.spark_settings)
+        outcome = module.run(work, config, start)
+        return dataclasses.replace(outcome, run={**outcome.run, "launcher": launcher})
+    return module.run(work, config)
+
+
+def _raw_files(night: Night) -> tuple[Path, ...]:
+    files = tuple(night.pipeline.raw_files(night.date))
+    if not files:
+        raise night.pipeline.missing_day(night.date)
+    return files
+
+
+def _inputs(night: Night, sources: dict[str, Source], raw: Sequence[Path]) -> dict[str, Input]:
+    read = {}
+    for name, source in sources.items():
+        path = source.folder.relative_to(night.runs.folder).as_posix()
+        read[name] = Input(path, source.manifest.identity)
+    return read | {path.name: Input(str(path), manifest.sha256_of(path)) for path in raw}
+
+
+def _config_of(night: Night, stage: str) -> dict[str, Any]:
+    config = night.pipeline.resolved(stage)
+    return config | {"window": night.pipeline.general.window} if stage == "prepare" else config
+
+
+def _complete(source: Source) -> bool:
+    """Every named file is there at its size; `lsml verify` reads the bytes."""
+
+    def same(file: manifest.File) -> bool:
+        path = source.folder / file.path
+        return path.is_file() and path.stat().st_size == file.bytes
+
+    return all(same(file) for file in source.manifest.all_files())
+
+
+def _passed(source: Source) -> Source:
+    failed = source.manifest.metrics.get("failed")
+    if failed:
+        raise QualityGateError(f"{source.manifest.stage} of {source.manifest.date}: {failed}")
+    return source
+
+
+def _clear(folder: Path) -> None:
+    """An empty folder. The manifest goes first: without it, what is left of a killed clean-up does not exist."""
+    (folder / manifest.NAME).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+def _versions() -> dict[str, str]:
+    found = {"lsml_spark": __version__, "python": platform.python_version()}
+    for name in ("pyspark", "pyarrow", "numpy", "torch"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _summary(written: Manifest, seconds: float) -> str:
+    ledger = written.ledger
+    parts = [f"done in {seconds:.1f} s"]
+    if ledger.rows_in or ledger.rows_out:
+        parts.append(f"{ledger.rows_in} rows in, {ledger.rows_out} out")
+    for word, counts in (("quarantined", ledger.quarantined), ("dropped", ledger.dropped)):
+        if total := sum(counts.values()):
+            parts.append(f"{total} {word}")
+    return ", ".join(parts)

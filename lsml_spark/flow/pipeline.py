@@ -1,0 +1,115 @@
+"""A pipeline YAML: general keys here, and one section per stage, validated by that stage's own `Config`."""
+
+import datetime
+import importlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import Field
+
+from lsml_spark.core.config import Strict, apply_overrides, did_you_mean, read_yaml, render, validate
+from lsml_spark.core.errors import ConfigError
+
+STAGES = (
+    "quality",
+    "prepare",
+    "zipf",
+    "select",
+    "augment",
+    "features",
+    "shard",
+    "train",
+    "evaluate",
+    "promote",
+    "report",
+)
+
+
+class Raw(Strict):
+    """Where raw days lie: `files` is a glob pattern inside `folder`, `{{ date }}` in either is the day."""
+
+    folder: str
+    files: str
+
+
+class General(Strict):
+    """The keys beside the stages' sections. `window`: days of history; `spark`: Spark properties."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    seed: int = 0
+    window: int = Field(60, ge=1)
+    raw: Raw
+    spark: dict[str, str | int | float | bool] = {}
+
+
+class Pipeline:
+    """A pipeline as the user wrote it, with `--set` applied. A stage's section is validated when it is asked for, so that a
+    host without pyspark can train and a host without torch can select."""
+
+    def __init__(self, path: Path, overrides: Sequence[str] = ()):
+        self.path = path
+        values = apply_overrides(read_yaml(path), overrides)
+        general = {key: value for key, value in values.items() if key not in STAGES}
+        for key in general:
+            known = [*General.model_fields, *STAGES]
+            if key not in known:
+                raise ConfigError(f"{path}: unknown key '{key}'{did_you_mean(key, known)}")
+        general["raw"] = general.get("raw")  # rendered per day
+        self.general = validate(General, general, f"{path}: " if general else str(path))
+        self._sections = {stage: values.get(stage) or {} for stage in STAGES}
+        self._configs: dict[str, Strict] = {}
+
+    @property
+    def name(self) -> str:
+        return self.general.name
+
+    def config(self, stage: str) -> Strict:
+        """The validated section of a stage; ConfigError names file and key."""
+        if stage not in self._configs:
+            section = render(self._sections[stage])
+            self._configs[stage] = validate(stage_module(stage).Config, section, f"{self.path}: {stage}")
+        return self._configs[stage]
+
+    def check(self, stages: Sequence[str]) -> None:
+        """Validate several sections at once, so that a typing error is found before the night begins."""
+        for stage in stages:
+            self.config(stage)
+
+    def resolved(self, stage: str) -> dict[str, Any]:
+        """The stage's section with all defaults filled in, as plain JSON values."""
+        return self.config(stage).model_dump(mode="json")
+
+    @cached_property
+    def spark_settings(self) -> dict[str, str]:
+        return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in self.general.spark.items()}
+
+    def raw_files(self, date: datetime.date) -> list[Path]:
+        """Raw files of a day in name order; none where there was no trading. ConfigError where the folder is missing."""
+        raw = render(self.general.raw.model_dump(), date=date.isoformat())
+        folder = (self.path.parent / Path(raw["folder"]).expanduser()).resolve()
+        if not folder.is_dir():
+            raise ConfigError(f"{self.path}: raw.folder: there is no folder {folder}; set it with --set raw.folder=…")
+        return sorted(path for path in folder.glob(raw["files"]) if path.is_file())
+
+    def missing_day(self, date: datetime.date) -> ConfigError:
+        """The error for a day without raw files."""
+        raw: Mapping[str, str] = render(self.general.raw.model_dump(), date=date.isoformat())
+        return ConfigError(
+            f"{date}: no raw file {raw['files']} in {self.path.parent / raw['folder']}; was there no trading, or has the day not arrived?"
+        )
+
+
+def stage_module(stage: str) -> ModuleType:
+    """`lsml_spark.<stage>.run`, imported only when needed."""
+    try:
+        return importlib.import_module(f"lsml_spark.{stage}.run")
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("lsml_spark"):
+            raise
+        raise ConfigError(
+            f"stage {stage} needs the package '{error.name}', which is not installed here; "
+            f"install lsml_spark[{'train' if stage in ('train', 'evaluate', 'promote') else 'report' if stage == 'report' else 'spark'}]"
+        ) from error

@@ -1,0 +1,226 @@
+"""Recount everything from the files: one chain of hashes from the raw day to the weights.
+
+Names the file where a byte is flipped, a file is missing or one was added; the stage where a row is unaccounted for or an
+input is no longer what was read.
+"""
+
+import datetime
+import gzip
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lsml_spark.core import manifest
+from lsml_spark.core.errors import IntegrityError
+from lsml_spark.core.manifest import Table
+from lsml_spark.core.work import Source
+from lsml_spark.flow.layout import Runs
+from lsml_spark.flow.pipeline import STAGES
+
+# Which tables' rows each stage takes in; `quality` takes raw records, `prepare` the clean rows of all its days.
+ROWS_IN = {
+    "zipf": {"prepare": ("train",)},
+    "select": {"prepare": ("train",)},
+    "augment": {"select": ("train",)},
+    "features": {"augment": ("train",), "prepare": ("test",)},
+    "shard": {"features": ("train", "test")},
+    "train": {"shard": ("train",)},
+    "evaluate": {"shard": ("test",)},
+}
+# Tables whose rows are the rows out. The others count them in a column (zipf), per epoch (train) or per system (evaluate).
+ROWS_OUT = {
+    "quality": ("clean",),
+    "prepare": ("train", "test"),
+    "select": ("train",),
+    "augment": ("train",),
+    "features": ("train", "test"),
+    "shard": ("train", "test"),
+}
+
+
+@dataclass
+class Checked:
+    """How much was looked at."""
+
+    stages: int = 0
+    files: int = 0
+    bytes: int = 0
+
+
+def verify(runs: Runs, dates: Sequence[datetime.date]) -> Checked:
+    """Check the nights and the days that they read; IntegrityError lists what is wrong, a problem a clause."""
+    checked = Checked()
+    problems = [problem for date in dates for stage in STAGES for problem in _stage(runs, date, stage, checked)]
+    problems += list(_site(runs.folder / "site", checked))
+    if not checked.stages:
+        raise IntegrityError(f"{runs.folder}: nothing to verify, no stage has finished")
+    if problems:
+        more = f" (and {len(problems) - 10} more)" if len(problems) > 10 else ""
+        raise IntegrityError("; ".join(problems[:10]) + more)
+    return checked
+
+
+def _stage(runs: Runs, date: datetime.date, stage: str, checked: Checked) -> Iterator[str]:
+    folder = runs.stage(date, stage)
+    try:
+        source = runs.source(date, stage)
+    except IntegrityError as error:
+        yield str(error)
+        return
+    if source is None:
+        if folder.is_dir() and any(path.is_file() for path in folder.rglob("*")) and _later_stage_done(runs, date, stage):
+            yield f"{folder / manifest.NAME}: missing"
+        return
+    checked.stages += 1
+    broken = list(_files(source, checked))
+    yield from broken
+    yield from _inputs(runs, source)
+    if not broken:  # counting rows of damaged files would only say the same again
+        yield from _rows(runs, source)
+
+
+def _later_stage_done(runs: Runs, date: datetime.date, stage: str) -> bool:
+    return any((runs.stage(date, later) / manifest.NAME).exists() for later in STAGES[STAGES.index(stage) + 1 :])
+
+
+def _files(source: Source, checked: Checked) -> Iterator[str]:
+    named = {file.path: file for file in source.manifest.all_files()}
+    for name, file in named.items():
+        path = source.folder / name
+        if not path.resolve().is_relative_to(source.folder.resolve()):
+            yield f"{source.folder / manifest.NAME}: names a file outside its folder: {name}"
+        elif not path.is_file():
+            yield f"{path}: missing"
+        elif path.stat().st_size != file.bytes or manifest.sha256_of(path) != file.sha256:
+            yield f"{path}: its bytes are not those that were written (sha256 differs)"
+        else:
+            checked.files += 1
+            checked.bytes += file.bytes
+    for path in sorted(source.folder.rglob("*")):
+        name = path.relative_to(source.folder).as_posix()
+        if path.is_file() and name not in named and name != manifest.NAME:
+            yield f"{path}: added; no manifest names it"
+
+
+def _inputs(runs: Runs, source: Source) -> Iterator[str]:
+    here = source.folder / manifest.NAME
+    for name, read in source.manifest.inputs.items():
+        if source.manifest.stage == "quality":
+            path = Path(read.path)
+            if not path.is_file():
+                yield f"{path}: missing, though {here} was made from it"
+            elif manifest.sha256_of(path) != read.identity:
+                yield f"{path}: changed since {here} was made from it"
+            continue
+        try:
+            found = manifest.read(runs.folder / read.path)
+        except IntegrityError:
+            continue  # said when that stage itself is looked at
+        if found is None:
+            yield f"{runs.folder / read.path / manifest.NAME}: missing, though {here} was made from it"
+        elif found.identity != read.identity:
+            yield f"{here}: input {name} ({read.path}) has changed since; run the night again"
+
+
+def _rows(runs: Runs, source: Source) -> Iterator[str]:
+    made, ledger = source.manifest, source.manifest.ledger
+    here = source.folder / manifest.NAME
+
+    def compare(what: str, counted: int, said: int) -> Iterator[str]:
+        if counted != said:
+            yield f"{here}: {what}: the files hold {counted} rows, the ledger says {said}"
+
+    if ledger.missing:
+        yield f"{here}: the ledger does not balance, {ledger.missing} rows unaccounted for"
+    for name, table in made.tables.items():
+        yield from compare(f"table {name}", _parquet_rows(source, table), table.rows)
+    if made.stage in ROWS_OUT and made.tables:
+        yield from compare("rows out", sum(made.tables[name].rows for name in ROWS_OUT[made.stage]), ledger.rows_out)
+    if made.stage == "quality" and made.tables:
+        paths = [Path(read.path) for read in made.inputs.values()]
+        if all(path.is_file() for path in paths):
+            yield from compare("rows in", sum(map(_records, paths)), ledger.rows_in)
+        counted = _reasons(source)
+        for reason in sorted(counted.keys() | ledger.quarantined.keys()):
+            yield from compare(f"quarantined for '{reason}'", counted.get(reason, 0), ledger.quarantined.get(reason, 0))
+    elif made.stage == "prepare":
+        yield from compare("rows in", sum(_rows_of(runs, read.path, ("clean",)) for read in made.inputs.values()), ledger.rows_in)
+    elif made.stage in ROWS_IN:
+        taken = sum(_rows_of(runs, made.inputs[name].path, tables) for name, tables in ROWS_IN[made.stage].items())
+        yield from compare("rows in", taken, ledger.rows_in)
+    if made.stage in BY_CONTENT:
+        yield from compare("rows out", BY_CONTENT[made.stage](source), ledger.rows_out)
+
+
+def _rows_of(runs: Runs, path: str, tables: Sequence[str]) -> int:
+    found = manifest.read(runs.folder / path)
+    return sum(_parquet_rows(Source(runs.folder / path, found), found.tables[name]) for name in tables) if found else -1
+
+
+def _parquet_rows(source: Source, table: Table) -> int:
+    return sum(pq.read_metadata(source.folder / file.path).num_rows for file in table.files if (source.folder / file.path).is_file())
+
+
+def _reasons(source: Source) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for path in source.files("quarantine"):
+        for pair in pc.value_counts(pq.read_table(path, columns=["reason"])["reason"]).to_pylist():
+            counts[pair["values"]] = counts.get(pair["values"], 0) + pair["counts"]
+    return counts
+
+
+def _records(path: Path) -> int:
+    """Data lines of a raw CSV file that are not blank, the header not counted."""
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        return max(0, sum(1 for line in file.read().splitlines() if line.strip()) - 1)
+
+
+def _counted_keys(source: Source) -> int:
+    return sum(pc.sum(pq.read_table(path, columns=["count"])["count"]).as_py() or 0 for path in source.files("counts"))
+
+
+def _rows_per_epoch(source: Source) -> int:
+    """Rows that every epoch saw; -1 where the epochs differ."""
+    rows = {epoch["rows"] for epoch in json.loads(source.file("curve.json").read_text())["epochs"]}
+    return rows.pop() if len(rows) == 1 else -1
+
+
+def _scored_rows(source: Source) -> int:
+    """Rows scored by the model of the night."""
+    tables = [pq.read_table(path, columns=["sample_id"])["sample_id"] for path in source.files("scores")]
+    return sum(pc.count_distinct(column).as_py() for column in tables)
+
+
+BY_CONTENT: dict[str, Callable[[Source], int]] = {
+    "zipf": _counted_keys,
+    "train": _rows_per_epoch,
+    "evaluate": _scored_rows,
+}
+
+
+def _site(site: Path, checked: Checked) -> Iterator[str]:
+    """The published pages against the list of checksums that was written with them."""
+    listing = site / "checksums.json"
+    if not site.is_dir():
+        return
+    try:
+        sums = json.loads(listing.read_text())
+    except (OSError, ValueError) as error:
+        yield f"{listing}: cannot be read: {error}"
+        return
+    for name, sha256 in sums.items():
+        path = site / name
+        if not path.is_file():
+            yield f"{path}: missing"
+        elif manifest.sha256_of(path) != sha256:
+            yield f"{path}: its bytes are not those that were written (sha256 differs)"
+        else:
+            checked.files += 1
+            checked.bytes += path.stat().st_size
+    for path in sorted(site.rglob("*")):
+        if path.is_file() and path != listing and path.relative_to(site).as_posix() not in sums:
+            yield f"{path}: added; {listing} does not name it"

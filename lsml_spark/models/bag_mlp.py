@@ -1,0 +1,31 @@
+"""Embedding bag + MLP: the plain, strong start for "given this list and these categories, which label?"."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from lsml_spark.models.model import Model
+
+
+class BagMlp(Model):
+    """Averages of item embeddings, beside category embeddings, through an MLP to a softmax over the known labels.
+
+    A list is averaged `bags` times, each with weights of its own over the distance from the list's end (learned, so order
+    counts where it carries information). The softmax shares the label's embeddings, and the averages also reach it
+    directly, past the MLP: that path alone is matrix-factorised co-occurrence.
+    """
+
+    dim: int = Field(64, ge=1)  # width of item and label embeddings
+    category_dim: int = Field(8, ge=1)
+    hidden: tuple[int, ...] = (128,)
+    activation: Literal["relu", "gelu"] = "relu"
+    dropout: float = Field(0.2, ge=0.0, lt=1.0)
+    bags: int = Field(2, ge=1)
+    span: int = Field(16, ge=1)  # distances from the end with a weight of their own; farther ones share the last
+    init: float = Field(0.15, gt=0.0)  # standard deviation of fresh embeddings
+
+    def build(self, encoders: Mapping[str, Any]) -> Any:
+        from lsml_spark.models.bag_mlp_network import BagMlpNetwork
+
+        return BagMlpNetwork(self, encoders)

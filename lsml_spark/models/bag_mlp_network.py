@@ -1,0 +1,99 @@
+"""The network of `bag_mlp`. Shapes: B rows, T list items of the batch end to end, D = dim, H = bags, V known labels."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lsml_spark.models.bag_mlp import BagMlp
+from lsml_spark.models.model import features_of, vocabulary_of, vocabulary_size
+from lsml_spark.models.network import Features, Network
+
+
+class RecencyBag(nn.Module):
+    """H weighted averages of each list's embeddings; the weight of an item depends on its distance from the list's end.
+
+    Bag h starts with weights ∝ exp(-h · distance): bag 0 is the plain average, the last one nearly the last item alone.
+    `gate` (H,) weighs the bags on their way past the MLP.
+    """
+
+    def __init__(self, bags: int, span: int):
+        super().__init__()
+        self.gate = nn.Parameter(torch.full((bags,), 1.0 / bags))
+        self.log_weight = nn.Parameter(-torch.arange(bags)[:, None] * torch.arange(span, dtype=torch.get_default_dtype()))
+
+    def forward(self, items_TD: Tensor, offsets: Tensor) -> list[Tensor]:
+        """H tensors of shape (B, D); an empty list gives zeros."""
+        lengths_B = offsets.diff()
+        rows = len(lengths_B)
+        row_T = torch.repeat_interleave(torch.arange(rows, device=offsets.device), lengths_B)
+        distance_T = offsets[1:][row_T] - 1 - torch.arange(len(row_T), device=offsets.device)
+        weight_HT = self.log_weight[:, distance_T.clamp(max=self.log_weight.shape[1] - 1)].exp()
+        total_HB = weight_HT.new_zeros(len(self.log_weight), rows).index_add(1, row_T, weight_HT)
+        share_HT = weight_HT / total_HB[:, row_T]
+        zeros_BD = items_TD.new_zeros(rows, items_TD.shape[1])
+        return [zeros_BD.index_add(0, row_T, items_TD * share_T[:, None]) for share_T in share_HT]
+
+
+class BagMlpNetwork(Network):
+    """See `BagMlp`. logits = (MLP(bags, categories) + gated bags) · label embeddings + prior + bias."""
+
+    def __init__(self, config: BagMlp, encoders: Mapping[str, Any]):
+        super().__init__()
+        ragged, scalar = features_of(encoders)
+        label = encoders["label"]
+        self.label, self.lists, self.categories = label, list(ragged), list(scalar)
+        self.vocabulary = {name: vocabulary_of(encoders, name) for name in ragged}
+
+        # One embedding per vocabulary: a list that is `like` the label shares the label's, which the softmax uses too.
+        shared = dict.fromkeys([label, *self.vocabulary.values()])
+        self.items = nn.ModuleDict({_key(name): _embedding(vocabulary_size(encoders, name), config.dim, config.init) for name in shared})
+        self.category = nn.ModuleDict({_key(name): _embedding(size, config.category_dim, config.init) for name, size in scalar.items()})
+        self.bags = nn.ModuleDict({_key(name): RecencyBag(config.bags, config.span) for name in ragged})
+        self.mlp = _mlp(config, inputs=len(ragged) * config.bags * config.dim + len(scalar) * config.category_dim)
+        self.bias = nn.Parameter(torch.zeros(vocabulary_size(encoders, label) + 1))
+        self.register_buffer("prior", torch.zeros(vocabulary_size(encoders, label) + 1))
+
+        self.rows_of = {f"items.{_key(name)}.weight": name for name in shared} | {"bias": label, "prior": label}
+        self.rows_of |= {f"category.{_key(name)}.weight": vocabulary_of(encoders, name) for name in scalar}
+
+    def set_prior(self, log_prior_V: Tensor) -> None:
+        """The prior is not trained: each night sets it from its own rows, the weights learn what differs from it."""
+        self.prior[1:] = log_prior_V.to(self.prior)
+
+    def forward(self, features: Features) -> Tensor:
+        inputs, past_BD = [], 0
+        for name in self.lists:
+            values, offsets = features[name]
+            bag = self.bags[_key(name)]
+            bags = bag(self.items[_key(self.vocabulary[name])](values), offsets)
+            past_BD = past_BD + sum(gate * bag_BD for gate, bag_BD in zip(bag.gate, bags, strict=True))
+            inputs += bags
+        inputs += [self.category[_key(name)](features[name]) for name in self.categories]
+        hidden_BD = self.mlp(torch.cat(inputs, dim=1)) + past_BD
+        label_VD = self.items[_key(self.label)].weight[1:]
+        return torch.addmm((self.prior + self.bias)[1:], hidden_BD, label_VD.T)
+
+
+def _key(column: str) -> str:
+    """A column's name as torch allows it: no dots, and no clash with a module's own attributes such as `type`."""
+    return f"[{column}]".replace(".", "_")
+
+
+def _embedding(size: int, dim: int, std: float) -> nn.Embedding:
+    """size + 1 rows; row 0, "unknown", starts at zero so that an item never seen adds nothing."""
+    embedding = nn.Embedding(size + 1, dim)
+    with torch.no_grad():
+        embedding.weight.normal_(std=std)
+        embedding.weight[0] = 0.0
+    return embedding
+
+
+def _mlp(config: BagMlp, inputs: int) -> nn.Sequential:
+    activation = {"relu": nn.ReLU, "gelu": nn.GELU}[config.activation]
+    layers: list[nn.Module] = []
+    for width in config.hidden:
+        layers += [nn.Linear(inputs, width), activation(), nn.Dropout(config.dropout)]
+        inputs = width
+    return nn.Sequential(*layers, nn.Linear(inputs, config.dim))

@@ -1,0 +1,73 @@
+"""The contract of a network: features in, one logit per known label out; and how its weights move to another vocabulary."""
+
+from collections.abc import Mapping
+from typing import Any, Union
+
+import torch
+from torch import Tensor, nn
+
+from lsml_spark.data.batch import Batch
+
+# A scalar feature is a tensor of ids (B,); a list feature is (values (T,), offsets (B + 1,)).
+Features = Mapping[str, Union[Tensor, tuple[Tensor, Tensor]]]
+
+
+class Network(nn.Module):
+    """Base of the networks. Parameters and buffers that hold a row per id of a vocabulary are named in `rows_of`."""
+
+    # parameter or buffer name → column of encoders.json whose ids index its first dimension (V + 1 rows, row 0 is "unknown")
+    rows_of: dict[str, str]
+
+    def forward(self, features: Features) -> Tensor:
+        """Logits of the known labels: (B, V), column j is id j + 1. There is no logit for "unknown"."""
+        raise NotImplementedError
+
+    def set_prior(self, log_prior_V: Tensor) -> None:
+        """Start from these log frequencies of the known labels, shape (V,); a network without a use for them ignores it."""
+
+
+def tensors(batch: Batch, device: torch.device | str = "cpu") -> tuple[Features, Tensor, Tensor]:
+    """(features, label (B,) int64, weight (B,) float64) of a batch on a device; ids become int64, which indexing wants."""
+
+    def ids(array: Any) -> Tensor:
+        return torch.from_numpy(array.astype("int64")).to(device, non_blocking=True)
+
+    features: dict[str, Union[Tensor, tuple[Tensor, Tensor]]] = {name: ids(array) for name, array in batch.scalars.items()}
+    for name, ragged in batch.ragged.items():
+        features[name] = ids(ragged.values_T), ids(ragged.offsets_N1)
+    return features, ids(batch.label), torch.from_numpy(batch.weight.astype("float64")).to(device)
+
+
+@torch.no_grad()
+def transplant(network: Network, encoders: Mapping[str, Any], weights: Mapping[str, Tensor], old_encoders: Mapping[str, Any]) -> bool:
+    """Warm start: copy `weights`, fitted with `old_encoders`, into a fresh network for `encoders`.
+
+    Rows that belong to a value are moved by the value, whatever its id is now; values that are new keep their fresh rows,
+    values that are gone are forgotten. Buffers (the prior) stay as tonight set them. Returns False, with nothing changed,
+    where the architecture is another one.
+    """
+    parameters = dict(network.named_parameters())
+    if not all(name in weights and _fits(network, name, parameter, weights[name]) for name, parameter in parameters.items()):
+        return False
+    for name, parameter in parameters.items():
+        old = weights[name].to(parameter)
+        if name not in network.rows_of:
+            parameter.copy_(old)
+            continue
+        column = network.rows_of[name]
+        new_ids, old_ids = _shared_ids(encoders["columns"][column]["values"], old_encoders["columns"].get(column, {}).get("values", []))
+        parameter[new_ids.to(parameter.device)] = old[old_ids.to(parameter.device)]
+    return True
+
+
+def _fits(network: Network, name: str, parameter: Tensor, old: Tensor) -> bool:
+    skip = 1 if name in network.rows_of else 0
+    return parameter.dim() == old.dim() and parameter.shape[skip:] == old.shape[skip:]
+
+
+def _shared_ids(values: list[str], old_values: list[str]) -> tuple[Tensor, Tensor]:
+    """Ids of "unknown" and of the values known to both, in the new and in the old numbering."""
+    old_id = {value: i for i, value in enumerate(old_values, start=1)}
+    pairs = [(0, 0)] + [(i, old_id[value]) for i, value in enumerate(values, start=1) if value in old_id]
+    new_ids, old_ids = torch.tensor(pairs).T
+    return new_ids, old_ids

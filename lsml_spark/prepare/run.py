@@ -1,0 +1,94 @@
+"""The prepare stage: the pipeline's own SQL turns clean rows into samples (id, key, label, features).
+
+The SQL runs twice: over the clean days before the logical date (`train`) and over the logical date alone (`test`), so no
+SQL whatsoever can leak the day that judges the model into its training.
+"""
+
+from collections.abc import Sequence
+from functools import reduce
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lsml_spark.core.config import Strict, did_you_mean
+from lsml_spark.core.errors import ConfigError, QualityGateError
+from lsml_spark.core.ledger import Ledger
+from lsml_spark.core.work import Outcome, Source, Work
+from lsml_spark.spark import tables
+from lsml_spark.spark.session import session
+
+IDENTITY = ["sample_id", "key", "label"]
+FILTERED, MULTIPLIED = "filtered or merged by prepare.sql", "made by prepare.sql"
+
+
+class Config(Strict):
+    """`sql` reads the view `clean` and gives `sample_id`, `key`, `label`, `date`, the features, and optionally
+    `drop_reason`: a row where that is not NULL is left out and counted under it."""
+
+    sql: str
+
+
+def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcome:
+    """Inputs `quality/<date>`: the clean days of the window and the logical date. Writes tables `train` and `test`."""
+    spark = spark or session()
+    today = work.date.isoformat()
+    window = {name.removeprefix("quality/"): source for name, source in work.inputs.items()}
+    before = [source for date, source in sorted(window.items()) if date < today]
+    if not before:
+        raise QualityGateError(f"no clean day in the window before {today}: nothing to train on; widen `window`, or bring earlier days")
+    splits = {"train": _samples(spark, config.sql, before), "test": _samples(spark, config.sql, [window[today]])}
+    columns = [name for name in splits["train"].columns if name != "drop_reason"]
+
+    routed = [frame.withColumn("__split", F.lit(name)) for name, frame in splits.items()]
+    both = routed[0].unionByName(routed[1])
+    kept = F.col("drop_reason").isNull()
+    written = tables.write(
+        both,
+        work.folder,
+        {"train": columns, "test": columns},
+        route=F.when(kept, F.col("__split")).otherwise("dropped"),
+        tally=F.col("drop_reason"),
+    )
+    _refuse_doubled_ids([tables.read_written(spark, work.folder, table) for table in written.tables.values()])
+
+    rows_in = sum(source.manifest.ledger.rows_out for source in window.values())
+    rows_out = sum(table.rows for table in written.tables.values())
+    unexplained = rows_in - rows_out - sum(written.tally.values())
+    dropped = dict(written.tally) | ({FILTERED: unexplained} if unexplained > 0 else {})
+    added = {MULTIPLIED: -unexplained} if unexplained < 0 else {}
+    days = {"train": [source.manifest.date for source in before], "test": [today]}
+    return Outcome(
+        Ledger(rows_in, rows_out, dropped=dropped, added=added),
+        written.tables,
+        metrics={"days": days, "features": columns[4:]},
+    )
+
+
+def _samples(spark: SparkSession, sql: str, sources: Sequence[Source]) -> DataFrame:
+    """The SQL over the clean rows of `sources`, with a `drop_reason` for rows that cannot be samples."""
+    tables.read(spark, *sources, table="clean").createOrReplaceTempView("clean")
+    try:
+        samples = spark.sql(sql)
+        missing = [name for name in [*IDENTITY, "date"] if name not in samples.columns]
+    except PySparkException as error:
+        raise ConfigError(f"prepare.sql: {str(error).strip().splitlines()[0]}") from error
+    if missing:
+        raise ConfigError(f"prepare.sql: gives no column '{missing[0]}'{did_you_mean(missing[0], samples.columns)}")
+    said = F.col("drop_reason").cast("string") if "drop_reason" in samples.columns else F.lit(None).cast("string")
+    without = [F.when(F.col(name).isNull(), f"{name} is null") for name in [*IDENTITY, "date"]]
+    features = [name for name in samples.columns if name not in (*IDENTITY, "date", "drop_reason")]
+    return samples.select(
+        *[F.col(name).cast("string") for name in IDENTITY],
+        "date",
+        *features,
+        F.coalesce(said, *without).alias("drop_reason"),
+    )
+
+
+def _refuse_doubled_ids(splits: list[DataFrame]) -> None:
+    """All later randomness hangs on the sample id, so two samples must not share one."""
+    ids = reduce(DataFrame.unionByName, [split.select("sample_id") for split in splits])
+    doubled = ids.groupBy("sample_id").count().where("count > 1").orderBy("sample_id").head(1)
+    if doubled:
+        raise ConfigError(f"prepare.sql: sample_id {doubled[0].sample_id!r} is given to {doubled[0]['count']} samples; ids must be unique")

@@ -1,0 +1,29 @@
+"""Values that are there."""
+
+from typing import Any, ClassVar
+
+from pydantic import model_validator
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from lsml_spark.quality.check import RowCheck
+
+
+class Complete(RowCheck):
+    """The value is neither NULL nor NaN. `complete: 0.6` tolerates that 40 % are missing."""
+
+    at_least: float = 1.0
+
+    shorthand: ClassVar[str] = "at_least"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tolerate_the_rest(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {**values, "at_most": 1.0 - float(values.get("at_least") or 1.0)}
+
+    def describe(self) -> str:
+        return "missing"
+
+    def violated(self) -> Column:
+        value = F.col(self.column)
+        return value.isNull() | F.isnan(value.try_cast("double"))  # text that is no number becomes NULL, not NaN

@@ -1,0 +1,22 @@
+"""Text of the right form."""
+
+from typing import ClassVar
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from lsml_spark.quality.check import RowCheck
+
+
+class Matches(RowCheck):
+    """The text contains a match of a (Java) regular expression; anchor it with ^ and $ to mean the whole value."""
+
+    pattern: str
+
+    shorthand: ClassVar[str] = "pattern"
+
+    def describe(self) -> str:
+        return f"does not match {self.pattern}"
+
+    def violated(self) -> Column:
+        return ~F.col(self.column).cast("string").rlike(self.pattern)

@@ -1,0 +1,26 @@
+"""No row twice."""
+
+from typing import ClassVar
+
+from pydantic import Field
+from pyspark.sql import Column, Window
+from pyspark.sql import functions as F
+
+from lsml_spark.quality.check import RowCheck
+
+
+class Unique(RowCheck):
+    """No earlier line of the day has the same values in these columns; the first of equals is kept.
+
+    NULLs are equal to each other here. Costs one shuffle of the day, which the other checks do not need.
+    """
+
+    columns: list[str] = Field(min_length=1)
+
+    shorthand: ClassVar[str] = "columns"
+
+    def describe(self) -> str:
+        return f"duplicate of an earlier line by {', '.join(self.columns)}"
+
+    def violated(self) -> Column:
+        return F.row_number().over(Window.partitionBy(*self.columns).orderBy("_file", "_line")) > 1

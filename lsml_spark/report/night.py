@@ -1,0 +1,94 @@
+"""One night as the report sees it: the stages that exist, their manifests, and the JSON files that the contract names.
+
+Everything may be missing: a night that stopped at the quality gate has one stage, the first night has no previous one.
+`dig` walks nested facts and answers None instead of failing, so that the page shows "–" where a stage knew nothing.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lsml_spark.core import manifest
+from lsml_spark.core.errors import IntegrityError
+from lsml_spark.core.work import Source, Work
+
+STAGES = ("quality", "prepare", "zipf", "select", "augment", "features", "shard", "train", "evaluate", "promote")
+SYSTEMS = {
+    "model": "New model",
+    "champion": "Champion",
+    "cooccurrence": "Co-occurrence",
+    "popularity": "Popularity",
+}
+
+
+@dataclass(frozen=True)
+class Night:
+    """The stages of one logical date in the order of the data, and those of the night before."""
+
+    pipeline: str
+    date: str
+    seed: int
+    sources: Mapping[str, Source]
+    previous: Mapping[str, Source] = field(default_factory=dict)
+
+    def facts(self, stage: str, name: str) -> dict[str, Any]:
+        """A stage's JSON file; empty where there is no such stage or it wrote no such file."""
+        return _facts(self.sources.get(stage), name)
+
+    def facts_before(self, stage: str, name: str) -> dict[str, Any]:
+        """The same file of the previous night."""
+        return _facts(self.previous.get(stage), name)
+
+    def quality(self) -> dict[str, Any]:
+        """`verdict`, `findings`, `schema_drift` of the quality stage: from its metrics, else from findings.json."""
+        if "quality" not in self.sources:
+            return {}
+        metrics = self.sources["quality"].manifest.metrics
+        return {
+            **self.facts("quality", "findings.json"),
+            **{key: value for key, value in metrics.items() if value is not None},
+        }
+
+    def stopped_by(self) -> tuple[str, str] | None:
+        """(stage, sentence) of the stage that found the data not fit to go on."""
+        for stage, source in self.sources.items():
+            if source.manifest.metrics.get("failed"):
+                return stage, str(source.manifest.metrics["failed"])
+        return None
+
+
+def from_work(work: Work) -> Night:
+    """The night of a report stage: its inputs, those of the previous night under `previous/<stage>`."""
+    sources = {stage: work.inputs[stage] for stage in STAGES if stage in work.inputs}
+    previous = {name.removeprefix("previous/"): source for name, source in work.inputs.items() if name.startswith("previous/")}
+    return Night(work.pipeline, work.date.isoformat(), work.seed, sources, previous)
+
+
+def from_folder(folder: Path, pipeline: str) -> Night:
+    """The night in `runs/<pipeline>/<date>/`, whatever of it is finished; IntegrityError on a damaged manifest."""
+    manifests = {stage: manifest.read(folder / stage) for stage in STAGES}
+    sources = {stage: Source(folder / stage, found) for stage, found in manifests.items() if found is not None}
+    seed = next((source.manifest.seed for source in sources.values()), 0)
+    return Night(pipeline, folder.name, seed, sources)
+
+
+def dig(value: Any, *path: str) -> Any:
+    """`value[path[0]][path[1]]…`, None as soon as something is not there."""
+    for key in path:
+        if not isinstance(value, Mapping) or key not in value:
+            return None
+        value = value[key]
+    return value
+
+
+def _facts(source: Source | None, name: str) -> dict[str, Any]:
+    if source is None or name not in {file.path for file in source.manifest.files}:
+        return {}
+    path = source.file(name)
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise IntegrityError(f"{path}: cannot be read as JSON: {error}") from error
+    return value if isinstance(value, dict) else {name.removesuffix(".json"): value}

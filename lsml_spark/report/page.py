@@ -1,0 +1,76 @@
+"""Jinja with everything escaped, JSON that cannot leave its `<script>`, and a Content-Security-Policy.
+
+The policy allows the plotly file beside the page and one inline script by its hash, nothing from any network. Plotly
+sets styles from script, hence 'unsafe-inline' for styles alone; `file:` is there because a page opened from disk has no
+origin of its own.
+"""
+
+import base64
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from lsml_spark.report import text
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+def render(template: str, **names: Any) -> bytes:
+    """A page as UTF-8; equal names give equal bytes."""
+    script = _asset("charts.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'self' file: 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    page = _environment().get_template(template)
+    return page.render(policy=policy, style=Markup(_asset("style.css")), script=Markup(script), **names).encode()
+
+
+def as_json(value: Any) -> Markup:
+    """JSON for a `<script>`: ASCII, with <, > and & as \\u escapes, so that no data can close the element."""
+    plain = json.dumps(value, ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    return Markup(plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+@cache
+def script_name() -> str:
+    """The one script file of a site; the version in its name lets pages of two plotly versions live together."""
+    from plotly.offline import get_plotlyjs_version  # plotly takes a moment to import; only the report needs it
+
+    return f"plotly-{get_plotlyjs_version()}.min.js"
+
+
+@cache
+def _asset(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for write in (
+        text.count,
+        text.rows,
+        text.percent,
+        text.decimal,
+        text.signed,
+        text.points,
+        text.visible,
+        text.joined,
+        as_json,
+    ):
+        environment.filters[write.__name__] = write
+    environment.globals["plotly"] = script_name()
+    return environment

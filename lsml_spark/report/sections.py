@@ -1,0 +1,163 @@
+"""The parts of a night's page as plain values, so that the templates hold no logic."""
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from lsml_spark.report.night import SYSTEMS, Night, dig
+from lsml_spark.report.text import is_number
+
+SEVERITIES = ("fail", "warn", "quarantine")
+FINDING = ("check", "column", "severity", "rows", "share", "message", "ok")
+
+
+def headline(night: Night) -> dict[str, Any]:
+    """The numbers to know before coffee; None where the night did not get that far."""
+    metrics = night.facts("evaluate", "metrics.json")
+    decision = night.facts("promote", "decision.json")
+    rows = flow_numbers(night)
+    before = flow_numbers(Night(night.pipeline, "", 0, night.previous))
+    return {
+        **rows,
+        "quarantined_share": _share(rows["quarantined"], rows["raw"]),
+        "before": {**before, "quarantined_share": _share(before["quarantined"], before["raw"])},
+        "selected_share": _share(rows["selected"], rows["window"]),
+        "k": metrics.get("k", 20),
+        "test_rows": metrics.get("rows"),
+        "recall": _bars(night, "recall"),
+        "log_loss": _bars(night, "log_loss"),
+        "breadth": _bars(night, "breadth"),
+        "promoted": decision.get("promoted"),
+        "champion": decision.get("champion"),
+    }
+
+
+def flow_numbers(night: Night) -> dict[str, int | None]:
+    """Rows by what became of them: raw, clean, quarantined, window (train rows before selection), selected."""
+    quality = night.sources.get("quality")
+    select = night.sources.get("select")
+    ledger = quality.manifest.ledger if quality else None
+    return {
+        "raw": ledger.rows_in if ledger else None,
+        "clean": ledger.rows_out if ledger else None,
+        "quarantined": sum(ledger.quarantined.values()) if ledger else None,
+        "window": select.manifest.ledger.rows_in if select else None,
+        "selected": select.manifest.ledger.rows_out if select else None,
+    }
+
+
+def quality(night: Night) -> dict[str, Any]:
+    """Findings that do not hold, the gravest first, and those that do."""
+    facts = night.quality()
+    said = str(facts.get("failed") or "")
+    findings = [{name: finding.get(name) for name in FINDING} for finding in facts.get("findings") or []]
+    grave = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+    broken = sorted(
+        (finding for finding in findings if not finding.get("ok")),
+        key=lambda finding: (grave.get(str(finding.get("severity")), 3), -(finding.get("rows") or 0)),
+    )
+    return {
+        "verdict": facts.get("verdict"),
+        "broken": broken,
+        "held": [finding for finding in findings if finding.get("ok")],
+        "drift": [str(sentence) for sentence in facts.get("schema_drift") or []],
+        "failed": None if any(item["message"] and item["message"] in said for item in broken) else said,
+    }
+
+
+def keys(night: Night) -> dict[str, Any]:
+    """The profile of the keys and what selection kept of each band of frequency."""
+    profile = night.facts("zipf", "profile.json")
+    selection = night.facts("select", "selection.json")
+    total, hapaxes = profile.get("keys"), profile.get("hapaxes")
+    policy = selection.get("policy")
+    parameters = policy if isinstance(policy, dict) else {"use": policy}
+    return {
+        "profile": profile,
+        "hapax_share": hapaxes / total if total and is_number(hapaxes) else None,
+        "selection": selection,
+        "policy": parameters.get("use"),
+        "parameters": [(key, value) for key, value in sorted(parameters.items()) if key != "use" and value is not None],
+        "bands": _bands_of(selection.get("by_frequency") or []),
+        "ess_share": _share(selection.get("ess"), selection.get("rows_kept")),
+    }
+
+
+def metric_table(night: Night, metric: str, lower_is_better: bool) -> dict[str, Any] | None:
+    """Rows overall and by band, columns the systems; marks the best of a row, adds the change since last night."""
+    metrics = night.facts("evaluate", "metrics.json")
+    before = night.facts_before("evaluate", "metrics.json")
+    systems = [name for name in SYSTEMS if dig(metrics, "systems", name)]
+    if not systems:
+        return None
+    rows = []
+    for band in [None, *(metrics.get("bands") or [])]:
+        path = ("bands", str(band)) if band is not None else ()
+        values = {name: dig(metrics, "systems", name, *path, metric) for name in systems}
+        known = [value for value in values.values() if is_number(value)]
+        best = (min if lower_is_better else max)(known, default=None)
+        last = dig(before, "systems", "model", *path, metric)
+        ours = values.get("model")
+        change = ours - last if is_number(ours) and is_number(last) else None
+        rows.append(
+            {
+                "band": band,
+                "rows": metrics.get("rows") if band is None else dig(metrics, "systems", systems[0], *path, "rows"),
+                "cells": [(name, value, len(set(known)) > 1 and value == best) for name, value in values.items()],
+                "change": change,
+                "better": None if not change else (change < 0) == lower_is_better,
+            }
+        )
+    previous = night.previous["evaluate"].manifest.date if "evaluate" in night.previous else None
+    return {"systems": [SYSTEMS[name] for name in systems], "rows": rows, "previous": previous if before else None}
+
+
+def provenance(night: Night) -> dict[str, Any]:
+    """What made this night: raw files, identity and config hash of each stage, versions, the command to repeat it."""
+    versions: dict[str, str] = {}
+    for source in night.sources.values():
+        found = source.manifest.run.get("versions")
+        versions.update({str(name): str(version) for name, version in found.items()} if isinstance(found, dict) else {})
+    quality = night.sources.get("quality")
+    inputs = quality.manifest.inputs if quality else {}
+    return {
+        "stages": [
+            (stage, source.manifest.identity, source.manifest.config_hash, source.manifest.fingerprint)
+            for stage, source in night.sources.items()
+        ],
+        "raw": [(PurePosixPath(item.path).name, item.identity) for _, item in sorted(inputs.items())],
+        "versions": sorted(versions.items()),
+        "command": f"lsml run pipelines/{night.pipeline}.yaml --date {night.date}",
+    }
+
+
+def _bars(night: Night, metric: str) -> list[dict[str, Any]]:
+    """One bar per system, the longest 100."""
+    systems = night.facts("evaluate", "metrics.json").get("systems")
+    values = {name: dig(systems, name, metric) for name in SYSTEMS}
+    longest = max((value for value in values.values() if is_number(value)), default=0)
+    return [
+        {
+            "system": name,
+            "label": SYSTEMS[name],
+            "value": value,
+            "length": round(100 * value / longest, 1) if longest else 0,
+        }
+        for name, value in values.items()
+        if is_number(value)
+    ]
+
+
+def _bands_of(by_frequency: list[list[float]]) -> list[dict[str, Any]]:
+    """Rows and kept rows by band of key frequency, as the evaluation bands them."""
+    found = []
+    for name, low, high in (("1", 1, 1), ("2–9", 2, 9), ("10–99", 10, 99), ("100+", 100, float("inf"))):
+        inside = [row for row in by_frequency if low <= row[0] <= high]
+        if inside:
+            rows, kept = sum(row[1] for row in inside), sum(row[2] for row in inside)
+            keys = sum(row[1] / row[0] for row in inside)
+            found.append({"band": name, "keys": keys, "rows": rows, "kept": kept, "share": _share(kept, rows)})
+    return found
+
+
+def _share(part: Any, whole: Any) -> float | None:
+    return part / whole if is_number(part) and is_number(whole) and whole else None

@@ -1,0 +1,149 @@
+"""The site of a pipeline, `runs/<pipeline>/site/`: an index, a page per night, one script file, checksums.
+
+Every file is replaced whole, `checksums.json` last; equal manifests give equal bytes, so publishing twice changes
+nothing. Only files that the last `checksums.json` names are ever removed.
+"""
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from lsml_spark.core.config import canonical
+from lsml_spark.core.errors import IntegrityError
+from lsml_spark.core.manifest import read, sha256_of
+from lsml_spark.report import charts, page, sections
+from lsml_spark.report.night import Night, dig, from_folder
+from lsml_spark.report.verdict import Reason, Verdict, judge
+
+CHECKSUMS = "checksums.json"
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_PARTIAL = re.compile(r"\.[\w.-]+\.\d+")
+_SCRIPT = re.compile(rb'src="(plotly-[\w.]+\.min\.js)"')
+
+
+def publish(runs: Path, pipeline: str) -> Path:
+    """(Re)build the site from the nights in `runs/<pipeline>/`; returns the path of its index.html."""
+    folder = runs / pipeline
+    site = folder / "site"
+    site.mkdir(parents=True, exist_ok=True)
+    before = _names_before(site)
+    for leftover in (path for path in site.iterdir() if _PARTIAL.fullmatch(path.name)):
+        leftover.unlink()  # of a publication that was killed
+    dates = sorted(path.name for path in folder.iterdir() if _DATE.fullmatch(path.name))
+    found = [_night(folder / date, pipeline) for date in reversed(dates)]
+    sums: dict[str, str] = {}
+    scripts = {page.script_name()}
+    for row, content in found:
+        if content is not None:
+            scripts |= {name.decode() for name in _SCRIPT.findall(content)}
+            sums[row["page"]] = _put(site / row["page"], content)
+    sums |= _scripts(site, scripts)
+    sums["index.html"] = _put(site / "index.html", _index(pipeline, [row for row, _ in found]))
+    _put(site / CHECKSUMS, canonical(sums) + b"\n")
+    for name in before - set(sums):
+        (site / name).unlink(missing_ok=True)
+    return site / "index.html"
+
+
+def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], bytes | None]:
+    """The index row of a night and its page, if it has one. A damaged folder is a failed night that says so."""
+    try:
+        night = from_folder(folder, pipeline)
+        verdict, metrics = judge(night), night.facts("evaluate", "metrics.json")
+        content = _page_of(folder / "report")
+        # A day that only went through quality is history in the window of a later night, not a night of its own.
+        history = content is None and set(night.sources) <= {"quality"}
+    except IntegrityError as error:
+        night, metrics, content, history = Night(pipeline, folder.name, 0, {}), {}, None, False
+        where = str(error).replace(f"{folder.parent}{os.sep}", "")  # the site says the same wherever the runs are
+        verdict = Verdict("failed", "A file of this night is damaged.", [Reason("failed", where)])
+    systems = metrics.get("systems")
+    row = {
+        "date": night.date,
+        "history": history,
+        "verdict": verdict,
+        "page": f"{night.date}.html" if content is not None else None,
+        **sections.flow_numbers(night),
+        "metrics": metrics,
+        "systems": [(name, dig(systems, name)) for name in ("model", "popularity", "cooccurrence")],
+        "promoted": night.facts("promote", "decision.json").get("promoted"),
+    }
+    return row, content
+
+
+def _page_of(folder: Path) -> bytes | None:
+    """The bytes of night.html as its manifest describes them; IntegrityError where they differ."""
+    found = read(folder)
+    if found is None:
+        return None
+    described = {file.path: file.sha256 for file in found.files}
+    path = folder / "night.html"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise IntegrityError(f"{path}: cannot be read: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != described.get("night.html"):
+        raise IntegrityError(f"{path}: its checksum is not the one in the manifest")
+    return content
+
+
+def _index(pipeline: str, rows: list[dict[str, Any]]) -> bytes:
+    """The index from rows, the newest first. The newest day counts as a night however far it got."""
+    nights = [row for index, row in enumerate(rows) if index == 0 or not row["history"]]
+    history = [row for row in rows[1:] if row["history"] and row["raw"] is not None]
+    in_order = nights[::-1]
+    dates, metrics = [night["date"] for night in in_order], [night["metrics"] for night in in_order]
+    k = next((night["metrics"]["k"] for night in nights if "k" in night["metrics"]), 20)
+    counts = {kind: sum(night["verdict"].kind == kind for night in nights) for kind in ("ok", "warning", "stopped", "failed")}
+    return page.render(
+        "index.html",
+        title=pipeline,
+        nights=nights,
+        history=history,
+        counts=counts,
+        k=k,
+        charts={
+            "recall": charts.trend(dates, metrics, "recall", f"recall@{k}"),
+            "logloss": charts.trend(dates, metrics, "log_loss", "log loss"),
+        },
+    )
+
+
+def _scripts(site: Path, names: set[str]) -> dict[str, str]:
+    """The script files that pages load: today's plotly, and those of older pages as long as the site still has them."""
+    current = page.script_name()
+    sums = {}
+    for name in sorted(names):
+        if name == current:
+            from plotly.offline import get_plotlyjs  # five megabytes: only where a site is built
+
+            sums[name] = _put(site / name, get_plotlyjs().encode())
+        elif (site / name).is_file():
+            sums[name] = sha256_of(site / name)
+    return sums
+
+
+def _names_before(site: Path) -> set[str]:
+    """Plain file names that the last publication wrote; a list that cannot be read removes nothing."""
+    try:
+        names = json.loads((site / CHECKSUMS).read_bytes())
+    except (OSError, ValueError):
+        return set()
+    return {name for name in names if re.fullmatch(r"[\w.-]+\.(html|js)", name)} if isinstance(names, dict) else set()
+
+
+def _put(path: Path, content: bytes) -> str:
+    """Replace a file whole unless it already holds these bytes; returns their sha256."""
+    digest = hashlib.sha256(content).hexdigest()
+    if path.is_file() and sha256_of(path) == digest:
+        return digest
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    return digest

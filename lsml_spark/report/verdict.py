@@ -1,0 +1,118 @@
+"""The verdict of a night: ok, warning, stopped (a gate held it) or failed (it did not end), and why.
+
+A pure function of the manifests, so the night's page and the index cannot disagree.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lsml_spark.report.night import STAGES, Night, dig
+from lsml_spark.report.text import count, decimal, is_number, percent
+
+ORDER = ("note", "ok", "warning", "stopped", "failed")
+# Stages that may be fused into others or left out; a night is whole without a folder of their own.
+OPTIONAL = ("zipf", "augment", "features", "shard")
+# (system, in words, level of the reason where the model is not better)
+BASELINES = (("popularity", "the most popular items", "warning"), ("cooccurrence", "item–item co-occurrence", "note"))
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One sentence behind the verdict; `level` is one of ORDER, a note being neither good nor bad."""
+
+    level: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`kind` decides colour and icon, `sentence` says it in words, `reasons` why: the gravest first."""
+
+    kind: str
+    sentence: str
+    reasons: list[Reason]
+
+
+def judge(night: Night) -> Verdict:
+    """The verdict of a night from whatever of it exists."""
+    reasons = [*_flow(night), *_quality(night), *_model(night), *_promotion(night)]
+    kind = max(["ok", *(reason.level for reason in reasons)], key=ORDER.index)
+    reasons.sort(key=lambda reason: -ORDER.index(reason.level))
+    return Verdict(kind, _sentence(night, kind, reasons), reasons)
+
+
+def _sentence(night: Night, kind: str, reasons: list[Reason]) -> str:
+    if kind in ("stopped", "failed"):
+        return reasons[0].text
+    decision = night.facts("promote", "decision.json")
+    stays = "The standing model stays" if decision.get("champion") else "No model stands yet"
+    outcome = "The new model is promoted" if decision.get("promoted") else stays
+    if kind == "ok":
+        return f"{outcome}; every check passed."
+    warnings = sum(reason.level == "warning" for reason in reasons)
+    return f"{outcome}; {warnings} thing{'s' * (warnings > 1)} to look at."
+
+
+def _flow(night: Night) -> Iterator[Reason]:
+    """Did the night end, and does every ledger balance?"""
+    for stage, source in night.sources.items():
+        if source.manifest.ledger.missing:
+            text = f"The ledger of {stage} does not balance: {count(source.manifest.ledger.missing)} rows unaccounted for."
+            yield Reason("failed", text)
+    stopped = night.stopped_by()
+    if stopped:
+        stage, sentence = stopped
+        yield Reason("stopped", f"Stopped at {stage}: {sentence.rstrip('.')}.")
+        return
+    missing = [stage for stage in STAGES if stage not in night.sources and stage not in OPTIONAL]
+    if missing:
+        yield Reason("failed", f"The night did not end: there is no finished {missing[0]} stage.")
+
+
+def _quality(night: Night) -> Iterator[Reason]:
+    quality = night.quality()
+    said = str(quality.get("failed") or "")
+    warned = False
+    for sentence in quality.get("schema_drift") or []:
+        warned = True
+        yield Reason("warning", f"Schema drift: {sentence}")
+    for finding in quality.get("findings") or []:
+        message = str(finding.get("message") or f"The check {finding.get('check')} did not hold.")
+        if finding.get("ok") or finding.get("severity") == "quarantine" or message.rstrip(".") in said:
+            continue
+        warned = True
+        yield Reason("stopped" if finding.get("severity") == "fail" and said else "warning", message)
+    if quality.get("verdict") == "warn" and not warned:
+        yield Reason("warning", "The quality stage warns; its findings are below.")
+    elif quality and not warned and quality.get("verdict") == "ok":
+        yield Reason("ok", "The day’s data passed every quality check.")
+
+
+def _model(night: Night) -> Iterator[Reason]:
+    """The model against the two baselines on the held-out day; losing to popularity is a warning."""
+    metrics = night.facts("evaluate", "metrics.json")
+    systems, k = metrics.get("systems"), metrics.get("k", 20)
+    for name, label, worse in BASELINES:
+        won: list[str] = []
+        lost: list[str] = []
+        for metric, word, write, sign in (("recall", f"recall@{k}", percent, 1), ("log_loss", "log loss", decimal, -1)):
+            ours, theirs = dig(systems, "model", metric), dig(systems, name, metric)
+            if is_number(ours) and is_number(theirs):
+                figures = f"{word} {write(ours)} against {write(theirs)}"
+                (won if sign * (ours - theirs) > 0 else lost).append(figures)
+        if won:
+            yield Reason("ok", f"Better than {label}: {', '.join(won)}.")
+        if lost:
+            yield Reason(worse, f"Not better than {label}: {', '.join(lost)}.")
+
+
+def _promotion(night: Night) -> Iterator[Reason]:
+    decision = night.facts("promote", "decision.json")
+    if not decision:
+        return
+    why = " ".join(f"{str(reason).rstrip('.')}." for reason in decision.get("reasons") or [])
+    if decision.get("promoted"):
+        yield Reason("ok", f"Promoted. {why}".strip())
+    else:
+        stands = f"the model of {decision['champion']} stands" if decision.get("champion") else "no model stands yet"
+        yield Reason("warning", f"Not promoted, {stands}. {why}".strip())

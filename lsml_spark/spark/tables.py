@@ -1,0 +1,207 @@
+"""Read and write the tables of a stage folder.
+
+Files are written by pyarrow inside the Spark tasks: exact row groups, hashed while they are at hand, named by their own
+content. A retried or speculative task writes another file that nobody names, and the driver sweeps it up before the
+manifest is written, so no rename of folders is needed and no row can be lost or doubled.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, MapType, StructType
+
+from lsml_spark.core.manifest import File, Table, describe
+from lsml_spark.core.work import Source
+
+ROUTE, TALLY, HASH = "__route", "__tally", "__hash"
+RESULT = "table string, file string, rows long, hash string, tally string"
+
+
+@dataclass(frozen=True)
+class Written:
+    """Tables written by one job, and how many rows carried each non-null value of the tally column."""
+
+    tables: Mapping[str, Table]
+    tally: Mapping[str, int]
+
+
+def read(spark: SparkSession, *sources: Source, table: str) -> DataFrame:
+    """One table of one or more stage folders, with the schema that the manifests state (no inference job)."""
+    columns = sources[0].manifest.tables[table].columns
+    return _parquet(spark, columns, [path for source in sources for path in source.files(table)])
+
+
+def read_written(spark: SparkSession, folder: Path, table: Table) -> DataFrame:
+    """A table that this stage has just written, before there is a manifest."""
+    return _parquet(spark, table.columns, [folder / file.path for file in table.files])
+
+
+def _parquet(spark: SparkSession, columns: Mapping[str, str], paths: Sequence[Path]) -> DataFrame:
+    schema = ", ".join(f"{quoted(name)} {type_}" for name, type_ in columns.items())
+    return spark.read.schema(schema).parquet(*map(str, paths)) if paths else spark.createDataFrame([], schema)
+
+
+def quoted(name: str) -> str:
+    """A column name as SQL and `F.col` take it, whatever is in it: a dot would mean a field of a struct."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def write(
+    frame: DataFrame,
+    folder: Path,
+    tables: Mapping[str, Sequence[str]],
+    *,
+    route: Column | None = None,
+    tally: Column | None = None,
+    rows_per_group: int = 65_536,
+    layout: Callable[[pa.Table], pa.Table] | None = None,
+) -> Written:
+    """Write rows of `frame` into sub-folders of `folder` in one pass; each partition gives at most one file per table.
+
+    `tables` names each table's columns; `route` names each row's table (default: the only one; a name that is no table
+    is counted, not written). `layout` changes the physical form of a row group, not the rows (they are hashed before).
+    """
+    if route is None:
+        (only,) = tables
+        route = F.lit(only)
+    spark_types = {field.name: field.dataType.simpleString() for field in frame.schema}
+    wanted = list(dict.fromkeys(column for columns in tables.values() for column in columns))
+    hashes = F.coalesce(*[F.when(F.col(ROUTE) == name, _row_hash(frame, columns)) for name, columns in tables.items()], F.lit(0))
+    tallied = F.lit(None).cast("string") if tally is None else tally
+    routed = frame.select(*map(quoted, wanted), route.alias(ROUTE), tallied.alias(TALLY)).withColumn(HASH, hashes.cast("long"))
+    for name in tables:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+
+    plan = {name: list(columns) for name, columns in tables.items()}
+    numbered = routed.toDF(*map(str, range(len(routed.columns))))  # mapInArrow cannot resolve a name with a dot in it
+    results = numbered.mapInArrow(_writer(str(folder), routed.columns, plan, rows_per_group, layout), RESULT).collect()
+
+    tallies: dict[str, int] = {}
+    for row in results:
+        for value, count in json.loads(row.tally).items():
+            tallies[value] = tallies.get(value, 0) + count
+    written = {}
+    for name, columns in tables.items():
+        files = sorted((row for row in results if row.table == name), key=lambda row: row.file)
+        written[name] = Table(
+            columns={column: spark_types[column] for column in columns},
+            rows=sum(row.rows for row in files),
+            rows_hash=f"{sum(int(row.hash, 16) for row in files) % 2**64:016x}",
+            files=[_describe_parquet(folder, folder / name / row.file) for row in files],
+        )
+        _sweep(folder / name, {row.file for row in files})
+    return Written(written, dict(sorted(tallies.items())))
+
+
+def _row_hash(frame: DataFrame, columns: Sequence[str]) -> Column:
+    """xxhash64 of a row. It skips nulls, so the null flags are hashed too; it forgets where a list ends, so lists go in as JSON."""
+    nested = {field.name for field in frame.schema if isinstance(field.dataType, (ArrayType, MapType, StructType))}
+    cells = [F.col(quoted(column)) for column in columns]
+    flat = [F.to_json(cell, {"ignoreNullFields": "false"}) if name in nested else cell for name, cell in zip(columns, cells, strict=True)]
+    return F.xxhash64(*flat, *[cell.isNull() for cell in cells])
+
+
+def _writer(
+    folder: str, names: list[str], plan: dict[str, list[str]], rows_per_group: int, layout: Callable[[pa.Table], pa.Table] | None
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def write_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        part = context.partitionId() if context else 0
+        outputs = {name: _Output(Path(folder, name), part, columns, rows_per_group, layout) for name, columns in plan.items()}
+        tally: dict[str, int] = {}
+        try:
+            for numbered in batches:
+                batch = numbered.rename_columns(names)
+                for pair in pc.value_counts(batch.column(TALLY).drop_null()).to_pylist():
+                    tally[pair["values"]] = tally.get(pair["values"], 0) + pair["counts"]
+                for name, output in outputs.items():
+                    rows = batch.filter(pc.equal(batch.column(ROUTE), name))
+                    if rows.num_rows:
+                        output.add(rows)
+            finished = [(name, *output.finish()) for name, output in outputs.items() if output.rows]
+        finally:
+            for output in outputs.values():
+                output.discard()
+        rows = [[name, file, count, hash_, "{}"] for name, file, count, hash_ in finished]
+        rows.append(["", "", 0, "0", json.dumps(tally)])
+        yield pa.RecordBatch.from_arrays(
+            [pa.array(column, pa.int64() if i == 2 else pa.string()) for i, column in enumerate(zip(*rows, strict=True))],
+            names=["table", "file", "rows", "hash", "tally"],
+        )
+
+    return write_partition
+
+
+class _Output:
+    """One Parquet file in the making: exact row groups, then a name made of the partition and the content."""
+
+    def __init__(
+        self,
+        folder: Path,
+        part: int,
+        columns: list[str],
+        rows_per_group: int,
+        layout: Callable[[pa.Table], pa.Table] | None,
+    ):
+        self.folder, self.part, self.columns = folder, part, columns
+        self.rows_per_group, self.layout = rows_per_group, layout
+        self.partial = folder / f".part-{part:05d}-{uuid.uuid4().hex}"  # a name of this attempt alone
+        self.writer: pq.ParquetWriter | None = None
+        self.pending: list[pa.RecordBatch] = []
+        self.waiting = self.rows = self.hash = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        self.hash = (self.hash + int(batch.column(HASH).to_numpy().view("u8").sum(dtype="u8"))) % 2**64
+        self.rows += batch.num_rows
+        self.waiting += batch.num_rows
+        self.pending.append(batch.select(self.columns))
+        if self.waiting >= self.rows_per_group:
+            self._flush(keep=self.waiting % self.rows_per_group)
+
+    def _flush(self, keep: int) -> None:
+        if not self.pending:
+            return
+        table = pa.Table.from_batches(self.pending)
+        ready, rest = table.slice(0, table.num_rows - keep), table.slice(table.num_rows - keep)
+        self.pending, self.waiting = rest.to_batches(), keep
+        if not ready.num_rows:
+            return
+        ready = self.layout(ready) if self.layout else ready
+        if self.writer is None:
+            self.writer = pq.ParquetWriter(self.partial, ready.schema, compression="lz4", use_dictionary=self.layout is None)
+        self.writer.write_table(ready, row_group_size=self.rows_per_group)
+
+    def finish(self) -> tuple[str, int, str]:
+        self._flush(keep=0)
+        assert self.writer is not None
+        self.writer.close()
+        name = f"part-{self.part:05d}-{describe(self.folder, self.partial).sha256[:16]}.parquet"
+        os.replace(self.partial, self.folder / name)
+        return name, self.rows, f"{self.hash:016x}"
+
+    def discard(self) -> None:
+        self.partial.unlink(missing_ok=True)
+
+
+def _describe_parquet(folder: Path, path: Path) -> File:
+    file = describe(folder, path)
+    footer = pq.read_metadata(path)
+    groups = [footer.row_group(i).num_rows for i in range(footer.num_row_groups)]
+    return File(file.path, file.bytes, file.sha256, footer.num_rows, groups)
+
+
+def _sweep(folder: Path, named: set[str]) -> None:
+    for path in folder.iterdir():
+        if path.name not in named:
+            path.unlink()

@@ -1,0 +1,43 @@
+"""The `train:` section of a pipeline. Imports no torch, so any host can check it."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from lsml_spark.core.config import Strict, component
+from lsml_spark.core.errors import ConfigError
+from lsml_spark.data.plan import plan
+from lsml_spark.models.model import Model
+from lsml_spark.train.optimizers.optimizer import Optimizer
+from lsml_spark.train.optimizers.sgd import Sgd
+from lsml_spark.train.schedule import Schedule
+
+
+class Config(Strict):
+    """How a night trains. The weights depend on everything here except `workers`, `launcher` and the time limits."""
+
+    model: component(Model, "lsml_spark.models")  # type: ignore[valid-type]
+    epochs: int = Field(4, ge=1)
+    batch: int = Field(512, ge=1)  # rows of a step, all ranks together
+    lanes: int = Field(8, ge=1)  # parts of a batch, computed one by one and summed in a fixed order; a power of two
+    optimizer: component(Optimizer, "lsml_spark.train.optimizers") = Sgd(use="sgd")  # type: ignore[valid-type]
+    schedule: Schedule = Schedule()
+    l2: float = Field(0.0, ge=0.0)
+    clip: float | None = Field(1.0, gt=0.0)  # longest gradient, as a Euclidean norm; null for none
+    weights: bool = True  # weigh rows by their importance weight; without, all rows count alike
+    smoothing: float = Field(0.5, gt=0.0)  # rows added to every label's count for the prior
+    warm_start: bool = True  # from the champion's weights where there is one
+    dtype: Literal["float32", "float64"] = "float32"
+    workers: int = Field(2, ge=1)  # ranks; a divisor of `lanes`
+    launcher: Literal["auto", "local", "spark", "torchrun"] = "auto"
+    timeout: float = Field(300.0, gt=0.0)  # seconds that ranks wait for each other before they call it a failure
+
+    @model_validator(mode="after")
+    def _ranks_share_the_batch(self) -> "Config":
+        if self.lanes & (self.lanes - 1):
+            raise ValueError(f"lanes: {self.lanes} is not a power of two, so there is no fixed order of summation for every number of ranks")
+        try:
+            plan([], seed=0, epoch=0, world=self.workers, batch=self.batch, lanes=self.lanes)
+        except ConfigError as error:
+            raise ValueError(str(error).removeprefix("train.")) from error
+        return self

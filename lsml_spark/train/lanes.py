@@ -1,0 +1,74 @@
+"""Gradients of lanes, summed as a balanced binary tree whatever the number of ranks that compute them.
+
+A global batch is L lanes of equal row counts. Each lane is a forward and a backward pass of its own, with its own drop-out
+seed, so its gradient has the same bits on any rank; 2^k lanes of a rank fold into one subtree, and `World.sum_ordered`
+joins the subtrees of the ranks. The weights of a night are then bit for bit those of a single process, for any optimiser.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from lsml_spark.models.network import Features, Network
+from lsml_spark.train.world import World
+
+
+class Tree:
+    """A running pairwise sum: ((g0 + g1) + (g2 + g3)) + …, holding log2(lanes) gradients at most."""
+
+    def __init__(self) -> None:
+        self.sums: list[tuple[int, dict[int, Tensor]]] = []  # (lanes summed, gradient by parameter's id), largest first
+
+    def push(self, gradients: dict[int, Tensor]) -> None:
+        lanes = 1
+        while self.sums and self.sums[-1][0] == lanes:
+            _, left = self.sums.pop()
+            gradients = {key: left[key].add_(right) for key, right in gradients.items()}
+            lanes *= 2
+        self.sums.append((lanes, gradients))
+
+    def fold(self, key: int, last: Tensor) -> None:
+        """Add, in place, all that was pushed for one parameter to the gradient of the last lane."""
+        for _, gradients in reversed(self.sums):
+            last.add_(gradients[key])
+
+
+class LaneParallel:
+    """A network whose lanes' gradients are summed over lanes and ranks; DDP overlaps the exchange with the last backward."""
+
+    def __init__(self, network: Network, world: World):
+        self.network, self.world, self.tree = network, world, Tree()
+        self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.parallel: Any = network
+        if world.size > 1:
+            self.parallel = DistributedDataParallel(network, broadcast_buffers=False)
+            self.parallel.register_comm_hook(None, self._reduce)
+
+    def __call__(self, features: Features) -> Tensor:
+        return self.parallel(features)
+
+    def lane(self, last: bool) -> AbstractContextManager[None]:
+        """Around the forward and backward pass of a lane; only the last one of a step talks to other ranks."""
+        return nullcontext() if last or self.world.size == 1 else self.parallel.no_sync()
+
+    def lane_done(self, last: bool) -> None:
+        """After a lane's backward pass. After the last one, `.grad` holds the sum over all lanes of all ranks."""
+        if not last:
+            self.tree.push({id(parameter): parameter.grad for parameter in self.parameters})
+            for parameter in self.parameters:
+                parameter.grad = None
+            return
+        if self.world.size == 1:
+            for parameter in self.parameters:
+                self.tree.fold(id(parameter), parameter.grad)
+        self.tree = Tree()
+
+    def _reduce(self, _: None, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
+        for parameter, gradient in zip(bucket.parameters(), bucket.gradients(), strict=True):
+            self.tree.fold(id(parameter), gradient)
+        return self.world.sum_ordered(bucket.buffer())

@@ -1,0 +1,1 @@
+"""Optimisers by `use:` name, one per file; torch is imported when one is built."""

@@ -1,0 +1,161 @@
+"""The train stage: shards to a model. Writes the spec, starts the ranks, and checks what they say they did.
+
+The folder's weights depend on the rows, the config and the seed, not on the number of ranks or on an interruption: a run
+that was killed goes on from its last epoch, bit for bit. Imports no torch; the ranks do.
+"""
+
+import importlib.metadata
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lsml_spark.core import seeds
+from lsml_spark.core.config import digest
+from lsml_spark.core.errors import IntegrityError, TrainingError
+from lsml_spark.core.ledger import Ledger
+from lsml_spark.core.manifest import describe
+from lsml_spark.core.work import Outcome, Work
+from lsml_spark.data.plan import plan
+from lsml_spark.data.read import WEIGHT, Shards
+from lsml_spark.models.model import vocabulary_size
+from lsml_spark.train import launch as launchers
+from lsml_spark.train import results, spec
+from lsml_spark.train.config import Config
+from lsml_spark.train.launch import Launcher, in_process
+from lsml_spark.train.spec import Spec
+
+__all__ = ["Config", "in_process", "run"]
+
+LOG = logging.getLogger("lsml")
+SCRATCH = ".train"  # beside the stage folders: outlives a killed run, removed after a finished one
+SAME_WEIGHTS = {"workers", "launcher", "timeout"}  # config that the weights do not depend on
+
+
+def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
+    """Inputs `shard`, `features`, and `champion` (an earlier train folder) where there is one.
+
+    `launch`: see `train/launch.py`; without one, torchrun's own rank where torchrun started us, else processes of this host.
+    TrainingError where a rank fails; IntegrityError where a shard does; ConfigError where ranks and lanes do not fit.
+    """
+    told = _tell(work, config)
+    log = told.scratch / "train.log"
+
+    def say(line: str) -> None:
+        LOG.info(line, extra={"date": work.date.isoformat(), "stage": work.stage})
+
+    def local(spec_path: Path, ranks: int, log_path: Path) -> None:
+        launchers.local(spec_path, ranks, log_path, say)
+
+    launch = launch or (in_process if "RANK" in os.environ else local)
+    path = told.scratch / "spec.json"
+    spec.write(path, told)
+    results.clear(told.scratch)
+    try:
+        launch(path, config.workers, log)
+    except TrainingError as error:
+        raise results.failure(told.scratch) or TrainingError(f"{_last_error(log) or error}; log: {log}") from error
+    outcome = _finish(work, config, told)
+    shutil.rmtree(told.scratch)
+    return outcome
+
+
+def _tell(work: Work, config: Config) -> Spec:
+    shard, features, champion = work.inputs["shard"], work.inputs["features"], work.inputs.get("champion")
+    champion = champion if config.warm_start else None
+    table = shard.manifest.tables["train"]
+    if not table.rows:
+        raise TrainingError(f"{shard.folder}: there are no training rows; look at the select stage")
+    scratch = work.folder.parent / SCRATCH
+    scratch.mkdir(exist_ok=True)
+    encoders = features.file("encoders.json")
+    prior = scratch / "prior.npy"
+    known = json.loads(encoders.read_text())
+    np.save(prior, _log_prior(Shards.of(shard.folder, table.files, [], known["label"]), vocabulary_size(known, known["label"]), config))
+    identity = {
+        "config": config.model_dump(mode="json", exclude=SAME_WEIGHTS),
+        "seed": work.seed,
+        "date": work.date.isoformat(),
+        "inputs": [source.manifest.identity if source else None for source in (shard, features, champion)],
+        "torch": importlib.metadata.version("torch"),
+    }
+    return Spec(
+        config=config,
+        seed=seeds.derive(work.seed, "train", work.date),
+        shards=shard.folder.resolve(),
+        files=table.files,
+        encoders=encoders.resolve(),
+        prior=prior.resolve(),
+        champion=champion.folder.resolve() if champion else None,
+        champion_date=champion.manifest.date if champion else None,
+        out=work.folder.resolve(),
+        scratch=scratch.resolve(),
+        identity=digest(identity),
+    )
+
+
+def _log_prior(shards: Shards, labels: int, config: Config) -> np.ndarray:
+    """Log of the smoothed, weighted frequencies of the known labels; shape (V,), float64. With it, training starts from popularity."""
+    counts = np.full(labels + 1, config.smoothing)
+    for group in shards.groups:
+        columns = shards.columns(group, [shards.label, WEIGHT])
+        label_N, weight_N = np.asarray(columns[shards.label]), np.asarray(columns[WEIGHT], dtype=np.float64)
+        if len(label_N) and not 0 <= label_N.min() <= label_N.max() <= labels:
+            raise IntegrityError(f"{group.path}, row group {group.index}: label ids reach {label_N.max()}, encoders.json knows {labels}")
+        # A weight that is not finite is the ranks' to report, with its sample id.
+        weight_N = np.nan_to_num(weight_N, nan=0.0, posinf=0.0) if config.weights else np.ones(len(label_N))
+        counts += np.bincount(label_N, weights=weight_N, minlength=labels + 1)
+    return np.log(counts[1:] / counts[1:].sum())
+
+
+def _finish(work: Work, config: Config, told: Spec) -> Outcome:
+    """Believe nothing but files: every rank's result, the curve's rows, the model."""
+    ranks = results.read(told.scratch)
+    failure = results.failure(told.scratch)
+    if failure:
+        raise failure
+    world = ranks[0]["world"] if 0 in ranks else config.workers
+    missing = sorted(set(range(world)) - set(ranks))
+    if missing:
+        raise TrainingError(f"rank {missing[0]} of {world} ended without a result; log: {told.scratch / 'train.log'}")
+
+    curve = json.loads((work.folder / "curve.json").read_bytes())
+    description = json.loads((work.folder / "model.json").read_bytes())
+    rows = work.inputs["shard"].manifest.tables["train"].rows
+    for epoch in curve["epochs"]:
+        by_rank = [result["rows_by_epoch"].get(str(epoch["epoch"])) for result in ranks.values()]
+        resumed = None in by_rank  # that epoch was another process's
+        if epoch["rows"] != rows or not (resumed or sum(by_rank) == rows):
+            raise IntegrityError(f"epoch {epoch['epoch']} read {epoch['rows']} rows, ranks counted {by_rank}, the shards hold {rows}")
+
+    files = [describe(work.folder, work.folder / name) for name in ("model.safetensors", "model.json", "encoders.json", "curve.json")]
+    metrics = {
+        "loss": curve["epochs"][-1]["loss"],
+        "epochs": len(curve["epochs"]),
+        "steps": config.epochs * plan([rows], seed=0, epoch=0, world=world, batch=config.batch, lanes=config.lanes).steps,
+        "world": world,
+        "parameters": description["parameters"],
+        "start": curve["start"],
+    }
+    return Outcome(Ledger(rows, curve["epochs"][-1]["rows"]), files=files, metrics=metrics, run=_speed(ranks))
+
+
+def _speed(ranks: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """Of this process's epochs: rows per second over all ranks, and where rank 0's time went."""
+    rows = sum(count for result in ranks.values() for count in result["rows_by_epoch"].values())
+    seconds = ranks[0]["seconds"]
+    busy = seconds["data"] + seconds["step"]
+    return {"rows_per_second": round(rows / busy) if busy else None, "rank_0_seconds": seconds, "device": ranks[0]["device"]}
+
+
+def _last_error(log: Path) -> str | None:
+    """The last line of the log that reads like an error of a rank."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    found = [line for line in lines if line.startswith("error: ") or (line[:1].isalpha() and "Error: " in line[:60])]
+    own = [line for line in found if "ChildFailedError" not in line]
+    return own[-1].removeprefix("error: ") if own else None
+

