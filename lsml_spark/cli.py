@@ -1,20 +1,18 @@
 """`lsml`: run, backfill, status, report and verify nightly pipelines."""
 
 import datetime
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from lsml_spark.core.config import did_you_mean
-from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.errors import ConfigError, QualityGateError
 from lsml_spark.flow import log, night, screens, verify
+from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.guard import guarded
 from lsml_spark.flow.layout import Runs
-from lsml_spark.flow.lock import locked
+from lsml_spark.flow.lock import writing
 from lsml_spark.flow.pipeline import STAGES, Pipeline
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -27,7 +25,6 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override a key of the YAML, e.g. select.budget=0.3.", show_default=False),
 ]
-Stage = Annotated[str | None, typer.Option(help=f"One of {', '.join(STAGES)}.", show_default=False)]
 RUNS = Path("runs")
 
 
@@ -51,8 +48,9 @@ def run(
             _known_stage(stage)
         with writing(runs):
             ran = night.run(night.Night(pipeline, runs, day), first, last)
-        console = Console()
-        console.print(f"{day}: {', '.join(ran)} done" if ran else f"{day}: nothing to do, every stage is up to date")
+        console = screens.console()
+        said = f"{', '.join(ran)} done" if ran else "nothing to do, every stage is up to date"
+        console.print(f"{day}: {said}", soft_wrap=True)
         screens.tell_where(console, runs)
 
 
@@ -64,7 +62,10 @@ def backfill(
     overrides: Set = None,
     root: Root = RUNS,
 ) -> None:
-    """Run the nights from one date to another in order; days without raw files are left out."""
+    """Run the nights from one date to another in order; days without raw files are left out.
+
+    A night that its quality gate stops does not stop the later ones, which leave that day out; the exit code is then 3.
+    """
     with guarded():
         pipeline, runs = _open(config, root, overrides)
         start, end = parse_date(first, "--from"), parse_date(last, "--to")
@@ -74,13 +75,20 @@ def backfill(
         trading = [day for day in days if pipeline.raw_files(day)]
         if not trading:
             raise ConfigError(f"no raw file for any day from {start} to {end}; see raw.folder in {config}")
+        ran, stopped = 0, []
         with writing(runs):
-            done = {day: night.run(night.Night(pipeline, runs, day)) for day in trading}
-        console = Console()
-        if not any(done.values()):
+            for day in trading:
+                try:
+                    ran += len(night.run(night.Night(pipeline, runs, day)))
+                except QualityGateError as error:
+                    stopped.append(str(error))
+        console = screens.console()
+        if not ran:
             console.print(f"{len(trading)} nights: nothing to do, every stage is up to date")
         screens.results(console, runs, trading)
         screens.tell_where(console, runs)
+        if stopped:
+            raise QualityGateError(f"{len(stopped)} of {len(trading)} nights were stopped: {'; '.join(stopped)}")
 
 
 @app.command()
@@ -88,7 +96,7 @@ def status(config: Config, date: SomeDate = None, root: Root = RUNS) -> None:
     """Show which stage of which night stands where."""
     with guarded():
         _, runs = _open(config, root)
-        screens.status(Console(), runs, _dates(runs, date))
+        screens.status(screens.console(), runs, _dates(runs, date))
 
 
 @app.command()
@@ -101,7 +109,7 @@ def report(config: Config, date: SomeDate = None, root: Root = RUNS) -> None:
                 if runs.source(day, "quality"):
                     night.report(night.Night(pipeline, runs, day))
             night.publish(night.Night(pipeline, runs, datetime.date.min))
-        screens.tell_where(Console(), runs)
+        screens.tell_where(screens.console(), runs)
 
 
 @app.command("verify")
@@ -110,7 +118,7 @@ def verify_(config: Config, date: SomeDate = None, root: Root = RUNS) -> None:
     with guarded():
         _, runs = _open(config, root)
         checked = verify.verify(runs, _dates(runs, date))
-        Console().print(
+        screens.console().print(
             f"{checked.stages} stages, {checked.files} files, {checked.bytes / 1e6:.1f} MB: every checksum, input and row count is right"
         )
 
@@ -122,13 +130,6 @@ def _open(config: Path, root: Path, overrides: list[str] | None = None) -> tuple
     return pipeline, runs
 
 
-@contextmanager
-def writing(runs: Runs) -> Iterator[None]:
-    """Hold the lock and write the log while the body changes the runs."""
-    with locked(runs), log.to_file(runs.folder / "lsml.log"):
-        yield
-
-
 def _dates(runs: Runs, date: str | None) -> list[datetime.date]:
     if date is not None:
         day = parse_date(date)
@@ -138,14 +139,6 @@ def _dates(runs: Runs, date: str | None) -> list[datetime.date]:
     if not runs.dates():
         raise ConfigError(f"{runs.folder} holds no nights yet; begin with `lsml run … --date …`")
     return runs.dates()
-
-
-def parse_date(text: str, option: str = "--date") -> datetime.date:
-    """YYYY-MM-DD; ConfigError otherwise."""
-    try:
-        return datetime.date.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{option} {text}: expected a date such as 2011-02-01") from None
 
 
 def _known_stage(stage: str) -> None:

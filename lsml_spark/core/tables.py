@@ -10,7 +10,15 @@ from lsml_spark.core.config import canonical
 from lsml_spark.core.manifest import File, Table, describe
 
 # The names that Spark gives these types, so that any table of any stage can be read with its manifest's schema.
-TYPES = {"string": "string", "int32": "int", "int64": "bigint", "float": "float", "double": "double", "bool": "boolean", "date32[day]": "date"}
+TYPES = {
+    "string": "string",
+    "int32": "int",
+    "int64": "bigint",
+    "float": "float",
+    "double": "double",
+    "bool": "boolean",
+    "date32[day]": "date",
+}
 
 
 def table_of(folder: Path, name: str, table: pa.Table, rows_per_group: int = 65_536) -> Table:

@@ -2,12 +2,15 @@
 
 import argparse
 from pathlib import Path
+from typing import NoReturn
 
-from lsml_spark.cli import parse_date, writing
+from lsml_spark.core.errors import ConfigError
 from lsml_spark.flow import launch, log
 from lsml_spark.flow.guard import guarded
+from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.layout import Runs
-from lsml_spark.flow.night import Night, catch_up, publish, run_stage
+from lsml_spark.flow.lock import writing
+from lsml_spark.flow.night import Night, catch_up, point_to_champion, publish, run_stage
 from lsml_spark.flow.pipeline import Pipeline
 
 
@@ -23,12 +26,29 @@ def main(stage: str) -> None:
     with guarded():
         pipeline = Pipeline(arguments.config, arguments.set)
         night = Night(pipeline, Runs(arguments.root.resolve(), pipeline.name), parse_date(arguments.date))
-        if stage == "train" and launch.under_torchrun() and not launch.first_rank():
-            launch.follow()
-            return
+        if launch.under_torchrun() and stage != "train":
+            raise ConfigError(f"torchrun starts jobs/train.py alone; run jobs/{stage}.py with python or spark-submit")
+        if launch.under_torchrun():
+            if stage != "train":
+                raise ConfigError(f"torchrun starts jobs/train.py alone; run jobs/{stage}.py with python or spark-submit")
+            _as_rank(night)
         with writing(night.runs):
             if stage == "prepare":
                 catch_up(night)
             run_stage(night, stage)
+            if stage == "promote":
+                point_to_champion(night.runs)
             if stage == "report":
                 publish(night)
+
+
+def _as_rank(night: Night) -> NoReturn:
+    """The train stage on every process that torchrun started; the first one keeps the books."""
+    if launch.first_rank():
+        with writing(night.runs):
+            _, fresh = run_stage(night, "train")
+            if not fresh:
+                launch.follow()  # lets the waiting ranks go
+    else:
+        launch.follow()
+    launch.leave()

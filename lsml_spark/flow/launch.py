@@ -7,6 +7,7 @@ job seats the ranks in a barrier stage of its own cluster.
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from lsml_spark.core.errors import ConfigError
 
@@ -20,6 +21,20 @@ def under_torchrun() -> bool:
 
 def first_rank() -> bool:
     return os.environ.get("RANK", "0") == "0"
+
+
+def follow() -> None:
+    """Join the ranks that torchrun started, and do what the first rank says; where it says nothing, go."""
+    from lsml_spark.train import launch
+
+    launch.in_process(None)
+
+
+def leave() -> NoReturn:
+    """End a rank that is done, as the workers of the other launchers end."""
+    from lsml_spark.train import worker
+
+    worker.leave(0)
 
 
 def choose(wanted: str, spark_settings: Mapping[str, str]) -> tuple[str, Launcher | None]:

@@ -6,12 +6,16 @@ from contextlib import contextmanager
 from filelock import FileLock, Timeout
 
 from lsml_spark.core.errors import LockedError
+from lsml_spark.flow import log
 from lsml_spark.flow.layout import Runs
 
 
 @contextmanager
-def locked(runs: Runs) -> Iterator[None]:
-    """Hold the pipeline's lock, or raise LockedError at once. The kernel lets go of it when the holder dies."""
+def writing(runs: Runs) -> Iterator[None]:
+    """Hold the pipeline's lock, and write its log, while the body changes the runs; LockedError at once where it is held.
+
+    The kernel lets go of the lock when the holder dies.
+    """
     runs.folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(runs.folder / ".lock")
     try:
@@ -19,6 +23,7 @@ def locked(runs: Runs) -> Iterator[None]:
     except Timeout:
         raise LockedError(f"another run of '{runs.pipeline}' holds {lock.lock_file}; wait for it, or run with another --root") from None
     try:
-        yield
+        with log.to_file(runs.folder / "lsml.log"):
+            yield
     finally:
         lock.release()

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,11 @@ from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import STAGES
 
 SYSTEMS = {"model": "model", "champion": "before", "popularity": "popular", "cooccurrence": "co-occ."}
+
+
+def console() -> Console:
+    """A terminal at its width; a file or a pipe at a width that breaks no table."""
+    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
 
 
 def results(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> None:
@@ -72,7 +78,7 @@ def tell_where(console: Console, runs: Runs) -> None:
     """The path of the report, unbroken, so that it can be copied or clicked."""
     index = runs.folder / "site" / "index.html"
     if index.is_file():
-        console.print(f"report: {index}", soft_wrap=True, highlight=False)
+        console.print(f"report: {index}", soft_wrap=True)
 
 
 def _count(value: int | None) -> str:

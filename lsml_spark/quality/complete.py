@@ -19,11 +19,11 @@ class Complete(RowCheck):
     @model_validator(mode="before")
     @classmethod
     def _tolerate_the_rest(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return {**values, "at_most": 1.0 - float(values.get("at_least") or 1.0)}
+        return {**values, "at_most": round(1.0 - float(values.get("at_least", 1.0)), 12)}  # 0.1, not 0.09999999999999998
 
     def describe(self) -> str:
         return "missing"
 
     def violated(self) -> Column:
         value = F.col(self.column)
-        return value.isNull() | F.isnan(value.try_cast("double"))  # text that is no number becomes NULL, not NaN
+        return value.isNull() | (value.cast("string") == "NaN")  # `isnan` takes neither dates nor lists

@@ -1,5 +1,8 @@
 """Numbers inside their bounds."""
 
+from typing import Self
+
+from pydantic import model_validator
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -12,14 +15,24 @@ class InRange(RowCheck):
     low: float | None = None
     high: float | None = None
 
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.low is None and self.high is None:
+            raise ValueError("in_range needs `low`, `high` or both")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"in_range: low {self.low:g} is above high {self.high:g}")
+        return self
+
     def describe(self) -> str:
-        return f"not in range {'' if self.low is None else self.low:g} to {'' if self.high is None else self.high:g}"
+        if self.low is None:
+            return f"above {self.high:g}"
+        return f"below {self.low:g}" if self.high is None else f"not in range {self.low:g} to {self.high:g}"
 
     def violated(self) -> Column:
-        value = F.col(self.column)
+        value = F.col(self.column).try_cast("double")
         outside = F.lit(False)
         if self.low is not None:
             outside = outside | (value < self.low)
         if self.high is not None:
             outside = outside | (value > self.high)
-        return outside & ~F.isnan(value.cast("double"))
+        return outside & ~F.isnan(value)

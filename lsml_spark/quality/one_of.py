@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from pydantic import Field, StrictFloat, StrictInt
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -9,9 +10,9 @@ from lsml_spark.quality.check import RowCheck
 
 
 class OneOf(RowCheck):
-    """The value is one of the listed ones."""
+    """The value is one of the listed ones: numbers are compared as numbers, all else as text."""
 
-    values: list[str | int | float]
+    values: list[str | StrictInt | StrictFloat] = Field(min_length=1)  # strict, for YAML reads an unquoted `no` as false
 
     shorthand: ClassVar[str] = "values"
 
@@ -19,4 +20,9 @@ class OneOf(RowCheck):
         return f"not one of {', '.join(map(str, self.values[:5]))}{' …' if len(self.values) > 5 else ''}"
 
     def violated(self) -> Column:
-        return ~F.col(self.column).isin(self.values)
+        value = F.col(self.column)
+        numbers = [listed for listed in self.values if not isinstance(listed, str)]
+        known = value.cast("string").isin([listed for listed in self.values if isinstance(listed, str)])
+        if numbers:
+            known = known | F.coalesce(value.try_cast("double").isin(numbers), F.lit(False))
+        return ~known

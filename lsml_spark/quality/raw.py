@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
+from typing import BinaryIO
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -39,22 +40,21 @@ class Header:
         return said
 
 
-def _open(path: Path):  # type: ignore[no-untyped-def]
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+def _open(path: Path) -> BinaryIO:
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
 def read_header(path: Path) -> Header:
     """The first line of a CSV file (gzip or plain); QualityGateError where there is none or it is no text."""
     try:
         with _open(path) as file:
-            columns = next(csv.reader(file), [])
+            first = file.readline(1 << 20)  # bytes: what is no UTF-8 further down is not the header's fault
+        columns = next(csv.reader([first.splitlines()[0].decode("utf-8-sig")]), []) if first else []
     except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
         raise QualityGateError(f"{path}: cannot be read as CSV: {error}") from error
     columns = [column.strip() for column in columns]
     if not any(columns):
-        raise QualityGateError(f"{path}: empty file, not even a header line")
+        raise QualityGateError(f"{path}: {'its first line is blank' if first else 'empty file'}, not even a header line")
     doubled = sorted({column for column in columns if columns.count(column) > 1})
     if doubled:
         raise QualityGateError(f"{path}: header names {', '.join(map(repr, doubled))} twice")
@@ -68,31 +68,32 @@ def first_unreadable(paths: Sequence[Path]) -> str | None:
             with _open(path) as file:
                 while file.read(1 << 20):
                     pass
-        except UnicodeDecodeError:
-            continue  # Spark replaces bytes that are no UTF-8, so they are not what failed
         except (OSError, EOFError, zlib.error) as error:
             return f"{path}: cannot be read to its end: {error}"
     return None
 
 
-def read_lines(spark: SparkSession, header: Header) -> DataFrame:
-    """Records of one file: its columns as strings, `_corrupt` (the line, where it has too few or too many fields), `_file`, `_line`.
+def read_lines(spark: SparkSession, header: Header, contract: Sequence[str]) -> DataFrame:
+    """Records of one file: the contract's columns as strings (NULL where the file has none), `_corrupt` (the line, where it
+    has too few or too many fields), `_file`, `_line`.
 
-    `_line` is the physical line number, the header being line 1; the same for every partitioning. Quoted line breaks
-    are not supported, as by default in Spark.
+    `_line` is the physical line number, the header being line 1; the same for every partitioning. A quote inside quotes
+    is doubled (RFC 4180); quoted line breaks are not supported, as by default in Spark.
     """
     lines = spark.read.text(str(header.path)).select(
         F.col("value").alias("_text"),
         F.spark_partition_id().alias("_part"),
         F.monotonically_increasing_id().bitwiseAND(F.lit((1 << 33) - 1)).alias("_index"),
     )
-    schema = ", ".join(f"`{column}` string" for column in [*header.columns, CORRUPT])
-    record = F.from_csv("_text", schema, {"columnNameOfCorruptRecord": CORRUPT, "mode": "PERMISSIVE"})
+    fields = {column: f"_{i}" for i, column in enumerate(header.columns)}  # a header may hold any name, even an empty one
+    schema = ", ".join(f"{field} string" for field in [*fields.values(), CORRUPT])
+    record = F.from_csv("_text", schema, {"columnNameOfCorruptRecord": CORRUPT, "mode": "PERMISSIVE", "escape": '"'})
+    columns = [F.col(f"_record.{fields[name]}") if name in fields else F.lit(None).cast("string") for name in contract]
     return (
         lines.withColumn("_line", F.col("_index") + 1 + _lines_before(lines))
         .where((F.col("_line") > 1) & (F.trim("_text") != ""))
         .select(record.alias("_record"), F.lit(header.path.name).alias("_file"), "_line")
-        .select("_record.*", "_file", "_line")
+        .select(*[column.alias(name) for column, name in zip(columns, contract, strict=True)], f"_record.{CORRUPT}", "_file", "_line")
     )
 
 
@@ -109,9 +110,4 @@ def _lines_before(lines: DataFrame) -> Column:
 
 def read_days(spark: SparkSession, headers: Sequence[Header], contract: Sequence[str]) -> DataFrame:
     """All raw files of the day under the contract's column names, missing ones NULL, others left out."""
-    frames = []
-    for header in headers:
-        lines = read_lines(spark, header)
-        columns = [F.col(f"`{name}`") if name in header.columns else F.lit(None).cast("string").alias(name) for name in contract]
-        frames.append(lines.select(*columns, CORRUPT, "_file", "_line"))
-    return reduce(DataFrame.unionByName, frames)
+    return reduce(DataFrame.unionByName, [read_lines(spark, header, contract) for header in headers])

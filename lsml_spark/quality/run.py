@@ -21,10 +21,14 @@ from lsml_spark.core.work import Outcome, Work
 from lsml_spark.quality.check import Counts, RowCheck, TableCheck, parse
 from lsml_spark.quality.raw import CORRUPT, Header, first_unreadable, read_days, read_header
 from lsml_spark.spark import tables
+from lsml_spark.spark.mistakes import sql_mistake
 from lsml_spark.spark.session import session
 
 Rows = Annotated[SerializeAsAny[RowCheck], BeforeValidator(lambda item: parse(item, RowCheck))]
 Tables = Annotated[SerializeAsAny[TableCheck], BeforeValidator(lambda item: parse(item, TableCheck))]
+
+
+ADDED = ("date", "reason", "reasons")
 
 
 class Field(Strict):
@@ -50,6 +54,9 @@ class Config(Strict):
         return {name: [parse(item, RowCheck, column=name) for item in checks or []] for name, checks in columns.items()}
 
     def model_post_init(self, _: object) -> None:
+        for name in self.contract:
+            if name in ADDED or name.startswith("_"):
+                raise ConfigError(f"quality.contract.{name}: the stage adds a column of that name; rename it in the raw files")
         for name in self.columns:
             if name not in self.contract:
                 raise ConfigError(f"quality.columns.{name}: not in quality.contract ({', '.join(self.contract)})")
@@ -70,11 +77,13 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         return _unreadable(work, drift, str(error))
     except LsmlError:
         raise
-    except Exception:
+    except Exception as error:
         reason = first_unreadable(work.raw)
-        if reason is None:
-            raise
-        return _unreadable(work, drift, reason)
+        if reason is not None:
+            return _unreadable(work, drift, reason)
+        if mistake := sql_mistake(error):
+            raise ConfigError(f"quality: a check fails on the rows of {work.date}: {mistake}") from error
+        raise
 
 
 def _unreadable(work: Work, drift: list[str], reason: str) -> Outcome:
@@ -108,8 +117,7 @@ def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers:
     contract = list(config.contract)
     typed = _typed(read_days(spark, headers, contract), config)
     checks = config.row_checks()
-    flagged = typed.select("*", *[F.coalesce(check.violated(), F.lit(False)).alias(f"__v{i}") for i, check in enumerate(checks)])
-    _say_which_check_fails_to_compile(flagged)
+    flagged = _flagged(typed, checks)
 
     reasons = _reasons(config, checks)
     observed = Observation(f"quality of {work.date}")
@@ -163,9 +171,11 @@ def _typed(records: DataFrame, config: Config) -> DataFrame:
         raise ConfigError(f"quality.contract: {_first_line(error)}") from error
 
 
-def _say_which_check_fails_to_compile(flagged: DataFrame) -> None:
+def _flagged(typed: DataFrame, checks: list[RowCheck]) -> DataFrame:
+    """A boolean `__v…` per check. The fields of a malformed line are in the wrong places, so checks do not look at them."""
+    read = F.col(CORRUPT).isNull()
     try:
-        _ = flagged.schema
+        return typed.select("*", *[F.coalesce(read & check.violated(), F.lit(False)).alias(f"__v{i}") for i, check in enumerate(checks)])
     except PySparkException as error:
         raise ConfigError(f"quality: a check does not compile: {_first_line(error)}") from error
 
@@ -184,7 +194,7 @@ def _reasons(config: Config, checks: list[RowCheck]) -> list[Column]:
             reasons.append(F.when(~malformed & (F.trim(raw) != "") & value.isNull(), f"{name}: not {field.type}"))
     for i, check in enumerate(checks):
         if check.on_bad == "quarantine":
-            reasons.append(F.when(~malformed & F.col(f"__v{i}"), check.label))
+            reasons.append(F.when(F.col(f"__v{i}"), check.label))
     return reasons
 
 

@@ -7,6 +7,7 @@ from pyspark.sql import Column, Window
 from pyspark.sql import functions as F
 
 from lsml_spark.quality.check import RowCheck
+from lsml_spark.quality.raw import CORRUPT
 
 
 class Unique(RowCheck):
@@ -23,4 +24,5 @@ class Unique(RowCheck):
         return f"duplicate of an earlier line by {', '.join(self.columns)}"
 
     def violated(self) -> Column:
-        return F.row_number().over(Window.partitionBy(*self.columns).orderBy("_file", "_line")) > 1
+        among = Window.partitionBy(*self.columns, F.col(CORRUPT).isNull())  # malformed lines are equal to each other alone
+        return F.row_number().over(among.orderBy("_file", "_line")) > 1

@@ -26,7 +26,7 @@ def quarantined(source: Source | None, limit: int) -> dict[str, Any]:
     for path in source.files("quarantine"):
         for batch in pq.ParquetFile(path).iter_batches():
             table = _with_order(pa.Table.from_batches([batch]))
-            best = _first_of_each(pa.concat_tables([best, table]) if best is not None else table, limit)
+            best = _first_of_each(pa.concat_tables([best, table], promote_options="default") if best is not None else table, limit)
     total = source.manifest.tables["quarantine"].rows
     if best is None or not best.num_rows:
         return {"columns": [], "rows": [], "total": total}

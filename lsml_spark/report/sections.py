@@ -1,5 +1,6 @@
 """The parts of a night's page as plain values, so that the templates hold no logic."""
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -19,7 +20,11 @@ def headline(night: Night) -> dict[str, Any]:
     return {
         **rows,
         "quarantined_share": _share(rows["quarantined"], rows["raw"]),
-        "before": {**before, "quarantined_share": _share(before["quarantined"], before["raw"])},
+        "before": {
+            **before,
+            "quarantined_share": _share(before["quarantined"], before["raw"]),
+            "date": night.previous["quality"].manifest.date if "quality" in night.previous else None,
+        },
         "selected_share": _share(rows["selected"], rows["window"]),
         "k": metrics.get("k", 20),
         "test_rows": metrics.get("rows"),
@@ -49,7 +54,7 @@ def quality(night: Night) -> dict[str, Any]:
     """Findings that do not hold, the gravest first, and those that do."""
     facts = night.quality()
     said = str(facts.get("failed") or "")
-    findings = [{name: finding.get(name) for name in FINDING} for finding in facts.get("findings") or []]
+    findings = [_finding(finding) for finding in facts.get("findings") or []]
     grave = {severity: rank for rank, severity in enumerate(SEVERITIES)}
     broken = sorted(
         (finding for finding in findings if not finding.get("ok")),
@@ -62,6 +67,12 @@ def quality(night: Night) -> dict[str, Any]:
         "drift": [str(sentence) for sentence in facts.get("schema_drift") or []],
         "failed": None if any(item["message"] and item["message"] in said for item in broken) else said,
     }
+
+
+def _finding(given: Mapping[str, Any]) -> dict[str, Any]:
+    """All fields of a finding, None where it has none; a message that begins with the check's name says it once."""
+    finding = {name: given.get(name) for name in FINDING}
+    return finding | {"message": str(finding["message"] or "").removeprefix(f"{finding['check']}: ")}
 
 
 def keys(night: Night) -> dict[str, Any]:

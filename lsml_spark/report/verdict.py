@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lsml_spark.report.night import STAGES, Night, dig
-from lsml_spark.report.text import count, decimal, is_number, percent
+from lsml_spark.report.text import count, decimal, is_number, percent, rows
 
 ORDER = ("note", "ok", "warning", "stopped", "failed")
 # Stages that may be fused into others or left out; a night is whole without a folder of their own.
@@ -48,7 +48,7 @@ def _sentence(night: Night, kind: str, reasons: list[Reason]) -> str:
     stays = "The standing model stays" if decision.get("champion") else "No model stands yet"
     outcome = "The new model is promoted" if decision.get("promoted") else stays
     if kind == "ok":
-        return f"{outcome}; every check passed."
+        return f"{outcome}; there are no warnings."
     warnings = sum(reason.level == "warning" for reason in reasons)
     return f"{outcome}; {warnings} thing{'s' * (warnings > 1)} to look at."
 
@@ -85,7 +85,8 @@ def _quality(night: Night) -> Iterator[Reason]:
     if quality.get("verdict") == "warn" and not warned:
         yield Reason("warning", "The quality stage warns; its findings are below.")
     elif quality and not warned and quality.get("verdict") == "ok":
-        yield Reason("ok", "The day’s data passed every quality check.")
+        held_back = sum(night.sources["quality"].manifest.ledger.quarantined.values())
+        yield Reason("ok", f"The day’s data are fit to train on; {rows(held_back)} quarantined.")
 
 
 def _model(night: Night) -> Iterator[Reason]:

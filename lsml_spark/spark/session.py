@@ -6,6 +6,7 @@ collector, which halves the CPU time of start-up and first jobs (22 → 12 s on 
 should set `spark.driver.extraJavaOptions` to something else.
 """
 
+import logging
 import os
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkRuntimeError
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from lsml_spark.core.errors import EnvironmentProblem
@@ -80,6 +82,8 @@ def _not_submitted(settings: dict[str, str]) -> dict[str, str]:
 
 
 def _start(settings: dict[str, str]) -> SparkSession:
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):  # they print what is raised all the same
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return SparkSession.builder.config(conf=SparkConf(loadDefaults=False).setAll(list(settings.items()))).getOrCreate()
     except PySparkRuntimeError as error:

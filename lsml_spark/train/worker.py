@@ -10,6 +10,8 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import NoReturn
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -53,7 +55,9 @@ def train(path: Path | None, timeout: float | None = None) -> None:
     rank = int(os.environ.get("RANK", "0"))
     try:
         with joined(timeout or (known.config.timeout if known else 1800.0)) as world:
-            leader = world.gather(str(path))[0]
+            leader = world.gather(str(path or ""))[0]
+            if not leader:
+                return  # the first rank found nothing to do
             known = known or spec.read(Path(leader))
             _train(known, world)
     except LsmlError as error:
@@ -109,5 +113,13 @@ def _network(told: Spec, encoders: dict) -> tuple[Network, str | None]:
     return network.to(getattr(torch, told.config.dtype)), start
 
 
+def leave(code: int) -> NoReturn:
+    """End the process without tearing the interpreter down: DDP's hook keeps the process group's threads alive, and now
+    and then they abort a process that has done all its work."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

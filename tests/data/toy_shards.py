@@ -45,7 +45,7 @@ def write_table(folder, name, table, shards, rows_per_group):
     for i in range(shards):
         path = folder / name / f"part-{i:05d}.parquet"
         part = table.slice(edges[i], edges[i + 1] - edges[i])
-        with pq.ParquetWriter(path, part.schema, compression="lz4", write_page_checksum=True) as writer:
+        with pq.ParquetWriter(path, part.schema, compression="lz4", use_dictionary=False, write_page_checksum=True) as writer:
             writer.write_table(part, row_group_size=rows_per_group)
         meta = pq.ParquetFile(path).metadata
         groups = [meta.row_group(g).num_rows for g in range(meta.num_row_groups)]
@@ -68,12 +68,12 @@ def baskets(rows, items=40, seed=0, weights=True):
     label = [f"i{x}" for x in label]
     return pa.table(
         {
-            "sample_id": [f"s{seed}-{i}" for i in range(rows)],
-            "key": label,
-            "label": label,
-            "date": pa.array([datetime.date(2011, 2, 20 + i * 4 // max(rows, 1)) for i in range(rows)]),
+            "sample_id": pa.array([f"s{seed}-{i}" for i in range(rows)], pa.string()),
+            "key": pa.array(label, pa.string()),
+            "label": pa.array(label, pa.string()),
+            "date": pa.array([datetime.date(2011, 2, 20 + i * 4 // max(rows, 1)) for i in range(rows)], pa.date32()),
             "context": pa.array(context, pa.list_(pa.string())),
-            "country": [str(x) for x in rng.choice(["UK", "FR", "DE"], size=rows, p=[0.8, 0.1, 0.1])],
+            "country": pa.array([str(x) for x in rng.choice(["UK", "FR", "DE"], size=rows, p=[0.8, 0.1, 0.1])], pa.string()),
             "weight": pa.array(rng.choice([1.0, 1.0, 2.5], size=rows) if weights else np.ones(rows)),
             "keep_rate": pa.array(np.ones(rows)),
         }

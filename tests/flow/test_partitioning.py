@@ -9,6 +9,7 @@ from nights import REPO, RETAIL, SMALL, identities, lsml, manifests, plain_envir
 
 pytestmark = pytest.mark.spark
 NIGHT = "2011-01-14"
+SCRIPTS = {"select": "select_rows"}
 SPARK_STAGES = ("quality", "prepare", "zipf", "select", "augment", "features", "shard")
 
 
@@ -40,7 +41,7 @@ def test_the_number_of_partitions_does_not_matter(spark, finished, tmp_path, par
 def submit(root, stage, *spark_options, config=RETAIL):
     """spark-submit jobs/<stage>.py"""
     sets = [word for setting in SMALL for word in ("--set", setting)]
-    words = [os.path.join(os.path.dirname(sys.executable), "spark-submit"), *spark_options, f"jobs/{stage}.py"]
+    words = [os.path.join(os.path.dirname(sys.executable), "spark-submit"), *spark_options, f"jobs/{SCRIPTS.get(stage, stage)}.py"]
     environment = plain_environment() | {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
     done = subprocess.run(
         [*words, "--config", str(config), "--date", NIGHT, "--root", str(root), *sets],

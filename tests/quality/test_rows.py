@@ -15,11 +15,9 @@ def test_at_least_can_be_written_out_and_one_row_is_the_default():
     assert parse("rows", TableCheck).problem(Counts(0, 0)) is not None
 
 
+@pytest.mark.spark
 def test_too_few_rows_stop_the_night_only_where_the_yaml_says_so(check_day, raw_day):
     path = raw_day(["v", "1"])
     assert check_day({"v": "int"}, path, table=[{"rows": 2, "on_bad": "fail"}]).failed == "day.csv: 1 rows, at least 2 wanted"
     warned = check_day({"v": "int"}, path, table=[{"rows": 2}])
     assert (warned.failed, warned.metrics["verdict"]) == (None, "warn")
-
-
-test_too_few_rows_stop_the_night_only_where_the_yaml_says_so = pytest.mark.spark(test_too_few_rows_stop_the_night_only_where_the_yaml_says_so)

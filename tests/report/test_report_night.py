@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from report_nights import EVIL, before, full, quality, report
+from report_nights import EVIL, before, full, make_stage, quality, report
 
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError, IntegrityError
+from lsml_spark.core.ledger import Ledger
 from lsml_spark.report.night import STAGES
 from lsml_spark.report.run import Config
 
@@ -25,7 +26,7 @@ def test_a_full_night_shows_its_numbers_to_the_row(tmp_path):
         if stage != "promote":
             assert f"{source.manifest.ledger.rows_in:,}" in shown
             assert f"{source.manifest.ledger.rows_out:,}" in shown
-    assert "The new model is promoted; every check passed." in shown
+    assert "The new model is promoted; there are no warnings." in shown
     assert "45 price out of range" in shown  # the ledger
     assert "25.6 %" in shown  # recall@20 of the model
     assert "11.6 %" in shown  # and of popularity
@@ -116,3 +117,10 @@ def test_the_title_is_the_users_and_escaped(tmp_path):
 def test_an_unknown_key_of_the_config_is_refused_with_the_near_name():
     with pytest.raises(ConfigError, match="did you mean 'examples'"):
         validate(Config, {"exmples": 3}, "retail.yaml: report")
+
+
+def test_a_message_that_begins_with_the_name_of_its_check_says_it_once(tmp_path):
+    finding = {"check": "Price in range", "severity": "quarantine", "ok": False, "rows": 3, "share": 0.1}
+    metrics = {"verdict": "ok", "findings": [finding | {"message": "Price in range: 3 of 30 rows"}]}
+    sources = {"quality": make_stage(tmp_path, "2011-02-25", "quality", Ledger(), metrics)}
+    assert "quarantine Price in range 3 of 30 rows 3 rows 10.0 %" in words(report(tmp_path, "2011-02-25", sources).read_bytes())

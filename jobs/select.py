@@ -1,6 +1,0 @@
-"""spark-submit jobs/select.py --config pipelines/retail.yaml --date 2011-02-01"""
-
-from lsml_spark.flow.job import main
-
-if __name__ == "__main__":
-    main("select")

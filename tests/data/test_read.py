@@ -1,0 +1,146 @@
+"""The reader gives exactly the rows of the plan, as pandas reads them from the same files."""
+
+import os
+import threading
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import toy_shards
+
+from lsml_spark.core.errors import IntegrityError
+from lsml_spark.data.batch import Ragged, concat, span, take
+from lsml_spark.data.plan import plan
+from lsml_spark.data.read import Shards, ahead, batches
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    samples = toy_shards.baskets(997, seed=5)
+    table = toy_shards.encoded(samples, toy_shards.encoders_of(samples))
+    return toy_shards.stage(tmp_path_factory.mktemp("shards"), "shard", {"train": (table, 3, 100)})
+
+
+def shards_of(source, features=("context", "country")):
+    return Shards.of(source.folder, source.manifest.tables["train"].files, features)
+
+
+def truth(source):
+    """Each row by its sample id, through pandas."""
+    frame = pq.read_table(source.folder / "train").to_pandas()
+    frame["context"] = [tuple(np.frombuffer(value, "<i4").tolist()) for value in frame["context"]]
+    return {row.sample_id: (row.label, row.weight, row.country, row.context) for row in frame.itertuples()}
+
+
+def rows_of(batch):
+    lists = batch.ragged["context"]
+    contexts = [tuple(lists.values_T[a:b].tolist()) for a, b in zip(lists.offsets_N1, lists.offsets_N1[1:], strict=False)]
+    rows = zip(batch.label, batch.weight, batch.scalars["country"], contexts, strict=True)
+    return dict(zip(batch.sample_ids, rows, strict=True))
+
+
+@pytest.mark.parametrize(("world", "lanes", "batch"), [(1, 1, 64), (2, 8, 32), (4, 4, 400), (8, 8, 8)])
+def test_all_ranks_together_read_every_row_once_with_its_own_values(source, world, lanes, batch):
+    shards = shards_of(source)
+    order = plan(shards.rows_G, seed=1, epoch=2, world=world, batch=batch, lanes=lanes)
+    seen = {}
+    for rank in range(world):
+        steps = list(batches(shards, order, rank, sample_ids=True))
+        assert len(steps) == order.steps
+        for step in steps:
+            assert len(step) == lanes // world
+            for one in step:
+                rows = rows_of(one)
+                assert len(rows) == len(one) and not rows.keys() & seen.keys()
+                seen |= rows
+    assert seen == truth(source)
+
+
+def test_a_batch_holds_the_rows_that_the_plan_names(source):
+    shards = shards_of(source)
+    order = plan(shards.rows_G, seed=1, epoch=0, world=2, batch=48, lanes=4)
+    for number, step in enumerate(batches(shards, order, 1, sample_ids=True)):
+        for lane, batch in zip(order.lanes_of(1), step, strict=True):
+            pieces = list(order.steps_of(lane))[number]
+            assert shards.sample_ids(order, pieces).tolist() == batch.sample_ids.tolist()
+
+
+def test_only_the_row_groups_of_a_ranks_lanes_are_read(source, monkeypatch):
+    read = set()
+    plain = Shards.columns
+    monkeypatch.setattr(Shards, "columns", lambda self, group, names: read.add(group) or plain(self, group, names))
+    shards = shards_of(source)
+    order = plan(shards.rows_G, seed=1, epoch=0, world=4, batch=16, lanes=4)
+    list(batches(shards, order, 2))
+    assert read == {shards.groups[piece.group] for piece in order.lane(2)}
+    assert len(read) < len(shards.groups)
+
+
+def test_at_most_two_row_groups_per_lane_are_decoded_at_once_and_each_once(source, monkeypatch):
+    decoded = []
+    plain = Shards.columns
+    monkeypatch.setattr(Shards, "columns", lambda self, group, names: decoded.append(group) or plain(self, group, names))
+    shards = shards_of(source)
+    order = plan(shards.rows_G, seed=4, epoch=0, world=1, batch=8, lanes=1)
+    list(batches(shards, order, 0))
+    assert len(decoded) == len(set(decoded)) == len(shards.groups)
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "other rows"])
+def test_a_damaged_shard_is_named_with_its_row_group(tmp_path, damage):
+    samples = toy_shards.baskets(300, seed=6)
+    table = toy_shards.encoded(samples, toy_shards.encoders_of(samples))
+    source = toy_shards.stage(tmp_path, "shard", {"train": (table, 1, 100)})
+    path = source.files("train")[0]
+    if damage == "flip":
+        meta = pq.ParquetFile(path).metadata.row_group(1)
+        column = next(meta.column(i) for i in range(meta.num_columns) if meta.column(i).path_in_schema == "context")
+        content = bytearray(path.read_bytes())
+        content[column.data_page_offset + column.total_compressed_size - 5] ^= 0xFF
+        path.write_bytes(content)
+    elif damage == "truncate":
+        os.truncate(path, path.stat().st_size // 2)
+    elif damage == "remove":
+        path.unlink()
+    else:
+        toy_shards.write_table(tmp_path, "train", table.slice(0, 290), 1, 97)
+    shards = shards_of(source)
+    order = plan(shards.rows_G, seed=1, epoch=0, world=1, batch=8, lanes=1)
+    with pytest.raises(IntegrityError, match=r"part-00000\.parquet, row group \d"):
+        list(ahead(batches(shards, order, 0)))
+
+
+def test_reading_ahead_gives_the_same_items_and_the_same_error():
+    assert list(ahead(iter(range(100)), depth=3)) == list(range(100))
+
+    def broken():
+        yield 1
+        raise ZeroDivisionError("here")
+
+    items = ahead(broken())
+    assert next(items) == 1
+    with pytest.raises(ZeroDivisionError, match="here"):
+        next(items)
+
+
+def test_the_thread_ends_when_the_reader_is_left_early():
+    before = threading.active_count()
+    items = ahead(iter(range(10**9)), depth=2)
+    next(items)
+    items.close()
+    assert threading.active_count() == before
+
+
+def test_ragged_columns_are_taken_cut_and_joined_like_python_lists():
+    rng = np.random.default_rng(0)
+    lists = [rng.integers(0, 9, size=rng.integers(0, 5)).tolist() for _ in range(50)]
+    offsets = np.concatenate([[0], np.cumsum([len(x) for x in lists])])
+    column = Ragged(np.array(sum(lists, []), np.int32), offsets)
+
+    def plain(ragged):
+        return [ragged.values_T[a:b].tolist() for a, b in zip(ragged.offsets_N1, ragged.offsets_N1[1:], strict=False)]
+
+    order = rng.permutation(50)[:30]
+    assert plain(take(column, order)) == [lists[i] for i in order]
+    assert plain(span(column, 7, 19)) == lists[7:19]
+    assert plain(concat([span(column, 40, 50), span(column, 3, 3), span(column, 0, 5)])) == lists[40:50] + lists[0:5]
