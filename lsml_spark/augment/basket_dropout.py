@@ -19,6 +19,13 @@ class BasketDropout(Augmentation):
     rows: float = Field(0.5, ge=0.0, le=1.0)
     items: float = Field(0.3, ge=0.0, lt=1.0)
 
+    def problem(self, schema: pa.Schema) -> str | None:
+        if self.column not in schema.names:
+            return f"column: there is no column '{self.column}' (found: {', '.join(schema.names)})"
+        if not pa.types.is_list(schema.field(self.column).type):
+            return f"column: '{self.column}' holds no lists but {schema.field(self.column).type}"
+        return None
+
     def apply(self, samples: pa.RecordBatch, row_seeds_N: np.ndarray) -> pa.RecordBatch:
         lists = samples.column(self.column)
         lengths = np.diff(lists.offsets.to_numpy())
@@ -29,6 +36,7 @@ class BasketDropout(Augmentation):
         drop = touched[sample_of] & (uniforms(row_seeds_N[sample_of], position + 1) < self.items)
         kept = np.bincount(sample_of[~drop], minlength=len(lists))
         offsets = np.concatenate([[0], np.cumsum(kept)]).astype(np.int32)
-        thinned = pa.ListArray.from_arrays(offsets, lists.flatten().filter(pa.array(~drop)))
+        values = lists.flatten().filter(pa.array(~drop))
+        thinned = pa.ListArray.from_arrays(offsets, values, type=lists.type, mask=lists.is_null())
         index = samples.schema.get_field_index(self.column)
         return samples.set_column(index, samples.schema.field(index), thinned)

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from lsml_spark.augment.augmentation import Augmentation
 from lsml_spark.core import seeds
@@ -28,9 +29,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     source = work.inputs["select"]
     samples = tables.read(spark or session(), source, table="train")
     for number, step in enumerate(config.steps):
-        column = getattr(step, "column", None)
-        if column is not None and column not in samples.columns:
-            raise ConfigError(f"augment.steps.{number}.column: there is no column '{column}' (found: {', '.join(samples.columns)})")
+        if problem := step.problem(to_arrow_schema(samples.schema)):
+            raise ConfigError(f"augment.steps.{number}.{problem}")
         samples = _applied(samples, step, seeds.derive(work.seed, "augment", work.date, number, step.use))
     written = tables.write(samples, work.folder, {"train": samples.columns})
     steps = [step.model_dump(mode="json") for step in config.steps]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Union
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +19,7 @@ class Ragged:
         return len(self.offsets_N1) - 1
 
 
-Column = Union[np.ndarray, Ragged]
+Column = np.ndarray | Ragged
 
 
 @dataclass(frozen=True)

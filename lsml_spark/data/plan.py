@@ -108,7 +108,7 @@ class Plan:
 def plan(rows_G: Sequence[int], *, seed: int, epoch: int, world: int, batch: int, lanes: int) -> Plan:
     """The plan of one epoch. ConfigError unless `world` divides `lanes` and `lanes` divides `batch` (rows, all ranks)."""
     if world < 1 or lanes % world:
-        raise ConfigError(f"train.workers: {world} ranks cannot share {lanes} lanes evenly; take a divisor of {lanes}, or change train.lanes")
+        raise ConfigError(f"train.workers: {world} ranks cannot share {lanes} lanes evenly; take a divisor of it, or change train.lanes")
     if batch < lanes or batch % lanes:
-        raise ConfigError(f"train.batch: {batch} rows cannot be split over {lanes} lanes; take a multiple of {lanes}, or change train.lanes")
+        raise ConfigError(f"train.batch: {batch} rows cannot be split over {lanes} lanes; take a multiple of it, or change train.lanes")
     return Plan(tuple(int(rows) for rows in rows_G), seed, epoch, world, batch, lanes)

@@ -8,7 +8,7 @@ import json
 import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -115,7 +115,7 @@ class _Ordered:
         self.shards, self.plan, self.names, self.keep = shards, plan, names, keep
         self.held: OrderedDict[int, dict[str, Column]] = OrderedDict()
 
-    def __call__(self, group: int) -> Mapping[str, Column]:
+    def __call__(self, group: int) -> dict[str, Column]:
         if group not in self.held:
             while len(self.held) >= self.keep:
                 self.held.popitem(last=False)
@@ -125,7 +125,7 @@ class _Ordered:
         self.held.move_to_end(group)
         return self.held[group]
 
-    def empty(self) -> Mapping[str, Column]:
+    def empty(self) -> dict[str, Column]:
         """No rows, in the columns' own types."""
         return {name: span(column, 0, 0) for name, column in self(next(iter(self.held), 0)).items()}
 

@@ -1,6 +1,6 @@
 """Item-item co-occurrence: what followed the items of this basket in earlier baskets."""
 
-import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -30,11 +30,12 @@ class Cooccurrence(Baseline):
         before, after = (train.filter(rule(train["date"], last)) for rule in (pc.less, pc.equal))
         share, decay = self.shares[len(self.shares) // 2], self.decays[0]
         if before.num_rows:
-            fitted = {decay: Transitions(before, context, decay) for decay in self.decays}
-            share, decay = min(itertools.product(self.shares, self.decays), key=lambda pair: fitted[pair[1]].loss(after, pair[0]))
-        chosen = Transitions(train, context, decay)
-        chosen.share = share
-        return chosen
+            losses: dict[tuple[float, float], float] = {}
+            for decay in self.decays:
+                of_share = Transitions(before, context, decay).losses(after, self.shares)
+                losses |= {(share, decay): loss for share, loss in zip(self.shares, of_share, strict=True)}
+            share, decay = min(losses, key=lambda pair: losses[pair])
+        return Transitions(train, context, decay, share)
 
 
 class Transitions(Frequencies):
@@ -70,13 +71,12 @@ class Transitions(Frequencies):
         conditional_BV, says_B = self.conditional(rows)
         return np.log(self.mixed(conditional_BV, says_B, self.share_V[None, :], self.share))
 
-    def loss(self, rows: pa.Table, share: float) -> float:
-        """Log loss over the rows whose label is known."""
+    def losses(self, rows: pa.Table, shares: Sequence[float]) -> list[float]:
+        """For each λ the log loss over the rows whose label is known."""
         label_N = self.columns_of(rows["label"].combine_chunks())
-        known = label_N >= 0
-        if not hasattr(self, "_own") or self._own[0] is not rows:
-            conditional, says = self.conditional(rows)
-            self._own = (rows, conditional[np.arange(len(label_N)), label_N], says)
-        _, own, says = self._own
-        probability = self.mixed(own[known], says[known], self.share_V[label_N[known]], share)
-        return float(-np.log(probability).mean()) if known.any() else 0.0
+        conditional_NV, says_N = self.conditional(rows)
+        known = np.flatnonzero(label_N >= 0)
+        if not len(known):
+            return [0.0] * len(shares)
+        own, popular = conditional_NV[known, label_N[known]], self.share_V[label_N[known]]
+        return [float(-np.log(self.mixed(own, says_N[known], popular, share)).mean()) for share in shares]

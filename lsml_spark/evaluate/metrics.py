@@ -44,7 +44,7 @@ def figures(rank_N: np.ndarray, log_prob_N: np.ndarray, label_N: np.ndarray, k: 
         "rows": len(rank_N),
         "log_loss": float(-log_prob_N.mean()),
         "recall": float(hit.mean()),
-        "breadth": int(len(np.unique(label_N[hit]))),
+        "breadth": len(np.unique(label_N[hit])),
     }
 
 

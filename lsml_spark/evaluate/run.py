@@ -44,7 +44,8 @@ def run(work: Work, config: Config) -> Outcome:
     test = _read(work.inputs["prepare"], "test").sort_by("sample_id")
     _refuse_other_rows(test, work.inputs["shard"])
     if config.context is not None and config.context not in test.column_names:
-        raise ConfigError(f"evaluate.context: prepare.sql gives no column '{config.context}'{did_you_mean(config.context, test.column_names)}")
+        near = did_you_mean(config.context, test.column_names)
+        raise ConfigError(f"evaluate.context: prepare.sql gives no column '{config.context}'{near}")
     counted = _counts(work.inputs["zipf"])
     profile = json.loads(work.inputs["zipf"].file("profile.json").read_text())
     # With no key seen once, Good-Turing says 0; a new key is still not impossible.
@@ -95,7 +96,7 @@ def _systems(work: Work, config: Config) -> dict[str, System]:
 
 
 def _scores(test: pa.Table, name: str, rank_N: np.ndarray, log_prob_N: np.ndarray, train_count_N: np.ndarray) -> pa.Table:
-    columns = {"sample_id": test["sample_id"], "key": test["key"], "label": test["label"], "system": pa.array([name] * test.num_rows, pa.string())}
+    columns = {column: test[column] for column in ("sample_id", "key", "label")} | {"system": pa.array([name] * test.num_rows, pa.string())}
     return pa.table(columns | {"rank": rank_N, "log_prob": log_prob_N, "train_rows": train_count_N})
 
 
@@ -106,7 +107,8 @@ def _read(source: Source, table: str, columns: list[str] | None = None) -> pa.Ta
         try:
             parts.append(pq.ParquetFile(path).read(columns=columns))
         except (OSError, pa.ArrowException) as error:
-            raise IntegrityError(f"{path}: cannot be read ({' '.join(str(error).split())}); run stage {source.manifest.stage} again") from error
+            what = " ".join(str(error).split())
+            raise IntegrityError(f"{path}: cannot be read ({what}); run stage {source.manifest.stage} again") from error
     if not parts:
         raise IntegrityError(f"{source.folder}: its table '{table}' has no files, so there is nothing to evaluate")
     return pa.concat_tables(parts)

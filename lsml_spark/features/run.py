@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, IntegerType, StructField, StructType
+from pyspark.sql.types import ArrayType, BooleanType, DateType, IntegerType, IntegralType, StringType, StructField, StructType
 
 from lsml_spark.core.config import Strict, component, did_you_mean
 from lsml_spark.core.errors import ConfigError
@@ -20,6 +20,9 @@ from lsml_spark.spark import tables
 from lsml_spark.spark.session import session
 
 CARRIED = ["sample_id", "key"]  # for error messages, and for metrics by key frequency
+WEIGHTS = ["weight", "keep_rate"]
+# Spark writes these as text exactly as Arrow does, which encodes them wherever the model scores.
+WRITTEN_ALIKE = (StringType, IntegralType, BooleanType, DateType)
 
 
 class Config(Strict):
@@ -34,18 +37,18 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     spark = spark or session()
     train = tables.read(spark, work.inputs["augment"], table="train")
     test = tables.read(spark, work.inputs["prepare"], table="test")
-    _refuse_unknown_columns(config, train.columns)
+    _refuse_unfit_columns(config, train.schema)
     fitted = fit(train, config)
     encoders = {"label": config.label, "columns": fitted}
 
     names = list(config.columns)
     test = test.withColumn("weight", F.lit(1.0))
     encoded = {
-        "train": _encoded(train.select(*CARRIED, *names, "weight", "keep_rate"), encoders),
+        "train": _encoded(train.select(*CARRIED, *names, *WEIGHTS), encoders),
         "test": _encoded(test.select(*CARRIED, *names, "weight").withColumn("keep_rate", F.lit(1.0)), encoders),
     }
     both = encoded["train"].withColumn("__table", F.lit("train")).unionByName(encoded["test"].withColumn("__table", F.lit("test")))
-    columns = {"train": [*CARRIED, *names, "weight", "keep_rate"], "test": [*CARRIED, *names, "weight"]}
+    columns = {"train": [*CARRIED, *names, *WEIGHTS], "test": [*CARRIED, *names, "weight"]}
     written = tables.write(both, work.folder, columns, route=F.col("__table"))
     rows_in = work.inputs["augment"].manifest.ledger.rows_out + work.inputs["prepare"].manifest.tables["test"].rows
     rows_out = sum(table.rows for table in written.tables.values())
@@ -53,12 +56,18 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     return Outcome(Ledger(rows_in, rows_out), written.tables, [write_json(work.folder, "encoders.json", encoders)], metrics)
 
 
-def _refuse_unknown_columns(config: Config, found: list[str]) -> None:
+def _refuse_unfit_columns(config: Config, samples: StructType) -> None:
     if config.label not in config.columns:
         raise ConfigError(f"features.columns: the label '{config.label}' needs a transform too")
     for name, transform in config.columns.items():
-        if name not in found:
-            raise ConfigError(f"features.columns.{name}: prepare.sql gives no such column{did_you_mean(name, found)}")
+        if name in (*CARRIED, *WEIGHTS):
+            raise ConfigError(f"features.columns.{name}: is carried along as it is; give the feature another name in prepare.sql")
+        if name not in samples.names:
+            raise ConfigError(f"features.columns.{name}: prepare.sql gives no such column{did_you_mean(name, samples.names)}")
+        type_ = samples[name].dataType
+        item = type_.elementType if isinstance(type_, ArrayType) else type_
+        if not isinstance(item, WRITTEN_ALIKE):
+            raise ConfigError(f"features.columns.{name}: {item.simpleString()} values make no categories; cast them to string or int in prepare.sql")
         if transform.like is not None and (transform.like not in config.columns or config.columns[transform.like].like is not None):
             raise ConfigError(f"features.columns.{name}.like: '{transform.like}' is no column with a transform of its own")
 
@@ -67,7 +76,8 @@ def fit(train: DataFrame, config: Config) -> dict[str, dict[str, Any]]:
     """The encoder of every column, from one job that counts the values of all of them."""
     lists = {field.name for field in train.schema if isinstance(field.dataType, ArrayType)}
     own = [name for name, transform in config.columns.items() if transform.like is None]
-    cells = [F.col(name).cast("array<string>") if name in lists else F.array(F.col(name).cast("string")) for name in own]
+    no_items = F.array().cast("array<string>")  # a NULL list would make the whole row NULL
+    cells = [F.coalesce(F.col(name).cast("array<string>"), no_items) if name in lists else F.array(F.col(name).cast("string")) for name in own]
     pairs = [F.transform(cell, _pair_with(name)) for name, cell in zip(own, cells, strict=True)]
     counted = train.select(F.explode(F.concat(*pairs)).alias("pair")).where("pair.value is not null").groupBy("pair").count().collect()
 

@@ -23,8 +23,8 @@ class RecencyBag(nn.Module):
         self.gate = nn.Parameter(torch.full((bags,), 1.0 / bags))
         self.log_weight = nn.Parameter(-torch.arange(bags)[:, None] * torch.arange(span, dtype=torch.get_default_dtype()))
 
-    def forward(self, items_TD: Tensor, offsets: Tensor) -> list[Tensor]:
-        """H tensors of shape (B, D); an empty list gives zeros."""
+    def forward(self, items_TD: Tensor, offsets: Tensor) -> tuple[list[Tensor], Tensor]:
+        """H averages and their gated sum, each of shape (B, D); an empty list gives zeros."""
         lengths_B = offsets.diff()
         rows = len(lengths_B)
         row_T = torch.repeat_interleave(torch.arange(rows, device=offsets.device), lengths_B)
@@ -33,11 +33,14 @@ class RecencyBag(nn.Module):
         total_HB = weight_HT.new_zeros(len(self.log_weight), rows).index_add(1, row_T, weight_HT)
         share_HT = weight_HT / total_HB[:, row_T]
         zeros_BD = items_TD.new_zeros(rows, items_TD.shape[1])
-        return [zeros_BD.index_add(0, row_T, items_TD * share_T[:, None]) for share_T in share_HT]
+        bags = [zeros_BD.index_add(0, row_T, items_TD * share_T[:, None]) for share_T in share_HT]
+        return bags, sum((gate * bag_BD for gate, bag_BD in zip(self.gate, bags, strict=True)), zeros_BD)
 
 
 class BagMlpNetwork(Network):
     """See `BagMlp`. logits = (MLP(bags, categories) + gated bags) · label embeddings + prior + bias."""
+
+    prior: Tensor  # (V + 1,) log frequencies; a buffer
 
     def __init__(self, config: BagMlp, encoders: Mapping[str, Any]):
         super().__init__()
@@ -63,16 +66,16 @@ class BagMlpNetwork(Network):
         self.prior[1:] = log_prior_V.to(self.prior)
 
     def forward(self, features: Features) -> Tensor:
-        inputs, past_BD = [], 0
+        inputs: list[Tensor] = []
+        past_BD: Tensor | float = 0.0
         for name in self.lists:
             values, offsets = features[name]
-            bag = self.bags[_key(name)]
-            bags = bag(self.items[_key(self.vocabulary[name])](values), offsets)
-            past_BD = past_BD + sum(gate * bag_BD for gate, bag_BD in zip(bag.gate, bags, strict=True))
+            bags, gated_BD = self.bags[_key(name)](self.items[_key(self.vocabulary[name])](values), offsets)
             inputs += bags
+            past_BD = past_BD + gated_BD
         inputs += [self.category[_key(name)](features[name]) for name in self.categories]
         hidden_BD = self.mlp(torch.cat(inputs, dim=1)) + past_BD
-        label_VD = self.items[_key(self.label)].weight[1:]
+        label_VD = self.get_parameter(f"items.{_key(self.label)}.weight")[1:]
         return torch.addmm((self.prior + self.bias)[1:], hidden_BD, label_VD.T)
 
 

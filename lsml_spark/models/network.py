@@ -1,7 +1,7 @@
 """The contract of a network: features in, one logit per known label out; and how its weights move to another vocabulary."""
 
 from collections.abc import Mapping
-from typing import Any, Union
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from lsml_spark.data.batch import Batch
 
 # A scalar feature is a tensor of ids (B,); a list feature is (values (T,), offsets (B + 1,)).
-Features = Mapping[str, Union[Tensor, tuple[Tensor, Tensor]]]
+Features = Mapping[str, Tensor | tuple[Tensor, Tensor]]
 
 
 class Network(nn.Module):
@@ -32,7 +32,7 @@ def tensors(batch: Batch, device: torch.device | str = "cpu") -> tuple[Features,
     def ids(array: Any) -> Tensor:
         return torch.from_numpy(array.astype("int64")).to(device, non_blocking=True)
 
-    features: dict[str, Union[Tensor, tuple[Tensor, Tensor]]] = {name: ids(array) for name, array in batch.scalars.items()}
+    features: dict[str, Tensor | tuple[Tensor, Tensor]] = {name: ids(array) for name, array in batch.scalars.items()}
     for name, ragged in batch.ragged.items():
         features[name] = ids(ragged.values_T), ids(ragged.offsets_N1)
     return features, ids(batch.label), torch.from_numpy(batch.weight.astype("float64")).to(device)

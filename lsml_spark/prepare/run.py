@@ -16,9 +16,12 @@ from lsml_spark.core.errors import ConfigError, QualityGateError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.spark import tables
+from lsml_spark.spark.mistakes import sql_mistake
 from lsml_spark.spark.session import session
+from lsml_spark.spark.tables import quoted
 
 IDENTITY = ["sample_id", "key", "label"]
+ADDED_LATER = ["weight", "keep_rate"]
 FILTERED, MULTIPLIED = "filtered or merged by prepare.sql", "made by prepare.sql"
 
 
@@ -43,13 +46,13 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     routed = [frame.withColumn("__split", F.lit(name)) for name, frame in splits.items()]
     both = routed[0].unionByName(routed[1])
     kept = F.col("drop_reason").isNull()
-    written = tables.write(
-        both,
-        work.folder,
-        {"train": columns, "test": columns},
-        route=F.when(kept, F.col("__split")).otherwise("dropped"),
-        tally=F.col("drop_reason"),
-    )
+    route = F.when(kept, F.col("__split")).otherwise("dropped")
+    try:
+        written = tables.write(both, work.folder, {"train": columns, "test": columns}, route=route, tally=F.col("drop_reason"))
+    except Exception as error:
+        if mistake := sql_mistake(error):
+            raise ConfigError(f"prepare.sql: fails on the rows of {before[0].manifest.date} to {today}: {mistake}") from error
+        raise
     _refuse_doubled_ids([tables.read_written(spark, work.folder, table) for table in written.tables.values()])
 
     rows_in = sum(source.manifest.ledger.rows_out for source in window.values())
@@ -71,19 +74,22 @@ def _samples(spark: SparkSession, sql: str, sources: Sequence[Source]) -> DataFr
     try:
         samples = spark.sql(sql)
         missing = [name for name in [*IDENTITY, "date"] if name not in samples.columns]
+        if missing:
+            raise ConfigError(f"prepare.sql: gives no column '{missing[0]}'{did_you_mean(missing[0], samples.columns)}")
+        doubled = [name for i, name in enumerate(samples.columns) if name in samples.columns[:i]]
+        if doubled:
+            raise ConfigError(f"prepare.sql: gives two columns '{doubled[0]}'")
+        taken = [name for name in samples.columns if name in ADDED_LATER]
+        if taken:
+            raise ConfigError(f"prepare.sql: gives a column '{taken[0]}', which is the name of one that `select` adds; rename it")
+        said = F.col("drop_reason").cast("string") if "drop_reason" in samples.columns else F.lit(None).cast("string")
+        without = [F.when(F.col(name).isNull(), f"{name} is null") for name in [*IDENTITY, "date"]]
+        features = [quoted(name) for name in samples.columns if name not in (*IDENTITY, "date", "drop_reason")]
+        return samples.select(
+            *[F.col(name).cast("string") for name in IDENTITY], "date", *features, F.coalesce(said, *without).alias("drop_reason")
+        )
     except PySparkException as error:
         raise ConfigError(f"prepare.sql: {str(error).strip().splitlines()[0]}") from error
-    if missing:
-        raise ConfigError(f"prepare.sql: gives no column '{missing[0]}'{did_you_mean(missing[0], samples.columns)}")
-    said = F.col("drop_reason").cast("string") if "drop_reason" in samples.columns else F.lit(None).cast("string")
-    without = [F.when(F.col(name).isNull(), f"{name} is null") for name in [*IDENTITY, "date"]]
-    features = [name for name in samples.columns if name not in (*IDENTITY, "date", "drop_reason")]
-    return samples.select(
-        *[F.col(name).cast("string") for name in IDENTITY],
-        "date",
-        *features,
-        F.coalesce(said, *without).alias("drop_reason"),
-    )
 
 
 def _refuse_doubled_ids(splits: list[DataFrame]) -> None:

@@ -45,17 +45,18 @@ def first(systems: dict[str, Any], config: Config) -> tuple[bool, list[str]]:
     if model["log_loss"] is None:
         return False, ["There were no test rows to judge the first model by."]
     better = model["log_loss"] < baseline["log_loss"] and model["recall"] >= baseline["recall"]
-    figures = (
-        f"log loss {model['log_loss']:.3f} against {baseline['log_loss']:.3f}, recall {model['recall']:.1%} against {baseline['recall']:.1%}"
-    )
-    return better, [f"There is no champion yet, and the model {'beats' if better else 'does not beat'} {config.beat}: {figures}."]
+    losses = f"log loss {model['log_loss']:.3f} against {baseline['log_loss']:.3f}"
+    recalls = f"recall {model['recall']:.1%} against {baseline['recall']:.1%}"
+    verdict = "beats" if better else "does not beat"
+    return better, [f"There is no champion yet, and the model {verdict} {config.beat}: {losses}, {recalls}."]
 
 
 def no_worse(model: dict[str, Any], champion: dict[str, Any], standing: str, config: Config) -> tuple[bool, list[str]]:
     """Within tolerance of the champion overall and in every band that has rows enough."""
     if model["log_loss"] is None:
         return False, [f"There were no test rows; the champion of {standing} stays."]
-    failed, passed = [], []
+    failed: list[str] = []
+    passed: list[str] = []
     loss, old = model["log_loss"], champion["log_loss"]
     verdict = failed if loss > old * (1 + config.tolerance) else passed
     verdict.append(f"Log loss {_change(loss, old)} overall ({loss:.3f} against {old:.3f}; {config.tolerance:.1%} worse is allowed).")

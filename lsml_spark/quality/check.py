@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from pyspark.sql import Column
+from pyspark.sql import functions as F
 
 from lsml_spark.core.config import Strict, component_names, did_you_mean, find_component
+from lsml_spark.spark.tables import quoted
 
 OnBad = Literal["warn", "quarantine", "fail"]
 COMMON = ("on_bad", "name", "at_most", "column")
@@ -40,6 +42,11 @@ class Check(Strict):
 
 class RowCheck(Check):
     """A check of every row."""
+
+    @property
+    def value(self) -> Column:
+        """The column that it looks at, whatever is in its name."""
+        return F.col(quoted(self.column))
 
     def violated(self) -> Column:
         """True where a row breaks the rule; NULL counts as kept."""

@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 from pydantic import model_validator
 from pyspark.sql import Column
-from pyspark.sql import functions as F
 
 from lsml_spark.quality.check import RowCheck
 
@@ -25,5 +24,4 @@ class Complete(RowCheck):
         return "missing"
 
     def violated(self) -> Column:
-        value = F.col(self.column)
-        return value.isNull() | (value.cast("string") == "NaN")  # `isnan` takes neither dates nor lists
+        return self.value.isNull() | (self.value.cast("string") == "NaN")  # `isnan` takes neither dates nor lists

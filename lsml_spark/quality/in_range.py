@@ -29,7 +29,7 @@ class InRange(RowCheck):
         return f"below {self.low:g}" if self.high is None else f"not in range {self.low:g} to {self.high:g}"
 
     def violated(self) -> Column:
-        value = F.col(self.column).try_cast("double")
+        value = self.value.try_cast("double")
         outside = F.lit(False)
         if self.low is not None:
             outside = outside | (value < self.low)

@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 from pyspark.sql import Column
-from pyspark.sql import functions as F
 
 from lsml_spark.quality.check import RowCheck
 
@@ -19,4 +18,4 @@ class Matches(RowCheck):
         return f"does not match {self.pattern}"
 
     def violated(self) -> Column:
-        return ~F.col(self.column).cast("string").rlike(self.pattern)
+        return ~self.value.cast("string").rlike(self.pattern)

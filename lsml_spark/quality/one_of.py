@@ -20,9 +20,8 @@ class OneOf(RowCheck):
         return f"not one of {', '.join(map(str, self.values[:5]))}{' …' if len(self.values) > 5 else ''}"
 
     def violated(self) -> Column:
-        value = F.col(self.column)
         numbers = [listed for listed in self.values if not isinstance(listed, str)]
-        known = value.cast("string").isin([listed for listed in self.values if isinstance(listed, str)])
+        known = self.value.cast("string").isin([listed for listed in self.values if isinstance(listed, str)])
         if numbers:
-            known = known | F.coalesce(value.try_cast("double").isin(numbers), F.lit(False))
-        return ~known
+            known = known | F.coalesce(self.value.try_cast("double").isin(numbers), F.lit(False))
+        return self.value.isNotNull() & ~known

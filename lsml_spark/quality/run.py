@@ -23,6 +23,7 @@ from lsml_spark.quality.raw import CORRUPT, Header, first_unreadable, read_days,
 from lsml_spark.spark import tables
 from lsml_spark.spark.mistakes import sql_mistake
 from lsml_spark.spark.session import session
+from lsml_spark.spark.tables import quoted
 
 Rows = Annotated[SerializeAsAny[RowCheck], BeforeValidator(lambda item: parse(item, RowCheck))]
 Tables = Annotated[SerializeAsAny[TableCheck], BeforeValidator(lambda item: parse(item, TableCheck))]
@@ -163,10 +164,10 @@ def _typed(records: DataFrame, config: Config) -> DataFrame:
     """Each column as its contract's type beside the text as found (`_raw_…`)."""
     try:
         typed = [
-            F.col(f"`{name}`") if field.type == "string" else F.trim(F.col(f"`{name}`")).try_cast(field.type).alias(name)
+            F.col(quoted(name)) if field.type == "string" else F.trim(F.col(quoted(name))).try_cast(field.type).alias(name)
             for name, field in config.contract.items()
         ]
-        return records.select(*typed, *[F.col(f"`{name}`").alias(f"_raw_{name}") for name in config.contract], CORRUPT, "_file", "_line")
+        return records.select(*typed, *[F.col(quoted(name)).alias(f"_raw_{name}") for name in config.contract], CORRUPT, "_file", "_line")
     except PySparkException as error:
         raise ConfigError(f"quality.contract: {_first_line(error)}") from error
 
@@ -189,7 +190,7 @@ def _reasons(config: Config, checks: list[RowCheck]) -> list[Column]:
     malformed = F.col(CORRUPT).isNotNull()
     reasons = [F.when(malformed, "malformed line: wrong number of fields")]
     for name, field in config.contract.items():
-        raw, value = F.col(f"_raw_{name}"), F.col(f"`{name}`")
+        raw, value = F.col(quoted(f"_raw_{name}")), F.col(quoted(name))
         if field.type != "string":
             reasons.append(F.when(~malformed & (F.trim(raw) != "") & value.isNull(), f"{name}: not {field.type}"))
     for i, check in enumerate(checks):
@@ -201,8 +202,8 @@ def _reasons(config: Config, checks: list[RowCheck]) -> list[Column]:
 def _metrics(config: Config, checks: list[RowCheck]) -> list[Column]:
     counted = [F.count_if(F.col(f"__v{i}")).alias(f"violated_{i}") for i in range(len(checks))]
     for i, name in enumerate(config.contract):
-        counted.append(F.count_if(F.col(f"`{name}`").isNull()).alias(f"missing_{i}"))
-        counted.append(F.approx_count_distinct(f"`{name}`").alias(f"distinct_{i}"))
+        counted.append(F.count_if(F.col(quoted(name)).isNull()).alias(f"missing_{i}"))
+        counted.append(F.approx_count_distinct(quoted(name)).alias(f"distinct_{i}"))
     return counted
 
 

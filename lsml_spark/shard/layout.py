@@ -20,7 +20,7 @@ def to_shard(table: pa.Table) -> pa.Table:
         kind: dict[str, str] = {"kind": "scalar"}
         if pa.types.is_list(field.type):
             array, kind = (
-                _as_binary(array),
+                _as_binary(field.name, array),
                 {"kind": "ragged", "dtype": str(np.dtype(field.type.value_type.to_pandas_dtype()))},
             )
         elif pa.types.is_float64(field.type):
@@ -30,13 +30,15 @@ def to_shard(table: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
-def _as_binary(lists: pa.ListArray) -> pa.BinaryArray:
+def _as_binary(name: str, lists: pa.ListArray) -> pa.BinaryArray:
     """The same buffers seen as bytes: offsets times the width of an item, no copy of the values."""
     values = lists.values
+    if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+        raise ValueError(f"column '{name}' has lists of {values.type}; shards hold lists of numbers")
     if lists.flatten().null_count:
-        raise ValueError("a list holds NULL; shards hold none")
+        raise ValueError(f"column '{name}' has lists that hold NULL; shards hold none")
     width = values.type.bit_width // 8
     offsets = (lists.offsets.to_numpy().astype(np.int64) + values.offset) * width
     if offsets[-1] >= 2**31:
-        raise ValueError("more than 2 GiB of list values in one row group; lower shard.rows_per_group")
+        raise ValueError(f"column '{name}' has more than 2 GiB of list values in one row group; lower shard.rows_per_group")
     return pa.BinaryArray.from_buffers(pa.binary(), len(lists), [None, pa.py_buffer(offsets.astype(np.int32)), values.buffers()[1]])

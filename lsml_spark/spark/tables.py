@@ -105,8 +105,9 @@ def write(
 def _row_hash(frame: DataFrame, columns: Sequence[str]) -> Column:
     """xxhash64 of a row. It skips nulls, so the null flags are hashed too; it forgets where a list ends, so lists go in as JSON."""
     nested = {field.name for field in frame.schema if isinstance(field.dataType, (ArrayType, MapType, StructType))}
-    cells = [F.col(quoted(column)) for column in columns]
-    flat = [F.to_json(cell, {"ignoreNullFields": "false"}) if name in nested else cell for name, cell in zip(columns, cells, strict=True)]
+    names = sorted(columns)  # the manifest keeps the names of columns, not their order
+    cells = [F.col(quoted(name)) for name in names]
+    flat = [F.to_json(cell, {"ignoreNullFields": "false"}) if name in nested else cell for name, cell in zip(names, cells, strict=True)]
     return F.xxhash64(*flat, *[cell.isNull() for cell in cells])
 
 
@@ -179,7 +180,10 @@ class _Output:
             return
         ready = self.layout(ready) if self.layout else ready
         if self.writer is None:
-            self.writer = pq.ParquetWriter(self.partial, ready.schema, compression="lz4", use_dictionary=self.layout is None)
+            plain = self.layout is not None  # shards are read as tensors
+            self.writer = pq.ParquetWriter(
+                self.partial, ready.schema, compression="lz4", use_dictionary=not plain, write_page_checksum=True
+            )
         self.writer.write_table(ready, row_group_size=self.rows_per_group)
 
     def finish(self) -> tuple[str, int, str]:

@@ -35,7 +35,7 @@ class Config(Strict):
     @model_validator(mode="after")
     def _ranks_share_the_batch(self) -> "Config":
         if self.lanes & (self.lanes - 1):
-            raise ValueError(f"lanes: {self.lanes} is not a power of two, so there is no fixed order of summation for every number of ranks")
+            raise ValueError(f"lanes: {self.lanes} is not a power of two, so its sums would depend on the number of ranks")
         try:
             plan([], seed=0, epoch=0, world=self.workers, batch=self.batch, lanes=self.lanes)
         except ConfigError as error:

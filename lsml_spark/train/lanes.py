@@ -5,7 +5,6 @@ seed, so its gradient has the same bits on any rank; 2^k lanes of a rank fold in
 joins the subtrees of the ranks. The weights of a night are then bit for bit those of a single process, for any optimiser.
 """
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -59,16 +58,22 @@ class LaneParallel:
     def lane_done(self, last: bool) -> None:
         """After a lane's backward pass. After the last one, `.grad` holds the sum over all lanes of all ranks."""
         if not last:
-            self.tree.push({id(parameter): parameter.grad for parameter in self.parameters})
+            self.tree.push({id(parameter): gradient_of(parameter) for parameter in self.parameters})
             for parameter in self.parameters:
                 parameter.grad = None
             return
         if self.world.size == 1:
             for parameter in self.parameters:
-                self.tree.fold(id(parameter), parameter.grad)
+                self.tree.fold(id(parameter), gradient_of(parameter))
         self.tree = Tree()
 
     def _reduce(self, _: None, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
         for parameter, gradient in zip(bucket.parameters(), bucket.gradients(), strict=True):
             self.tree.fold(id(parameter), gradient)
         return self.world.sum_ordered(bucket.buffer())
+
+
+def gradient_of(parameter: Tensor) -> Tensor:
+    """The gradient of a parameter that took part in the backward pass."""
+    assert parameter.grad is not None, "a network must use all of its parameters in every batch"
+    return parameter.grad

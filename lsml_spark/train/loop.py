@@ -16,8 +16,8 @@ from lsml_spark.data.read import Shards, ahead, batches
 from lsml_spark.models.network import Network
 from lsml_spark.train import checkpoint
 from lsml_spark.train.checkpoint import Position
-from lsml_spark.train.launch import PROGRESS
 from lsml_spark.train.lanes import LaneParallel
+from lsml_spark.train.launch import PROGRESS
 from lsml_spark.train.spec import Spec
 from lsml_spark.train.step import NonFinite, StepStats, step
 from lsml_spark.train.world import World
@@ -40,7 +40,7 @@ def fit(spec: Spec, network: Network, world: World, shards: Shards, start: str |
     model = LaneParallel(network, world)
     optimizer = config.optimizer.build(model.parameters, config.l2)
     position = checkpoint.restore(spec.scratch, spec.identity, network, optimizer) or Position(0, [], [], start)
-    if len({done for done in world.gather(position.epochs)}) > 1:
+    if len(set(world.gather(position.epochs))) > 1:
         raise TrainingError(f"the ranks see different checkpoints in {spec.scratch}; it must be one folder shared by all hosts")
     run = Run()
     for epoch in range(position.epochs, config.epochs):
@@ -79,9 +79,7 @@ def _epoch(
             group["lr"] = rate
         seed = seeds.derive(spec.seed, "step", epoch, number)
         try:
-            stats = step(
-                model, optimizer, local, lanes=lanes, all_lanes=order.lanes, seed=seed, weighted=config.weights, clip=config.clip
-            )
+            stats = step(model, optimizer, local, lanes=lanes, all_lanes=order.lanes, seed=seed, weighted=config.weights, clip=config.clip)
         except NonFinite as error:
             raise _explained(error, model.world, shards, order, number, local) from error
         done.add(stats)
@@ -125,8 +123,9 @@ def _explained(error: NonFinite, world: World, shards: Shards, order: Plan, numb
     rows = sum(world.gather(sum(len(batch) for batch in local)))
     where = f"epoch {order.epoch}, step {number}: the loss is not finite"
     if len(ids) < rows:
-        return TrainingError(f"{where}; sample ids: {', '.join(ids[:10])}{' …' if len(ids) > 10 else ''}; look at their weight and features")
-    return TrainingError(f"{where} for all {rows} rows, first sample id {ids[0]}: training diverged; lower train.optimizer.lr or train.clip")
+        named = ", ".join(ids[:10]) + (" …" if len(ids) > 10 else "")
+        return TrainingError(f"{where}; sample ids: {named}; look at their weight and features")
+    return TrainingError(f"{where} for all {rows} rows, first sample id {ids[0]}: it diverged; lower train.optimizer.lr or train.clip")
 
 
 class Progress:
@@ -150,4 +149,3 @@ class Progress:
 def curve_of(position: Position, world: World) -> dict:
     """curve.json."""
     return {"steps": position.steps, "epochs": position.by_epoch, "world": world.size, "start": position.start}
-

@@ -31,6 +31,6 @@ def failure(scratch: Path) -> LsmlError | None:
     reported = [(rank, result["error"]) for rank, result in sorted(read(scratch).items()) if "error" in result]
     if not reported:
         return None
-    rank, error = min(reported, key=lambda item: item[1]["lost_peers"])
+    _, error = min(reported, key=lambda item: item[1]["lost_peers"])
     kind = getattr(errors, error["type"], TrainingError)
     return kind(error["message"])

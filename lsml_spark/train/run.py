@@ -158,4 +158,3 @@ def _last_error(log: Path) -> str | None:
     found = [line for line in lines if line.startswith("error: ") or (line[:1].isalpha() and "Error: " in line[:60])]
     own = [line for line in found if "ChildFailedError" not in line]
     return own[-1].removeprefix("error: ") if own else None
-

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from lsml_spark.core import seeds
 from lsml_spark.data.batch import Batch
 from lsml_spark.models.network import tensors
-from lsml_spark.train.lanes import LaneParallel
+from lsml_spark.train.lanes import LaneParallel, gradient_of
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def step(
     if not (abs(loss) < float("inf") and abs(weight) < float("inf")):
         raise NonFinite({lane: _offenders(values) for lane, values in weighed.items()})
     for parameter in model.parameters:
-        parameter.grad.mul_(1.0 / weight if weight else 0.0)
+        gradient_of(parameter).mul_(1.0 / weight if weight else 0.0)
     if clip is not None:
         torch.nn.utils.clip_grad_norm_(model.parameters, clip)
     optimizer.step()

@@ -1,7 +1,8 @@
 """One rank: `python -m lsml_spark.train.worker SPEC.json`, a process that does not know who launched it.
 
 RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT come from the environment; without RANK it trains alone. Rank 0
-writes the model; every rank writes its result file. Exit code 0, or that of the error, whose one line is on standard error.
+writes the model; every rank writes its result file. Exit code 0; 4 for an error that a retry cannot mend (one line on
+standard error, its type in the result file); 1 for anything else, such as a peer that died.
 """
 
 import os
@@ -11,14 +12,13 @@ import time
 import traceback
 from pathlib import Path
 from typing import NoReturn
-from typing import NoReturn
 
 import numpy as np
 import torch
 
 from lsml_spark.core import seeds
 from lsml_spark.core.config import canonical
-from lsml_spark.core.errors import ConfigError, LsmlError
+from lsml_spark.core.errors import ConfigError, LsmlError, TrainingError
 from lsml_spark.data.read import Shards
 from lsml_spark.models import saved
 from lsml_spark.models.network import Network, transplant
@@ -26,7 +26,7 @@ from lsml_spark.train import results, spec
 from lsml_spark.train.agent import die_with_parent
 from lsml_spark.train.loop import curve_of, fit
 from lsml_spark.train.spec import Spec
-from lsml_spark.train.world import World, joined
+from lsml_spark.train.world import LostPeers, World, joined
 
 
 def main(arguments: list[str]) -> int:
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
         train(Path(arguments[0]))
     except LsmlError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
-        return error.exit_code
+        return 1 if isinstance(error, LostPeers) else TrainingError.exit_code
     except Exception:
         traceback.print_exc()
         return 1
@@ -62,8 +62,7 @@ def train(path: Path | None, timeout: float | None = None) -> None:
             _train(known, world)
     except LsmlError as error:
         if known:
-            lost = "lost its peers" in str(error)
-            value = {"type": type(error).__name__, "message": str(error), "lost_peers": lost}
+            value = {"type": type(error).__name__, "message": str(error), "lost_peers": isinstance(error, LostPeers)}
             results.write(known.scratch, rank, {"error": value})
         raise
 

@@ -18,6 +18,10 @@ from torch import Tensor
 from lsml_spark.core.errors import ConfigError, TrainingError
 
 
+class LostPeers(TrainingError):
+    """Another rank died or cannot be reached: an effect, whose cause that rank may have reported; a retry can mend it."""
+
+
 @dataclass(frozen=True)
 class World:
     """`rounds`: for each round of the sum over ranks, the group of this rank and its partner (rank ^ 2^round)."""
@@ -60,7 +64,7 @@ class World:
 def joined(timeout: float) -> Iterator[World]:
     """The world that the environment describes; left at the end. `timeout`: seconds to wait for a peer, anywhere.
 
-    TrainingError where a peer cannot be reached or dies; ConfigError where the environment or the number of ranks makes no sense.
+    LostPeers where a peer cannot be reached or dies; ConfigError where the environment or the number of ranks makes no sense.
     """
     rank, size, local_rank = (_from_environment(name, default) for name, default in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
     device = torch.device("cpu")
@@ -80,7 +84,7 @@ def joined(timeout: float) -> Iterator[World]:
     except (RuntimeError, ValueError) as error:  # torch.distributed's own errors derive from these
         if not _is_communication(error):
             raise
-        raise TrainingError(f"rank {rank} of {size} lost its peers: {str(error).splitlines()[0]}") from error
+        raise LostPeers(f"rank {rank} of {size} lost its peers: {str(error).splitlines()[0]}") from error
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()

@@ -35,11 +35,17 @@ def power_law(frequency_F: np.ndarray, keys_F: np.ndarray, min_tail: int = 50) -
         if n.sum() < min_tail:
             break
         alpha = _alpha(x, n)
-        theory = 1 - zeta(alpha, x + 1) / zeta(alpha, x[0])
-        ks = float(np.abs(np.cumsum(n) / n.sum() - theory).max())
+        ks = _distance(x, n, alpha)
         if best is None or ks < best.ks:
             best = Fit(round(alpha, 4), int(x[0]), round(ks, 4), int(n.sum()))
     return best
+
+
+def _distance(x: np.ndarray, n: np.ndarray, alpha: float) -> float:
+    """Kolmogorov–Smirnov over all whole numbers ≥ x[0]: between two counts that occur, the law alone rises."""
+    at, before = (1 - zeta(alpha, y) / zeta(alpha, x[0]) for y in (x + 1, x))
+    found = np.cumsum(n) / n.sum()
+    return float(max(np.abs(found - at).max(), np.abs(np.concatenate([[0.0], found[:-1]]) - before).max()))
 
 
 def _alpha(x: np.ndarray, n: np.ndarray) -> float:

@@ -1,5 +1,6 @@
 """The reader gives exactly the rows of the plan, as pandas reads them from the same files."""
 
+import itertools
 import os
 import threading
 
@@ -51,7 +52,8 @@ def test_all_ranks_together_read_every_row_once_with_its_own_values(source, worl
             assert len(step) == lanes // world
             for one in step:
                 rows = rows_of(one)
-                assert len(rows) == len(one) and not rows.keys() & seen.keys()
+                assert len(rows) == len(one)
+                assert not rows.keys() & seen.keys()
                 seen |= rows
     assert seen == truth(source)
 
@@ -135,7 +137,7 @@ def test_ragged_columns_are_taken_cut_and_joined_like_python_lists():
     rng = np.random.default_rng(0)
     lists = [rng.integers(0, 9, size=rng.integers(0, 5)).tolist() for _ in range(50)]
     offsets = np.concatenate([[0], np.cumsum([len(x) for x in lists])])
-    column = Ragged(np.array(sum(lists, []), np.int32), offsets)
+    column = Ragged(np.array(list(itertools.chain.from_iterable(lists)), np.int32), offsets)
 
     def plain(ragged):
         return [ragged.values_T[a:b].tolist() for a, b in zip(ragged.offsets_N1, ragged.offsets_N1[1:], strict=False)]

@@ -127,4 +127,6 @@ def night(root, samples, shards=3, rows_per_group=100, date="2011-02-24", champi
 
 def finished(work, outcome):
     """The stage folder of an outcome, as flow would leave it."""
-    return finish(work.folder, work.stage, dict(outcome.tables), outcome.files, work.date.isoformat(), outcome.ledger, dict(outcome.metrics))
+    return finish(
+        work.folder, work.stage, dict(outcome.tables), outcome.files, work.date.isoformat(), outcome.ledger, dict(outcome.metrics)
+    )

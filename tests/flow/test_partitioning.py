@@ -1,11 +1,12 @@
 """Samples, weights, augmentations and shards do not depend on how Spark cuts the work."""
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
-from nights import REPO, RETAIL, SMALL, identities, lsml, manifests, plain_environment
+from nights import REPO, RETAIL, SMALL, identities, lsml, lsml_process, manifests, plain_environment
 
 pytestmark = pytest.mark.spark
 NIGHT = "2011-01-14"
@@ -59,22 +60,22 @@ def test_spark_submit_of_a_job_gives_the_same_as_lsml_run(finished, tmp_path):
     assert identities(tmp_path, NIGHT) == identities(finished, NIGHT, ("quality",))
 
 
-@pytest.mark.slow
-def test_a_standalone_cluster_gives_the_same_to_the_last_stage(cluster, finished, nights):
-    """Every job by spark-submit on a master and two workers; train gang-launched in a barrier stage."""
-    import shutil
+def run_on(master: str, root) -> None:
+    """`lsml run` up to the shards in a process of its own, on another Spark than the suite's."""
+    settings = {"spark.master": master, "spark.driver.host": "127.0.0.1", "spark.executor.memory": "1g"}
+    process = lsml_process(
+        "run", "--date", NIGHT, "--until", "shard", root=root, settings=(*SMALL, f"spark={json.dumps(settings)}"), env=plain_environment()
+    )
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
 
-    shutil.rmtree(nights / "retail" / NIGHT)
-    for stage in (*SPARK_STAGES, "train"):
-        submit(
-            nights,
-            stage,
-            "--master",
-            cluster,
-            "--conf",
-            "spark.driver.host=127.0.0.1",
-            "--conf",
-            "spark.executor.memory=1g",
-        )
-    stages = (*SPARK_STAGES, "train")
-    assert identities(nights, NIGHT, stages) == identities(finished, NIGHT, stages)
+
+def test_one_core_gives_the_same(finished, tmp_path):
+    run_on("local[1]", tmp_path)
+    assert identities(tmp_path, NIGHT) == identities(finished, NIGHT, SPARK_STAGES)
+
+
+@pytest.mark.slow
+def test_a_standalone_cluster_gives_the_same(cluster, finished, tmp_path):
+    run_on(cluster, tmp_path)
+    assert identities(tmp_path, NIGHT) == identities(finished, NIGHT, SPARK_STAGES)

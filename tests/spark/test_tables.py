@@ -132,7 +132,7 @@ def test_routed_rows_tallies_and_columns_are_those_of_pandas(rows, arrow_rows, t
         assert list(table.columns) == columns
         assert table.rows == len(wanted)
         found = pq.ParquetDataset([tmp_path / file.path for file in table.files]).read().sort_by("id")
-        assert found.to_pylist() == arrow_rows.filter((arrow_rows["route"].to_numpy() == name)).select(columns).sort_by("id").to_pylist()
+        assert found.to_pylist() == arrow_rows.filter(arrow_rows["route"].to_numpy() == name).select(columns).sort_by("id").to_pylist()
 
 
 def test_another_engine_and_spark_read_the_same_rows(spark, rows, arrow_rows, tmp_path):

@@ -1,4 +1,4 @@
-"""Real processes: any number of ranks gives one process's weights, an interrupted run the undisturbed one's, and errors find their way out."""
+"""Real processes: any number of ranks gives one process's weights, an interrupted run the undisturbed one's; errors are told."""
 
 import json
 import os
@@ -86,7 +86,8 @@ def test_a_whole_night_on_two_ranks_equals_one_process(tmp_path, dtype, toleranc
 def test_the_same_night_twice_gives_the_same_files_and_a_balanced_ledger(tmp_path):
     _, first = alone(tmp_path / "a")
     _, second = alone(tmp_path / "b")
-    assert hashes(first) == hashes(second) and first.metrics == second.metrics
+    assert hashes(first) == hashes(second)
+    assert first.metrics == second.metrics
     assert first.ledger.rows_in == first.ledger.rows_out == 600
     first.ledger.check("train")
     assert set(hashes(first)) == {"model.safetensors", "model.json", "encoders.json", "curve.json"}
@@ -97,7 +98,8 @@ def test_the_curve_has_all_epochs_and_at_most_500_steps(tmp_path):
     curve = json.loads((work.folder / "curve.json").read_text())
     assert [epoch["rows"] for epoch in curve["epochs"]] == [100] * 80
     assert 250 <= len(curve["steps"]) <= 500
-    assert curve["start"] is None and curve["world"] == 1
+    assert curve["start"] is None
+    assert curve["world"] == 1
     assert outcome.metrics["loss"] == curve["epochs"][-1]["loss"] < curve["epochs"][0]["loss"]
 
 
@@ -118,7 +120,8 @@ def test_a_warm_start_continues_the_champion_and_another_architecture_starts_fre
 
 def test_fewer_rows_than_lanes_and_batches_larger_than_the_data_train(tmp_path):
     _, outcome = trained(tmp_path / "few", config(batch=512), in_process, toy_shards.baskets(5))
-    assert outcome.metrics["steps"] == 3 and outcome.ledger.rows_out == 5
+    assert outcome.metrics["steps"] == 3
+    assert outcome.ledger.rows_out == 5
 
 
 def test_no_rows_is_an_error_of_one_line(tmp_path):
@@ -166,7 +169,8 @@ def test_a_run_killed_at_any_step_goes_on_to_the_undisturbed_result(tmp_path, ra
     kept = sorted((tmp_path / "killed" / ".train").glob("checkpoint-*.safetensors"))
     assert [path.stem for path in kept] == [f"checkpoint-{call // 10:05d}"] * (call >= 10)
     resumed = run(work, config(), in_process)
-    assert hashes(resumed) == hashes(undisturbed) and resumed.metrics == undisturbed.metrics
+    assert hashes(resumed) == hashes(undisturbed)
+    assert resumed.metrics == undisturbed.metrics
     assert resumed.ledger == undisturbed.ledger
 
 
@@ -187,12 +191,13 @@ def test_a_row_that_makes_the_loss_not_finite_stops_all_ranks_and_is_named(tmp_p
     with pytest.raises(TrainingError, match=r"epoch 0, step \d: the loss is not finite; sample ids: s4-123;"):
         trained(tmp_path / "nan", config(workers=2), None, samples)
     results = [json.loads(path.read_text())["error"] for path in sorted((tmp_path / "nan" / ".train").glob("rank-*.json"))]
-    assert len(results) == 2 and results[0] == results[1]
+    assert len(results) == 2
+    assert results[0] == results[1]
     assert not list((tmp_path / "nan" / "train").iterdir())
 
 
 def test_a_diverging_run_blames_the_learning_rate(tmp_path):
-    with pytest.raises(TrainingError, match=r"diverged; lower train\.optimizer\.lr"):
+    with pytest.raises(TrainingError, match=r"it diverged; lower train\.optimizer\.lr"):
         alone(tmp_path / "wild", optimizer={"use": "sgd", "lr": 1e30}, clip=None)
 
 
@@ -214,8 +219,9 @@ def test_a_damaged_shard_is_named_and_ends_the_worker_with_its_exit_code(tmp_pat
 
     with pytest.raises(IntegrityError, match=r"part-00000\.parquet, row group \d"):
         run(work, config(workers=2), damage)
-    assert seen["code"] == 6
-    assert len(seen["lines"]) == 1 and seen["lines"][0].startswith("error: ")
+    assert seen["code"] == 4  # to launchers: a retry cannot mend this
+    assert len(seen["lines"]) == 1
+    assert seen["lines"][0].startswith("error: ")
 
 
 def test_a_rank_without_a_result_is_an_error_even_if_the_launcher_saw_none(tmp_path):

@@ -149,10 +149,14 @@ def test_the_tree_adds_neighbours_first(lanes):
 
 def test_the_schedule_rises_then_falls():
     linear = [Schedule(use="linear", warmup=0.2, final=0.1).share(step, 100) for step in range(100)]
-    assert linear[0] == pytest.approx(0.05) and max(linear) == pytest.approx(1.0, abs=0.02)
-    assert linear[19] == pytest.approx(1.0) and linear[99] == pytest.approx(0.1) and linear[59] == pytest.approx(0.55)
+    assert linear[0] == pytest.approx(0.05)
+    assert max(linear) == pytest.approx(1.0, abs=0.02)
+    assert linear[19] == pytest.approx(1.0)
+    assert linear[99] == pytest.approx(0.1)
+    assert linear[59] == pytest.approx(0.55)
     cosine = [Schedule(use="cosine", warmup=0.0).share(step, 100) for step in range(100)]
-    assert cosine[49] == pytest.approx(0.5) and cosine[99] == pytest.approx(0.0, abs=1e-9)
+    assert cosine[49] == pytest.approx(0.5)
+    assert cosine[99] == pytest.approx(0.0, abs=1e-9)
     assert {Schedule(use="constant", warmup=0.0).share(step, 100) for step in range(100)} == {1.0}
 
 

@@ -1,0 +1,169 @@
+"""The select stage: the rows that a hash of their id says, in any partitioning, without a shuffle of the rows."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import functions as F
+from scipy import stats
+
+from lsml_spark.core.config import validate
+from lsml_spark.core.errors import ConfigError
+from lsml_spark.select import run as select
+from lsml_spark.spark import tables
+from lsml_spark.zipf import run as zipf
+
+pytestmark = pytest.mark.spark
+ROWS = 6000
+
+
+@pytest.fixture(scope="module")
+def samples() -> pd.DataFrame:
+    """Zipfian keys, one of which is half of all rows."""
+    random = np.random.default_rng(21)
+    key = np.minimum(random.zipf(1.6, ROWS), 10**6).astype(str)
+    key[random.permutation(ROWS)[: ROWS // 2]] = "head"
+    return pd.DataFrame({"sample_id": [f"s{i}" for i in range(ROWS)], "key": key, "label": key, "value": random.normal(5, 1, ROWS)})
+
+
+@pytest.fixture(scope="module")
+def inputs(spark, module_night, samples):
+    frame = spark.createDataFrame(samples, "sample_id string, key string, label string, value double")
+    prepare = module_night.source("prepare", train=frame)
+    work = module_night.work("zipf", {"prepare": prepare})
+    return {"prepare": prepare, "zipf": module_night.finish(work, zipf.run(work, zipf.Config(), spark))}
+
+
+@pytest.fixture
+def selected(spark, night, inputs):
+    """`selected(policy, budget)`: what the stage keeps, as pandas, and its selection.json."""
+
+    def run(policy, budget, *, seed=7, weights=True, given=inputs):
+        night.seed = seed
+        work = night.work("select", given)
+        outcome = select.run(work, validate(select.Config, {"policy": policy, "budget": budget, "weights": weights}, "x"), spark)
+        source = night.finish(work, outcome)
+        return tables.read(spark, source, table="train").toPandas(), json.loads(source.file("selection.json").read_text()), source
+
+    return run
+
+
+POLICIES = ["uniform", "cap", "power", {"use": "zipf", "beta": 0.5}, {"use": "zipf", "objective": "breadth"}]
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=str)
+def test_rows_weights_and_summary_of_a_selection_agree(selected, samples, policy):
+    kept, selection, source = selected(policy, 0.4)
+    merged = kept.merge(samples, on="sample_id", suffixes=("", "_before"))
+    assert len(merged) == len(kept) == selection["rows_kept"]
+    assert (merged.key == merged.key_before).all()
+    assert (merged.value == merged.value_before).all()
+    frequency = samples.key.value_counts()
+    rate_of = {f: rate for f, _, _, rate in selection["by_frequency"]}
+    assert kept.keep_rate.to_numpy() == pytest.approx([rate_of[f] for f in kept.key.map(frequency)], abs=1e-9)
+    assert kept.weight.to_numpy() == pytest.approx(1 / kept.keep_rate, rel=1e-12)
+    by_hand = kept.key.map(frequency).value_counts()
+    assert [[f, rows, count] for f, rows, count, _ in selection["by_frequency"]] == [
+        [f, rows, by_hand.get(f, 0)] for f, rows in sorted(samples.key.map(frequency).value_counts().items())
+    ]
+    assert selection["ess"] == pytest.approx(kept.weight.sum() ** 2 / (kept.weight**2).sum(), abs=0.01)
+    assert selection["expected"] == pytest.approx(0.4 * ROWS, abs=0.01)
+    deviation = np.sqrt(sum(rows * rate * (1 - rate) for _, rows, _, rate in selection["by_frequency"]))
+    assert abs(len(kept) - 0.4 * ROWS) < 4 * deviation
+    assert selection["level"] == max([f for f, rate in rate_of.items() if rate >= 1], default=0)
+    assert source.manifest.ledger.dropped == {f"not selected by {selection['policy']['use']}": ROWS - len(kept)}
+
+
+def test_the_same_rows_are_kept_in_any_partitioning(spark, night, samples, inputs, selected):
+    hashes = set()
+    for partitions in (1, 3, 11):
+        frame = tables.read(spark, inputs["prepare"], table="train").repartition(partitions)
+        given = {**inputs, "prepare": night.source("prepare", train=frame)}
+        hashes.add(selected({"use": "zipf", "beta": 0.5}, 0.3, given=given)[2].manifest.tables["train"].rows_hash)
+    assert len(hashes) == 1
+
+
+def test_selections_of_growing_budgets_nest_and_seeds_differ(selected):
+    small, large, other = (set(selected("zipf", budget, seed=seed)[0].sample_id) for budget, seed in ((0.2, 7), (0.5, 7), (0.5, 8)))
+    assert small < large
+    assert large != other
+
+
+def test_a_budget_can_be_a_number_of_rows(selected):
+    share, rows = selected("cap", 0.25), selected("cap", ROWS // 4)
+    assert share[2].manifest.tables == rows[2].manifest.tables
+    assert share[1]["budget"] == rows[1]["budget"] == ROWS / 4
+
+
+@pytest.mark.parametrize("budget", [1.0, ROWS, 10 * ROWS])
+def test_a_budget_of_all_rows_keeps_all_rows_at_weight_one(selected, budget):
+    kept, selection, _ = selected("zipf", budget)
+    assert len(kept) == ROWS
+    assert (kept.weight == 1).all()
+    assert (kept.keep_rate == 1).all()
+    assert selection["ess"] == ROWS
+    assert selection["budget"] == ROWS
+
+
+def test_weights_can_be_left_out(selected):
+    with_weights, without = selected("cap", 0.3)[0], selected("cap", 0.3, weights=False)[0]
+    assert (without.weight == 1).all()
+    assert set(with_weights.sample_id) == set(without.sample_id)
+    assert with_weights.weight.max() > 1
+
+
+def test_a_key_that_is_half_of_all_rows_is_thinned_and_rare_keys_are_kept_whole(selected, samples):
+    kept, selection, _ = selected("cap", 0.3)
+    assert (samples.key == "head").mean() >= 0.5
+    assert (kept.key == "head").mean() < 0.1
+    rare = samples.key.value_counts().loc[lambda count: count <= selection["level"]].index
+    assert set(samples.sample_id[samples.key.isin(rare)]) <= set(kept.sample_id)
+
+
+def test_draws_of_the_hash_are_uniform_and_weighted_sums_unbiased_over_seeds(spark, samples):
+    ids = spark.createDataFrame(samples[["sample_id"]]).coalesce(1)
+    seeds = range(30)
+    drawn = ids.select(*[select._uniform("sample_id", seed).alias(str(seed)) for seed in seeds]).toPandas().to_numpy().T
+    assert drawn.min() >= 0
+    assert drawn.max() < 1
+    assert stats.kstest(drawn.ravel(), "uniform").pvalue > 1e-4
+    assert np.abs(np.corrcoef(drawn) - np.eye(len(seeds))).max() < 6 / np.sqrt(ROWS)
+    value, rate = samples.value.to_numpy(), np.where(samples.key == "head", 0.1, 0.6)
+    sums = ((drawn < rate) * value / rate).sum(axis=1)
+    deviation = np.sqrt((value**2 * (1 - rate) / rate).sum() / len(seeds))
+    assert abs(sums.mean() - value.sum()) < 4 * deviation
+
+
+def test_a_selected_sum_is_that_of_all_rows_within_its_error(selected, samples):
+    kept, *_ = selected("zipf", 0.4)
+    deviation = np.sqrt((kept.value**2 * (1 - kept.keep_rate) / kept.keep_rate**2).sum())  # its unbiased estimate
+    assert abs((kept.value * kept.weight).sum() - samples.value.sum()) < 4 * deviation
+
+
+@pytest.mark.parametrize("policy", ["uniform", "cap", "zipf"])
+def test_no_row_is_shuffled(spark, inputs, policy):
+    config = validate(select.Config, {"policy": policy, "budget": 0.3}, "x")
+    train, counts = (tables.read(spark, inputs[stage], table=name) for stage, name in (("prepare", "train"), ("zipf", "counts")))
+    spectrum = select._spectrum(counts)
+    rates = config.policy.keep_rates(spectrum, config.budget * ROWS)
+    kept = select._with_rates(train, counts, spectrum, rates).where(select._uniform("sample_id", 7) < F.col("keep_rate"))
+    exchanges = set(re.findall(r"\w*Exchange\w*", kept._jdf.queryExecution().executedPlan().toString()))
+    assert exchanges <= {"BroadcastExchange"}
+
+
+def test_tail_keys_are_never_listed(spark, inputs, samples):
+    counts = tables.read(spark, inputs["zipf"], table="counts")
+    spectrum = select._spectrum(counts)
+    rates = validate(select.Config, {"policy": "cap", "budget": 0.3}, "x").policy.keep_rates(spectrum, 0.3 * ROWS)
+    above = spectrum.keys[rates < 1].sum()
+    assert above <= ROWS / spectrum.frequency[rates >= 1].max()
+    assert above < 0.2 * samples.key.nunique()
+
+
+def test_no_samples_is_an_error_that_says_so(spark, night, selected):
+    prepare = night.source("prepare", train=spark.createDataFrame([], "sample_id string, key string"))
+    counts = night.source("zipf", counts=spark.createDataFrame([], "key string, count long"))
+    with pytest.raises(ConfigError, match="no samples"):
+        selected("zipf", 0.5, given={"prepare": prepare, "zipf": counts})
