@@ -65,7 +65,7 @@ def find_component(base: type[C], package: str, name: str) -> type[C]:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise  # the module exists, something that it imports does not
         found = None
-    if not (isinstance(found, type) and issubclass(found, base) and found is not base):
+    if not (isinstance(found, type) and issubclass(found, base)) or found is base:
         raise ValueError(f"there is no {base.__name__.lower()} '{name}'{did_you_mean(name, component_names(base, package))}")
     return found
 
@@ -81,7 +81,7 @@ def component_names(base: type, package: str) -> list[str]:
     return names
 
 
-def component(base: type, package: str) -> Any:
+def component(base: type[Any], package: str) -> Any:
     """The annotation of a config field that holds a component: `policy: component(Policy, "lsml_spark.select")`."""
 
     def build(value: Any) -> Any:

@@ -67,7 +67,8 @@ def _refuse_unfit_columns(config: Config, samples: StructType) -> None:
         type_ = samples[name].dataType
         item = type_.elementType if isinstance(type_, ArrayType) else type_
         if not isinstance(item, WRITTEN_ALIKE):
-            raise ConfigError(f"features.columns.{name}: {item.simpleString()} values make no categories; cast them to string or int in prepare.sql")
+            found = item.simpleString()
+            raise ConfigError(f"features.columns.{name}: {found} values make no categories; cast them to string or int in prepare.sql")
         if transform.like is not None and (transform.like not in config.columns or config.columns[transform.like].like is not None):
             raise ConfigError(f"features.columns.{name}.like: '{transform.like}' is no column with a transform of its own")
 
@@ -77,7 +78,8 @@ def fit(train: DataFrame, config: Config) -> dict[str, dict[str, Any]]:
     lists = {field.name for field in train.schema if isinstance(field.dataType, ArrayType)}
     own = [name for name, transform in config.columns.items() if transform.like is None]
     no_items = F.array().cast("array<string>")  # a NULL list would make the whole row NULL
-    cells = [F.coalesce(F.col(name).cast("array<string>"), no_items) if name in lists else F.array(F.col(name).cast("string")) for name in own]
+    items = {name: F.coalesce(F.col(name).cast("array<string>"), no_items) for name in lists}
+    cells = [items[name] if name in lists else F.array(F.col(name).cast("string")) for name in own]
     pairs = [F.transform(cell, _pair_with(name)) for name, cell in zip(own, cells, strict=True)]
     counted = train.select(F.explode(F.concat(*pairs)).alias("pair")).where("pair.value is not null").groupBy("pair").count().collect()
 

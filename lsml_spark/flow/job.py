@@ -6,8 +6,8 @@ from typing import NoReturn
 
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.flow import launch, log
-from lsml_spark.flow.guard import guarded
 from lsml_spark.flow.dates import parse_date
+from lsml_spark.flow.guard import guarded
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.lock import writing
 from lsml_spark.flow.night import Night, catch_up, point_to_champion, publish, run_stage

@@ -19,7 +19,7 @@ class _Console(logging.StreamHandler):
         self.setFormatter(logging.Formatter("%(date)s %(stage)-8s %(message)s", defaults=UNSAID))
 
     @property
-    def stream(self):  # type: ignore[no-untyped-def, override]
+    def stream(self):  # type: ignore[no-untyped-def]
         return sys.stderr
 
 

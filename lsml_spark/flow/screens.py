@@ -3,9 +3,10 @@
 import datetime
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +16,8 @@ from lsml_spark.core.work import Source
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import STAGES
 
-SYSTEMS = {"model": "model", "champion": "before", "popularity": "popular", "cooccurrence": "co-occ."}
+SYSTEMS = {"model": "model", "popularity": "popular", "cooccurrence": "co-occ."}
+METRICS = {"recall": ("recall\n@{k}", "{:.1%}"), "log_loss": ("log\nloss", "{:.3f}")}
 
 
 def console() -> Console:
@@ -24,43 +26,79 @@ def console() -> Console:
 
 
 def results(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> None:
-    """Per night: rows, recall and log loss of the model beside those of the model before and of the baselines."""
-    table = Table(title=f"{runs.pipeline}: {len(dates)} nights", title_justify="left")
-    for name in ("night", "rows in", "quarantined", "trained on"):
-        table.add_column(name, justify="left" if name == "night" else "right")
-    for metric in ("recall@20", "log loss"):
+    """Per night: rows, and the model's recall and log loss beside those of the baselines; below, the means over test rows."""
+    table = _table(f"{runs.pipeline}: {len(dates)} nights")
+    for name in ("rows\nin", "quaran-\ntined", "trained\non"):
+        table.add_column(name, justify="right")
+    nights = [_Night(runs, date) for date in dates]
+    scored = [night.metrics for night in nights if night.metrics]
+    k = scored[-1]["k"] if scored else 20
+    for title, _ in METRICS.values():
         for label in SYSTEMS.values():
-            table.add_column(f"{metric}\n{label}", justify="right")
+            table.add_column(f"{title.format(k=k)}\n{label}", justify="right")
     table.add_column("breadth\nmodel", justify="right")
-    table.add_column("promoted")
-    for date in dates:
-        table.add_row(*_result(runs, date))
+    table.add_column("pro-\nmoted")
+    for night in nights:
+        table.add_row(*night.cells())
+    if len(scored) > 1:
+        table.add_section()
+        table.add_row("mean", "", "", "", *_means(scored), "", "")
     console.print(table)
 
 
-def _result(runs: Runs, date: datetime.date) -> list[str]:
-    quality, select = runs.source(date, "quality"), runs.source(date, "select")
-    evaluated, promoted = runs.source(date, "evaluate"), runs.source(date, "promote")
-    cells = [date.isoformat()]
-    cells.append(_count(quality.manifest.ledger.rows_in if quality else None))
-    cells.append(_count(sum(quality.manifest.ledger.quarantined.values()) if quality else None))
-    cells.append(_count(select.manifest.ledger.rows_out if select else None))
-    systems: dict[str, Any] = _json(evaluated, "metrics.json")["systems"] if evaluated else {}
-    for metric, form in (("recall", "{:.1%}"), ("log_loss", "{:.3f}")):
-        cells += [form.format(value) if (value := (systems.get(name) or {}).get(metric)) is not None else "–" for name in SYSTEMS]
-    cells.append(_count((systems.get("model") or {}).get("breadth")))
-    cells.append("–" if promoted is None else "yes" if _json(promoted, "decision.json")["promoted"] else "no")
-    return cells
+def _table(title: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("night", min_width=10)
+    return table
+
+
+class _Night:
+    """What the table shows of one night; what is not there yet is a dash."""
+
+    def __init__(self, runs: Runs, date: datetime.date):
+        self.date = date
+        self.quality, self.select = runs.source(date, "quality"), runs.source(date, "select")
+        self.promote, evaluate = runs.source(date, "promote"), runs.source(date, "evaluate")
+        self.metrics: dict[str, Any] = _json(evaluate, "metrics.json") if evaluate else {}
+
+    def cells(self) -> list[str]:
+        systems = self.metrics.get("systems", {})
+        rows = self.quality.manifest.ledger if self.quality else None
+        return [
+            self.date.isoformat(),
+            _count(rows.rows_in if rows else None),
+            _count(sum(rows.quarantined.values()) if rows else None),
+            _count(self.select.manifest.ledger.rows_out if self.select else None),
+            *[_figure(form, (systems.get(name) or {}).get(metric)) for metric, (_, form) in METRICS.items() for name in SYSTEMS],
+            _count((systems.get("model") or {}).get("breadth")),
+            "–" if self.promote is None else "yes" if _json(self.promote, "decision.json")["promoted"] else "no",
+        ]
+
+
+def _means(scored: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Means over all test rows of the nights, where every night has the figure."""
+    found = []
+    for metric, (_, form) in METRICS.items():
+        for name in SYSTEMS:
+            pairs = [(night["rows"], (night["systems"].get(name) or {}).get(metric)) for night in scored]
+            whole = all(value is not None for _, value in pairs)
+            found.append(_figure(form, sum(rows * value for rows, value in pairs) / sum(rows for rows, _ in pairs) if whole else None))
+    return found
 
 
 def status(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> None:
-    """Per night and stage: ✓ done, ✗ stopped by the quality gate, ! damaged, · not run."""
-    table = Table(title=f"{runs.pipeline} in {runs.folder}", title_justify="left")
-    for name in ("night", *STAGES):
+    """Per night and stage: ✓ done, ✗ stopped by the quality gate, ! damaged, · not run; days of mere history in one line."""
+    marks = {date: [_mark(runs, date, stage) for stage in STAGES] for date in dates}
+    history = [date for date, row in marks.items() if row[0].plain == "✓" and all(mark.plain == "·" for mark in row[1:])]
+    table = _table(f"{runs.pipeline} in {runs.folder}")
+    for name in STAGES:
         table.add_column(name)
     for date in dates:
-        table.add_row(date.isoformat(), *[_mark(runs, date, stage) for stage in STAGES])
+        if date not in history:
+            table.add_row(date.isoformat(), *marks[date])
     console.print(table)
+    if history:
+        console.print(f"{len(history)} days are checked and serve as history: {history[0]} … {history[-1]}")
     console.print("✓ done   ✗ stopped by the quality gate   ! damaged   · not run")
 
 
@@ -83,6 +121,10 @@ def tell_where(console: Console, runs: Runs) -> None:
 
 def _count(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
+
+
+def _figure(form: str, value: float | None) -> str:
+    return "–" if value is None else form.format(value)
 
 
 def _json(source: Source, name: str) -> Any:

@@ -8,6 +8,7 @@ import datetime
 import gzip
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import STAGES
 
 # Which tables' rows each stage takes in; `quality` takes raw records, `prepare` the clean rows of all its days.
-ROWS_IN = {
+ROWS_IN: dict[str, dict[str, tuple[str, ...]]] = {
     "zipf": {"prepare": ("train",)},
     "select": {"prepare": ("train",)},
     "augment": {"select": ("train",)},
@@ -98,10 +99,8 @@ def _stage(runs: Runs, date: datetime.date, stage: str, checked: Checked) -> Ite
     yield from broken
     yield from _inputs(runs, source)
     if not broken:
-        try:
+        with suppress(OSError, pa.ArrowException):  # of a damaged input, which is said when that stage itself is looked at
             yield from _rows(runs, source)
-        except (OSError, pa.ArrowException):
-            pass  # an input is damaged, which is said when that stage itself is looked at
 
 
 def _later_stage_done(runs: Runs, date: datetime.date, stage: str) -> bool:

@@ -26,6 +26,9 @@ ALWAYS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.codegen.maxFields": "1000",  # above the default of 100 columns, Spark silently stops compiling a stage
     "spark.ui.showConsoleProgress": "false",
+    # Too few slots for the training workers are an error after seconds; by default Spark waits for ten minutes.
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures": "2",
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.interval": "5s",
 }
 LOCAL = {
     "spark.sql.shuffle.partitions": "4",

@@ -15,7 +15,11 @@ baskets = st.lists(st.none() | st.lists(st.none() | st.text(max_size=3), max_siz
 
 def batch_of(lists) -> pa.RecordBatch:
     return pa.record_batch(
-        {"id": pa.array(range(len(lists)), pa.int64()), "basket": pa.array(lists, pa.list_(pa.string())), "n": pa.array([1.5] * len(lists), pa.float64())}
+        {
+            "id": pa.array(range(len(lists)), pa.int64()),
+            "basket": pa.array(lists, pa.list_(pa.string())),
+            "n": pa.array([1.5] * len(lists), pa.float64()),
+        }
     )
 
 

@@ -80,7 +80,9 @@ def test_an_empty_vocabulary_knows_nothing():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(3, "3"), (-7, "-7"), (True, "true"), (datetime.date(2011, 2, 1), "2011-02-01")], ids=["int", "negative", "bool", "date"]
+    ("value", "text"),
+    [(3, "3"), (-7, "-7"), (True, "true"), (datetime.date(2011, 2, 1), "2011-02-01")],
+    ids=["int", "negative", "bool", "date"],
 )
 def test_values_that_are_no_text_are_found_as_spark_writes_them(value, text):
     encoders = {"columns": {"x": {"use": "vocabulary", "values": [text], "counts": [1]}}}

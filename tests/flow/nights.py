@@ -17,7 +17,7 @@ from lsml_spark.flow.pipeline import STAGES
 REPO = Path(__file__).resolve().parents[2]
 RETAIL = REPO / "pipelines" / "retail.yaml"
 DAYS = REPO / "pipelines" / "data" / "retail"
-SMALL = ("window=6", "train.epochs=2", "train.batch=256", "train.model.dim=16", "train.model.hidden=[32]")
+SMALL = ("window=6", "train.epochs=3", "train.batch=128", "train.model.dim=16", "train.model.hidden=[32]")
 
 
 def arguments(command: str, *rest: str, root: Path, settings: tuple[str, ...] = SMALL) -> list[str]:

@@ -125,7 +125,7 @@ def prepared(spark, night):
 
 
 SQL = "SELECT id AS sample_id, item AS key, item AS label, date, n FROM clean"
-WHOLE_WINDOW = "SELECT id AS sample_id, item AS key, item AS label, date, count(*) OVER () AS rows, sum(n) OVER (PARTITION BY item) AS n FROM clean"
+WHOLE_WINDOW = SQL.replace("n FROM", "count(*) OVER () AS rows, sum(n) OVER (PARTITION BY item) AS n FROM")
 
 
 @pytest.mark.parametrize("today", ["('c', 'x', 300)", "('c', NULL, 3)", "('c', 'x', 3), ('d', 'y', 4), ('e', 'new', 5)"])
@@ -175,13 +175,15 @@ def test_rows_that_the_sql_filters_are_booked(prepared):
 
 
 def test_rows_that_the_sql_multiplies_are_booked(prepared):
-    sql = "SELECT concat(id, '-', copy) AS sample_id, item AS key, item AS label, date FROM clean LATERAL VIEW explode(array(1, 2, 3)) c AS copy"
+    sql = SQL.replace("id AS", "concat(id, '-', copy) AS") + " LATERAL VIEW explode(array(1, 2, 3)) c AS copy"
     assert prepared(sql).manifest.ledger == Ledger(3, 9, added={MULTIPLIED: 6})
 
 
 def test_rows_that_the_sql_merges_are_booked(prepared):
     sql = "SELECT item AS sample_id, item AS key, item AS label, max(date) AS date FROM clean GROUP BY item"
-    assert prepared(sql, before="('a', 'x', 1), ('b', 'x', 2)", today="('c', 'y', 3)").manifest.ledger == Ledger(3, 2, dropped={FILTERED: 1})
+    assert prepared(sql, before="('a', 'x', 1), ('b', 'x', 2)", today="('c', 'y', 3)").manifest.ledger == Ledger(
+        3, 2, dropped={FILTERED: 1}
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,13 @@ def test_text_is_missing_only_where_it_is_null(violated):
 
 @pytest.mark.parametrize(
     ("type_", "value"),
-    [("date", datetime.date(2011, 2, 1)), ("timestamp", datetime.datetime(2011, 2, 1)), ("boolean", False), ("bigint", 0), ("array<int>", [])],
+    [
+        ("date", datetime.date(2011, 2, 1)),
+        ("timestamp", datetime.datetime(2011, 2, 1)),
+        ("boolean", False),
+        ("bigint", 0),
+        ("array<int>", []),
+    ],
 )
 def test_values_of_every_type_can_be_there_or_missing(violated, type_, value):
     assert violated("complete", type_, [value, None]) == [False, True]

@@ -28,6 +28,6 @@ def test_a_long_list_is_named_by_its_first_values():
 @pytest.mark.parametrize("values", [[], [True, False], "abc"])
 def test_a_list_that_cannot_be_meant_is_a_config_error(values):
     # YAML reads an unquoted `no` as false: Norway would be refused in silence.
-    with pytest.raises(ConfigError, match="one_of|values") as caught:
+    with pytest.raises(ConfigError, match=r"one_of|values") as caught:
         validate(Config, {"contract": {"v": "string"}, "columns": {"v": [{"one_of": values}]}}, "night.yaml: quality")
     assert len(str(caught.value).splitlines()) == 1

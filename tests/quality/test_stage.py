@@ -15,7 +15,8 @@ pytestmark = pytest.mark.spark
 
 def in_pandas(path) -> pd.DataFrame:
     """The rules of pipelines/retail.yaml on a day, written in pandas: each row's first reason, or None."""
-    day = pd.read_csv(path, dtype={"InvoiceNo": str, "StockCode": str, "CustomerID": str}, keep_default_na=False, na_values={"UnitPrice": [""]})
+    text = dict.fromkeys(["InvoiceNo", "StockCode", "CustomerID"], str)
+    day = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"UnitPrice": [""]})
     key = ["InvoiceNo", "StockCode", "Quantity", "InvoiceDate", "UnitPrice"]
     reasons = {
         r"InvoiceNo: does not match ^[AC]?\d{6}$": ~day.InvoiceNo.str.fullmatch(r"[AC]?\d{6}"),
@@ -33,7 +34,8 @@ def in_pandas(path) -> pd.DataFrame:
 @pytest.mark.parametrize("date", ["2010-12-06", "2011-02-01"])
 def test_the_ledger_of_a_real_day_is_that_of_pandas_to_the_row(check_day, retail, retail_sections, date):
     path = retail / f"{date}.csv.gz"
-    day = check_day(dict(retail_sections["quality"]["contract"]), path, **{k: v for k, v in retail_sections["quality"].items() if k != "contract"})
+    section = dict(retail_sections["quality"])
+    day = check_day(section.pop("contract"), path, **section)
     expected = in_pandas(path)
     rejected = expected[expected.reason != ""]
     assert len(rejected) > 0
@@ -76,7 +78,8 @@ def test_a_rerun_gives_the_same_rows_whatever_the_partitions(check_day, raw_day)
     lines = ["n,s", *[f"{n if n % 5 else 'x'},{n % 7}" for n in range(500)]]
     path = raw_day(lines)
     rule = [{"unique": ["s"]}]
-    hashes = {tuple(table.rows_hash for table in check_day({"n": "int", "s": "string"}, path, rows=rule).outcome.tables.values()) for _ in range(2)}
+    days = [check_day({"n": "int", "s": "string"}, path, rows=rule).outcome for _ in range(2)]
+    hashes = {tuple(table.rows_hash for table in day.tables.values()) for day in days}
     halves = [raw_day(lines[:1] + part, name) for name, part in (("day.a.csv", lines[1:200]), ("day.b.csv", lines[200:]))]
     assert len(hashes) == 1
     assert check_day({"n": "int", "s": "string"}, *halves).ledger.rows_out == 400

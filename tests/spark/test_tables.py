@@ -91,7 +91,7 @@ def test_the_checksum_differs_where_one_value_or_one_null_differs(spark, tmp_pat
     values = ", ".join(f"('{name}', {cells})" for name, cells in variants.items())
     frame = spark.sql(f"SELECT * FROM VALUES {values} AS t(variant, {', '.join(columns)})")
     typed = frame.selectExpr("variant", *(f"CAST({name} AS {type_}) AS {name}" for name, type_ in columns.items())).coalesce(1)
-    written = tables.write(typed, tmp_path, dict.fromkeys(variants, list(columns)), route=F.col("variant"))
+    written = tables.write(typed, tmp_path, {name: list(columns) for name in variants}, route=F.col("variant"))
     seen = Counter(table.rows_hash for table in written.tables.values())
     assert {name for name, table in written.tables.items() if seen[table.rows_hash] > 1} == set()
 
@@ -104,7 +104,9 @@ def test_a_row_that_comes_twice_counts_twice(spark, tmp_path):
 
 @pytest.mark.parametrize("partitions", [1, 4])
 def test_row_groups_are_exact(rows, tmp_path, partitions):
-    written = tables.write(rows.select("id", "items").repartition(partitions), tmp_path, {"t": ["id", "items"]}, rows_per_group=128).tables["t"]
+    written = tables.write(rows.select("id", "items").repartition(partitions), tmp_path, {"t": ["id", "items"]}, rows_per_group=128).tables[
+        "t"
+    ]
     assert len(written.files) == partitions
     for file in written.files:
         *full, last = file.row_groups

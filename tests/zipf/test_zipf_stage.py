@@ -15,7 +15,9 @@ pytestmark = pytest.mark.spark
 
 
 def profile_of(spark, night, keys, top: int = 50):
-    frame = spark.createDataFrame(pd.DataFrame({"sample_id": [str(i) for i in range(len(keys))], "key": keys}), "sample_id string, key string")
+    frame = spark.createDataFrame(
+        pd.DataFrame({"sample_id": [str(i) for i in range(len(keys))], "key": keys}), "sample_id string, key string"
+    )
     work = night.work("zipf", {"prepare": night.source("prepare", train=frame)})
     outcome = zipf.run(work, zipf.Config(top=top), spark)
     source = night.finish(work, outcome)
