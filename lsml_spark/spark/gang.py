@@ -4,6 +4,7 @@ The form that Spark retries after a lost rank or executor: a barrier mapInArrow 
 *result* stage is never retried, which is what TorchDistributor uses). This file starts processes; it knows no torch.
 """
 
+import json
 import os
 import socket
 import subprocess
@@ -65,18 +66,28 @@ def _task(command: list[str], environment: dict[str, str], ranks: int) -> Callab
             "MASTER_ADDR": address,
             "MASTER_PORT": port,
         }
-        with tempfile.TemporaryFile("w+", errors="replace") as output:
-            code = subprocess.call([sys.executable, *command], env={**os.environ, **environment, **seat}, stdout=output, stderr=output)
-            output.seek(max(0, output.tell() - TAIL))
-            tail = output.read().strip()
+        code, tail = _run([sys.executable, *command], {**os.environ, **environment, **seat})
+        # No seat is left before all workers have ended: Spark counts the output of one that left early when it starts the
+        # stage again, and then waits for ever for a peer that it does not start.
         last = tail.splitlines()[-1] if tail else "no output"
-        if code not in (0, USER_ERROR):
-            raise RuntimeError(f"\nworker {rank} on {socket.gethostname()} ended with code {code}: {last}\n{tail}")
-        yield pa.RecordBatch.from_arrays(
-            [pa.array([rank], pa.int64()), pa.array([last if code else ""], pa.string())], names=["rank", "problem"]
-        )
+        ended = [json.loads(result) for result in context.allGather(json.dumps([code, socket.gethostname(), last]))]
+        codes = [code for code, _, _ in ended]
+        if any(codes) and USER_ERROR not in codes:
+            culprit = next(rank for rank, code in enumerate(codes) if code)
+            code, host, last = ended[culprit]
+            raise RuntimeError(f"\nworker {culprit} on {host} ended with code {code}: {last}")
+        problem = last if code == USER_ERROR else ""
+        yield pa.RecordBatch.from_arrays([pa.array([rank], pa.int64()), pa.array([problem], pa.string())], names=["rank", "problem"])
 
     return work
+
+
+def _run(words: list[str], environment: dict[str, str]) -> tuple[int, str]:
+    """A process's exit code, and the end of what it said."""
+    with tempfile.TemporaryFile() as output:
+        code = subprocess.call(words, env=environment, stdout=output, stderr=output)
+        output.seek(max(0, output.seek(0, os.SEEK_END) - TAIL))
+        return code, output.read().decode(errors="replace").strip()
 
 
 def _free_port(host: str) -> str:

@@ -60,19 +60,23 @@ def test_spark_submit_of_a_job_gives_the_same_as_lsml_run(finished, tmp_path):
     assert identities(tmp_path, NIGHT) == identities(finished, NIGHT, ("quality",))
 
 
-def run_on(master: str, root) -> None:
+def run_on(master: str, root, **environment) -> None:
     """`lsml run` up to the shards in a process of its own, on another Spark than the suite's."""
     settings = {"spark.master": master, "spark.driver.host": "127.0.0.1", "spark.executor.memory": "1g"}
     process = lsml_process(
-        "run", "--date", NIGHT, "--until", "shard", root=root, settings=(*SMALL, f"spark={json.dumps(settings)}"), env=plain_environment()
+        *("run", "--date", NIGHT, "--until", "shard"),
+        root=root,
+        settings=(*SMALL, f"spark={json.dumps(settings)}"),
+        env=plain_environment() | environment,
     )
     said, _ = process.communicate()
     assert process.returncode == 0, said
 
 
-def test_one_core_gives_the_same(finished, tmp_path):
-    run_on("local[1]", tmp_path)
-    assert identities(tmp_path, NIGHT) == identities(finished, NIGHT, SPARK_STAGES)
+def test_one_core_on_a_host_without_torch_gives_the_same(finished, tmp_path):
+    (tmp_path / "torch.py").write_text("raise ImportError('there is no torch on this host')\n")
+    run_on("local[1]", tmp_path / "runs", PYTHONPATH=str(tmp_path))
+    assert identities(tmp_path / "runs", NIGHT) == identities(finished, NIGHT, SPARK_STAGES)
 
 
 @pytest.mark.slow
