@@ -102,9 +102,10 @@ def test_a_missing_day(raw, tmp_path):
             gzip.compress("\n".join([HEADER, *["536365,85123A,LANTERN,6,2011-01-14 08:26:00,2.55,17850.0,France"] * 5000]).encode())[:-200],
             "cannot be read",
         ),
-        (bytes(range(256)) * 40, "cannot be read"),
+        (bytes(range(256)) * 40, "vanished"),
+        (bytes(range(128, 256)) * 40, "cannot be read"),
     ],
-    ids=["empty", "header only", "truncated gzip", "binary"],
+    ids=["empty", "header only", "truncated gzip", "binary", "no text"],
 )
 def test_a_day_that_cannot_be_read_stops_the_night_and_says_why(raw, tmp_path, content, said):
     name = f"{NIGHT}.csv" + (".gz" if content[:2] == b"\x1f\x8b" else "")
