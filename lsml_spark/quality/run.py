@@ -109,7 +109,8 @@ def _refuse_vanished(headers: list[Header], config: Config) -> None:
         vanished = [name for name, field in config.contract.items() if field.required and name not in header.columns]
         if vanished:
             raise QualityGateError(
-                f"{header.path}: required column {', '.join(map(repr, vanished))} vanished (found: {', '.join(map(repr, header.columns))}); "
+                f"{header.path}: required column {', '.join(map(repr, vanished))} vanished; "
+                f"found: {', '.join(map(repr, header.columns))}; "
                 "mend the file, or say `required: false` in quality.contract"
             )
 
