@@ -1,5 +1,6 @@
 """What is compared: anything that turns rows into probabilities over the labels it knows."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,14 +11,14 @@ import pyarrow.compute as pc
 from lsml_spark.core.config import Component
 
 
-class System:
+class System(ABC):
     """`labels`: what it knows, in the order of its columns."""
 
     labels: list[str]
 
+    @abstractmethod
     def log_probs(self, rows: pa.RecordBatch) -> np.ndarray:
         """Log probabilities over `labels`, shape (B, V), float64; each row's probabilities sum to 1."""
-        raise NotImplementedError
 
     @cached_property
     def _known(self) -> pa.Array:
@@ -48,9 +49,9 @@ class Lists:
         return cls(row[known], column[known], distance[known])
 
 
-class Baseline(Component):
+class Baseline(Component, ABC):
     """Base of the baselines' configs. They get the whole training window, not only the rows that were selected."""
 
+    @abstractmethod
     def fit(self, train: pa.Table, context: str | None) -> System:
         """From the training samples: `label`, `date`, and the list column named by `context`."""
-        raise NotImplementedError

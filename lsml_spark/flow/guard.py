@@ -1,9 +1,13 @@
-"""From exceptions to exit codes: one line on the screen, the traceback in the log."""
+"""From exceptions to exit codes: one line on the screen, the traceback of a bug in a file."""
 
 import errno
+import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from lsml_spark.core.errors import EnvironmentProblem, LsmlError
 
@@ -17,16 +21,20 @@ def guarded() -> Iterator[None]:
         yield
     except Exception as error:
         known = translate(error)
-        line = " ".join(str(known or error).split())
         if known is None:
-            where = f"{type(error).__name__}: " if not isinstance(error, LsmlError) else ""
-            print(f"error: this is a bug of lsml: {where}{line[:500]} (traceback in lsml.log)", file=sys.stderr)
+            path = Path(tempfile.gettempdir(), f"lsml-bug-{os.getpid()}.log")
+            path.write_text(traceback.format_exc())
+            print(f"error: this is a bug of lsml: {type(error).__name__}: {_one_line(error)[:300]} (traceback: {path})", file=sys.stderr)
             sys.exit(1)
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {_one_line(known)}", file=sys.stderr)
         sys.exit(known.exit_code)
     except KeyboardInterrupt:
         print("error: interrupted; run the same command again to go on", file=sys.stderr)
         sys.exit(130)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 def translate(error: BaseException) -> LsmlError | None:

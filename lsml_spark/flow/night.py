@@ -17,7 +17,7 @@ from typing import Any
 from lsml_spark import __version__
 from lsml_spark.core import manifest
 from lsml_spark.core.config import digest
-from lsml_spark.core.errors import ConfigError, QualityGateError
+from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError
 from lsml_spark.core.manifest import Input, Manifest
 from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.flow import launch, wiring
@@ -44,8 +44,8 @@ class Night:
 def run(night: Night, first: str | None = None, last: str | None = None) -> list[str]:
     """Run what is not done of stages up to `last`, and in any case from `first` on; the names of the stages that ran.
 
-    A stage that runs makes all that follow it in this night run too. The report is written even when the quality gate
-    stops the night; the QualityGateError is raised after it.
+    A stage that runs makes all that follow it in this night run too. Where the quality gate or a failed training stops
+    the night, the report is written before the error is raised.
     """
     stages = STAGES[: STAGES.index(last) + 1] if last else STAGES
     if first and first not in stages:
@@ -58,10 +58,9 @@ def run(night: Night, first: str | None = None, last: str | None = None) -> list
         forced = bool(ran) or (first is not None and STAGES.index(stage) >= STAGES.index(first))
         try:
             _, fresh = run_stage(night, stage, forced)
-        except QualityGateError:
+        except LsmlError:
             if "report" in stages:
-                report(night)
-                publish(night)
+                report_what_there_is(night)
             raise
         if stage == "promote":
             point_to_champion(night.runs)
@@ -73,15 +72,15 @@ def run(night: Night, first: str | None = None, last: str | None = None) -> list
 
 
 def catch_up(night: Night) -> None:
-    """Run the quality stage of days in the window that have raw files and were never checked under this config.
+    """Run the quality stage of days in the window that have raw files and were never found fit under this config.
 
-    A day that is checked already stays as it is, even when its raw file is gone by now: logs rotate, clean days stay.
+    A day that is clean already stays as it is, even when its raw file is gone by now: logs rotate, clean days stay.
     """
     for day in night.window():
         earlier = dataclasses.replace(night, date=day)
         known = night.runs.source(day, "quality")
-        same = known is not None and known.manifest.config == _config_of(night, "quality")
-        if not same and night.pipeline.raw_files(day):
+        clean = known and not known.manifest.metrics.get("failed") and known.manifest.config == _config_of(night, "quality")
+        if not clean and night.pipeline.raw_files(day):
             try:
                 run_stage(earlier, "quality")
             except QualityGateError as error:
@@ -164,6 +163,17 @@ def report(night: Night) -> None:
     """Write the page of a night anew from what its stages left."""
     night.pipeline.check(["report"])
     run_stage(night, "report", forced=True)
+
+
+def report_what_there_is(night: Night) -> None:
+    """The page of a night that an error has stopped; what goes wrong here must not hide that error."""
+    if not night.runs.stage(night.date, "quality").joinpath(manifest.NAME).exists():
+        return  # nothing was found out about that day
+    try:
+        report(night)
+        publish(night)
+    except (LsmlError, OSError) as error:
+        say(night.date, "report", f"could not be written: {error}")
 
 
 def publish(night: Night) -> Path:

@@ -3,6 +3,7 @@
 Configs import no torch, so a pipeline can be checked where there is none; `build` imports the network's module.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,12 @@ if TYPE_CHECKING:
     from lsml_spark.models.network import Network
 
 
-class Model(Component):
+class Model(Component, ABC):
     """Base of the models' configs: its fields are the architecture, all that is needed beside encoders.json to rebuild it."""
 
+    @abstractmethod
     def build(self, encoders: Mapping[str, Any]) -> "Network":
         """A freshly initialised network for these encoders, drawn from torch's current seed."""
-        raise NotImplementedError
 
 
 def features_of(encoders: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, int]]:

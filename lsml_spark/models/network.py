@@ -1,5 +1,6 @@
 """The contract of a network: features in, one logit per known label out; and how its weights move to another vocabulary."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,15 +13,15 @@ from lsml_spark.data.batch import Batch
 Features = Mapping[str, Tensor | tuple[Tensor, Tensor]]
 
 
-class Network(nn.Module):
+class Network(nn.Module, ABC):
     """Base of the networks. Parameters and buffers that hold a row per id of a vocabulary are named in `rows_of`."""
 
     # parameter or buffer name → column of encoders.json whose ids index its first dimension (V + 1 rows, row 0 is "unknown")
     rows_of: dict[str, str]
 
+    @abstractmethod
     def forward(self, features: Features) -> Tensor:
         """Logits of the known labels: (B, V), column j is id j + 1. There is no logit for "unknown"."""
-        raise NotImplementedError
 
     def set_prior(self, log_prior_V: Tensor) -> None:
         """Start from these log frequencies of the known labels, shape (V,); a network without a use for them ignores it."""

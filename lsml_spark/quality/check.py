@@ -6,6 +6,7 @@ The one key that is not common to all checks names it: `in_range` is class `InRa
 one new file.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -20,7 +21,7 @@ OnBad = Literal["warn", "quarantine", "fail"]
 COMMON = ("on_bad", "name", "at_most", "column")
 
 
-class Check(Strict):
+class Check(Strict, ABC):
     """Common to all checks. `at_most`: share of rows that may violate before a warning or a failure is raised."""
 
     on_bad: OnBad = "warn"
@@ -35,9 +36,9 @@ class Check(Strict):
         """What findings and quarantine reasons call it."""
         return self.name or ": ".join(part for part in (self.column, self.describe()) if part)
 
+    @abstractmethod
     def describe(self) -> str:
         """The rule in words, e.g. `in_range 0.01 to 1000`."""
-        raise NotImplementedError
 
 
 class RowCheck(Check):
@@ -48,17 +49,17 @@ class RowCheck(Check):
         """The column that it looks at, whatever is in its name."""
         return F.col(quoted(self.column))
 
+    @abstractmethod
     def violated(self) -> Column:
         """True where a row breaks the rule; NULL counts as kept."""
-        raise NotImplementedError
 
 
 class TableCheck(Check):
     """A check of the night as a whole."""
 
+    @abstractmethod
     def problem(self, counts: "Counts") -> str | None:
         """A sentence where the table breaks the rule."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

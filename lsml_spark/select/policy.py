@@ -5,6 +5,7 @@ P(label | features, key) is left intact, and 1/π is the Horvitz–Thompson weig
 unbiased for sums over all rows.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,12 +26,12 @@ class Spectrum:
         return self.frequency * self.keys
 
 
-class Policy(Component):
+class Policy(Component, ABC):
     """Base of the policies."""
 
+    @abstractmethod
     def keep_rates(self, spectrum: Spectrum, budget: float) -> np.ndarray:
         """π per frequency, float64 of shape (F,) in (0, 1], with Σ rows π = min(budget, all rows)."""
-        raise NotImplementedError
 
 
 def water_level(wanted_F: np.ndarray, spectrum: Spectrum, budget: float) -> float:

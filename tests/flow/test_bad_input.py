@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -120,12 +121,15 @@ def test_a_day_that_cannot_be_read_stops_the_night_and_says_why(raw, tmp_path, c
 
 def test_a_day_of_which_nine_tenths_are_rejected_stops_the_night_but_loses_nothing(raw, tmp_path):
     header, *rows = lines_of(NIGHT)
-    spoiled = edit_columns(rows[len(rows) // 10 :], lambda row: [*row[:-1], ""])
+    spoiled = edit_columns(rows[len(rows) // 10 :], lambda row: [*row[:2], "<script>alert(1)</script>", *row[3:-1], ""])
     (raw / f"{NIGHT}.csv").write_text("\n".join([header, *rows[: len(rows) // 10], spoiled]))
     one_line_error(run(raw, tmp_path, until="report"), 3, "rows kept", "at least 50%")
     made = manifests(tmp_path / "runs", NIGHT)["quality"]
     assert made.ledger.rows_in == len(rows)
     assert made.tables["quarantine"].rows == sum(made.ledger.quarantined.values()) > 0.8 * len(rows)
+    page = (tmp_path / "runs" / "retail" / "site" / f"{NIGHT}.html").read_text()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script>alert" not in page
 
 
 def test_a_failed_day_is_left_out_of_the_window_of_later_nights(raw, tmp_path):
@@ -193,6 +197,28 @@ def test_nothing_to_train_on_is_said(raw, tmp_path):
     copy_days(raw, NIGHT)
     (raw / "2011-01-13.csv.gz").unlink()
     one_line_error(run(raw, tmp_path, until="prepare"), 3, "no clean day in the window")
+
+
+@pytest.mark.dist
+def test_a_training_that_diverges_ends_with_its_own_code_and_is_reported(nights):
+    result = lsml("run", "--date", NIGHT, "--set", "train.optimizer.lr=1e30", "--set", "train.clip=null", root=nights)
+    one_line_error(result, 4, "not finite", "lower train.optimizer.lr")
+    made = manifests(nights, NIGHT)
+    assert "train" not in made
+    assert made["report"].metrics["verdict"] == "failed"
+    assert "report" in made
+    assert lsml("run", "--date", NIGHT, root=nights).exit_code == 0
+
+
+def test_what_no_one_foresaw_is_called_a_bug_and_keeps_its_traceback(raw, tmp_path, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError("seven times nothing")
+
+    monkeypatch.setattr("lsml_spark.quality.run.run", broken)
+    result = run(copy_days(raw, NIGHT), tmp_path)
+    one_line_error(result, 1, "this is a bug", "ZeroDivisionError: seven times nothing")
+    path = Path(result.output.split("(traceback: ")[1].split(")")[0])
+    assert "in broken" in path.read_text()
 
 
 def test_findings_are_kept_beside_the_manifest(raw, tmp_path):
