@@ -31,7 +31,7 @@ class Policy(Component, ABC):
 
     @abstractmethod
     def keep_rates(self, spectrum: Spectrum, budget: float) -> np.ndarray:
-        """π per frequency, float64 of shape (F,) in (0, 1], with Σ rows π = min(budget, all rows)."""
+        """π per frequency, float64 of shape (F,) in [0, 1], with Σ rows π = min(budget, all rows)."""
 
 
 def water_level(wanted_F: np.ndarray, spectrum: Spectrum, budget: float) -> float:

@@ -39,6 +39,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         raise ConfigError("select: the training window has no samples")
     budget = config.budget * rows if config.budget <= 1 else min(config.budget, rows)
     rates = config.policy.keep_rates(spectrum, budget)
+    if rates.shape != spectrum.frequency.shape or not ((rates >= 0) & (rates <= 1)).all():
+        raise ConfigError(f"select.policy: '{config.policy.use}' gives keep rates that are not one number in [0, 1] per frequency")
 
     draw = _uniform("sample_id", seeds.derive(work.seed, "select", work.date))
     kept = _with_rates(train, counts, spectrum, rates).where(draw < F.col("keep_rate"))
@@ -48,14 +50,14 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
 
     table = written.tables["train"]
     kept_F = _kept_by_frequency(tables.read_written(spark, work.folder, table), counts, spectrum)
-    weight_F = 1 / rates if config.weights else np.ones_like(rates)
+    weight_F = 1 / rates[kept_F > 0] if config.weights else np.ones((kept_F > 0).sum())
     selection = {
         "policy": config.policy.model_dump(mode="json"),
         "budget": round(budget, 3),
         "rows_in": rows,
         "rows_kept": table.rows,
         "expected": round(float((rates * spectrum.rows).sum()), 3),
-        "ess": round(effective_sample_size(weight_F, kept_F), 3),
+        "ess": round(effective_sample_size(weight_F, kept_F[kept_F > 0]), 3),
         "level": int(spectrum.frequency[rates >= 1].max(initial=0)),  # keys seen at most this often are kept whole
     }
     by_frequency = [

@@ -12,6 +12,7 @@ from scipy import stats
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.select import run as select
+from lsml_spark.select.policy import Policy
 from lsml_spark.spark import tables
 from lsml_spark.zipf import run as zipf
 
@@ -167,3 +168,24 @@ def test_no_samples_is_an_error_that_says_so(spark, night, selected):
     counts = night.source("zipf", counts=spark.createDataFrame([], "key string, count long"))
     with pytest.raises(ConfigError, match="no samples"):
         selected("zipf", 0.5, given={"prepare": prepare, "zipf": counts})
+
+
+class RareOnly(Policy):
+    """A user's own: keys seen once, at a rate that may be nonsense."""
+
+    rate: float = 1.0
+
+    def keep_rates(self, spectrum, budget):
+        return np.where(spectrum.frequency == 1, self.rate, 0.0)
+
+
+def test_a_policy_of_the_users_own_may_drop_keys_altogether(selected, samples):
+    kept, selection, _ = selected({"use": f"{__name__}.RareOnly"}, 0.5)
+    once = samples.groupby("key").key.transform("size") == 1
+    assert set(kept.sample_id) == set(samples.sample_id[once])
+    assert selection["ess"] == selection["rows_kept"] == once.sum()
+
+
+def test_keep_rates_that_are_none_are_refused(selected):
+    with pytest.raises(ConfigError, match="RareOnly' gives keep rates"):
+        selected({"use": f"{__name__}.RareOnly", "rate": 1.5}, 0.5)
