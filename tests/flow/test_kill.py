@@ -2,36 +2,30 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
+from contextlib import suppress
 
 import pytest
 from nights import identities, lsml, lsml_process, plain_environment
+
+from lsml_spark.flow.pipeline import STAGES
 
 pytestmark = [pytest.mark.spark, pytest.mark.dist]
 NIGHT = ("run", "--date", "2011-01-14")
 
 
-def kill_when(root, said: str | None = None, after: float | None = None, group: bool = True) -> bool:
-    """Start the night; kill it once it has said something, or after some seconds. False where it ended before."""
+def kill_when(root, said: str, seconds_later: float = 0.0, group: bool = True) -> None:
+    """Start the night, and kill it (its process group, or the driver alone) some seconds after it has said something."""
     process = lsml_process(*NIGHT, root=root, env=plain_environment())
-    if said is not None:
-        for line in process.stdout:
-            if said in line:
-                break
-    else:
-        try:
-            process.wait(timeout=after)
-            return False
-        except subprocess.TimeoutExpired:
-            pass
-    if group:
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    return True
+    with process.stdout:
+        assert any(said in line for line in process.stdout), f"the night never said '{said}'"
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=seconds_later)
+        with suppress(ProcessLookupError):
+            (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def finish_and_compare(root, undisturbed):
@@ -43,31 +37,16 @@ def finish_and_compare(root, undisturbed):
 
 @pytest.mark.parametrize(("said", "group"), [("prepare  done", True), ("shard    done", False)], ids=["group", "driver alone"])
 def test_killed_after_a_stage(nights, finished, said, group):
-    import shutil
-
-    for stage in (
-        "prepare",
-        "zipf",
-        "select",
-        "augment",
-        "features",
-        "shard",
-        "train",
-        "evaluate",
-        "promote",
-        "report",
-    ):
+    for stage in STAGES[1:]:
         shutil.rmtree(nights / "retail" / "2011-01-14" / stage)
-    assert kill_when(nights, said=said, group=group)
+    kill_when(nights, said, group=group)
     finish_and_compare(nights, finished)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_killed_at_a_random_moment(nights, finished, seed):
-    import shutil
-
     shutil.rmtree(nights / "retail" / "2011-01-14")
     draw = random.Random(seed)
-    kill_when(nights, after=draw.uniform(3, 40), group=draw.random() < 0.5)
+    kill_when(nights, f"{draw.choice(STAGES[:8]):<8} ", draw.uniform(0, 5), group=draw.random() < 0.5)
     finish_and_compare(nights, finished)
