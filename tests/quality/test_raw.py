@@ -77,7 +77,7 @@ def test_an_optional_column_that_vanishes_is_null_and_reported(check_day, raw_da
 def test_a_required_column_that_vanishes_stops_the_night_and_names_it(check_day, raw_day):
     day = check_day(CONTRACT, raw_day(["item,note", "a,x"]))
     assert "required column 'n' vanished" in day.failed
-    assert "found: item, note" in day.failed
+    assert "found: 'item', 'note'" in day.failed
     assert day.metrics["schema_drift"] == ["column 'n' vanished from day.csv"]
     assert day.metrics["findings"][0]["severity"] == "fail"
     assert list(day.work.folder.iterdir()) == []
