@@ -67,6 +67,8 @@ def find_component(base: type[C], package: str, name: str) -> type[C]:
         found = None
     if not (isinstance(found, type) and issubclass(found, base)) or found is base:
         raise ValueError(f"there is no {base.__name__.lower()} '{name}'{did_you_mean(name, component_names(base, package))}")
+    if missing := getattr(found, "__abstractmethods__", None):
+        raise ValueError(f"{base.__name__.lower()} '{name}' does not define {', '.join(sorted(missing))}")
     return found
 
 

@@ -103,6 +103,12 @@ def test_a_component_of_the_users_is_found_by_its_dotted_path(tmp_path, monkeypa
             class EveryOther(Policy):
                 share: float = 0.5
 
+                def keep_rates(self, spectrum, budget):
+                    return spectrum.frequency * 0 + self.share
+
+            class HalfDone(Policy):
+                pass
+
             class NoPolicy:
                 pass
             """
@@ -112,6 +118,7 @@ def test_a_component_of_the_users_is_found_by_its_dotted_path(tmp_path, monkeypa
     found = validate(Example, {"policy": {"use": "shop_rules.EveryOther", "share": 0.25}}, "x").policy
     assert (type(found).__name__, found.share) == ("EveryOther", 0.25)
     assert "no policy 'shop_rules.NoPolicy'" in refused({"policy": "shop_rules.NoPolicy"})
+    assert "'shop_rules.HalfDone' does not define keep_rates" in refused({"policy": "shop_rules.HalfDone"})
     assert "no policy 'shop_rules.Missing'" in refused({"policy": "shop_rules.Missing"})
     assert "no policy 'shop_rulez.EveryOther'" in refused({"policy": "shop_rulez.EveryOther"})
 
