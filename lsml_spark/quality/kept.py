@@ -2,7 +2,8 @@
 
 from typing import ClassVar
 
-from lsml_spark.quality.check import Counts, TableCheck
+from lsml_spark.quality.check import Judged, TableCheck
+from lsml_spark.quality.day import Day
 
 
 class Kept(TableCheck):
@@ -15,8 +16,8 @@ class Kept(TableCheck):
     def describe(self) -> str:
         return f"less than {self.at_least:.0%} of the rows kept"
 
-    def problem(self, counts: Counts) -> str | None:
-        share = counts.clean / counts.rows if counts.rows else 0.0
+    def judge(self, day: Day) -> Judged:
+        share = day.clean / day.rows if day.rows else 0.0
         if share >= self.at_least:
-            return None
-        return f"{counts.clean} of {counts.rows} rows kept ({share:.1%}), at least {self.at_least:.0%} wanted"
+            return Judged(value=share)
+        return Judged(f"{day.clean} of {day.rows} rows kept ({share:.1%}), at least {self.at_least:.0%} wanted", value=share)

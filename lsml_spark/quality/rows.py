@@ -2,7 +2,8 @@
 
 from typing import ClassVar
 
-from lsml_spark.quality.check import Counts, TableCheck
+from lsml_spark.quality.check import Judged, TableCheck
+from lsml_spark.quality.day import Day
 
 
 class Rows(TableCheck):
@@ -15,5 +16,5 @@ class Rows(TableCheck):
     def describe(self) -> str:
         return f"fewer than {self.at_least} rows"
 
-    def problem(self, counts: Counts) -> str | None:
-        return f"{counts.rows} rows, at least {self.at_least} wanted" if counts.rows < self.at_least else None
+    def judge(self, day: Day) -> Judged:
+        return Judged(f"{day.rows} rows, at least {self.at_least} wanted" if day.rows < self.at_least else None, value=day.rows)

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import pyarrow as pa
 from pydantic import BeforeValidator, SerializeAsAny, field_validator
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
@@ -18,7 +19,8 @@ from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.work import Outcome, Work
-from lsml_spark.quality.check import Counts, RowCheck, TableCheck, parse
+from lsml_spark.quality.check import RowCheck, TableCheck, parse
+from lsml_spark.quality.day import Day
 from lsml_spark.quality.raw import CORRUPT, Header, first_unreadable, read_days, read_header
 from lsml_spark.spark import tables
 from lsml_spark.spark.mistakes import sql_mistake
@@ -136,7 +138,8 @@ def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers:
     }
     written = tables.write(measured, work.folder, columns_in, route=F.when(kept, "clean").otherwise("quarantine"), tally=F.col("reason"))
 
-    counts = Counts(rows=written.tables["clean"].rows + written.tables["quarantine"].rows, clean=written.tables["clean"].rows)
+    clean = written.tables["clean"].rows
+    counts = Day(work.date, clean + written.tables["quarantine"].rows, clean, {}, pa.table({}))
     seen = observed.get if counts.rows else {}
     findings = _findings(config, checks, seen, counts, written.tally)
     failures = [finding["message"] for finding in findings if finding["severity"] == "fail" and not finding["ok"]]
@@ -209,7 +212,7 @@ def _metrics(config: Config, checks: list[RowCheck]) -> list[Column]:
 
 
 def _findings(
-    config: Config, checks: list[RowCheck], seen: Mapping[str, Any], counts: Counts, quarantined: Mapping[str, int]
+    config: Config, checks: list[RowCheck], seen: Mapping[str, Any], counts: Day, quarantined: Mapping[str, int]
 ) -> list[dict[str, Any]]:
     """What every check found, the parse rules included, worst share first within each severity."""
     findings = []
@@ -221,7 +224,7 @@ def _findings(
     for i, check in enumerate(checks):
         findings.append(_finding(check.label, check.column, check.on_bad, seen.get(f"violated_{i}", 0), counts.rows, check.at_most))
     for rule in config.table:
-        problem = rule.problem(counts)
+        problem = rule.judge(counts).problem
         message = problem or f"{rule.label}: no"
         findings.append(
             {

@@ -1,15 +1,23 @@
+import datetime
+
+import pyarrow as pa
 import pytest
 
-from lsml_spark.quality.check import Counts, TableCheck, parse
+from lsml_spark.quality.check import TableCheck, parse
+from lsml_spark.quality.day import Day
+
+
+def problem(item, rows: int, clean: int) -> str | None:
+    return parse(item, TableCheck).judge(Day(datetime.date(2011, 2, 1), rows, clean, {}, pa.table({}))).problem
 
 
 @pytest.mark.parametrize(("rows", "clean", "holds"), [(10, 10, True), (10, 5, True), (10, 4, False), (10, 0, False), (0, 0, False)])
 def test_a_share_of_the_rows_is_fit_to_keep(rows, clean, holds):
-    assert (parse({"kept": 0.5}, TableCheck).problem(Counts(rows, clean)) is None) == holds
+    assert (problem({"kept": 0.5}, rows, clean) is None) == holds
 
 
 def test_the_problem_says_how_many_were_kept():
-    assert parse({"kept": 0.9}, TableCheck).problem(Counts(200, 20)) == "20 of 200 rows kept (10.0%), at least 90% wanted"
+    assert problem({"kept": 0.9}, 200, 20) == "20 of 200 rows kept (10.0%), at least 90% wanted"
 
 
 @pytest.mark.spark
