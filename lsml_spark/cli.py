@@ -1,4 +1,4 @@
-"""`lsml`: run, backfill, status, report and verify nightly pipelines."""
+"""`lsml`: run, backfill, status, report and verify nightly pipelines; check data and release what was kept aside."""
 
 import datetime
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from lsml_spark.cli_quality import quality_app, quarantine_app
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError, QualityGateError
 from lsml_spark.flow import log, night, screens, verify
@@ -16,6 +17,8 @@ from lsml_spark.flow.lock import writing
 from lsml_spark.flow.pipeline import STAGES, Pipeline
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(quality_app, name="quality")
+app.add_typer(quarantine_app, name="quarantine")
 
 Config = Annotated[Path, typer.Argument(help="The pipeline's YAML.", show_default=False)]
 Date = Annotated[str, typer.Option("--date", help="Logical date, YYYY-MM-DD.", show_default=False)]

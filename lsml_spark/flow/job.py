@@ -10,7 +10,7 @@ from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.guard import guarded
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.lock import writing
-from lsml_spark.flow.night import Night, catch_up, point_to_champion, publish, run_stage
+from lsml_spark.flow.night import Night, catch_up, point_to_champion, publish, refuse_failed, run_stage
 from lsml_spark.flow.pipeline import Pipeline
 
 
@@ -26,16 +26,15 @@ def main(stage: str) -> None:
     with guarded():
         pipeline = Pipeline(arguments.config, arguments.set)
         night = Night(pipeline, Runs(arguments.root.resolve(), pipeline.name), parse_date(arguments.date))
-        if launch.under_torchrun() and stage != "train":
-            raise ConfigError(f"torchrun starts jobs/train.py alone; run jobs/{stage}.py with python or spark-submit")
         if launch.under_torchrun():
             if stage != "train":
                 raise ConfigError(f"torchrun starts jobs/train.py alone; run jobs/{stage}.py with python or spark-submit")
             _as_rank(night)
         with writing(night.runs):
-            if stage == "prepare":
+            if stage in ("quality", "prepare"):
                 catch_up(night)
-            run_stage(night, stage)
+            source, _ = run_stage(night, stage)
+            refuse_failed(night, source)
             if stage == "promote":
                 point_to_champion(night.runs)
             if stage == "report":

@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,12 +52,13 @@ def run(night: Night, first: str | None = None, last: str | None = None) -> list
         raise ConfigError(f"--from {first} comes after --until {last}: nothing to run")
     night.pipeline.check(stages)
     ran: list[str] = []
+    if "prepare" in stages:
+        catch_up(night)  # before the day itself, which is judged against those before it
     for stage in stages:
-        if stage == "prepare":
-            catch_up(night)
         forced = bool(ran) or (first is not None and STAGES.index(stage) >= STAGES.index(first))
         try:
-            _, fresh = run_stage(night, stage, forced)
+            source, fresh = run_stage(night, stage, forced)
+            refuse_failed(night, source)
         except LsmlError:
             if "report" in stages:
                 report_what_there_is(night)
@@ -81,18 +82,34 @@ def catch_up(night: Night) -> None:
         known = night.runs.source(day, "quality")
         clean = known and not known.manifest.metrics.get("failed") and known.manifest.config == _config_of(night, "quality")
         if not clean and night.pipeline.raw_files(day):
-            try:
-                run_stage(earlier, "quality")
-            except QualityGateError as error:
-                say(day, "quality", f"left out of the window: {error}")
+            source, _ = run_stage(earlier, "quality")
+            if failed := source.manifest.metrics.get("failed"):
+                say(day, "quality", f"left out of the window: {failed}")
 
 
 def run_stage(night: Night, stage: str, forced: bool = False) -> tuple[Source, bool]:
-    """The finished folder of one stage, and whether it had to be run. QualityGateError where the stage failed the night."""
+    """The finished folder of one stage, and whether it had to be run."""
     raw = _raw_files(night) if stage == "quality" else ()
     sources = wiring.inputs(night.runs, night.date, stage, night.pipeline.general.window)
+    source, fresh = produce(night, stage, sources, raw, _config_of(night, stage), lambda work: _call(night, stage, work), forced)
+    if stage == "quality" and fresh and night.runs.source(night.date, "released"):
+        from lsml_spark.flow import quarantine  # which runs on this module
+
+        quarantine.refresh(night)
+    return source, fresh
+
+
+def produce(
+    night: Night,
+    stage: str,
+    sources: Mapping[str, Source],
+    raw: Sequence[Path],
+    config: dict[str, Any],
+    make: Callable[[Work], Outcome],
+    forced: bool = False,
+) -> tuple[Source, bool]:
+    """The folder of `stage` with its manifest: as it is where nothing it depends on has changed, else what `make` gives."""
     read = _inputs(night, sources, raw)
-    config = _config_of(night, stage)
     seed = night.pipeline.general.seed
     fingerprint = digest(
         {
@@ -106,15 +123,16 @@ def run_stage(night: Night, stage: str, forced: bool = False) -> tuple[Source, b
     known = night.runs.source(night.date, stage)
     if known is not None and not forced and known.manifest.fingerprint == fingerprint and _complete(known):
         say(night.date, stage, "up to date")
-        return _passed(known), False
+        return known, False
 
     folder = night.runs.stage(night.date, stage)
     _clear(folder)
-    work = Work(night.pipeline.name, stage, night.date, seed, folder, sources, raw)
+    context = wiring.context(night.runs, night.date, stage)
+    work = Work(night.pipeline.name, stage, night.date, seed, folder, {**context, **sources}, tuple(raw))
     say(night.date, stage, "started", logging.DEBUG)
     started = datetime.datetime.now(datetime.UTC)
     clock = time.monotonic()
-    outcome = _call(night, stage, work)
+    outcome = make(work)
     outcome.ledger.check(f"{stage} of {night.date}")
     seconds = round(time.monotonic() - clock, 3)
     written = Manifest(
@@ -139,7 +157,22 @@ def run_stage(night: Night, stage: str, forced: bool = False) -> tuple[Source, b
     )
     written.write(folder)
     say(night.date, stage, _summary(written, seconds))
-    return _passed(Source(folder, written)), True
+    return Source(folder, written), True
+
+
+def refuse_failed(night: Night, source: Source, gate: bool = False) -> None:
+    """QualityGateError where a stage found its data not fit to go on.
+
+    A night of a pipeline with `on_gate: train_on_last_good` goes on all the same, except where the `gate` itself is asked.
+    """
+    made = source.manifest
+    failed = made.metrics.get("failed")
+    if not failed:
+        return
+    if made.stage == "quality" and made.config.get("on_gate") == "train_on_last_good" and not gate:
+        say(night.date, "quality", f"the day is held back, the night goes on with the last good one: {failed}")
+        return
+    raise QualityGateError(f"{made.stage} of {made.date}: {failed}")
 
 
 def point_to_champion(runs: Runs) -> None:
@@ -203,7 +236,7 @@ def _raw_files(night: Night) -> tuple[Path, ...]:
     return files
 
 
-def _inputs(night: Night, sources: dict[str, Source], raw: Sequence[Path]) -> dict[str, Input]:
+def _inputs(night: Night, sources: Mapping[str, Source], raw: Sequence[Path]) -> dict[str, Input]:
     read = {}
     for name, source in sources.items():
         path = source.folder.relative_to(night.runs.folder).as_posix()
@@ -224,13 +257,6 @@ def _complete(source: Source) -> bool:
         return path.is_file() and path.stat().st_size == file.bytes
 
     return all(same(file) for file in source.manifest.all_files())
-
-
-def _passed(source: Source) -> Source:
-    failed = source.manifest.metrics.get("failed")
-    if failed:
-        raise QualityGateError(f"{source.manifest.stage} of {source.manifest.date}: {failed}")
-    return source
 
 
 def _clear(folder: Path) -> None:

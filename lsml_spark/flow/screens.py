@@ -46,8 +46,13 @@ def results(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> Non
     console.print(table)
 
 
+def plain_table(title: str) -> Table:
+    """A table without columns yet, in the style of all screens."""
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+
+
 def _table(title: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = plain_table(title)
     table.add_column("night", min_width=10)
     return table
 

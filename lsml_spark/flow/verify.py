@@ -36,6 +36,7 @@ ROWS_IN: dict[str, dict[str, tuple[str, ...]]] = {
 # Tables whose rows are the rows out. The others count them in a column (zipf), per epoch (train) or per system (evaluate).
 ROWS_OUT = {
     "quality": ("clean",),
+    "released": ("clean",),
     "prepare": ("train", "test"),
     "select": ("train",),
     "augment": ("train",),
@@ -56,7 +57,7 @@ class Checked:
 def verify(runs: Runs, dates: Sequence[datetime.date]) -> Checked:
     """Check the nights and the folders of other nights that they read; IntegrityError lists what is wrong, a problem a clause."""
     checked = Checked()
-    wanted = [(date, stage) for date in dates for stage in STAGES]
+    wanted = [(date, stage) for date in dates for stage in (*STAGES, "released")]
     wanted += sorted(_read_elsewhere(runs, wanted) - set(wanted))
     problems = [problem for date, stage in wanted for problem in _stage(runs, date, stage, checked)]
     problems += list(_site(runs.folder / "site", checked))
@@ -164,6 +165,7 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
         paths = [Path(read.path) for read in made.inputs.values()]
         if all(path.is_file() for path in paths):
             yield from compare("rows in", sum(map(_records, paths)), ledger.rows_in)
+    if made.stage in ("quality", "released") and made.tables:
         counted = _reasons(source)
         for reason in sorted(counted.keys() | ledger.quarantined.keys()):
             yield from compare(f"quarantined for '{reason}'", counted.get(reason, 0), ledger.quarantined.get(reason, 0))

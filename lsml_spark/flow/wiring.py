@@ -2,8 +2,11 @@
 
 import datetime
 import json
+from functools import lru_cache
+from pathlib import Path
 
-from lsml_spark.core.errors import IntegrityError
+from lsml_spark.core import manifest
+from lsml_spark.core.errors import IntegrityError, QualityGateError
 from lsml_spark.core.work import Source
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import STAGES
@@ -22,6 +25,7 @@ READS = {
     "promote": ("evaluate", "train"),
     "report": STAGES[:-1],
 }
+HISTORY = {"quality": 28, "report": 90}  # good days before the night that a stage may look at
 
 
 def inputs(runs: Runs, date: datetime.date, stage: str, window: int) -> dict[str, Source]:
@@ -47,13 +51,59 @@ def inputs(runs: Runs, date: datetime.date, stage: str, window: int) -> dict[str
 
 def clean_days(runs: Runs, date: datetime.date, window: int) -> dict[str, Source]:
     """`quality/<day>` for the `window` days before `date` and for `date`; days that failed their gate are left out."""
-    found = {}
+    today = runs.source(date, "quality")
+    if today is None:
+        raise IntegrityError(f"{runs.stage(date, 'quality')}: no manifest; run stage quality of {date} first")
+    if (held := today.manifest.metrics.get("failed")) and today.manifest.config.get("on_gate") != "train_on_last_good":
+        raise QualityGateError(f"quality of {date}: {held}")
+    found: dict[str, Source] = {}
     for ago in range(window, -1, -1):
         day = date - datetime.timedelta(days=ago)
         source = runs.source(day, "quality")
         if source is not None and not source.manifest.metrics.get("failed"):
             found[f"quality/{day}"] = source
+            found |= _named(f"released/{day}", released(runs, source, day))
     return found
+
+
+def released(runs: Runs, quality: Source, date: datetime.date) -> Source | None:
+    """The rows of a day that were released from its quarantine, unless that quarantine has changed since."""
+    source = runs.source(date, "released")
+    return source if source and source.manifest.inputs["quality"].identity == quality.manifest.identity else None
+
+
+def context(runs: Runs, date: datetime.date, stage: str) -> dict[str, Source]:
+    """What a stage may look at without its rows depending on it, so that it is not part of the stage's fingerprint.
+
+    A day is judged once, against the nights known then: an earlier day that comes late does not make it stale.
+    """
+    if stage not in HISTORY:
+        return {}
+    found: dict[str, Source] = {}
+    for earlier in reversed([other for other in runs.dates() if other < date]):
+        source = _good_day(runs.stage(earlier, "quality"))
+        if source is not None:
+            found[f"history/{earlier}"] = source
+            if len(found) == HISTORY[stage]:
+                break
+    if stage == "quality" and found:
+        last = next(iter(found)).removeprefix("history/")
+        found |= _named(f"scores/{last}", runs.source(datetime.date.fromisoformat(last), "evaluate"))
+    return dict(reversed(found.items()))
+
+
+def _good_day(folder: Path) -> Source | None:
+    try:
+        stat = (folder / manifest.NAME).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return _read_good_day(folder, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=256)  # a catch-up of 60 days looks at each of them many times
+def _read_good_day(folder: Path, _changed: int, _bytes: int) -> Source | None:
+    found = manifest.read(folder)
+    return Source(folder, found) if found and not found.metrics.get("failed") else None
 
 
 def champion(runs: Runs, date: datetime.date) -> Source | None:

@@ -1,11 +1,13 @@
 """The prepare stage: the pipeline's own SQL turns clean rows into samples (id, key, label, features).
 
 The SQL runs twice: over the clean days before the logical date (`train`) and over the logical date alone (`test`), so no
-SQL whatsoever can leak the day that judges the model into its training.
+SQL whatsoever can leak the day that judges the model into its training. Where the quality gate held the day itself back, the
+last good day takes its place. Missing values are filled in before the SQL sees them, as `quality.missing` says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
+from typing import Any
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -14,7 +16,10 @@ from pyspark.sql import functions as F
 from lsml_spark.core.config import Strict, did_you_mean
 from lsml_spark.core.errors import ConfigError, QualityGateError
 from lsml_spark.core.ledger import Ledger
+from lsml_spark.core.manifest import write_json
+from lsml_spark.core.missing import Missing
 from lsml_spark.core.work import Outcome, Source, Work
+from lsml_spark.prepare.impute import Imputer
 from lsml_spark.spark import tables
 from lsml_spark.spark.mistakes import sql_mistake
 from lsml_spark.spark.session import session
@@ -33,14 +38,20 @@ class Config(Strict):
 
 
 def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcome:
-    """Inputs `quality/<date>`: the clean days of the window and the logical date. Writes tables `train` and `test`."""
+    """Inputs `quality/<date>` and `released/<date>`: the clean rows of the window and the logical date. Writes tables `train`
+    and `test`."""
     spark = spark or session()
-    today = work.date.isoformat()
-    window = {name.removeprefix("quality/"): source for name, source in work.inputs.items()}
-    before = [source for date, source in sorted(window.items()) if date < today]
+    window = sorted(work.inputs.values(), key=lambda source: (source.manifest.date, source.manifest.stage))
+    today = max((source.manifest.date for source in window), default="")
+    before = [source for source in window if source.manifest.date < today]
     if not before:
-        raise QualityGateError(f"no clean day in the window before {today}: nothing to train on; widen `window`, or bring earlier days")
-    splits = {"train": _samples(spark, config.sql, before), "test": _samples(spark, config.sql, [window[today]])}
+        day = work.date.isoformat()
+        raise QualityGateError(
+            f"no clean day in the window before {today or day}: nothing to train on; widen `window`, or bring earlier days"
+        )
+    days = {"train": before, "test": [source for source in window if source.manifest.date == today]}
+    imputer = _imputer(spark, days)
+    splits = {name: _samples(spark, config.sql, sources, imputer) for name, sources in days.items()}
     columns = [name for name in splits["train"].columns if name != "drop_reason"]
 
     routed = [frame.withColumn("__split", F.lit(name)) for name, frame in splits.items()]
@@ -53,25 +64,37 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         if mistake := sql_mistake(error):
             raise ConfigError(f"prepare.sql: fails on the rows of {before[0].manifest.date} to {today}: {mistake}") from error
         raise
+    files = [write_json(work.folder, "imputed.json", imputer.values)] if imputer.values else []
     _refuse_doubled_ids([tables.read_written(spark, work.folder, table) for table in written.tables.values()])
 
-    rows_in = sum(source.manifest.ledger.rows_out for source in window.values())
+    rows_in = sum(source.manifest.ledger.rows_out for source in window)
     rows_out = sum(table.rows for table in written.tables.values())
     unexplained = rows_in - rows_out - sum(written.tally.values())
     dropped = dict(written.tally) | ({FILTERED: unexplained} if unexplained > 0 else {})
     added = {MULTIPLIED: -unexplained} if unexplained < 0 else {}
-    days = {"train": [source.manifest.date for source in before], "test": [today]}
+    dates = {name: sorted({source.manifest.date for source in sources}) for name, sources in days.items()}
     return Outcome(
         Ledger(rows_in, rows_out, dropped=dropped, added=added),
         written.tables,
-        metrics={"days": days, "features": columns[4:]},
+        files,
+        metrics={"days": dates, "features": columns[4:]},
     )
 
 
-def _samples(spark: SparkSession, sql: str, sources: Sequence[Source]) -> DataFrame:
-    """The SQL over the clean rows of `sources`, with a `drop_reason` for rows that cannot be samples."""
-    tables.read(spark, *sources, table="clean").createOrReplaceTempView("clean")
+def _imputer(spark: SparkSession, days: Mapping[str, Sequence[Source]]) -> Imputer:
+    """Fill-in values learnt from the training days, under the policies of the day that judges."""
+    declared: Mapping[str, Any] = days["test"][0].manifest.config.get("missing") or {}
+    policies = {name: Missing.model_validate(policy) for name, policy in declared.items()}
     try:
+        return Imputer(tables.read(spark, *days["train"], table="clean"), policies)
+    except PySparkException as error:
+        raise ConfigError(f"quality.missing: cannot impute: {str(error).strip().splitlines()[0]}") from error
+
+
+def _samples(spark: SparkSession, sql: str, sources: Sequence[Source], imputer: Imputer) -> DataFrame:
+    """The SQL over the clean rows of `sources`, with a `drop_reason` for rows that cannot be samples."""
+    try:
+        imputer.fill(tables.read(spark, *sources, table="clean")).createOrReplaceTempView("clean")
         samples = spark.sql(sql)
         missing = [name for name in [*IDENTITY, "date"] if name not in samples.columns]
         if missing:

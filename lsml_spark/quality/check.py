@@ -10,7 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import pyarrow as pa
 from pydantic import Field, computed_field
@@ -22,6 +22,7 @@ from lsml_spark.quality.day import Day
 from lsml_spark.spark.tables import quoted
 
 OnBad = Literal["warn", "quarantine", "fail"]
+C = TypeVar("C", bound="Check")
 COMMON = ("on_bad", "name", "at_most", "where", "column")
 
 
@@ -114,7 +115,7 @@ class TableCheck(Check):
         """Whether the day breaks the rule, and by how much."""
 
 
-def parse(item: Any, base: type[Check], column: str = "") -> Check:
+def parse(item: Any, base: type[C], column: str = "") -> C:
     """One YAML item as a check; ValueError (shown as a config error) where it is none."""
     known = component_names(base, "lsml_spark.quality")
     if isinstance(item, str):

@@ -6,23 +6,28 @@ check of severity `fail` says that the data are not fit to train on (exit code 3
 
 import shutil
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import pyarrow as pa
 from pydantic import BeforeValidator, SerializeAsAny, field_validator
-from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from lsml_spark.core.config import Strict
 from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError
 from lsml_spark.core.ledger import Ledger
-from lsml_spark.core.manifest import write_json
+from lsml_spark.core.manifest import File, Table, write_json
+from lsml_spark.core.missing import Policies
+from lsml_spark.core.tables import table_of
 from lsml_spark.core.work import Outcome, Work
+from lsml_spark.quality import findings
 from lsml_spark.quality.check import RowCheck, TableCheck, parse
+from lsml_spark.quality.complete import Complete
 from lsml_spark.quality.day import Day
-from lsml_spark.quality.raw import CORRUPT, Header, first_unreadable, read_days, read_header
+from lsml_spark.quality.history import METRICS, PROFILE, metrics_table, past_days
+from lsml_spark.quality.raw import CORRUPT, Header, first_unreadable, malformed, read_days, read_header
+from lsml_spark.quality.split import Split, split, typed_rows
 from lsml_spark.spark import tables
+from lsml_spark.spark.attempt import compiled_apart
 from lsml_spark.spark.mistakes import sql_mistake
 from lsml_spark.spark.session import session
 from lsml_spark.spark.tables import quoted
@@ -42,12 +47,18 @@ class Field(Strict):
 
 
 class Config(Strict):
-    """`contract`: the columns that the raw files promise. `columns`, `rows`, `table`: checks, see quality/check.py."""
+    """`contract`: the columns that the raw files promise. `columns`, `rows`, `table`: checks, see quality/check.py.
+
+    `missing`: what to do where a value is missing, by column (core/missing.py). `on_gate`: whether a night whose day fails a
+    check of severity `fail` stops, or trains on the last good day in its place.
+    """
 
     contract: dict[str, Annotated[Field, BeforeValidator(lambda value: {"type": value} if isinstance(value, str) else value)]]
     columns: dict[str, list[SerializeAsAny[RowCheck]]] = {}
     rows: list[Rows] = []
     table: list[Tables] = []
+    missing: Policies = {}
+    on_gate: Literal["stop", "train_on_last_good"] = "stop"
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -60,12 +71,20 @@ class Config(Strict):
         for name in self.contract:
             if name in ADDED or name.startswith("_"):
                 raise ConfigError(f"quality.contract.{name}: the stage adds a column of that name; rename it in the raw files")
-        for name in self.columns:
-            if name not in self.contract:
-                raise ConfigError(f"quality.columns.{name}: not in quality.contract ({', '.join(self.contract)})")
+        for section, names in (("columns", self.columns), ("missing", self.missing)):
+            for name in names:
+                if name not in self.contract:
+                    raise ConfigError(f"quality.{section}.{name}: not in quality.contract ({', '.join(self.contract)})")
 
     def row_checks(self) -> list[RowCheck]:
-        return [check for checks in self.columns.values() for check in checks] + self.rows
+        """The checks in the order of the YAML; last those that `missing: quarantine` means."""
+        aside = [name for name, policy in self.missing.items() if policy.policy == "quarantine"]
+        declared = [check for checks in self.columns.values() for check in checks] + self.rows
+        return declared + [Complete(column=name, on_bad="quarantine") for name in aside]
+
+    def needed(self) -> list[str]:
+        """Columns without which a row is dropped."""
+        return [name for name, policy in self.missing.items() if policy.policy == "drop"]
 
 
 def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcome:
@@ -73,7 +92,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     drift: list[str] = []
     try:
         headers = [read_header(path) for path in work.raw]
-        drift += [sentence for header in headers for sentence in header.drift(list(config.contract))]
+        drift += [sentence for header in headers for sentence in header.drift(_types(config))]
         _refuse_vanished(headers, config)
         return _measure_and_split(work, config, spark or session(), headers, drift)
     except QualityGateError as error:
@@ -89,20 +108,15 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         raise
 
 
+def _types(config: Config) -> dict[str, str]:
+    return {name: field.type for name, field in config.contract.items()}
+
+
 def _unreadable(work: Work, drift: list[str], reason: str) -> Outcome:
     """Nothing could be counted: no rows, no tables, but a finding for the report and the reason the night stops."""
     for table in work.folder.iterdir():
         shutil.rmtree(table)
-    finding = {
-        "check": "readable",
-        "column": "",
-        "severity": "fail",
-        "rows": None,
-        "share": None,
-        "ok": False,
-        "message": reason,
-    }
-    metrics = {"verdict": "failed", "findings": [finding], "schema_drift": drift, "columns": {}}
+    metrics = {"verdict": "failed", "findings": [findings.unreadable(reason)], "schema_drift": drift, "columns": {}, "failed": reason}
     return Outcome(Ledger(), metrics=metrics, failed=reason)
 
 
@@ -118,137 +132,46 @@ def _refuse_vanished(headers: list[Header], config: Config) -> None:
 
 
 def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers: list[Header], drift: list[str]) -> Outcome:
-    contract = list(config.contract)
-    typed = _typed(read_days(spark, headers, contract), config)
-    checks = config.row_checks()
-    flagged = _flagged(typed, checks)
-
-    reasons = _reasons(config, checks)
-    observed = Observation(f"quality of {work.date}")
-    measured = (
-        flagged.withColumn("reasons", F.array_compact(F.array(*reasons)) if reasons else F.array().cast("array<string>"))
-        .withColumn("reason", F.get("reasons", F.lit(0)))
-        .withColumn("date", F.lit(work.date.isoformat()).cast("date"))
-        .observe(observed, F.count(F.lit(1)).alias("rows"), *_metrics(config, checks))
+    contract = {name: field.type for name, field in config.contract.items()}
+    records = read_days(spark, headers, list(contract))
+    done = split(spark, work, contract, config.row_checks(), records, malformed(work.raw), needed=config.needed())
+    profile = done.profile | {"metrics": _table_metrics(done)}
+    files = [write_json(work.folder, PROFILE, profile)]
+    written = {**done.written.tables, METRICS: table_of(work.folder, METRICS, metrics_table(profile))}
+    day = Day(
+        date=work.date,
+        rows=done.rows,
+        clean=done.clean,
+        profile=profile,
+        sample=done.sample,
+        history=past_days(spark, work.inputs) if config.table else (),
+        headers={header.path.name: header.columns for header in headers},
+        typed=lambda: typed_rows(records, contract).where(F.col(CORRUPT).isNull()).select(*map(quoted, contract), "_file", "_line"),
+        clean_rows=lambda: tables.read_written(spark, work.folder, written["clean"]),
     )
-    kept = F.col("reason").isNull()
-    columns_in = {
-        "clean": [*contract, "date", "_file", "_line"],
-        "quarantine": [*[f"_raw_{c}" for c in contract], CORRUPT, *ROW_OF_QUARANTINE],
-    }
-    written = tables.write(measured, work.folder, columns_in, route=F.when(kept, "clean").otherwise("quarantine"), tally=F.col("reason"))
+    with compiled_apart(spark):  # the typed rows are computed anew for the checks that want them
+        judged = [findings.of_table(check, day) for check in config.table]
+    found = findings.of_rules(done.rules, done.counts, done.rows) + judged
+    return _outcome(work, done, files, written, findings.worst_first(found), drift)
 
-    clean = written.tables["clean"].rows
-    counts = Day(work.date, clean + written.tables["quarantine"].rows, clean, {}, pa.table({}))
-    seen = observed.get if counts.rows else {}
-    findings = _findings(config, checks, seen, counts, written.tally)
-    failures = [finding["message"] for finding in findings if finding["severity"] == "fail" and not finding["ok"]]
-    if not counts.rows:
+
+def _table_metrics(done: Split) -> dict[str, float]:
+    share = {"kept_share": done.clean / done.rows} if done.rows else {}
+    return {"rows": done.rows, "clean": done.clean, "quarantined": sum(done.ledger.quarantined.values()), **share}
+
+
+def _outcome(
+    work: Work, done: Split, files: list[File], written: dict[str, Table], found: list[dict[str, Any]], drift: list[str]
+) -> Outcome:
+    failures = [finding["message"] for finding in found if finding["severity"] == "fail" and not finding["ok"]]
+    if not done.rows:
         failures.insert(0, "the day has no rows, only a header")
-    warned = bool(drift) or any(not finding["ok"] for finding in findings if finding["severity"] == "warn")
-    metrics = {
-        "verdict": "failed" if failures else "warn" if warned else "ok",
-        "findings": findings,
-        "schema_drift": drift,
-        "columns": {
-            name: {"type": field.type, "missing": seen.get(f"missing_{i}", 0), "distinct": seen.get(f"distinct_{i}", 0)}
-            for i, (name, field) in enumerate(config.contract.items())
-        },
-    }
-    ledger = Ledger(rows_in=counts.rows, rows_out=counts.clean, quarantined=written.tally)
-    file = write_json(work.folder, "findings.json", {"findings": findings, "schema_drift": drift})
+    warned = bool(drift) or any(not finding["ok"] for finding in found if finding["severity"] == "warn")
     failed = f"{', '.join(path.name for path in work.raw)}: {'; '.join(failures)}" if failures else None
-    return Outcome(ledger, written.tables, [file], metrics, failed=failed)
-
-
-ROW_OF_QUARANTINE = ["date", "_file", "_line", "reason", "reasons"]
-
-
-def _typed(records: DataFrame, config: Config) -> DataFrame:
-    """Each column as its contract's type beside the text as found (`_raw_…`)."""
-    try:
-        typed = [
-            F.col(quoted(name)) if field.type == "string" else F.trim(F.col(quoted(name))).try_cast(field.type).alias(name)
-            for name, field in config.contract.items()
-        ]
-        return records.select(*typed, *[F.col(quoted(name)).alias(f"_raw_{name}") for name in config.contract], CORRUPT, "_file", "_line")
-    except PySparkException as error:
-        raise ConfigError(f"quality.contract: {_first_line(error)}") from error
-
-
-def _flagged(typed: DataFrame, checks: list[RowCheck]) -> DataFrame:
-    """A boolean `__v…` per check. The fields of a malformed line are in the wrong places, so checks do not look at them."""
-    read = F.col(CORRUPT).isNull()
-    try:
-        return typed.select("*", *[F.coalesce(read & check.violated(), F.lit(False)).alias(f"__v{i}") for i, check in enumerate(checks)])
-    except PySparkException as error:
-        raise ConfigError(f"quality: a check does not compile: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
-
-
-def _reasons(config: Config, checks: list[RowCheck]) -> list[Column]:
-    """One nullable string per rule that can quarantine, in the order of the YAML; malformed lines come first."""
-    malformed = F.col(CORRUPT).isNotNull()
-    reasons = [F.when(malformed, "malformed line: wrong number of fields")]
-    for name, field in config.contract.items():
-        raw, value = F.col(quoted(f"_raw_{name}")), F.col(quoted(name))
-        if field.type != "string":
-            reasons.append(F.when(~malformed & (F.trim(raw) != "") & value.isNull(), f"{name}: not {field.type}"))
-    for i, check in enumerate(checks):
-        if check.on_bad == "quarantine":
-            reasons.append(F.when(F.col(f"__v{i}"), check.label))
-    return reasons
-
-
-def _metrics(config: Config, checks: list[RowCheck]) -> list[Column]:
-    counted = [F.count_if(F.col(f"__v{i}")).alias(f"violated_{i}") for i in range(len(checks))]
-    for i, name in enumerate(config.contract):
-        counted.append(F.count_if(F.col(quoted(name)).isNull()).alias(f"missing_{i}"))
-        counted.append(F.approx_count_distinct(quoted(name)).alias(f"distinct_{i}"))
-    return counted
-
-
-def _findings(
-    config: Config, checks: list[RowCheck], seen: Mapping[str, Any], counts: Day, quarantined: Mapping[str, int]
-) -> list[dict[str, Any]]:
-    """What every check found, the parse rules included, worst share first within each severity."""
-    findings = []
-    labels = {check.label for check in checks}
-    for reason, rows in quarantined.items():
-        if reason not in labels:  # malformed lines and values of the wrong type
-            column = reason.partition(":")[0] if reason.partition(":")[0] in config.contract else ""
-            findings.append(_finding(reason, column, "quarantine", rows, counts.rows, 0.0))
-    for i, check in enumerate(checks):
-        findings.append(_finding(check.label, check.column, check.on_bad, seen.get(f"violated_{i}", 0), counts.rows, check.at_most))
-    for rule in config.table:
-        problem = rule.judge(counts).problem
-        message = problem or f"{rule.label}: no"
-        findings.append(
-            {
-                "check": rule.label,
-                "column": "",
-                "severity": rule.on_bad,
-                "rows": None,
-                "share": None,
-                "ok": problem is None,
-                "message": message,
-            }
-        )
-    return sorted(findings, key=lambda finding: (finding["ok"], -(finding["share"] or 0.0), finding["check"]))
-
-
-def _finding(label: str, column: str, severity: str, rows: int, total: int, at_most: float) -> dict[str, Any]:
-    share = rows / total if total else 0.0
-    allowed = f", at most {at_most:.1%} allowed" if at_most else ""
-    return {
-        "check": label,
-        "column": column,
-        "severity": severity,
-        "rows": rows,
-        "share": round(share, 6),
-        "ok": bool(total) and share <= at_most,
-        "message": f"{label}: {rows} of {total} rows ({share:.2%}){allowed}",
+    columns = {
+        name: {"type": column["type"], "missing": column["metrics"]["missing"], "distinct": column["metrics"]["distinct"]}
+        for name, column in done.profile["columns"].items()
     }
+    verdict = "failed" if failures else "warn" if warned else "ok"
+    metrics = {"verdict": verdict, "findings": found, "schema_drift": drift, "columns": columns, "failed": failed}
+    return Outcome(done.ledger, written, files, metrics, failed=failed)

@@ -4,6 +4,7 @@ The quarantine is read file by file and batch by batch, so its size does not mat
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,38 @@ def quarantined(source: Source | None, limit: int) -> dict[str, Any]:
         columns = [name for name in columns if name != CORRUPT]
     names = ["malformed line" if name == CORRUPT else name.removeprefix(RAW) for name in columns]
     return {"columns": names, "rows": [_shown(row, columns, names) for row in rows], "total": total}
+
+
+def first_of(source: Source | None, checks: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """{check: the row that it quarantined first, by file and line}, as found, with `_file` and `_line`."""
+    found: dict[str, tuple[tuple[str, int], dict[str, Any]]] = {}
+    if source is None or "quarantine" not in source.manifest.tables:
+        return {}
+    for path in source.files("quarantine"):
+        for batch in pq.ParquetFile(path).iter_batches():
+            table = _with_order(pa.Table.from_batches([batch]))
+            for check in checks:
+                hits = table.filter(_gives(table, check))
+                if hits.num_rows:
+                    row = hits.sort_by([("__file", "ascending"), ("__line", "ascending")]).slice(0, 1).to_pylist()[0]
+                    place = (row["__file"], row["__line"])
+                    found[check] = min(found.get(check, (place, row)), (place, row), key=lambda item: item[0])
+    return {check: _alone(row) for check, (_, row) in found.items()}
+
+
+def _gives(table: pa.Table, check: str) -> Any:
+    """Which rows name the check among their reasons."""
+    if "reasons" not in table.column_names or not pa.types.is_list(table["reasons"].type):
+        return pc.equal(table["__reason"], check)
+    lists = table["reasons"].combine_chunks()
+    rows = pc.list_parent_indices(lists).filter(pc.equal(pc.list_flatten(lists), check))
+    return pc.is_in(pa.array(range(table.num_rows)), value_set=rows.cast(pa.int64()))
+
+
+def _alone(row: dict[str, Any]) -> dict[str, Any]:
+    names = {name: name.removeprefix(RAW) for name in row if name not in OWN and not name.startswith("__") and name != CORRUPT}
+    corrupt = {"malformed line": row[CORRUPT]} if row.get(CORRUPT) is not None else {}
+    return corrupt | {shown: row[name] for name, shown in names.items()} | {"_file": row["__file"], "_line": row.get("_line")}
 
 
 def _with_order(table: pa.Table) -> pa.Table:

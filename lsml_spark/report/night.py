@@ -25,31 +25,34 @@ SYSTEMS = {
 
 @dataclass(frozen=True)
 class Night:
-    """The stages of one logical date in the order of the data, and those of the night before."""
+    """The stages of one logical date in the order of the data, those of the night before, quality of earlier good nights."""
 
     pipeline: str
     date: str
     seed: int
     sources: Mapping[str, Source]
     previous: Mapping[str, Source] = field(default_factory=dict)
+    history: Mapping[str, Source] = field(default_factory=dict)
+
+    @property
+    def last_good(self) -> Source | None:
+        """The quality folder of the latest earlier night that passed its gate."""
+        if self.history:
+            return self.history[max(self.history)]
+        previous = self.previous.get("quality")
+        return previous if previous is not None and not previous.manifest.metrics.get("failed") else None
 
     def facts(self, stage: str, name: str) -> dict[str, Any]:
         """A stage's JSON file; empty where there is no such stage or it wrote no such file."""
-        return _facts(self.sources.get(stage), name)
+        return facts_of(self.sources.get(stage), name)
 
     def facts_before(self, stage: str, name: str) -> dict[str, Any]:
         """The same file of the previous night."""
-        return _facts(self.previous.get(stage), name)
+        return facts_of(self.previous.get(stage), name)
 
     def quality(self) -> dict[str, Any]:
         """`verdict`, `findings`, `schema_drift` of the quality stage: from its metrics, else from findings.json."""
-        if "quality" not in self.sources:
-            return {}
-        metrics = self.sources["quality"].manifest.metrics
-        return {
-            **self.facts("quality", "findings.json"),
-            **{key: value for key, value in metrics.items() if value is not None},
-        }
+        return quality_of(self.sources.get("quality"))
 
     def stopped_by(self) -> tuple[str, str] | None:
         """(stage, sentence) of the stage that found the data not fit to go on."""
@@ -60,10 +63,13 @@ class Night:
 
 
 def from_work(work: Work) -> Night:
-    """The night of a report stage: its inputs, those of the previous night under `previous/<stage>`."""
+    """The night of a report stage: its inputs, `previous/<stage>` of an earlier night, `history/<date>` of the good ones."""
     sources = {stage: work.inputs[stage] for stage in STAGES if stage in work.inputs}
-    previous = {name.removeprefix("previous/"): source for name, source in work.inputs.items() if name.startswith("previous/")}
-    return Night(work.pipeline, work.date.isoformat(), work.seed, sources, previous)
+    previous, history = (
+        {name.removeprefix(prefix): work.inputs[name] for name in sorted(work.inputs) if name.startswith(prefix)}
+        for prefix in ("previous/", "history/")
+    )
+    return Night(work.pipeline, work.date.isoformat(), work.seed, sources, previous, history)
 
 
 def from_folder(folder: Path, pipeline: str) -> Night:
@@ -83,7 +89,16 @@ def dig(value: Any, *path: str) -> Any:
     return value
 
 
-def _facts(source: Source | None, name: str) -> dict[str, Any]:
+def quality_of(source: Source | None) -> dict[str, Any]:
+    """`verdict`, `findings`, `schema_drift` of a quality folder: from its metrics, else from findings.json."""
+    if source is None:
+        return {}
+    known = {key: value for key, value in source.manifest.metrics.items() if value is not None}
+    return {**facts_of(source, "findings.json"), **known}
+
+
+def facts_of(source: Source | None, name: str) -> dict[str, Any]:
+    """A JSON file of a folder; empty where there is no such folder or it wrote no such file."""
     if source is None or name not in {file.path for file in source.manifest.files}:
         return {}
     path = source.file(name)

@@ -8,6 +8,7 @@ origin of its own.
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,16 @@ from lsml_spark.report import text
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-def render(template: str, **names: Any) -> bytes:
-    """A page as UTF-8; equal names give equal bytes."""
-    script = _asset("charts.js")
+def render(template: str, scripts: Sequence[str] = ("charts.js",), styles: Sequence[str] = ("style.css",), **names: Any) -> bytes:
+    """A page as UTF-8 with these assets inlined; equal names give equal bytes."""
+    script = "".join(map(_asset, scripts))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; script-src 'self' file: 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
     page = _environment().get_template(template)
-    return page.render(policy=policy, style=Markup(_asset("style.css")), script=Markup(script), **names).encode()
+    return page.render(policy=policy, style=Markup("".join(map(_asset, styles))), script=Markup(script), **names).encode()
 
 
 def as_json(value: Any) -> Markup:
@@ -67,6 +68,8 @@ def _environment() -> Environment:
         text.decimal,
         text.signed,
         text.points,
+        text.figure,
+        text.change,
         text.visible,
         text.joined,
         as_json,

@@ -120,6 +120,30 @@ def table(night: Night) -> list[dict[str, Any]]:
     ]
 
 
+def strip(night: Night, most: int = 4) -> dict[str, Any] | None:
+    """The day in one line: raw rows, those kept, and the rules that took the most; None before quality has run."""
+    if "quality" not in night.sources:
+        return None
+    ledger = night.sources["quality"].manifest.ledger
+    reasons = by_size(ledger.quarantined)
+    of = max(1, ledger.rows_in)
+    parts = [(rows, reason) for reason, rows in (reasons if len(reasons) == most + 1 else reasons[:most])]
+    if rest := reasons[len(parts) :]:
+        parts.append((sum(rows for _, rows in rest), f"{len(rest)} other rules"))
+    bars = [(ledger.rows_out, "clean"), *((rows, "quarantined") for rows, _ in parts)]
+    drawn, x = [], 0.0
+    for rows, kind in bars:
+        drawn.append((kind, _n(x), _n(100 * rows / of)))
+        x += 100 * rows / of
+    return {
+        "raw": ledger.rows_in,
+        "clean": ledger.rows_out,
+        "clean_share": ledger.rows_out / of if ledger.rows_in else None,
+        "parts": [(rows, reason, rows / of) for rows, reason in parts],
+        "bars": drawn,
+    }
+
+
 def by_size(reasons: Mapping[str, int]) -> list[tuple[str, int]]:
     """Reasons with their rows, most rows first; reasons without rows are left out."""
     return sorted(((reason, rows) for reason, rows in reasons.items() if rows), key=lambda item: (-item[1], item[0]))

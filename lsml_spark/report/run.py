@@ -1,4 +1,4 @@
-"""The report stage: manifests and metrics of a night to one static page, `night.html`.
+"""The report stage: manifests and metrics of a night to static pages: `night.html`, `quality.html`, `quality.json`.
 
 What is read, beyond the manifest fields of docs/architecture.md (each may be missing and is then left out):
 
@@ -7,18 +7,22 @@ What is read, beyond the manifest fields of docs/architecture.md (each may be mi
   severity: warn | quarantine | fail, rows, share, message, ok}], `schema_drift` [sentence].
 - `manifest.run` of any stage: `versions` {library: version}. Times and hosts are left out: equal nights, equal pages.
 - `manifest.ledger` of every stage; `manifest.tables["test"].rows` of prepare, features and shard (the held-out day).
-- the `quarantine` table of quality, and profile.json, selection.json, curve.json, metrics.json, decision.json.
+- the `quarantine` and `metrics` tables of quality, its profile.json, and profile.json (zipf), selection.json, curve.json,
+  metrics.json, decision.json; the labels of prepare's `test` table.
+- `previous/<stage>` of the latest earlier night, `history/<date>`: the quality folders of earlier good nights.
 
 The stage's own metrics are `verdict`, `sentence` and `reasons` [[level, text]].
 """
+
+from typing import Any
 
 from pydantic import Field
 
 from lsml_spark.core.config import Strict
 from lsml_spark.core.ledger import Ledger
-from lsml_spark.core.manifest import describe
+from lsml_spark.core.manifest import describe, write_json
 from lsml_spark.core.work import Outcome, Work
-from lsml_spark.report import charts, examples, page, rowflow, sections
+from lsml_spark.report import charts, document, examples, page, rowflow, sections
 from lsml_spark.report.night import Night, from_work
 from lsml_spark.report.verdict import Verdict, judge
 
@@ -31,20 +35,34 @@ class Config(Strict):
 
 
 def run(work: Work, config: Config) -> Outcome:
-    """Write `night.html`; it moves no rows."""
+    """Write the pages; it moves no rows."""
     night = from_work(work)
     verdict = judge(night)
-    path = work.folder / "night.html"
-    path.write_bytes(night_page(night, verdict, config))
+    quality = document.build(night, verdict.kind, verdict.sentence)
+    pages = {"night.html": night_page(night, verdict, quality, config), "quality.html": quality_page(night, quality, config)}
+    for name, content in pages.items():
+        (work.folder / name).write_bytes(content)
+    files = [*(describe(work.folder, work.folder / name) for name in pages), write_json(work.folder, "quality.json", quality)]
     metrics = {
         "verdict": verdict.kind,
         "sentence": verdict.sentence,
         "reasons": [[reason.level, reason.text] for reason in verdict.reasons],
     }
-    return Outcome(ledger=Ledger(), files=[describe(work.folder, path)], metrics=metrics)
+    return Outcome(ledger=Ledger(), files=files, metrics=metrics)
 
 
-def night_page(night: Night, verdict: Verdict, config: Config) -> bytes:
+def quality_page(night: Night, quality: dict[str, Any], config: Config) -> bytes:
+    """The page on the day's data: its script draws the document that it carries."""
+    return page.render(
+        "quality_page.html",
+        scripts=("quality_draw.js", "quality_panel.js", "quality.js"),
+        styles=("style.css", "quality.css"),
+        title=config.title or night.pipeline,
+        quality=quality,
+    )
+
+
+def night_page(night: Night, verdict: Verdict, quality: dict[str, Any], config: Config) -> bytes:
     """The page of a night; a pure function of what the stages wrote."""
     metrics = night.facts("evaluate", "metrics.json")
     profile, selection = night.facts("zipf", "profile.json"), night.facts("select", "selection.json")
@@ -55,6 +73,9 @@ def night_page(night: Night, verdict: Verdict, config: Config) -> bytes:
         title=config.title or night.pipeline,
         night=night,
         verdict=verdict,
+        since=quality["changes"],
+        worst=quality["worst"],
+        strip=rowflow.strip(night),
         headline=sections.headline(night),
         trunks=rowflow.trunks(night),
         ledgers=rowflow.table(night),

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from lsml_spark.report.columns import GRAVITY
 from lsml_spark.report.night import SYSTEMS, Night, dig
 from lsml_spark.report.text import is_number
 
-SEVERITIES = ("fail", "warn", "quarantine")
 FINDING = ("check", "column", "severity", "rows", "share", "message", "ok")
 
 
@@ -55,7 +55,7 @@ def quality(night: Night) -> dict[str, Any]:
     facts = night.quality()
     said = str(facts.get("failed") or "")
     findings = [_finding(finding) for finding in facts.get("findings") or []]
-    grave = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+    grave = {severity: rank for rank, severity in enumerate(GRAVITY)}
     broken = sorted(
         (finding for finding in findings if not finding.get("ok")),
         key=lambda finding: (grave.get(str(finding.get("severity")), 3), -(finding.get("rows") or 0)),

@@ -1,4 +1,4 @@
-"""The site of a pipeline, `runs/<pipeline>/site/`: an index, a page per night, one script file, checksums.
+"""The site of a pipeline, `runs/<pipeline>/site/`: an index, the pages of each night, one script file, checksums.
 
 Every file is replaced whole, `checksums.json` last; equal manifests give equal bytes, so publishing twice changes
 nothing. Only files that the last `checksums.json` names are ever removed.
@@ -21,6 +21,8 @@ from lsml_spark.report.verdict import Reason, Verdict, judge
 CHECKSUMS = "checksums.json"
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _PARTIAL = re.compile(r"\.[\w.-]+\.\d+")
+# What the report stage writes, and what the site calls it.
+PAGES = {"night.html": "{}.html", "quality.html": "{}.quality.html", "quality.json": "{}.quality.json"}
 _SCRIPT = re.compile(rb'src="(plotly-[\w.]+\.min\.js)"')
 
 
@@ -36,10 +38,10 @@ def publish(runs: Path, pipeline: str) -> Path:
     found = [_night(folder / date, pipeline) for date in reversed(dates)]
     sums: dict[str, str] = {}
     scripts = {page.script_name()}
-    for row, content in found:
-        if content is not None:
-            scripts |= {name.decode() for name in _SCRIPT.findall(content)}
-            sums[row["page"]] = _put(site / row["page"], content)
+    for _, pages in found:
+        for name, content in pages.items():
+            scripts |= {script.decode() for script in _SCRIPT.findall(content)} if name.endswith(".html") else set()
+            sums[name] = _put(site / name, content)
     sums |= _scripts(site, scripts)
     sums["index.html"] = _put(site / "index.html", _index(pipeline, [row for row, _ in found]))
     _put(site / CHECKSUMS, canonical(sums) + b"\n")
@@ -48,16 +50,16 @@ def publish(runs: Path, pipeline: str) -> Path:
     return site / "index.html"
 
 
-def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], bytes | None]:
-    """The index row of a night and its page, if it has one. A damaged folder is a failed night that says so."""
+def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The index row of a night and its pages by name. A damaged folder is a failed night that says so."""
     try:
         night = from_folder(folder, pipeline)
         verdict, metrics = judge(night), night.facts("evaluate", "metrics.json")
-        content = _page_of(folder / "report")
+        pages = _pages_of(folder)
         # A day that only went through quality is history in the window of a later night, not a night of its own.
-        history = content is None and set(night.sources) <= {"quality"}
+        history = not pages and set(night.sources) <= {"quality"}
     except IntegrityError as error:
-        night, metrics, content, history = Night(pipeline, folder.name, 0, {}), {}, None, False
+        night, metrics, pages, history = Night(pipeline, folder.name, 0, {}), {}, {}, False
         where = str(error).replace(f"{folder.parent}{os.sep}", "")  # the site says the same wherever the runs are
         verdict = Verdict("failed", "A file of this night is damaged.", [Reason("failed", where)])
     systems = metrics.get("systems")
@@ -65,29 +67,41 @@ def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], bytes | None]:
         "date": night.date,
         "history": history,
         "verdict": verdict,
-        "page": f"{night.date}.html" if content is not None else None,
+        "page": _named("night.html", pages, night.date),
+        "quality": _named("quality.html", pages, night.date),
         **sections.flow_numbers(night),
         "metrics": metrics,
         "systems": [(name, dig(systems, name)) for name in ("model", "popularity", "cooccurrence")],
         "promoted": night.facts("promote", "decision.json").get("promoted"),
     }
-    return row, content
+    return row, pages
 
 
-def _page_of(folder: Path) -> bytes | None:
-    """The bytes of night.html as its manifest describes them; IntegrityError where they differ."""
+def _pages_of(night: Path) -> dict[str, bytes]:
+    """The report's files under their names on the site, as its manifest describes them; IntegrityError where they differ."""
+    folder = night / "report"
     found = read(folder)
     if found is None:
-        return None
+        return {}
     described = {file.path: file.sha256 for file in found.files}
-    path = folder / "night.html"
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise IntegrityError(f"{path}: cannot be read: {error.strerror}") from error
-    if hashlib.sha256(content).hexdigest() != described.get("night.html"):
-        raise IntegrityError(f"{path}: its checksum is not the one in the manifest")
-    return content
+    pages = {}
+    for name, on_site in PAGES.items():
+        if name not in described and name != "night.html":
+            continue  # a report from before there was such a page
+        path = folder / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise IntegrityError(f"{path}: cannot be read: {error.strerror}") from error
+        if hashlib.sha256(content).hexdigest() != described.get(name):
+            raise IntegrityError(f"{path}: its checksum is not the one in the manifest")
+        pages[on_site.format(night.name)] = content
+    return pages
+
+
+def _named(page: str, pages: dict[str, bytes], date: str) -> str | None:
+    name = PAGES[page].format(date)
+    return name if name in pages else None
 
 
 def _index(pipeline: str, rows: list[dict[str, Any]]) -> bytes:
@@ -132,7 +146,8 @@ def _names_before(site: Path) -> set[str]:
         names = json.loads((site / CHECKSUMS).read_bytes())
     except (OSError, ValueError):
         return set()
-    return {name for name in names if re.fullmatch(r"[\w.-]+\.(html|js)", name)} if isinstance(names, dict) else set()
+    ours = re.compile(r"[\w.-]+\.(html|js)|\d{4}-\d{2}-\d{2}\.quality\.json")
+    return {name for name in names if ours.fullmatch(name)} if isinstance(names, dict) else set()
 
 
 def _put(path: Path, content: bytes) -> str:

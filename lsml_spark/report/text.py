@@ -60,6 +60,24 @@ def points(value: Any) -> str:
     return f"{signed(value * 100, 1)} pts" if is_number(value) else NONE
 
 
+def figure(value: Any, metric: str = "") -> str:
+    """A figure of a metric: shares in percent, whole numbers with commas, others with four digits."""
+    if not is_number(value):
+        return NONE
+    if metric.endswith("share"):
+        return percent(value)
+    if float(value).is_integer() or abs(value) >= 10_000:
+        return count(value)
+    return f"{value:,.4g}"
+
+
+def change(now: Any, last: Any) -> str:
+    """How far a count moved, of what it was: −8.7 %."""
+    if not is_number(now) or not is_number(last) or not last:
+        return NONE
+    return f"{signed((now / last - 1) * 100, 1)} %"
+
+
 def visible(value: Any, limit: int = 200) -> str:
     """Foreign text made visible: control characters as pictures (␀ ␊), invisible ones by code point; then cut."""
     text = str(value)

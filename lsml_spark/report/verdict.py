@@ -62,11 +62,19 @@ def _flow(night: Night) -> Iterator[Reason]:
     stopped = night.stopped_by()
     if stopped:
         stage, sentence = stopped
-        yield Reason("stopped", f"Stopped at {stage}: {sentence.rstrip('.')}.")
-        return
+        if not _went_on(night):
+            yield Reason("stopped", f"Stopped at {stage}: {sentence.rstrip('.')}.")
+            return
+        judged = dig(night.sources["prepare"].manifest.metrics, "days", "test") or ["an earlier one"]
+        yield Reason("warning", f"The day is held back: {sentence.rstrip('.')}. The last good day, {judged[0]}, took its place.")
     missing = [stage for stage in STAGES if stage not in night.sources and stage not in OPTIONAL]
     if missing:
         yield Reason("failed", f"The night did not end: there is no finished {missing[0]} stage.")
+
+
+def _went_on(night: Night) -> bool:
+    """Whether a night whose day failed the gate trained all the same, on the days before it."""
+    return "prepare" in night.sources
 
 
 def _quality(night: Night) -> Iterator[Reason]:
@@ -81,7 +89,8 @@ def _quality(night: Night) -> Iterator[Reason]:
         if finding.get("ok") or finding.get("severity") == "quarantine" or message.rstrip(".") in said:
             continue
         warned = True
-        yield Reason("stopped" if finding.get("severity") == "fail" and said else "warning", message)
+        stops = finding.get("severity") == "fail" and said and not _went_on(night)
+        yield Reason("stopped" if stops else "warning", message)
     if quality.get("verdict") == "warn" and not warned:
         yield Reason("warning", "The quality stage warns; its findings are below.")
     elif quality and not warned and quality.get("verdict") == "ok":

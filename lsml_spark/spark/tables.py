@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,15 +24,33 @@ from lsml_spark.core.manifest import File, Table, describe
 from lsml_spark.core.work import Source
 
 ROUTE, TALLY, HASH = "__route", "__tally", "__hash"
-RESULT = "table string, file string, rows long, hash string, tally string"
+RESULT = "table string, file string, rows long, hash string, tally string, seen binary"
+
+
+class Watcher(Protocol):
+    """Looks at the rows of one partition as they pass, e.g. to measure them."""
+
+    def add(self, batch: pa.RecordBatch) -> None: ...
+
+    def finish(self) -> bytes:
+        """What it has seen, to be combined with what the other partitions have."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """`start` makes a watcher per partition; it is shown these columns of the frame, written or not."""
+
+    columns: Sequence[str]
+    start: Callable[[], Watcher]
 
 
 @dataclass(frozen=True)
 class Written:
-    """Tables written by one job, and how many rows carried each non-null value of the tally column."""
+    """Tables written by one job, how many rows carried each non-null value of the tally column, what the watchers saw."""
 
     tables: Mapping[str, Table]
     tally: Mapping[str, int]
+    seen: Sequence[bytes] = ()
 
 
 def read(spark: SparkSession, *sources: Source, table: str) -> DataFrame:
@@ -55,6 +74,12 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
+def is_missing(name: str) -> Column:
+    """NULL or NaN; `isnan` takes neither dates nor lists."""
+    value = F.col(quoted(name))
+    return value.isNull() | (value.cast("string") == "NaN")
+
+
 def write(
     frame: DataFrame,
     folder: Path,
@@ -64,26 +89,30 @@ def write(
     tally: Column | None = None,
     rows_per_group: int = 65_536,
     layout: Callable[[pa.Table], pa.Table] | None = None,
+    watch: Watch | None = None,
 ) -> Written:
     """Write rows of `frame` into sub-folders of `folder` in one pass; each partition gives at most one file per table.
 
     `tables` names each table's columns; `route` names each row's table (default: the only one; a name that is no table
     is counted, not written). `layout` changes the physical form of a row group, not the rows (they are hashed before).
+    `watch` looks at all rows on their way, in the same pass.
     """
     if route is None:
         (only,) = tables
         route = F.lit(only)
     spark_types = {field.name: field.dataType.simpleString() for field in frame.schema}
-    wanted = list(dict.fromkeys(column for columns in tables.values() for column in columns))
-    hashes = F.coalesce(*[F.when(F.col(ROUTE) == name, _row_hash(frame, columns)) for name, columns in tables.items()], F.lit(0))
+    wanted = list(dict.fromkeys(column for columns in [*tables.values(), watch.columns if watch else ()] for column in columns))
+    hashes = [F.when(F.col(ROUTE) == name, F.expr(_row_hash(frame, columns))) for name, columns in tables.items()]
     tallied = F.lit(None).cast("string") if tally is None else tally
-    routed = frame.select(*map(quoted, wanted), route.alias(ROUTE), tallied.alias(TALLY)).withColumn(HASH, hashes.cast("long"))
+    routed = frame.select(*map(quoted, wanted), route.alias(ROUTE), tallied.alias(TALLY)).withColumn(
+        HASH, F.coalesce(*hashes, F.lit(0)).cast("long")
+    )
     for name in tables:
         (folder / name).mkdir(parents=True, exist_ok=True)
 
     plan = {name: list(columns) for name, columns in tables.items()}
     numbered = routed.toDF(*map(str, range(len(routed.columns))))  # mapInArrow cannot resolve a name with a dot in it
-    results = numbered.mapInArrow(_writer(str(folder), routed.columns, plan, rows_per_group, layout), RESULT).collect()
+    results = numbered.mapInArrow(_writer(str(folder), routed.columns, plan, rows_per_group, layout, watch), RESULT).collect()
 
     tallies: dict[str, int] = {}
     for row in results:
@@ -99,20 +128,38 @@ def write(
             files=[_describe_parquet(folder, folder / name / row.file) for row in files],
         )
         _sweep(folder / name, {row.file for row in files})
-    return Written(written, dict(sorted(tallies.items())))
+    return Written(written, dict(sorted(tallies.items())), [bytes(row.seen) for row in results if row.seen is not None])
 
 
-def _row_hash(frame: DataFrame, columns: Sequence[str]) -> Column:
-    """xxhash64 of a row. It skips nulls, so the null flags are hashed too; it forgets where a list ends, so lists go in as JSON."""
+def look(frame: DataFrame, watch: Watch) -> list[bytes]:
+    """What the watchers of all partitions of a frame saw; one job that writes nothing."""
+    names = list(watch.columns)
+    numbered = frame.select(*map(quoted, names)).toDF(*map(str, range(len(names))))
+
+    def look_at_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        watcher = watch.start()
+        for batch in batches:
+            watcher.add(batch.rename_columns(names))
+        yield pa.RecordBatch.from_arrays([pa.array([watcher.finish()], pa.binary())], names=["seen"])
+
+    return [bytes(row.seen) for row in numbered.mapInArrow(look_at_partition, "seen binary").collect()]
+
+
+def _row_hash(frame: DataFrame, columns: Sequence[str]) -> str:
+    """SQL: xxhash64 of a row. It skips nulls, so the null flags are hashed too; it forgets where a list ends, so lists go in as JSON."""
     nested = {field.name for field in frame.schema if isinstance(field.dataType, (ArrayType, MapType, StructType))}
     names = sorted(columns)  # the manifest keeps the names of columns, not their order
-    cells = [F.col(quoted(name)) for name in names]
-    flat = [F.to_json(cell, {"ignoreNullFields": "false"}) if name in nested else cell for name, cell in zip(names, cells, strict=True)]
-    return F.xxhash64(*flat, *[cell.isNull() for cell in cells])
+    flat = [f"to_json({quoted(name)}, map('ignoreNullFields', 'false'))" if name in nested else quoted(name) for name in names]
+    return f"xxhash64({', '.join([*flat, *[f'isnull({quoted(name)})' for name in names]])})"
 
 
 def _writer(
-    folder: str, names: list[str], plan: dict[str, list[str]], rows_per_group: int, layout: Callable[[pa.Table], pa.Table] | None
+    folder: str,
+    names: list[str],
+    plan: dict[str, list[str]],
+    rows_per_group: int,
+    layout: Callable[[pa.Table], pa.Table] | None,
+    watch: Watch | None = None,
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def write_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from pyspark import TaskContext
@@ -121,9 +168,12 @@ def _writer(
         part = context.partitionId() if context else 0
         outputs = {name: _Output(Path(folder, name), part, columns, rows_per_group, layout) for name, columns in plan.items()}
         tally: dict[str, int] = {}
+        watcher = watch.start() if watch else None
         try:
             for numbered in batches:
                 batch = numbered.rename_columns(names)
+                if watcher:
+                    watcher.add(batch)
                 for pair in pc.value_counts(batch.column(TALLY).drop_null()).to_pylist():
                     tally[pair["values"]] = tally.get(pair["values"], 0) + pair["counts"]
                 for name, output in outputs.items():
@@ -134,11 +184,12 @@ def _writer(
         finally:
             for output in outputs.values():
                 output.discard()
-        rows = [[name, file, count, hash_, "{}"] for name, file, count, hash_ in finished]
-        rows.append(["", "", 0, "0", json.dumps(tally)])
+        rows = [[name, file, count, hash_, "{}", None] for name, file, count, hash_ in finished]
+        rows.append(["", "", 0, "0", json.dumps(tally), watcher.finish() if watcher else None])
+        types = [pa.string(), pa.string(), pa.int64(), pa.string(), pa.string(), pa.binary()]
         yield pa.RecordBatch.from_arrays(
-            [pa.array(column, pa.int64() if i == 2 else pa.string()) for i, column in enumerate(zip(*rows, strict=True))],
-            names=["table", "file", "rows", "hash", "tally"],
+            [pa.array(column, type_) for column, type_ in zip(zip(*rows, strict=True), types, strict=True)],
+            names=["table", "file", "rows", "hash", "tally", "seen"],
         )
 
     return write_partition

@@ -1,12 +1,13 @@
 """A day of raw CSV through the quality stage, and one check over rows given as Python values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 from pyspark.sql import functions as F
 
 from lsml_spark.core.config import validate
+from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.quality import run as quality
 from lsml_spark.quality.check import RowCheck, parse
 from lsml_spark.spark import tables
@@ -20,9 +21,12 @@ class Day:
         self.spark, self.work, self.outcome = spark, work, outcome
         self.ledger, self.failed, self.metrics = outcome.ledger, outcome.failed, outcome.metrics
 
+    def table(self, name: str) -> list[dict[str, Any]]:
+        frame = tables.read_written(self.spark, self.work.folder, self.outcome.tables[name])
+        return [row.asDict() for row in frame.collect()]
+
     def rows(self, table: str) -> list[dict[str, Any]]:
-        frame = tables.read_written(self.spark, self.work.folder, self.outcome.tables[table])
-        return [row.asDict() for row in frame.orderBy("_file", "_line").collect()]
+        return sorted(self.table(table), key=lambda row: (row["_file"], row["_line"]))
 
     @property
     def clean(self) -> list[dict[str, Any]]:
@@ -37,16 +41,27 @@ class Day:
         return found
 
 
-@pytest.fixture
-def check_day(spark, night) -> Callable[..., Day]:
+class Checker:
     """`check_day(contract, *paths, columns=…, rows=…, table=…)`: the stage's own `run` over raw files."""
 
-    def check(contract: dict, *paths, **checks) -> Day:
-        work = night.work("quality", raw=paths)
-        config = validate(quality.Config, {"contract": contract, **checks}, "night.yaml: quality")
-        return Day(spark, work, quality.run(work, config, spark))
+    def __init__(self, spark, night):
+        self.spark, self.night = spark, night
 
-    return check
+    def __call__(self, contract: dict, *paths, inputs: Mapping[str, Source] | None = None, **checks) -> Day:
+        work = self.night.work("quality", inputs, raw=paths)
+        return Day(self.spark, work, self.run(work, contract, checks))
+
+    def run(self, work: Work, contract: dict, checks: dict) -> Outcome:
+        return quality.run(work, validate(quality.Config, {"contract": contract, **checks}, "night.yaml: quality"), self.spark)
+
+    def finish(self, work: Work, contract: dict, **checks) -> Source:
+        """A finished day, as later days see it in their history."""
+        return self.night.finish(work, self.run(work, contract, checks))
+
+
+@pytest.fixture
+def check_day(spark, night) -> Checker:
+    return Checker(spark, night)
 
 
 @pytest.fixture

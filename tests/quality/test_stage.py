@@ -66,12 +66,29 @@ def test_a_failing_row_check_stops_the_night_and_loses_no_row(check_day, raw_day
     assert (tolerated.failed, tolerated.metrics["verdict"]) == (None, "ok")
 
 
-def test_findings_are_written_beside_the_tables(check_day, raw_day):
+def test_findings_are_in_the_manifest_and_figures_in_files(check_day, raw_day):
     day = check_day({"n": "int"}, raw_day(["n", "1", "x"]), columns={"n": ["complete"]})
-    written = json.loads((day.work.folder / "findings.json").read_text())
-    assert written["findings"] == day.metrics["findings"]
-    assert day.finding("n: not int")["message"] == "n: not int: 1 of 2 rows (50.00%)"
+    assert day.finding("n: not int") == {
+        "check": "n: not int",
+        "rule": "parse",
+        "column": "n",
+        "severity": "quarantine",
+        "rows": 1,
+        "looked_at": 2,
+        "share": 0.5,
+        "at_most": 0.0,
+        "ok": False,
+        "message": "n: not int: 1 of 2 rows (50.00%)",
+        "value": None,
+        "examples": [{"n": "x", "_file": "day.csv", "_line": "3"}],
+    }
     assert day.metrics["columns"] == {"n": {"type": "int", "missing": 1, "distinct": 1}}
+    assert [file.path for file in day.outcome.files] == ["profile.json"], "findings depend on other days: they are no part of the identity"
+    profile = json.loads((day.work.folder / "profile.json").read_text())
+    assert profile["metrics"] == {"rows": 2, "clean": 1, "quarantined": 1, "kept_share": 0.5}
+    figures = {(row["column"], row["metric"]): row["value"] for row in day.table("metrics")}
+    assert figures["n", "missing"] == profile["columns"]["n"]["metrics"]["missing"] == 1
+    assert figures["", "rows"] == 2
 
 
 def test_a_rerun_gives_the_same_rows_whatever_the_partitions(check_day, raw_day):

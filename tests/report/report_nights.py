@@ -5,13 +5,14 @@
 
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from report_profiles import figures, metrics_table, profile, shop_rows
 
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import File, Input, Manifest, Table, describe, read, write_json
@@ -62,7 +63,17 @@ def counted(rows: int) -> Table:
     return Table(columns={}, rows=rows, rows_hash="0" * 16, files=[])
 
 
-def quality(runs: Path, date: str, *, failed: str | None = None, hostile: bool = False, warn: bool = False) -> Source:
+def quality(
+    runs: Path,
+    date: str,
+    *,
+    failed: str | None = None,
+    hostile: bool = False,
+    warn: bool = False,
+    profiled: bool = True,
+    missing: float = 0.23,
+) -> Source:
+    """A quality folder; `profiled=False` is one from before there were profiles."""
     raw, seed = 1737, int(date[-2:])
     quarantined = {
         "price out of range": 20 + seed,
@@ -75,9 +86,9 @@ def quality(runs: Path, date: str, *, failed: str | None = None, hostile: bool =
     if hostile:
         quarantined[f"odd <b>{EVIL}"] = 3
     findings = [
-        finding("in_range", "UnitPrice", "quarantine", 20 + seed, raw, f"{20 + seed} prices are outside 0.01 … 1000", False),
+        finding("price out of range", "UnitPrice", "quarantine", 20 + seed, raw, f"{20 + seed} prices are outside 0.01 … 1000", False),
         finding(
-            "cancelled",
+            "cancelled invoice",
             "InvoiceNo",
             "quarantine",
             31,
@@ -85,8 +96,8 @@ def quality(runs: Path, date: str, *, failed: str | None = None, hostile: bool =
             "31 lines belong to cancelled invoices (InvoiceNo starts with C)",
             False,
         ),
-        finding("complete", "Description", "quarantine", 9, raw, "9 descriptions are empty", False),
-        finding("complete", "CustomerID", "warn", 402, raw, "23.1 % of CustomerID is missing, at most 40 % may be", True),
+        finding("description is missing", "Description", "quarantine", 9, raw, "9 descriptions are empty", False),
+        finding("CustomerID: missing", "CustomerID", "warn", 402, raw, "23.1 % of CustomerID is missing, at most 40 % may be", True),
         finding("rows", None, "fail", 0, raw, "1,737 rows, within 50 % of the trailing median 1,902", True),
     ]
     if warn:
@@ -119,7 +130,20 @@ def quality(runs: Path, date: str, *, failed: str | None = None, hostile: bool =
     }
     ledger = Ledger(rows_in=raw, rows_out=raw - sum(quarantined.values()), quarantined=quarantined)
     inputs = {"raw": Input(path=f"data/retail/{date}.csv.gz", identity="ab" * 32)}
-    return make_stage(runs, date, "quality", ledger, metrics, {"findings.json": {"findings": findings}}, tables, inputs)
+    files: dict[str, Any] = {"findings.json": {"findings": findings}}
+    if profiled:
+        rows = shop_rows(date, raw, missing, 0.4 if warn else 0.0, EVIL if hostile else "")
+        if hostile:
+            rows[f"column {EVIL}\u202e"] = rows.pop("Gift")
+        described = profile(rows)
+        files["profile.json"] = described
+        tables["metrics"] = metrics_table(folder, figures(described))
+    return make_stage(runs, date, "quality", ledger, metrics, files, tables, inputs)
+
+
+def history(runs: Path, dates: Sequence[str], **kind: Any) -> dict[str, Source]:
+    """Quality folders of earlier good nights under the names that tonight knows them by."""
+    return {f"history/{date}": quality(runs, date, **kind) for date in dates}
 
 
 def finding(check: str, column: str | None, severity: str, rows: int, of: int, message: str, ok: bool) -> dict[str, Any]:

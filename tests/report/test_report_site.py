@@ -3,11 +3,13 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from report_nights import full, make_stage, quality, report
 
 from lsml_spark.core.ledger import Ledger
+from lsml_spark.core.manifest import read
 from lsml_spark.report.page import script_name
 from lsml_spark.report.site import publish
 
@@ -25,13 +27,12 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_the_site_holds_the_index_a_page_per_night_and_one_script(runs):
+def test_the_site_holds_the_index_the_pages_of_each_night_and_one_script(runs):
     index = publish(runs, "retail")
     assert index == runs / "retail" / "site" / "index.html"
     assert set(contents(index.parent)) == {
         "index.html",
-        "2011-02-24.html",
-        "2011-02-25.html",
+        *(f"{date}.{kind}" for date in ("2011-02-24", "2011-02-25") for kind in ("html", "quality.html", "quality.json")),
         script_name(),
         "checksums.json",
     }
@@ -101,12 +102,26 @@ def test_a_damaged_manifest_is_a_failed_night_that_names_the_file(runs):
     assert not (site / "2011-02-24.html").exists()
 
 
-def test_a_damaged_page_is_not_published(runs):
-    page = runs / "retail" / "2011-02-24" / "report" / "night.html"
+@pytest.mark.parametrize("name", ["night.html", "quality.html", "quality.json"])
+def test_a_damaged_page_is_not_published(runs, name):
+    page = runs / "retail" / "2011-02-24" / "report" / name
     page.write_bytes(page.read_bytes() + b"<script>")
     site = publish(runs, "retail").parent
     assert "its checksum is not the one in the manifest" in (site / "index.html").read_text()
-    assert not (site / "2011-02-24.html").exists()
+    assert not list(site.glob("2011-02-24*"))
+
+
+def test_a_report_from_before_there_was_a_quality_page_is_published_as_it_was(runs):
+    folder = runs / "retail" / "2011-02-24" / "report"
+    found = read(folder)
+    replace(found, files=[file for file in found.files if file.path == "night.html"]).write(folder)
+    site = publish(runs, "retail").parent
+    assert [path.name for path in site.glob("2011-02-24*")] == ["2011-02-24.html"]
+    assert "2011-02-24.quality" not in (site / "index.html").read_text()
+
+
+def test_the_index_leads_to_the_quality_page(runs):
+    assert '<a class="more" href="2011-02-24.quality.html">' in publish(runs, "retail").read_text()
 
 
 def test_the_page_of_a_night_that_is_gone_goes_and_foreign_files_stay(runs):
@@ -114,7 +129,7 @@ def test_the_page_of_a_night_that_is_gone_goes_and_foreign_files_stay(runs):
     (site / "notes.txt").write_text("mine")
     shutil.rmtree(runs / "retail" / "2011-02-24")
     publish(runs, "retail")
-    assert not (site / "2011-02-24.html").exists()
+    assert not list(site.glob("2011-02-24*"))
     assert (site / "notes.txt").read_text() == "mine"
 
 

@@ -1,0 +1,144 @@
+"""Rows kept aside: shown, exported to be repaired, and released into `runs/<pipeline>/<date>/released/`.
+
+A release works from the quarantine itself, for raw files rotate. It writes a folder of its own beside `quality`, so no row
+is moved or overwritten; nights whose window holds the day read both. A second release of the same day begins anew from
+the quarantine with both requests together.
+"""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.text import Text
+
+from lsml_spark.core.config import did_you_mean
+from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.work import Source, Work
+from lsml_spark.flow import night as flow
+from lsml_spark.flow.screens import plain_table
+
+RAW = "_raw_"
+OWN = ("_file", "_line", "reasons")
+
+
+def rows_of(source: Source, rule: str | None) -> pa.Table:
+    """Quarantined rows that have `rule` among their reasons, by file and line; ConfigError where no row has it."""
+    if "quarantine" not in source.manifest.tables:
+        raise ConfigError(f"{source.folder}: the day could not be read at all, so there are no rows in quarantine")
+    files = source.files("quarantine")
+    if not files:
+        raise ConfigError(f"{source.folder}: no row is in quarantine")
+    table = pa.concat_tables([pq.read_table(path) for path in files]).sort_by([("_file", "ascending"), ("_line", "ascending")])
+    if rule is None:
+        return table
+    rules = table["reasons"].to_pylist()
+    found = table.filter(pa.array([rule in reasons for reasons in rules]))
+    if not found.num_rows:
+        known = sorted({reason for reasons in rules for reason in reasons})
+        raise ConfigError(f"{source.folder}: no row was quarantined for '{rule}'{did_you_mean(rule, known)}")
+    return found
+
+
+def show(console: Console, source: Source, rule: str | None, limit: int) -> None:
+    """The first rows as a table, as they were found."""
+    found = rows_of(source, rule)
+    columns = [name for name in found.column_names if name.startswith(RAW)]
+    table = plain_table(f"{min(limit, found.num_rows)} of {found.num_rows:,} rows in quarantine")
+    for name in ("file:line", "reasons", *[name.removeprefix(RAW) for name in columns]):
+        table.add_column(Text(name), overflow="fold")
+    for row in found.slice(0, limit).to_pylist():
+        place = f"{Path(row['_file']).name}:{row['_line']}"
+        values = ["–" if row[name] is None else str(row[name])[:200] for name in columns]
+        if row.get("_corrupt") is not None:
+            values = [str(row["_corrupt"])[:200], *[""] * (len(columns) - 1)]
+        table.add_row(*map(Text, (place, "; ".join(row["reasons"]), *values)))
+    console.print(table)
+
+
+def export(source: Source, rule: str | None, path: Path) -> int:
+    """Write rows as CSV (`_file`, `_line`, `reasons`, then the columns as found), to be mended by hand; how many."""
+    found = rows_of(source, rule)
+    if path.exists():
+        raise ConfigError(f"{path} exists already; name another file")
+    columns = [name for name in found.column_names if name.startswith(RAW)]
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*OWN, *[name.removeprefix(RAW) for name in columns]])
+        for row in found.to_pylist():
+            writer.writerow([row["_file"], row["_line"], "; ".join(row["reasons"]), *[row[name] for name in columns]])
+    return found.num_rows
+
+
+def release(one: flow.Night, rules: Sequence[str], repaired: Path | None) -> Source:
+    """Check the named rows again, `rules` forgiven, and keep what is clean now in the day's `released` folder."""
+    source = one.runs.source(one.date, "quality")
+    if source is None:
+        raise ConfigError(f"{one.date} has not been checked in {one.runs.folder}")
+    if not rules and repaired is None:
+        raise ConfigError("say which rows: --rule forgives a reason, --repaired brings rows that were mended")
+    if source.manifest.config != one.pipeline.resolved("quality"):
+        raise ConfigError(f"the rules have changed since {one.date} was checked; run `lsml quality check --date {one.date}` first")
+    request = _requested_before(one)
+    for rule in rules:
+        rows_of(source, rule)  # refuses a rule that has no rows
+    request["rules"] = sorted({*request["rules"], *rules})
+    if repaired is not None:
+        request["rows"] = request["rows"] | _repaired(source, repaired)
+    return _make(one, source, request)
+
+
+def refresh(one: flow.Night) -> None:
+    """Make a release anew whose day has been checked again since."""
+    source, before = one.runs.source(one.date, "quality"), one.runs.source(one.date, "released")
+    if source is None or before is None or before.manifest.inputs["quality"].identity == source.manifest.identity:
+        return
+    if "quarantine" in source.manifest.tables:
+        _make(one, source, _requested_before(one))
+
+
+def _make(one: flow.Night, source: Source, request: dict[str, Any]) -> Source:
+    config: Any = one.pipeline.config("quality")
+
+    def make(work: Work) -> Any:
+        import lsml_spark.quality.release as stage
+        from lsml_spark.spark.session import session
+
+        return stage.run(work, config, request, session(one.pipeline.spark_settings))
+
+    made, _ = flow.produce(one, "released", {"quality": source}, (), {"quality": one.pipeline.resolved("quality"), **request}, make)
+    return made
+
+
+def _requested_before(one: flow.Night) -> dict[str, Any]:
+    before = one.runs.source(one.date, "released")
+    return json.loads(before.file("request.json").read_text()) if before else {"rules": [], "rows": {}}
+
+
+def _repaired(source: Source, path: Path) -> dict[str, dict[str, str | None]]:
+    """{`file:line`: {column: text}} from a mended export; an empty field is a missing value."""
+    known = rows_of(source, None)
+    columns = [name.removeprefix(RAW) for name in known.column_names if name.startswith(RAW)]
+    places = set(pc.binary_join_element_wise(known["_file"].cast("string"), known["_line"].cast("string"), ":").to_pylist())
+    try:
+        with path.open(newline="") as file:
+            rows: list[Mapping[str, str]] = list(csv.DictReader(file, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path}: cannot be read as CSV: {error}") from error
+    found: dict[str, dict[str, str | None]] = {}
+    for number, row in enumerate(rows, 2):
+        lacking = [name for name in (*OWN[:2], *columns) if row.get(name) is None]
+        if lacking:
+            raise ConfigError(f"{path}:{number}: no column '{lacking[0]}'; keep the columns of `lsml quarantine show --csv`")
+        place = f"{row['_file']}:{row['_line']}"
+        if place not in places:
+            raise ConfigError(f"{path}:{number}: line {row['_line']} of {row['_file']} is not in the quarantine of {source.manifest.date}")
+        found[place] = {name: row[name] or None for name in columns}
+    if not found:
+        raise ConfigError(f"{path}: holds no rows")
+    return found

@@ -1,0 +1,50 @@
+"""Rows that come back from quarantine: forgiven a rule, or repaired by hand, and held against all other rules again."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lsml_spark.core.manifest import write_json
+from lsml_spark.core.work import Outcome, Work
+from lsml_spark.quality.raw import CORRUPT
+from lsml_spark.quality.rules import RAISES
+from lsml_spark.quality.run import Config
+from lsml_spark.quality.split import PLACE, records_of, split
+from lsml_spark.spark import tables
+from lsml_spark.spark.tables import quoted
+
+
+def run(work: Work, config: Config, request: Mapping[str, Any], spark: SparkSession) -> Outcome:
+    """Input `quality`: the folder with the quarantine. Writes `clean` (what comes back) and `quarantine` (what stays).
+
+    `request`: `{"rules": [reason that is forgiven, …], "rows": {"file:line": {column: text of the repaired row}}}`.
+    """
+    contract = {name: field.type for name, field in config.contract.items()}
+    rules, repaired = list(request["rules"]), request["rows"]
+    place = F.concat_ws(":", *PLACE)
+    held = tables.read(spark, work.inputs["quality"], table="quarantine")
+    wanted = held.where(F.arrays_overlap("reasons", F.lit(rules).cast("array<string>")) | place.isin(list(repaired)))
+    records = _mended(spark, records_of(wanted, contract), list(contract), repaired)
+    forgiven = frozenset(rule.removesuffix(RAISES) for rule in rules)
+    done = split(spark, work, contract, config.row_checks(), records, forgiven=forgiven, needed=config.needed())
+    return Outcome(done.ledger, done.written.tables, [write_json(work.folder, "request.json", dict(request))])
+
+
+Mended = Mapping[str, Mapping[str, str | None]]
+
+
+def _mended(spark: SparkSession, records: DataFrame, contract: Sequence[str], repaired: Mended) -> DataFrame:
+    """`records` with the text of repaired rows in place of what was found."""
+    if not repaired:
+        return records
+    new = {name: f"__mended_{i}" for i, name in enumerate(contract)}
+    rows = [(place, True, *[row.get(name) for name in contract]) for place, row in repaired.items()]
+    mended = spark.createDataFrame(rows, f"__place string, __mended boolean, {', '.join(f'{name} string' for name in new.values())}")
+    both = records.withColumn("__place", F.concat_ws(":", *PLACE)).join(F.broadcast(mended), "__place", "left")
+    found = {field.name: field.dataType for field in records.schema}
+    columns = [
+        F.when(F.col("__mended"), F.col(new[name]).cast(found[name])).otherwise(F.col(quoted(name))).alias(name) for name in contract
+    ]
+    return both.select(*columns, F.when(F.col("__mended").isNull(), F.col(CORRUPT)).alias(CORRUPT), *PLACE)

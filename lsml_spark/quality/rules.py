@@ -1,0 +1,157 @@
+"""All rules that a row is held against, two bits a rule: kept, broken, raised, not looked at.
+
+The parse rules (a line of the wrong form, a value of the wrong type) come first, then the YAML's checks in their order.
+Bits travel with the row as a few longs, so three hundred rules are ten columns; reasons are spelt out for rejected rows alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lsml_spark.core.errors import ConfigError
+from lsml_spark.quality.check import RowCheck
+from lsml_spark.quality.raw import CORRUPT
+from lsml_spark.spark.attempt import attempt
+from lsml_spark.spark.tables import quoted
+
+KEPT, BROKEN, RAISED, PASSED_BY = range(4)
+PER_LONG = 31
+RAISES = ": raises an error"
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule with its state per row (int, see above); `check` is None for the parse rules."""
+
+    label: str
+    column: str
+    rejects: bool
+    state: Column
+    check: RowCheck | None = None
+
+
+_RULES: dict[tuple[str, type, str], Rule] = {}
+
+
+def of_check(check: RowCheck, application: str) -> Rule:
+    """A check where the line could be read and `where` holds; what raises is state 2.
+
+    A catch-up holds sixty days against the same rules, and each expression costs dozens of calls into the JVM: a check that
+    neither fits itself nor joins is compiled once per Spark application.
+    """
+    if check.reads() or type(check).attach is not RowCheck.attach:
+        return _compiled(check)
+    key = (application, type(check), check.model_dump_json())
+    if key not in _RULES:
+        _RULES[key] = _compiled(check)
+    return _RULES[key]
+
+
+def _compiled(check: RowCheck) -> Rule:
+    broken = F.coalesce(check.violated(), F.lit(False)).cast("int")
+    looked_at = F.expr(f"{CORRUPT} IS NULL AND ({check.where})" if check.where else f"{CORRUPT} IS NULL")
+    state = F.when(looked_at, broken).otherwise(PASSED_BY if check.where else KEPT)
+    return Rule(check.label, check.column, check.on_bad == "quarantine", F.coalesce(attempt(state), F.lit(RAISED)), check)
+
+
+def names_of_masks(rules: Sequence[Rule]) -> list[str]:
+    """Columns that hold the states."""
+    return [f"__m{i}" for i in range((len(rules) + PER_LONG - 1) // PER_LONG)]
+
+
+def with_states(rows: DataFrame, rules: Sequence[Rule]) -> DataFrame:
+    """`rows` with the states of all rules, packed."""
+    states = [f"__s{i}" for i in range(len(rules))]
+    masks = []
+    for i, name in enumerate(names_of_masks(rules)):
+        bits = [f"shiftleft(cast({state} AS bigint), {2 * j})" for j, state in enumerate(states[i * PER_LONG : (i + 1) * PER_LONG])]
+        masks.append(f"{' | '.join(bits)} AS {name}")
+    try:
+        unpacked = rows.select("*", *[rule.state.alias(name) for rule, name in zip(rules, states, strict=True)])
+    except PySparkException as error:
+        raise ConfigError(f"quality: a check does not compile: {str(error).strip().splitlines()[0]}") from error
+    return unpacked.selectExpr(*map(quoted, rows.columns), *masks)
+
+
+def rejected(rules: Sequence[Rule]) -> str:
+    """SQL: whether a row is quarantined, because a rule that rejects is broken or any rule raised."""
+    odd = 0x5555555555555555
+    found = []
+    for i, name in enumerate(names_of_masks(rules)):
+        rejecting = sum(1 << 2 * j for j, rule in enumerate(rules[i * PER_LONG : (i + 1) * PER_LONG]) if rule.rejects)
+        low, high = f"{name} & {odd}L", f"shiftright({name}, 1) & {odd}L"
+        found.append(f"({low}) & ~({high}) & {rejecting}L != 0 OR ({high}) & ~({low}) != 0")
+    return " OR ".join(found)
+
+
+def reasons(rules: Sequence[Rule]) -> Column:
+    """Labels of the rules for which a row is quarantined, in the order of the rules; NULL for a clean row."""
+    masks = ", ".join(names_of_masks(rules))
+    states = F.expr(
+        f"transform(sequence(0, {len(rules) - 1}), i -> shiftright(array({masks})[i div {PER_LONG}], cast(2 * (i % {PER_LONG}) AS int)) & 3)"
+    )
+    # "reject" or "count", then the label; one literal, for each costs calls into the JVM
+    labels = F.split(F.lit("\x1f".join(f"{'r' if rule.rejects else 'c'}{rule.label}" for rule in rules)), "\x1f")
+    named = F.zip_with(
+        states,
+        labels,
+        lambda state, label: F.when((state == BROKEN) & F.startswith(label, F.lit("r")), F.substr(label, F.lit(2))).when(
+            state == RAISED, F.concat(F.substr(label, F.lit(2)), F.lit(RAISES))
+        ),
+    )
+    return F.when(F.expr(rejected(rules)), F.array_compact(named))
+
+
+@dataclass
+class Counts:
+    """Per rule: rows in each of the four states, and the rows with the smallest keys that broke it or made it raise."""
+
+    states: np.ndarray  # (rules, 4)
+    examples: dict[tuple[int, int], list[tuple[int, dict[str, Any]]]] = field(default_factory=dict)  # (rule, state) → (key, row)
+
+    def merge(self, other: "Counts") -> None:
+        self.states += other.states
+        for place, found in other.examples.items():
+            self.examples[place] = sorted(self.examples.get(place, []) + found, key=lambda pair: pair[0])[:EXAMPLES]
+
+
+class Counter:
+    """Counts the states of the rules in one partition."""
+
+    def __init__(self, rules: int, key: str, shown: Sequence[str]):
+        self.rules, self.key, self.shown = rules, key, list(shown)
+        self.counts = Counts(np.zeros((rules, 4), np.int64))
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        if not batch.num_rows:
+            return
+        for start in range(0, self.rules, PER_LONG):
+            mask = np.asarray(batch.column(f"__m{start // PER_LONG}"))
+            any_bits = int(np.bitwise_or.reduce(mask))
+            for rule in range(start, min(start + PER_LONG, self.rules)):
+                if not any_bits >> 2 * (rule - start) & 3:
+                    self.counts.states[rule, KEPT] += len(mask)
+                    continue
+                states = (mask >> 2 * (rule - start)) & 3
+                self.counts.states[rule] += np.bincount(states, minlength=4)
+                for state in (BROKEN, RAISED):
+                    self._show(rule, state, np.flatnonzero(states == state), batch)
+
+    def _show(self, rule: int, state: int, places: np.ndarray, batch: pa.RecordBatch) -> None:
+        if not len(places):
+            return
+        keys = np.asarray(batch.column(self.key))[places]
+        known = self.counts.examples.get((rule, state), [])
+        best = np.argsort(keys, kind="stable")[:EXAMPLES]
+        new = [(int(keys[i]), int(places[i])) for i in best if len(known) < EXAMPLES or keys[i] < known[-1][0]]
+        if new:
+            rows = batch.select(self.shown).take(pa.array([place for _, place in new])).to_pylist()
+            found = known + [(key, row) for (key, _), row in zip(new, rows, strict=True)]
+            self.counts.examples[rule, state] = sorted(found, key=lambda pair: pair[0])[:EXAMPLES]
