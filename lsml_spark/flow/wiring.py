@@ -44,7 +44,7 @@ def inputs(runs: Runs, date: datetime.date, stage: str, window: int) -> dict[str
     if stage == "promote":
         found |= _named("previous", runs.latest_before(date, "promote"))
     if stage == "report":
-        for name in ("quality", "evaluate"):
+        for name in ("quality", "prepare", "zipf", "evaluate"):
             found |= _named(f"previous/{name}", runs.latest_before(date, name))
     return found
 

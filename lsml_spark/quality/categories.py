@@ -1,8 +1,8 @@
 """Counts of categories from the profile's `top` and `others`, brought to the same names on two sides.
 
-A name that a full `top` list leaves out was seen at most as often as the list's last entry. It is given as many of that
-day's `others` as its share on the other side asks for, up to that bound: the distance is then one that the true counts
-cannot undercut by chance of the list's end, and exact where nothing is left out.
+A name that a full `top` list leaves out may have been among the `others`. It is given as many of them as its share on the
+other side asks for, up to twice the mean of the names not listed, and no more than the list's last entry: the distance is
+exact where nothing is left out, and else close to the true one, while a day of wholly new names still lies far away.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Listed:
-    """One day's list: rows by name, rows of other names, and the most rows that a name not listed can have."""
+    """One day's list: rows by name, rows of other names, and how many such names there are."""
 
     counts: Mapping[str, int]
     others: int
+    unlisted: int = 1
 
     @property
-    def hidden(self) -> int:
-        return min(self.others, min(self.counts.values(), default=self.others))
+    def hidden(self) -> float:
+        """The most rows that a name is given which is not listed."""
+        return min(2 * self.others / max(self.unlisted, 1), min(self.counts.values(), default=self.others))
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,12 @@ class Categories:
     @classmethod
     def of(cls, columns: Sequence[Mapping[str, Any]]) -> "Categories":
         """From the profile's entries of one column on several days."""
-        return cls([Listed({str(name): int(rows) for name, rows in column["top"]}, int(column.get("others", 0))) for column in columns])
+        days = []
+        for column in columns:
+            counts = {str(name): int(rows) for name, rows in column["top"]}
+            unlisted = round(column.get("metrics", {}).get("distinct", 0)) - len(counts)
+            days.append(Listed(counts, int(column.get("others", 0)), unlisted))
+        return cls(days)
 
     @property
     def rows(self) -> int:

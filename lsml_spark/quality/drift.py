@@ -16,7 +16,8 @@ class Drift(TableCheck):
 
     `distance`: for categories linf, js (divergence in bits, 0 to 1), psi or zipf (total variation of key shares); for
     numbers and times psi (deciles of the reference; js and linf likewise), ks or wasserstein (in interquartile ranges of
-    the reference). Missing values are the business of `complete` and `anomaly`, not of this check.
+    the reference). Of more than 100 categories zipf, js and linf see the head: keys that came into the long tail are found by
+    `new_labels`. Missing values are the business of `complete` and `anomaly`, not of this check.
 
     Fields:
         below: the largest distance allowed. What two samples of these sizes from one law exceed once in a thousand

@@ -18,8 +18,9 @@ class Filled(TableCheck):
 
     A column is empty or always filled up to `tolerance` of its rows; a change is told only where the filled share moves by
     more than `moved`, and out of what the last `window` good nights spanned, extended by as much: a column with three missing
-    values now and then is none, nor is one that is between half and fully filled. The sentence dates the changes in all of
-    the history at hand. All columns of the profile, or `column` alone. `value` is the largest move.
+    values now and then is none, nor is one that is between half and fully filled; one without any value always is, unless
+    it had none lately. The sentence dates the changes in all of the history at hand. All columns of the profile, or
+    `column` alone. `value` is the largest move.
     """
 
     tolerance: float = Field(0.005, ge=0, lt=0.5)
@@ -53,7 +54,7 @@ class Filled(TableCheck):
     def _unusual(self, shares: Sequence[float]) -> bool:
         *before, now = shares[-self.window - 1 :]
         low, high = min(before), max(before)
-        outside = now < low - (high - low) or now > high + (high - low)
+        outside = now < low - (high - low) or now > high + (high - low) or self.state(now) == "all missing"
         return outside and self.state(now) not in {self.state(share) for share in before}
 
     def told(self, nights: Sequence[Night]) -> str:

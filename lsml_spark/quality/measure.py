@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lsml_spark.quality import hyperloglog
-from lsml_spark.quality.moments import Moments
+from lsml_spark.quality.moments import UNIT, Moments
 
 KINDS = {
     "number": r"tinyint|smallint|int|bigint|float|double|decimal.*",
@@ -56,7 +56,7 @@ class Figures:
 
     def count(self, **found: int) -> None:
         for name, number in found.items():
-            self.counts[name] = self.counts.get(name, 0) + int(number)
+            self.counts[name] = self.counts.get(name, 0) + number
 
     def bounds(self, least: Any, greatest: Any) -> None:
         self.least = least if self.least is None else min(self.least, least)
@@ -71,15 +71,12 @@ class Figures:
         np.maximum(self.registers, other.registers, out=self.registers)
 
 
-def measure(figures: Figures, type_: str, values: pa.Array, hashes: pa.Array | None) -> None:
-    """Add a batch of a column to its figures; `hashes` are Spark's, where `hashed_by_spark` says so."""
+def measure(figures: Figures, type_: str, values: pa.Array) -> None:
+    """Add a batch of a column to its figures."""
     figures.missing += values.null_count
     there = values.drop_null() if values.null_count else values
-    if not len(there):
-        return
-    if hashes is not None:
-        hyperloglog.add(figures.registers, np.asarray(hashes.drop_null()).view(np.uint64))
-    MEASURES[kind_of(type_)](figures, there)
+    if len(there):
+        MEASURES[kind_of(type_)](figures, there)
 
 
 def _number(figures: Figures, values: pa.Array) -> None:
@@ -103,7 +100,7 @@ def _number(figures: Figures, values: pa.Array) -> None:
 
 
 def _finite(figures: Figures, x: np.ndarray) -> None:
-    figures.count(zeros=np.count_nonzero(x == 0), negative=np.count_nonzero(x < 0))
+    figures.count(zeros=int(np.count_nonzero(x == 0)), negative=int(np.count_nonzero(x < 0)))
     if x.dtype.kind == "i" and max(abs(int(x.min())), abs(int(x.max()))) < SMALL:
         _whole(figures.moments, x.astype(np.int64, copy=False))
     else:
@@ -112,8 +109,6 @@ def _finite(figures: Figures, x: np.ndarray) -> None:
 
 def _whole(moments: Moments, x: np.ndarray) -> None:
     """Sums of small whole numbers, in integers."""
-    from lsml_spark.quality.moments import UNIT
-
     squares = x * x
     moments.count += len(x)
     moments.total += int(x.sum()) << UNIT
@@ -127,7 +122,7 @@ def _bounds(figures: Figures, values: pa.Array) -> None:
 
 def _text(figures: Figures, values: pa.Array) -> None:
     lengths = np.asarray(pc.utf8_length(values))
-    figures.count(empty=np.count_nonzero(lengths == 0))
+    figures.count(empty=int(np.count_nonzero(lengths == 0)))
     _sizes(figures, lengths)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import Column
 from pyspark.sql.functions import arrow_udf
-from pyspark.sql.pandas.functions import ArrowUDFType
 from pyspark.sql.types import BinaryType, DataType, StringType
 
 from lsml_spark.core.errors import ConfigError
@@ -43,7 +42,7 @@ def load(value: bytes | str, folder: str) -> bytes | None:
 def each(column: Column, test: Callable[[bytes | None], bool | None], folder: str) -> Column:
     """`test` of the bytes of every value that is not NULL; the bytes are None where there is no such file."""
 
-    @arrow_udf("boolean", ArrowUDFType.SCALAR)
+    @arrow_udf("boolean")  # type: ignore[call-overload]  # its stub asks for what it warns of
     def judge(values: pa.Array) -> pa.Array:
         return pa.array([None if value is None else test(load(value, folder)) for value in values.to_pylist()], pa.bool_())
 

@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.functions import arrow_udf
-from pyspark.sql.pandas.functions import ArrowUDFType
 
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.quality import image_hash, media, minhash
@@ -84,7 +83,7 @@ class NearDuplicate(RowCheck):
         media.require("image", f"{name}: near_duplicate", rows.schema[name].dataType, self.folder)
         folder, most = self.folder, self.most_pixels
 
-        @arrow_udf("bigint", ArrowUDFType.SCALAR)
+        @arrow_udf("bigint")  # type: ignore[call-overload]  # its stub asks for what it warns of
         def hashes(values: pa.Array) -> pa.Array:
             files = (None if value is None else media.load(value, folder) for value in values.to_pylist())
             return pa.array([None if data is None else image_hash.image_hash(data, most) for data in files], pa.int64())
@@ -97,7 +96,7 @@ class NearDuplicate(RowCheck):
             return text_buckets(self.similarity)(self._shingles(thing))
         bits = self.bits
 
-        @arrow_udf("array<bigint>", ArrowUDFType.SCALAR)
+        @arrow_udf("array<bigint>")  # type: ignore[call-overload]  # its stub asks for what it warns of
         def pieces(hashes: pa.Array) -> pa.Array:
             return pa.array([image_hash.buckets(value, bits) for value in hashes.to_pylist()], pa.list_(pa.int64()))
 
@@ -121,7 +120,7 @@ class NearDuplicate(RowCheck):
 def jaccard(characters: int, words: int) -> Callable[[Column, Column], Column]:
     """A function from two columns of text to the Jaccard similarity of their shingles; exact, on the shingles themselves."""
 
-    @arrow_udf("double", ArrowUDFType.SCALAR)
+    @arrow_udf("double")  # type: ignore[call-overload]  # its stub asks for what it warns of
     def compare(ones: pa.Array, others: pa.Array) -> pa.Array:
         pairs = list(zip(ones.to_pylist(), others.to_pylist(), strict=True))
         sets = {text: minhash.shingles(text, characters, words) for pair in pairs for text in pair}  # a text is in many pairs
@@ -134,7 +133,7 @@ def jaccard(characters: int, words: int) -> Callable[[Column, Column], Column]:
 def text_buckets(similarity: float) -> Callable[[Column], Column]:
     """A function from a column of shingle hashes (none empty) to the buckets of each row."""
 
-    @arrow_udf("array<bigint>", ArrowUDFType.SCALAR)
+    @arrow_udf("array<bigint>")  # type: ignore[call-overload]  # its stub asks for what it warns of
     def find(sets: pa.Array) -> pa.Array:
         if not len(sets):
             return pa.array([], pa.list_(pa.int64()))

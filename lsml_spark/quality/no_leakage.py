@@ -103,12 +103,8 @@ class NoLeakage(TableCheck):
         return texts.join(twins, ["__text", "__split"]).withColumn("__why", why)
 
     def _verdict(self, day: Day, leaked: DataFrame, where: str) -> Judged:
-        leaked = leaked.cache()
-        try:
-            rows = leaked.count()
-            shown = leaked.orderBy("_file", "_line").limit(3).collect() if rows else []
-        finally:
-            leaked.unpersist()
+        rows = leaked.count()
+        shown = leaked.orderBy("_file", "_line").limit(3).collect() if rows else []
         share = rows / day.clean
         examples = [_example(row.asDict()) for row in shown]
         if share <= self.at_most:

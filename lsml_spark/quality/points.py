@@ -23,8 +23,7 @@ def described(kind: str, type_: str, values: pa.ChunkedArray) -> tuple[dict[str,
         x = epoch(values.drop_null().combine_chunks())
         return {}, {"points": points(np.array([seconds(type_, count) for count in x.tolist()]))} if len(x) else {}
     if kind in ("text", "boolean"):
-        words = [_word(value) for value in values.drop_null().to_pylist()]
-        return {}, _top(*np.unique(np.array(words, object), return_counts=True)) if words else {}
+        return {}, _top(values.drop_null().value_counts())
     return {}, {}
 
 
@@ -36,11 +35,7 @@ def _number(type_: str, values: pa.Array) -> tuple[dict[str, float], dict[str, A
     parts: dict[str, Any] = {"points": points(finite)} if len(finite) else {}
     counted = values.value_counts()
     if len(counted) <= TOP:
-        words: dict[str, int] = {}
-        for pair in counted.to_pylist():
-            word = _word(pair["values"])
-            words[word] = words.get(word, 0) + pair["counts"]
-        parts |= _top(list(words), list(words.values()))
+        parts |= _top(counted)
     return quantiles(finite), parts
 
 
@@ -63,9 +58,14 @@ def points(values: np.ndarray) -> dict[str, list[float]]:
     return {"values": middles.tolist(), "weights": [1 / MOST] * MOST}
 
 
-def _top(words: Any, counts: Any) -> dict[str, Any]:
-    ranked = sorted(([str(word), int(count)] for word, count in zip(words, counts, strict=True)), key=lambda pair: (-pair[1], pair[0]))
-    return {"top": ranked[:TOP], "others": sum(count for _, count in ranked[TOP:])}
+def _top(counted: pa.Array) -> dict[str, Any]:
+    """The most frequent of these pairs of value and count; nothing where there is none."""
+    words: dict[str, int] = {}  # values that look alike as text are one
+    for pair in counted.to_pylist():
+        word = _word(pair["values"])
+        words[word] = words.get(word, 0) + pair["counts"]
+    ranked = sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))
+    return {"top": [list(pair) for pair in ranked[:TOP]], "others": sum(count for _, count in ranked[TOP:])} if ranked else {}
 
 
 def _word(value: Any) -> str:

@@ -75,17 +75,15 @@ class Profiler:
     def _measure(self) -> None:
         if not self.waiting:
             return
-        rows = pa.Table.from_batches(self.pending)
+        rows = pa.Table.from_batches(self.pending).combine_chunks()
         self.pending, self.waiting = [], 0
         self.rows += rows.num_rows
         for i, (name, type_) in enumerate(self.types.items()):
-            hashes = rows[hash_name(i)].combine_chunks() if hashed_by_spark(type_) else None
-            values = rows[name]
-            whole = values.combine_chunks()
-            for chunk in [whole] if isinstance(whole, pa.Array) else whole.chunks:
-                measure(self.figures[name], type_, chunk, None)
-            if hashes is not None:
-                hyperloglog.add(self.figures[name].registers, np.asarray(hashes.drop_null()).view(np.uint64))
+            for chunk in rows[name].chunks:
+                measure(self.figures[name], type_, chunk)
+            if hashed_by_spark(type_):
+                hashes = rows[hash_name(i)].drop_null().to_numpy()
+                hyperloglog.add(self.figures[name].registers, hashes.view(np.uint64))
         self.sample.add(rows.select(self.kept))
 
     def seen(self) -> Seen:
@@ -162,6 +160,7 @@ def profile_of(frame: DataFrame, columns: Sequence[str] | None = None, sample_ro
     types = types_of(frame, columns or frame.columns)
     keyed = frame.selectExpr(*map(quoted, types), *hash_columns(types), f"xxhash64(0, monotonically_increasing_id()) AS {KEY}")
     watch = Watch(keyed.columns, partial(Profiler, types, sample_rows))
-    parts = [pickle.loads(part) for part in look(keyed, watch)]  # our own workers wrote it
+    with compiled_apart(frame.sparkSession):  # raw records hold attempts
+        parts = [pickle.loads(part) for part in look(keyed, watch)]  # our own workers wrote it
     kept = Profiler(types, 0).kept
     return combined(parts, types, sample_rows, empty_sample(keyed, kept))

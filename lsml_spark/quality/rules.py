@@ -95,7 +95,7 @@ def reasons(rules: Sequence[Rule]) -> Column:
     """Labels of the rules for which a row is quarantined, in the order of the rules; NULL for a clean row."""
     masks = ", ".join(names_of_masks(rules))
     states = F.expr(
-        f"transform(sequence(0, {len(rules) - 1}), i -> shiftright(array({masks})[i div {PER_LONG}], cast(2 * (i % {PER_LONG}) AS int)) & 3)"
+        f"flatten(transform(array({masks}), m -> transform(sequence(0, {PER_LONG - 1}), j -> cast(shiftright(m, 2 * j) & 3 AS int))))"
     )
     # "reject" or "count", then the label; one literal, for each costs calls into the JVM
     labels = F.split(F.lit("\x1f".join(f"{'r' if rule.rejects else 'c'}{rule.label}" for rule in rules)), "\x1f")

@@ -13,6 +13,7 @@ import numpy as np
 from lsml_spark.report.series import number
 
 BINS = 24
+BEYOND, MOST = (0.005, 0.025, 0.05, 0.1), 0.6  # shares outside the bins to try, until no bin holds more than MOST
 TOP = 8
 Weighted = tuple[np.ndarray, np.ndarray]  # values ascending, weights that sum to 1
 
@@ -30,7 +31,7 @@ def weighted(points: Mapping[str, Any] | None, shift: float = 0.0) -> Weighted |
 def bins(now: Weighted | None, last: Weighted | None) -> dict[str, Any] | None:
     """The shares of both nights in thousandths: `at` few values, or BINS from `low` to `high` (`log`: of equal ratio).
 
-    The outermost bins hold everything beyond them: they begin at the 0.5 % and end at the 99.5 % quantile of either night.
+    The outermost bins hold everything beyond them, at first half a percent on either side, more where one bin would be all.
     """
     nights = [night for night in (now, last) if night is not None]
     if not nights:
@@ -39,17 +40,27 @@ def bins(now: Weighted | None, last: Weighted | None) -> dict[str, Any] | None:
     if len(values) <= BINS:
         shares = [_thousandths(_at(night, values)) for night in (now, last)]
         return {"at": [number(value) for value in values.tolist()], "now": shares[0], "last": shares[1]}
-    low = min(_quantile(night, 0.005) for night in nights)
-    high = max(_quantile(night, 0.995) for night in nights)
+    for beyond in BEYOND:
+        edges, log = _edges(nights, values, beyond)
+        counted = [_counted(night, edges) for night in (now, last)]
+        if max(share.max() for share in counted if share is not None) <= MOST:
+            break
+    first, second = map(_thousandths, counted)
+    return {"low": number(edges[0]), "high": number(edges[-1]), "log": log, "now": first, "last": second}
+
+
+def _edges(nights: Sequence[Weighted], values: np.ndarray, beyond: float) -> tuple[np.ndarray, bool]:
+    """Edges of BINS bins, and whether they are of equal ratio: where the middle of the data would otherwise be one bin."""
+    low = min(_quantile(night, beyond) for night in nights)
+    high = max(_quantile(night, 1 - beyond) for night in nights)
     if not high > low:
         low, high = float(values[0]), float(values[-1])
-    # Equal ratios where the middle of the data would otherwise be one bin.
     log = low > 0 and high / low > 30 and max(_quantile(night, 0.75) for night in nights) < low + (high - low) / 4
-    if not log and (values == np.rint(values)).all():
-        high = low + BINS * max(1, np.ceil((high - low + 1) / BINS))  # whole numbers: as many in each bin
-    edges = np.geomspace(low, high, BINS + 1) if log else np.linspace(low, high, BINS + 1)
-    shares = [_thousandths(_counted(night, edges)) for night in (now, last)]
-    return {"low": number(low), "high": number(high), "log": bool(log), "now": shares[0], "last": shares[1]}
+    if log:
+        return np.geomspace(low, high, BINS + 1), True
+    if (values == np.rint(values)).all():
+        high = low + BINS * max(1.0, float(np.ceil((high - low + 1) / BINS)))  # whole numbers: as many in each bin
+    return np.linspace(low, high, BINS + 1), False
 
 
 def distances(now: Weighted | None, last: Weighted | None) -> dict[str, float]:
@@ -73,21 +84,40 @@ def categories(
 ) -> tuple[list[list[Any]], list[float | None], dict[str, float]]:
     """([value, share now, share last] of the TOP and of the two that moved most, shares of the rest, distances).
 
-    Shares are of the rows with a value. A value outside a night's `top` counts as 0 there and is part of its `others`.
+    Shares are of the rows with a value. A value that a night's `top` leaves out has no share there, and counts as the nearest to
+    its other share that is possible: it has at most that of the least in `top`. So the distances are at least what they say.
     """
     ours, theirs = _shares(now), _shares(last)
     names = sorted({*ours, *theirs}, key=lambda name: (-ours.get(name, 0.0), -theirs.get(name, 0.0), name))
-    moved = sorted(names[TOP:], key=lambda name: -abs(ours.get(name, 0.0) - theirs.get(name, 0.0)))[:2] if ours and theirs else []
-    shown = [*names[:TOP], *moved]
-    rows = [[name, _of(ours, name), _of(theirs, name)] for name in shown]
+    p = np.array([_nearest(ours, name, theirs) for name in names])
+    q = np.array([_nearest(theirs, name, ours) for name in names])
+    both = bool(ours and theirs)
+    moved = sorted(range(TOP, len(names)), key=lambda place: -abs(p[place] - q[place]))[:2] if both else []
+    shown = [*names[:TOP], *(names[place] for place in moved)]
+    rows = [[name, _known(ours, name), _known(theirs, name)] for name in shown]
     rest = [round(max(0.0, 1 - sum(shares.get(name, 0.0) for name in shown)), 4) if shares else None for shares in (ours, theirs)]
-    if not ours or not theirs:
+    if not both:
         return rows, rest, {}
-    p = np.array([ours.get(name, 0.0) for name in names])
-    q = np.array([theirs.get(name, 0.0) for name in names])
     moved_most = float(np.abs(p - q).max())
     p, q = np.append(p, max(0.0, 1 - p.sum())), np.append(q, max(0.0, 1 - q.sum()))
     return rows, rest, {"js": round(jensen_shannon(p, q), 4), "linf": round(moved_most, 4)}
+
+
+def _nearest(shares: Mapping[str, float], name: str, other: Mapping[str, float]) -> float:
+    if name in shares or not shares:
+        return shares.get(name, 0.0)
+    return min(min(shares.values()), other[name]) if _cut(shares) else 0.0
+
+
+def _known(shares: Mapping[str, float], name: str) -> float | None:
+    if name not in shares and (not shares or _cut(shares)):
+        return None
+    return round(shares.get(name, 0.0), 4)
+
+
+def _cut(shares: Mapping[str, float]) -> bool:
+    """Whether there are values beyond those that are named."""
+    return sum(shares.values()) < 1 - 1e-9
 
 
 def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
@@ -112,10 +142,6 @@ def _shares(column: Mapping[str, Any] | None) -> dict[str, float]:
     top: Sequence[Sequence[Any]] = (column or {}).get("top") or []
     total = sum(rows for _, rows in top) + ((column or {}).get("others") or 0)
     return {str(name): rows / total for name, rows in top} if total else {}
-
-
-def _of(shares: Mapping[str, float], name: str) -> float | None:
-    return round(shares.get(name, 0.0), 4) if shares else None
 
 
 def _at(night: Weighted | None, values: np.ndarray) -> np.ndarray | None:

@@ -30,7 +30,11 @@ def build(night: Night, verdict: str, sentence: str) -> dict[str, Any]:
     nights = len(past.dates) + 1
     digits = 2 if 2 * series * nights <= READABLE else 1
     while True:
-        found = _document(night, past.latest(nights - 1), digits) | {"verdict": verdict, "sentence": visible(sentence, 300)}
+        found = _document(night, past.latest(nights - 1), digits) | {
+            "verdict": verdict,
+            "sentence": visible(sentence, 300),
+            "nights_known": len(past.dates) + 1,
+        }
         excess = len(json.dumps(found, separators=(",", ":"))) - LIMIT
         if excess <= 0 or nights == 1 or not series:
             return found
@@ -51,7 +55,6 @@ def _document(night: Night, past: history.History, digits: int) -> dict[str, Any
         "gate": visible(night.quality().get("verdict") or "") or None,
         "last_good": last.manifest.date if last else None,
         "nights": [*past.dates, night.date],
-        "nights_known": len(night.history) + 1,
         "digits": digits,
         "usual": {"width": WIDTH, "nights": LEAST},
         "table": _table(night, past, digits),

@@ -21,7 +21,7 @@ from lsml_spark.report.series import number
 from lsml_spark.report.text import visible
 
 FIGURES = ("rows", "keys", "hapaxes", "unseen_mass", "unseen_keys")
-TOP, KNOWN = 30, 100  # keys shown; labels counted by name
+TOP, KNOWN = 30, 10_000  # keys shown; labels counted by name
 CURVE = 60
 
 

@@ -26,6 +26,9 @@ from lsml_spark.report import charts, document, examples, page, rowflow, section
 from lsml_spark.report.night import Night, from_work
 from lsml_spark.report.verdict import Verdict, judge
 
+# In the order in which they build on one another; the last one draws the page.
+QUALITY = tuple(f"quality{part}.js" for part in ("_numbers", "_draw", "_panel", "_columns", "_checks", "_keys", ""))
+
 
 class Config(Strict):
     """`title` heads the page (default: the pipeline's name); `examples` is how many quarantined rows are shown."""
@@ -55,7 +58,7 @@ def quality_page(night: Night, quality: dict[str, Any], config: Config) -> bytes
     """The page on the day's data: its script draws the document that it carries."""
     return page.render(
         "quality_page.html",
-        scripts=("quality_draw.js", "quality_panel.js", "quality.js"),
+        scripts=QUALITY,
         styles=("style.css", "quality.css"),
         title=config.title or night.pipeline,
         quality=quality,

@@ -27,7 +27,7 @@ def attempt(column: Column) -> Column:
     jvm = context.sparkContext._jvm
     assert jvm is not None
     utils = jvm.org.apache.spark.sql.classic.ExpressionUtils
-    tried = jvm.org.apache.spark.sql.catalyst.expressions.TryEval(utils.expression(column._jc))  # type: ignore[attr-defined]
+    tried = jvm.org.apache.spark.sql.catalyst.expressions.TryEval(utils.expression(column._jc))
     return ClassicColumn(utils.column(tried))
 
 

@@ -331,7 +331,7 @@ DEFECTS: Sequence[Defect] = (
     day("half a day", "", "every line after the middle is missing", "rows", half),
     day("day twice", "", "all lines again", "distinct_row, rows", lambda raw, roles, draw: Raw(raw.header, raw.rows * 2)),
     day("stale day", "", "the day before once more", "fresh, no_leakage", lambda raw, roles, draw: roles.before),
-    day("category shift", "category", "30 % of the rows in the rarest category", "drift", shifted_category),
+    day("category shift", "category", "30 % of the rows in the rarest category", "drift or conflict", shifted_category),
     day("key shift", "key", "half of the rows about one key", "drift", shifted_keys),
     day("header only", "", "no rows", "the gate", lambda raw, roles, draw: Raw(raw.header, [])),
     day("empty file", "", "no bytes", "the gate", lambda raw, roles, draw: b""),

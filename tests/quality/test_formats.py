@@ -40,7 +40,13 @@ def test_a_line_that_is_not_one_object_is_quarantined_as_it_was_found(check_day,
 
 
 def test_json_values_keep_their_text_until_they_are_typed(check_day, raw_day):
-    contract = {"price": "decimal(10,2)", "tags": "array<string>", "size": "struct<w: int, h: int>", "counts": "map<string, int>", "on": "boolean"}
+    contract = {
+        "price": "decimal(10,2)",
+        "tags": "array<string>",
+        "size": "struct<w: int, h: int>",
+        "counts": "map<string, int>",
+        "on": "boolean",
+    }
     good = {"price": 1.50, "tags": ["a", "ü"], "size": {"w": 3, "h": None}, "counts": {"x": 1}, "on": True}
     bad = good | {"price": "cheap", "tags": "a", "size": {"w": "wide"}}
     nothing = dict.fromkeys(good)
@@ -71,7 +77,14 @@ def parquet(path, **columns):
 
 def test_parquet_rows_are_numbered_and_typed(check_day, tmp_path):
     now = datetime.datetime(2011, 2, 1, 10, 30, tzinfo=datetime.UTC)
-    path = parquet(tmp_path / "day.parquet", n=pa.array([1, None, 2**40], pa.int64()), x=[1.5, 2.0, 3.0], at=[now] * 3, tags=[["a"], [], None], item=["a", "b", "c"])
+    path = parquet(
+        tmp_path / "day.parquet",
+        n=pa.array([1, None, 2**40], pa.int64()),
+        x=[1.5, 2.0, 3.0],
+        at=[now] * 3,
+        tags=[["a"], [], None],
+        item=["a", "b", "c"],
+    )
     contract = {"item": "string", "n": "int", "x": "int", "at": "timestamp", "tags": "array<string>"}
     day = check_day(contract, path)
     assert [(row["item"], row["_line"], row["n"], row["x"], row["tags"]) for row in day.clean] == [("b", 2, None, 2, [])]

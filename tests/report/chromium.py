@@ -112,7 +112,7 @@ class Page:
         elif method == "Runtime.consoleAPICalled":
             self.said.append(json.dumps(found["args"]))
         elif method == "Runtime.exceptionThrown":
-            self.said.append(json.dumps(found["exceptionDetails"]))
+            self.said.append(found["exceptionDetails"].get("exception", found["exceptionDetails"]).get("description", "exception"))
 
 
 @contextmanager

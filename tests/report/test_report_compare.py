@@ -64,11 +64,18 @@ def test_a_night_without_points_has_no_distribution():
 
 
 def test_the_shares_of_categories_and_the_largest_that_moved():
-    rows, rest, apart = categories({"top": [["a", 60], ["b", 20]], "others": 20}, {"top": [["a", 30], ["c", 50]], "others": 20})
-    assert rows == [["a", 0.6, 0.3], ["b", 0.2, 0.0], ["c", 0.0, 0.5]]
+    rows, rest, apart = categories({"top": [["a", 60], ["b", 40]], "others": 0}, {"top": [["a", 30], ["c", 70]], "others": 0})
+    assert rows == [["a", 0.6, 0.3], ["b", 0.4, 0.0], ["c", 0.0, 0.7]]
+    assert rest == [0.0, 0.0]
+    assert apart["linf"] == 0.7
+    assert apart["js"] == pytest.approx(distance.jensenshannon([0.6, 0.4, 0], [0.3, 0, 0.7], base=2), abs=1e-4)
+
+
+def test_a_value_that_a_night_does_not_name_has_no_share_and_moved_as_little_as_it_may():
+    rows, rest, apart = categories({"top": [["a", 60], ["b", 20]], "others": 20}, {"top": [["a", 55], ["c", 25]], "others": 20})
+    assert rows == [["a", 0.6, 0.55], ["b", 0.2, None], ["c", None, 0.25]]
     assert rest == [0.2, 0.2]
-    assert apart["linf"] == 0.5
-    assert apart["js"] == pytest.approx(distance.jensenshannon([0.6, 0.2, 0, 0.2], [0.3, 0, 0.5, 0.2], base=2), abs=1e-4)
+    assert apart["linf"] == 0.05  # of a; b may have had 0.2 then, c may have 0.2 now
 
 
 def test_identifiers_that_are_new_every_night_hardly_drift():

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from report_nights import COLUMNS, quality, quarantine
 
 from lsml_spark.core.work import Source
-from lsml_spark.report.examples import quarantined
+from lsml_spark.report.examples import first_of, quarantined
 
 REASONS = {"price out of range": 500, "cancelled invoice": 40, "line does not parse": 1}
 
@@ -53,3 +55,16 @@ def test_the_columns_are_those_of_the_raw_file_and_the_line_where_it_is_malforme
 @pytest.mark.parametrize("limit", [0, 20])
 def test_no_quarantine_no_examples(limit):
     assert quarantined(None, limit) == {"columns": [], "rows": [], "total": 0}
+
+
+def test_the_first_row_of_a_check_is_found_though_another_reason_came_first(tmp_path):
+    source = quality(tmp_path, "2011-02-25")
+    path = source.files("quarantine")[1]
+    rows = pq.read_table(path).to_pylist()
+    rows[-1] |= {"reasons": [rows[-1]["reason"], "too late"], "_line": 1234}
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    found = first_of(source, ["too late", "price out of range", "never"])
+    assert set(found) == {"too late", "price out of range"}
+    assert (found["too late"]["_line"], found["too late"]["_file"]) == (1234, "2011-02-25.csv.gz")
+    assert found["price out of range"]["_line"] == 2
+    assert found["price out of range"]["UnitPrice"] == "0.00"

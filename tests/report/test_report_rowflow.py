@@ -7,7 +7,7 @@ from report_nights import counted, full, make_stage, quality
 
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.report.night import Night
-from lsml_spark.report.rowflow import table, trunks
+from lsml_spark.report.rowflow import strip, table, trunks
 
 
 def drawn(sources):
@@ -82,3 +82,15 @@ def test_the_table_shows_every_stage_that_moves_rows(tmp_path):
     rows = table(Night("retail", "2011-02-25", 7, sources))
     assert [row["stage"] for row in rows] == [stage for stage in sources if stage != "promote"]
     assert all(row["missing"] == 0 for row in rows)
+
+
+@pytest.mark.parametrize("rules", [0, 1, 5, 6, 300])
+def test_the_strip_of_the_day_accounts_for_every_row(tmp_path, rules):
+    taken = {f"rule {place}": place + 1 for place in range(rules)}
+    ledger = Ledger(100_000, 100_000 - sum(taken.values()), quarantined=taken)
+    found = strip(Night("retail", "2011-02-25", 7, {"quality": make_stage(tmp_path, "2011-02-25", "quality", ledger)}))
+    assert found["clean"] + sum(rows for rows, _, _ in found["parts"]) == found["raw"] == 100_000
+    assert len(found["parts"]) == min(rules, 5)
+    assert sum(float(width) for _, _, width in found["bars"]) == pytest.approx(100, abs=0.1)
+    fifth = {5: ["rule 0"], 6: ["2 other rules"], 300: ["296 other rules"]}
+    assert [reason for _, reason, _ in found["parts"]][4:] == fifth.get(rules, [])

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark import cloudpickle
 from pyspark.sql import functions as F
 
 from lsml_spark.core import manifest
@@ -214,6 +215,31 @@ def test_two_attempts_of_one_task_give_one_file(tmp_path):
 
 def test_checksums_wrap_around_at_64_bits(tmp_path):
     assert [int(row["hash"], 16) for row in attempt(tmp_path)] == [2**64 - 320, 2**64 - 80]
+
+
+class Adder:
+    """Adds up the ids of a partition."""
+
+    def __init__(self):
+        self.total = 0
+
+    def add(self, batch):
+        self.total += sum(batch.column("id").to_pylist())
+
+    def finish(self):
+        return str(self.total).encode()
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+def test_a_watcher_sees_every_row_of_every_route_in_the_same_pass(rows, tmp_path, partitions):
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    watch = tables.Watch(["id"], Adder)
+    frame = rows.repartition(partitions)
+    written = tables.write(frame, tmp_path, {"train": ["text"], "test": ["text"]}, route=F.col("route"), watch=watch)
+    assert len(written.seen) == partitions
+    assert sum(map(int, written.seen)) == sum(range(ROWS))
+    assert stored(tmp_path, written.tables["train"]).columns.tolist() == ["text"], "what is watched need not be written"
+    assert sum(map(int, tables.look(frame, watch))) == sum(range(ROWS))
 
 
 def test_leftovers_of_other_attempts_are_swept(rows, tmp_path):

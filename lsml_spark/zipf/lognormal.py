@@ -1,0 +1,42 @@
+"""Lognormal tail of whole numbers: the density of a lognormal, rounded, given x ≥ xmin (Clauset, Shalizi & Newman 2009, table 2.1).
+
+P(x) = [Φ(z(x+½)) − Φ(z(x−½))] / [1 − Φ(z(xmin−½))] with z(y) = (ln y − μ)/σ. Fitted in (a, ln σ) with μ = (1−a)σ²: for
+σ → ∞ it becomes the power law of exponent a, so the ridge where μ → −∞ and σ → ∞ together lies along one axis.
+"""
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import log_ndtr
+
+BOUNDS = ((-20.0, 8.0), (np.log(0.05), np.log(30.0)))  # of a and ln σ
+
+
+def log_likelihoods(x_F: np.ndarray, n_F: np.ndarray, alpha: float) -> np.ndarray:
+    """log P(count = x) under the most likely lognormal of a tail that starts at x_F[0]; (F,). `alpha`: that of the power law."""
+    low_F, high_F = np.log(x_F - 0.5), np.log(x_F + 0.5)
+    share_F = n_F / n_F.sum()
+    mean = float(share_F @ np.log(x_F))
+    spread = max(float(np.sqrt(share_F @ (np.log(x_F) - mean) ** 2)), 0.1)
+
+    def log_p(parameters: np.ndarray) -> np.ndarray:
+        a, sigma = parameters[0], np.exp(parameters[1])
+        z_low, z_high = (edge / sigma + (a - 1) * sigma for edge in (low_F, high_F))
+        return _log_between(z_low, z_high) - log_ndtr(-z_low[0])
+
+    def cost(parameters: np.ndarray) -> float:
+        value = -float(share_F @ log_p(parameters))
+        return value if np.isfinite(value) else 1e6
+
+    found = []
+    for start in ([1 - mean / spread**2, np.log(spread)], [alpha, np.log(5.0)], [alpha - 0.5, np.log(2.0)]):
+        clipped = np.clip(start, *zip(*BOUNDS, strict=True))
+        found.append(minimize(cost, clipped, method="L-BFGS-B", bounds=BOUNDS, options={"maxiter": 100}))
+    return log_p(min(found, key=lambda result: result.fun).x)
+
+
+def _log_between(low_F: np.ndarray, high_F: np.ndarray) -> np.ndarray:
+    """ln[Φ(high) − Φ(low)], taken in the tail where the two do not both round to one."""
+    upper = low_F > 0
+    small, large = np.where(upper, -high_F, low_F), np.where(upper, -low_F, high_F)
+    log_large = log_ndtr(large)
+    return log_large + np.log(-np.expm1(np.minimum(log_ndtr(small) - log_large, -1e-300)))
