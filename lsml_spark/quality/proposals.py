@@ -157,10 +157,11 @@ def of_rows(profile: Mapping[str, Any], doubled: float) -> Iterator[Proposal]:
 def of_table(profile: Mapping[str, Any], seen: Seen) -> Iterator[Proposal]:
     """Checks of the day as a whole."""
     least = min(seen.rows, default=0)
-    yield Proposal("table", {"rows": max(1, least // 4), "on_bad": "fail"}, f"fewest rows in a file: {least:,}")
+    yield Proposal("table", {"rows": max(1, least // 8), "on_bad": "fail"}, f"fewest rows in a file: {least:,}")
     yield Proposal("table", {"rows": {"within": _swing(seen.rows), "of": "trailing_median"}}, "how far the files lie apart")
     yield Proposal("table", {"kept": 0.5, "on_bad": "fail"}, "a day of which half is broken is no day to learn from")
     yield Proposal("table", "schema", "columns that come, go, or change their type")
+    yield Proposal("table", "filled", "columns that go from empty to filled, or back")
     times = [name for name, column in profile["columns"].items() if column["kind"] == "time"]
     if len(times) == 1:
         yield Proposal("table", {"fresh": {"within": "36h", "column": times[0]}}, "the one time column")
@@ -175,9 +176,9 @@ def _drift(name: str, column: Mapping[str, Any]) -> Iterator[Proposal]:
     if figures.get("distinct", 0) < 2:
         return
     if (column["kind"] in ("text", "boolean") and not column.get("others")) or _few_wholes(column["type"], figures):
-        yield Proposal("table", {"drift": {"column": name, "distance": "js", "below": 0.1}}, "few categories")
+        yield Proposal("table", {"drift": {"column": name, "distance": "js", "below": 0.1, "against": "window"}}, "few categories")
     elif column["kind"] == "number" and figures.get("min") is not None:
-        yield Proposal("table", {"drift": {"column": name, "distance": "ks", "below": 0.15}}, "a distribution")
+        yield Proposal("table", {"drift": {"column": name, "distance": "ks", "below": 0.15, "against": "window"}}, "a distribution")
         if column["type"] in ("double", "float") and figures["min"] >= 0 and figures.get("median", 0) > 0:
             yield Proposal("table", {"unit_change": {"column": name}}, "cents for euros, grams for kilos")
 
