@@ -8,6 +8,7 @@ from pydantic import Field
 from lsml_spark.quality.check import Judged, TableCheck
 from lsml_spark.quality.comparison import NAMES, Compared, Distance, compare
 from lsml_spark.quality.day import Day, Past, Profile
+from lsml_spark.quality.key_shift import key_shift
 from lsml_spark.quality.lacking import lacking, listed
 
 
@@ -16,8 +17,8 @@ class Drift(TableCheck):
 
     `distance`: for categories linf, js (divergence in bits, 0 to 1), psi or zipf (total variation of key shares); for
     numbers and times psi (deciles of the reference; js and linf likewise), ks or wasserstein (in interquartile ranges of
-    the reference). Of more than 100 categories zipf, js and linf see the head: keys that came into the long tail are found by
-    `new_labels`. Missing values are the business of `complete` and `anomaly`, not of this check.
+    the reference). Of more than 100 categories js and linf see the head; zipf then counts the clean rows of both sides. Missing
+    values are the business of `complete` and `anomaly`, not of this check.
 
     Fields:
         below: the largest distance allowed. What two samples of these sizes from one law exceed once in a thousand
@@ -52,8 +53,12 @@ class Drift(TableCheck):
                 return Judged(value=0.0)  # empty then and now
             return Judged(f"column '{self.column}' has {'no' if not n_today else 'its first'} values, other than on {nights(known)}")
         seen = [(past.profile["columns"][self.column], n) for past, n in zip(known, n_known, strict=True) if n]
+        long_tailed = any(
+            "top" not in column or column.get("others") for column in [day.column(self.column), *[column for column, _ in seen]]
+        )
+        found = key_shift(day, self.column, known) if self.distance == "zipf" and long_tailed and day.clean_rows else None
         try:
-            found = compare(self.distance, day.column(self.column), [column for column, _ in seen], n_today, [n for _, n in seen])
+            found = found or compare(self.distance, day.column(self.column), [column for column, _ in seen], n_today, [n for _, n in seen])
         except ValueError as error:
             return Judged(f"column '{self.column}': {error}")
         wrong = found.distance > self.below + found.noise

@@ -23,8 +23,13 @@ def linf(p_K: np.ndarray, n: float, m: float) -> float:
 
 def total_variation(p_K: np.ndarray, n: float, m: float) -> float:
     """The expectation, at most ½ Σ √(p(1−p)(1/n+1/m)), and McDiarmid's inequality around it."""
+    return total_variation_of(float(np.sqrt(p_K * (1 - p_K)).sum()), n, m)
+
+
+def total_variation_of(spread: float, n: float, m: float) -> float:
+    """The same from Σ √(p(1−p)) alone, for keys too many to list."""
     both = 1 / n + 1 / m
-    return min(1.0, float(np.sqrt(p_K * (1 - p_K) * both).sum()) / 2 + math.sqrt(both * math.log(1 / RARE) / 2))
+    return min(1.0, spread * math.sqrt(both) / 2 + math.sqrt(both * math.log(1 / RARE) / 2))
 
 
 def jensen_shannon(p_K: np.ndarray, n: float, m: float) -> float:
