@@ -27,7 +27,7 @@ from defects import DEFECTS, Defect, Raw, Roles  # noqa: E402
 from planted import Bench, Found, checks_of, days_of, roles_of, without_named  # noqa: E402
 
 FOLDERS = {"retail": REPO / "pipelines" / "data" / "retail", "taxi": REPO.parent / "shared" / "data" / "taxi"}
-LAST = {"retail": datetime.date(2011, 2, 24), "taxi": datetime.date(2019, 11, 30)}  # the day that is corrupted
+LAST = {"retail": datetime.date(2011, 2, 17), "taxi": datetime.date(2019, 9, 30)}  # the day that is corrupted
 
 
 def main() -> None:

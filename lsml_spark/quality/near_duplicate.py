@@ -55,11 +55,11 @@ class NearDuplicate(RowCheck):
         return f"{self.image} within {self.bits} bits of an earlier line's"
 
     def attach(self, rows: DataFrame) -> DataFrame:
-        rows = rows.withColumn(self.attached, F.when(compared(self), self._thing(rows)))
+        rows = rows.withColumn(self.attached, F.when(compared(self), self.thing(rows)))
         first = F.min(F.struct("_file", "_line")).alias("first")
         things = rows.where(F.col(self.attached).isNotNull()).groupBy(F.col(self.attached).alias("thing")).agg(first)
-        bucketed = things.select("thing", "first", F.explode(self._buckets(F.col("thing"))).alias("bucket"))
-        late = earlier_twins(bucketed, self._alike).select("thing", F.lit(True).alias("late"))
+        bucketed = things.select("thing", "first", F.explode(self.buckets(F.col("thing"))).alias("bucket"))
+        late = earlier_twins(bucketed, self.is_alike).select("thing", F.lit(True).alias("late"))
         marks = things.join(late, "thing", "left").select(
             F.col("thing").alias(f"{self.attached}_thing"),
             F.col("first").alias(f"{self.attached}_first"),
@@ -72,7 +72,7 @@ class NearDuplicate(RowCheck):
     def violated(self) -> Column:
         return F.col(self.attached)
 
-    def _thing(self, rows: DataFrame) -> Column:
+    def thing(self, rows: DataFrame) -> Column:
         """What is compared: the text, or the image's hash."""
         name = self.text or self.image
         if name not in rows.columns:
@@ -91,7 +91,7 @@ class NearDuplicate(RowCheck):
         hashed: Column = hashes(F.col(quoted(name)))
         return hashed
 
-    def _buckets(self, thing: Column) -> Column:
+    def buckets(self, thing: Column) -> Column:
         if self.text:
             return text_buckets(self.similarity)(self._shingles(thing))
         bits = self.bits
@@ -111,7 +111,7 @@ class NearDuplicate(RowCheck):
         cut = F.slice if self.words else F.substring
         return F.array_distinct(F.transform(starts, lambda start: F.xxhash64(cut(units, start, F.lit(size)))))
 
-    def _alike(self, one: Column, other: Column) -> Column:
+    def is_alike(self, one: Column, other: Column) -> Column:
         if self.image:
             return F.bit_count(one.bitwiseXOR(other)) <= self.bits
         return jaccard(self.characters, self.words)(one, other) >= self.similarity - 1e-9

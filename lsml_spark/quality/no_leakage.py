@@ -91,13 +91,13 @@ class NoLeakage(TableCheck):
     def _near(self, rows: DataFrame) -> DataFrame:
         """Rows whose text is alike to one of another split: candidates share a bucket, each pair is then compared."""
         alike = NearDuplicate(text=self.near, similarity=self.similarity)
-        texts = rows.withColumn("__text", alike._thing(rows)).where("__text IS NOT NULL")
-        bucketed = texts.select("__text", "__split").distinct().withColumn("__bucket", F.explode(alike._buckets(F.col("__text"))))
+        texts = rows.withColumn("__text", alike.thing(rows)).where("__text IS NOT NULL")
+        bucketed = texts.select("__text", "__split").distinct().withColumn("__bucket", F.explode(alike.buckets(F.col("__text"))))
         rank = F.row_number().over(Window.partitionBy("__bucket", "__split").orderBy("__text"))
         heads = bucketed.withColumn("__rank", rank).where(F.col("__rank") <= HEADS)
         heads = heads.select("__bucket", F.col("__split").alias("__other"), F.col("__text").alias("__twin"))
         pairs = bucketed.join(heads, "__bucket").where("__split <> __other").select("__text", "__split", "__twin", "__other").distinct()
-        found = pairs.where(alike._alike(F.col("__text"), F.col("__twin")))
+        found = pairs.where(alike.is_alike(F.col("__text"), F.col("__twin")))
         twins = found.groupBy("__text", "__split").agg(F.min("__other").alias("__other"))
         why = F.concat_ws(" and ", F.least("__split", "__other"), F.greatest("__split", "__other"))
         return texts.join(twins, ["__text", "__split"]).withColumn("__why", why)
