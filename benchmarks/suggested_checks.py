@@ -17,7 +17,7 @@ from planted_defects import FOLDERS, REPO
 
 sys.path.insert(0, str(REPO / "tests" / "quality"))
 
-from planted import Bench, days_of  # noqa: E402
+from planted import Bench, days_of
 
 
 def main() -> None:
