@@ -7,7 +7,7 @@ from pyspark.sql import Column, Window
 from pyspark.sql import functions as F
 
 from lsml_spark.quality.check import RowCheck
-from lsml_spark.quality.raw import CORRUPT
+from lsml_spark.quality.compared import compared
 from lsml_spark.spark.tables import quoted
 
 
@@ -25,5 +25,5 @@ class Unique(RowCheck):
         return f"duplicate of an earlier line by {', '.join(self.columns)}"
 
     def violated(self) -> Column:
-        among = Window.partitionBy(*map(quoted, self.columns), F.col(CORRUPT).isNull())  # malformed lines are equal to each other alone
+        among = Window.partitionBy(*map(quoted, self.columns), compared(self))
         return F.row_number().over(among.orderBy("_file", "_line")) > 1

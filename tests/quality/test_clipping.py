@@ -35,6 +35,7 @@ def test_silence_is_not_clipped_and_channels_are_judged_apart():
     assert clipped_share(stereo) == 0.5
 
 
+@pytest.mark.slow
 def test_a_wave_that_was_cut_off_is_found_even_where_it_was_made_quieter(spark):
     loud = np.clip(tone(1.5), -1, 1)
     sounds = [tone(0.9), loud, loud * 0.4, np.zeros(500)]

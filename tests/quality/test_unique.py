@@ -44,3 +44,9 @@ def test_an_unknown_column_is_a_config_error(check_day, raw_day):
         check_day(CONTRACT, raw_day(["a,b", "x,1"]), rows=[{"unique": ["a", "c"]}])
     with pytest.raises(ValueError, match="columns"):
         parse({"unique": []}, RowCheck)
+
+
+def test_only_lines_that_the_check_is_about_are_compared(check_day, raw_day):
+    rule = {"unique": ["a"], "on_bad": "quarantine", "where": "b = 'x'"}
+    day = check_day({"a": "int", "b": "string"}, raw_day(["a,b", "1,y", "1,x", "1,x", "1,y"]), rows=[rule])
+    assert [row["_line"] for row in day.quarantine] == [4]

@@ -146,7 +146,8 @@ def test_keys_know_their_column_and_how_far_they_climbed(tmp_path):
     assert found["keys"]["figures"]["hapaxes"][0] == found["keys"]["figures"]["hapaxes"][1] > 0
 
 
-@pytest.mark.parametrize("kind", ["mixed", pytest.param("numbers", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["mixed", "numbers"])
 def test_500_columns_and_90_nights_stay_below_a_megabyte(tmp_path, kind):
     page = report(tmp_path, TONIGHT.isoformat(), wide_nights(tmp_path, 500, 90, 300, kind)).with_name("quality.html")
     assert page.stat().st_size < 1_000_000

@@ -9,7 +9,10 @@ from report_nights import EVIL, before, full, history, quality, report
 
 from lsml_spark.report.site import publish
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on the PATH (apt install chromium)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on the PATH (apt install chromium)"),
+]
 DAYS = [f"2011-02-{day:02}" for day in range(1, 21)]
 ROWS = "[...document.querySelectorAll('.columns > tbody > tr[id^=row]')].filter(row => !row.hidden)"
 SHOWN = f"{ROWS}.map(row => row.querySelector('a').textContent)"
