@@ -77,6 +77,8 @@ def context(runs: Runs, date: datetime.date, stage: str) -> dict[str, Source]:
 
     A day is judged once, against the nights known then: an earlier day that comes late does not make it stale.
     """
+    if stage == "zipf":
+        return _named("previous", runs.latest_before(date, "zipf"))
     if stage not in HISTORY:
         return {}
     found: dict[str, Source] = {}

@@ -19,6 +19,8 @@ from lsml_spark.select.policy import Policy, Spectrum, effective_sample_size
 from lsml_spark.spark import tables
 from lsml_spark.spark.session import session
 
+NOT_COUNTED = "key not in the sample"  # as zipf's ledger says it
+
 
 class Config(Strict):
     """`budget`: a share of the rows (≤ 1) or a number of rows. `weights`: whether the loss is to stay that of all rows."""
@@ -33,6 +35,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     spark = spark or session()
     train = tables.read(spark, work.inputs["prepare"], table="train")
     counts = tables.read(spark, work.inputs["zipf"], table="counts")
+    if NOT_COUNTED in work.inputs["zipf"].manifest.ledger.dropped:
+        raise ConfigError("select needs the counts of every key, and zipf counted a sample of them; set zipf.exact to true")
     spectrum = _spectrum(counts)
     rows = int(spectrum.rows.sum())
     if not rows:

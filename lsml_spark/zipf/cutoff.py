@@ -6,7 +6,8 @@ integrand is smooth for every α and λ > 0; an incomplete gamma function of neg
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
-from scipy.optimize import minimize
+
+from lsml_spark.zipf.minimum import minimum
 
 TERMS = 64
 NODES, WEIGHTS = leggauss(160)
@@ -24,10 +25,8 @@ def log_likelihoods(x_F: np.ndarray, n_F: np.ndarray, alpha: float) -> np.ndarra
 
     # λ from a millionth of a row, far beyond the last count, to a scale of a twentieth of a row.
     bounds = ((-3.0, 8.0), (np.log(1e-6 / top), np.log(20.0)))
-    tries = ([alpha, np.log(0.01 / top)], [alpha - 0.2, np.log(1 / top)], [0.5, np.log(1 / mean)])
-    starts = [np.clip(start, *zip(*bounds, strict=True)) for start in tries]
-    found = [minimize(cost, start, method="L-BFGS-B", bounds=bounds, options={"maxiter": 100}) for start in starts]
-    a, rate = min(found, key=lambda result: result.fun).x
+    starts = [[alpha, np.log(0.01 / top)], [alpha - 0.2, np.log(1 / top)], [0.5, np.log(1 / mean)]]
+    a, rate = minimum(cost, starts, bounds)
     return -a * np.log(x_F) - np.exp(rate) * x_F - log_sum(a, np.exp(rate), x_F[0])
 
 

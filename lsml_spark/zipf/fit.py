@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import zeta
 
 STARTS = 200  # candidates for xmin; a longer spectrum is tried at its first counts and then evenly in the log of their position
-FAR = 32  # from here Euler–Maclaurin with four terms is ζ to rounding
+FAR = 100  # from here Euler–Maclaurin with four terms is ζ to rounding
 
 
 @dataclass(frozen=True)

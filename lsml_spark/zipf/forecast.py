@@ -17,8 +17,11 @@ def forecast(frequency_F: np.ndarray, keys_F: np.ndarray, one_in: int = 1) -> li
 
     The deviation is that of the truth from the forecast: Σ h_i² φ_i for the estimate and U(t) for the draw to come, exact for
     Poisson counts and t ≤ 1, without the bias of the smoothing beyond. `one_in`: keys were sampled, one in so many, and scaled.
+    Empty where no key was seen once: either all are known, or rare keys were cut off before (published names start at five).
     """
     rows = float(frequency_F @ keys_F)
+    if not (frequency_F == 1).any():
+        return []
     found = []
     for t in TIMES:
         if rows >= np.exp(t):

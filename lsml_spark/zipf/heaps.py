@@ -29,16 +29,18 @@ def log_missed(f_F: np.ndarray, rows: int, n: int) -> np.ndarray:
     """ln C(N−f, n) / C(N, n), the chance that none of a key's f rows is drawn; −∞ where one must be.
 
     The four ln Γ are as large as N ln N and their sum as small as f n / N: Stirling's series is summed with ln N taken out,
-    which leaves terms no larger than f.
+    which leaves a relative error of about N / 2⁵³ (1e-5 at 10¹¹ rows).
     """
     left_F = rows - n - f_F  # rows that are neither drawn nor the key's
     missed_F = np.full(len(f_F), -np.inf)
     near, far = (left_F >= 0) & (left_F < NEAR), left_F >= NEAR
     f = f_F[near]
     missed_F[near] = gammaln(rows - f + 1) - gammaln(left_F[near] + 1) - gammaln(rows + 1) + gammaln(rows - n + 1)
+    if not far.any():
+        return missed_F
     f, left = f_F[far].astype(float), left_F[far].astype(float)
     series = (rows - n + 0.5) * np.log1p(-n / rows) - (left + 0.5) * np.log1p(-(n + f) / rows) + (rows - f + 0.5) * np.log1p(-f / rows)
-    missed_F[far] = series + (1 / (rows - n) - 1 / left - 1 / rows + 1 / (rows - f)) / 12 if far.any() else 0.0
+    missed_F[far] = series + (1 / (rows - n) - 1 / left - 1 / rows + 1 / (rows - f)) / 12
     return missed_F
 
 

@@ -5,33 +5,35 @@ P(x) = [Φ(z(x+½)) − Φ(z(x−½))] / [1 − Φ(z(xmin−½))] with z(y) = (l
 """
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import log_ndtr
 
+from lsml_spark.zipf.minimum import minimum
+
+WIDE = 1e5  # from here the density at x is the probability of x to ten digits, and Φ(high) − Φ(low) has no longer that many
 BOUNDS = ((-20.0, 8.0), (np.log(0.05), np.log(30.0)))  # of a and ln σ
 
 
 def log_likelihoods(x_F: np.ndarray, n_F: np.ndarray, alpha: float) -> np.ndarray:
     """log P(count = x) under the most likely lognormal of a tail that starts at x_F[0]; (F,). `alpha`: that of the power law."""
-    low_F, high_F = np.log(x_F - 0.5), np.log(x_F + 0.5)
+    near = int(np.searchsorted(x_F, WIDE))
+    low_F, high_F, log_F = np.log(x_F[:near] - 0.5), np.log(x_F[:near] + 0.5), np.log(x_F[near:])
     share_F = n_F / n_F.sum()
     mean = float(share_F @ np.log(x_F))
     spread = max(float(np.sqrt(share_F @ (np.log(x_F) - mean) ** 2)), 0.1)
 
     def log_p(parameters: np.ndarray) -> np.ndarray:
         a, sigma = parameters[0], np.exp(parameters[1])
-        z_low, z_high = (edge / sigma + (a - 1) * sigma for edge in (low_F, high_F))
-        return _log_between(z_low, z_high) - log_ndtr(-z_low[0])
+        z_low, z_high, z = (edge / sigma + (a - 1) * sigma for edge in (low_F, high_F, log_F))
+        density = -z * z / 2 - np.log(sigma * np.sqrt(2 * np.pi)) - log_F
+        start = np.log(x_F[0] - 0.5) / sigma + (a - 1) * sigma
+        return np.concatenate([_log_between(z_low, z_high), density]) - log_ndtr(-start)
 
     def cost(parameters: np.ndarray) -> float:
         value = -float(share_F @ log_p(parameters))
         return value if np.isfinite(value) else 1e6
 
-    found = []
-    for start in ([1 - mean / spread**2, np.log(spread)], [alpha, np.log(5.0)], [alpha - 0.5, np.log(2.0)]):
-        clipped = np.clip(start, *zip(*BOUNDS, strict=True))
-        found.append(minimize(cost, clipped, method="L-BFGS-B", bounds=BOUNDS, options={"maxiter": 100}))
-    return log_p(min(found, key=lambda result: result.fun).x)
+    starts = [[1 - mean / spread**2, np.log(spread)], [alpha, np.log(5.0)], [alpha - 0.5, np.log(2.0)]]
+    return log_p(minimum(cost, starts, BOUNDS))
 
 
 def _log_between(low_F: np.ndarray, high_F: np.ndarray) -> np.ndarray:

@@ -7,8 +7,9 @@ them is a difference of two ln Γ, so the likelihood of all keys costs the lengt
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import gammaln
+
+from lsml_spark.zipf.minimum import minimum
 
 TERMS = 256
 BOUNDS = ((0.0, 12.0), (0.0, 25.0))  # of s and ln(1 + q)
@@ -36,8 +37,7 @@ def mandelbrot(frequency_F: np.ndarray, keys_F: np.ndarray) -> Mandelbrot | None
         log_F = gammaln(last_F + q + 1) - gammaln(first_F + q)
         return s * float(f_F @ log_F) / rows + log_sum(s, q, keys)
 
-    found = [minimize(cost, start, method="L-BFGS-B", bounds=BOUNDS) for start in ([1.0, 1.0], [1.5, np.log1p(keys / 10)])]
-    s, log_q = min(found, key=lambda result: result.fun).x
+    s, log_q = minimum(cost, [[1.0, 0.0], [1.0, 1.0], [1.5, np.log1p(keys / 10)]], BOUNDS)
     q = float(np.expm1(log_q))
     return Mandelbrot(round(float(s), 4), round(q, 4), float(f"{rows * np.exp(-log_sum(s, q, keys)):.6g}"))
 

@@ -1,30 +1,16 @@
-"""Zipf's law, Good–Turing and Chao: against brute force over the likelihood, known laws and sums by hand."""
+"""The power law of the counts: against brute force over the likelihood, known laws, published figures and another package."""
 
 import re
 from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special, stats
+from zipf_laws import moby_dick, power_law_counts, spectrum
 
 from lsml_spark.zipf import fit
-
-# Butterflies of Malaya (Fisher, Corbet & Williams 1943): species caught once, twice, … 24 times.
-BUTTERFLIES = [118, 74, 44, 24, 29, 22, 20, 19, 20, 15, 12, 14, 6, 12, 6, 9, 9, 6, 10, 10, 11, 5, 3, 3]
-
-
-def spectrum(counts) -> tuple[np.ndarray, np.ndarray]:
-    return np.unique(np.asarray(counts, dtype=np.int64), return_counts=True)
-
-
-def power_law_counts(alpha: float, xmin: int, keys: int, seed: int) -> np.ndarray:
-    """Counts drawn from P(x) ∝ x^-alpha, x ≥ xmin, by inverting the exact distribution function."""
-    values = np.arange(xmin, xmin + 2_000_000)
-    upper = special.zeta(alpha, values) / special.zeta(alpha, xmin)  # P(X ≥ x)
-    drawn = np.random.default_rng(seed).random(keys)
-    return values[np.searchsorted(-upper, -drawn, side="right") - 1]
 
 
 def test_alpha_is_where_the_likelihood_of_scipy_is_greatest():
@@ -32,7 +18,7 @@ def test_alpha_is_where_the_likelihood_of_scipy_is_greatest():
     cost = lambda alpha: -stats.zipf.logpmf(counts, alpha).sum()  # noqa: E731
     best = optimize.minimize_scalar(cost, bounds=(1.1, 5), method="bounded", options={"xatol": 1e-8}).x
     frequency, keys = spectrum(counts)
-    assert fit._alpha(frequency.astype(float), keys.astype(float)) == pytest.approx(best, abs=1e-4)
+    assert fit.exponent(frequency.astype(float), keys.astype(float)) == pytest.approx(best, abs=1e-4)
 
 
 @pytest.mark.parametrize("xmin", [1, 3])
@@ -84,7 +70,7 @@ def test_the_distance_is_also_measured_between_counts_that_occur():
     counts = np.repeat([1, 1000, 1001, 1003], [60, 57, 2, 1])  # at 999 the law has almost all keys, the data half of them
     alpha, ks = brute_force(counts, 1)
     frequency, keys = spectrum(counts)
-    assert fit._distance(frequency.astype(float), keys.astype(float), alpha) == pytest.approx(ks, abs=1e-6)
+    assert fit.distance(frequency.astype(float), keys.astype(float), alpha) == pytest.approx(ks, abs=1e-6)
 
 
 def test_the_fit_is_that_of_the_powerlaw_package():
@@ -92,7 +78,34 @@ def test_the_fit_is_that_of_the_powerlaw_package():
     counts = power_law_counts(2.2, 2, 3000, seed=3)
     theirs = powerlaw.Fit(counts, discrete=True, xmin=4, estimate_discrete=False, verbose=False)
     frequency, keys = spectrum(counts[counts >= 4])
-    assert fit._alpha(frequency.astype(float), keys.astype(float)) == pytest.approx(theirs.alpha, abs=1e-3)
+    assert fit.exponent(frequency.astype(float), keys.astype(float)) == pytest.approx(theirs.power_law.alpha, abs=1e-3)
+
+
+def test_the_words_of_moby_dick_follow_the_published_law():
+    frequency, keys = moby_dick()
+    assert keys.sum() == 18_855
+    law = fit.power_law(frequency, keys)
+    assert (round(law.alpha, 2), law.xmin, law.tail_keys) == (1.95, 7, 2958)  # Clauset et al., table 6.1
+
+
+@settings(deadline=None)
+@given(st.floats(1.01, 6), st.lists(st.integers(1, 10**7), min_size=1, max_size=50, unique=True))
+def test_zeta_is_that_of_scipy(alpha, values):
+    y = np.sort(np.array(values, dtype=float))
+    np.testing.assert_allclose(fit.hurwitz(alpha, y), special.zeta(alpha, y), rtol=1e-9)
+
+
+def test_a_long_spectrum_is_tried_at_few_starts_and_loses_little(monkeypatch):
+    counts = np.concatenate([power_law_counts(1.5, 40, 6000, seed=1), np.random.default_rng(1).integers(1, 60, 9000)])
+    frequency, keys = spectrum(counts)
+    assert len(frequency) > 1000
+    few = fit.power_law(frequency, keys)
+    assert len(fit.starts(len(frequency))) <= 300
+    assert fit.starts(50).tolist() == list(range(50))
+    monkeypatch.setattr(fit, "STARTS", 10**9)
+    every = fit.power_law(frequency, keys)
+    assert every.ks <= few.ks < every.ks + 0.002
+    assert few.alpha == pytest.approx(every.alpha, abs=0.05)
 
 
 def test_words_of_a_novel_follow_the_law_that_the_literature_reports(shared_data):
@@ -109,47 +122,3 @@ def test_words_of_a_novel_follow_the_law_that_the_literature_reports(shared_data
 @pytest.mark.parametrize("counts", [[], [5], [1] * 500, [1, 2] * 100, [1, 2, 3] * 10])
 def test_too_little_to_fit_gives_no_law(counts):
     assert fit.power_law(*spectrum(counts)) is None
-
-
-def test_the_unseen_of_the_butterflies():
-    frequency, species = np.arange(1, 25), np.array(BUTTERFLIES)
-    individuals = int(frequency @ species)
-    assert individuals == 3306
-    assert fit.unseen_mass(frequency, species) == pytest.approx(118 / 3306)
-    assert fit.unseen_keys(frequency, species) == pytest.approx(118 * 117 / (2 * 75))
-
-
-def test_chao_has_an_answer_where_no_key_was_seen_twice():
-    assert fit.unseen_keys(np.array([1, 5]), np.array([4, 1])) == 4 * 3 / 2
-    assert fit.unseen_keys(np.array([3]), np.array([9])) == 0
-
-
-def test_good_turing_foretells_the_share_of_new_keys():
-    random = np.random.default_rng(6)
-    weight = np.arange(1, 50_001) ** -1.1
-    draws = random.choice(50_000, 60_000, p=weight / weight.sum())
-    today, tomorrow = draws[:30_000], draws[30_000:]
-    _, counts = np.unique(today, return_counts=True)
-    new = (~np.isin(tomorrow, today)).mean()
-    assert fit.unseen_mass(*spectrum(counts)) == pytest.approx(new, abs=0.01)
-
-
-def test_nothing_seen_means_that_everything_is_unseen():
-    nothing = np.empty(0, np.int64)
-    assert fit.unseen_mass(nothing, nothing) == 1.0
-    assert fit.unseen_keys(nothing, nothing) == 0
-    assert fit.hapaxes(nothing, nothing) == 0
-
-
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=300))
-def test_coverage_is_the_share_of_rows_of_the_most_frequent_keys(counts):
-    falling = sorted(counts, reverse=True)
-    points = fit.coverage(*spectrum(counts))
-    assert points[-1] == (len(counts), 1.0)
-    assert [rank for rank, _ in points] == sorted({rank for rank, _ in points})
-    for rank, share in points:
-        assert share == pytest.approx(sum(falling[:rank]) / sum(counts), abs=1e-6)
-
-
-def test_coverage_is_thinned_to_a_hundred_points():
-    assert 50 < len(fit.coverage(np.arange(1, 5001), np.ones(5000, np.int64))) <= 100
