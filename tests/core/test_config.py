@@ -156,9 +156,11 @@ def test_the_names_of_components_are_those_that_can_be_used():
     from lsml_spark.quality.check import RowCheck, TableCheck
 
     assert config.component_names(Policy, "lsml_spark.select") == ["cap", "power", "uniform", "zipf"]
-    rows = config.component_names(RowCheck, "lsml_spark.quality")
-    assert set(rows) == {"complete", "in_range", "matches", "one_of", "sql", "unique"}
-    assert set(config.component_names(TableCheck, "lsml_spark.quality")) == {"kept", "rows"}
+    rows, tables = (config.component_names(base, "lsml_spark.quality") for base in (RowCheck, TableCheck))
+    assert {"complete", "in_range", "near_duplicate", "sql", "unique"} <= set(rows)
+    assert {"kept", "rows", "drift", "no_leakage"} <= set(tables)
+    assert not set(rows) & set(tables)
+    assert "check" not in rows + tables
 
 
 def test_overrides_set_nested_values_read_as_yaml():

@@ -221,8 +221,9 @@ def test_what_no_one_foresaw_is_called_a_bug_and_keeps_its_traceback(raw, tmp_pa
     assert "in broken" in path.read_text()
 
 
-def test_findings_are_kept_beside_the_manifest(raw, tmp_path):
+def test_what_was_found_is_in_the_manifest_and_what_was_measured_beside_it(raw, tmp_path):
     copy_days(raw, NIGHT)
     run(raw, tmp_path)
-    findings = json.loads((tmp_path / "runs" / "retail" / NIGHT / "quality" / "findings.json").read_text())
-    assert {"findings", "schema_drift"} <= set(findings)
+    folder = tmp_path / "runs" / "retail" / NIGHT / "quality"
+    assert {"verdict", "findings", "schema_drift"} <= set(json.loads((folder / "manifest.json").read_text())["metrics"])
+    assert set(json.loads((folder / "profile.json").read_text())["columns"]) >= {"StockCode", "UnitPrice"}

@@ -40,7 +40,7 @@ def test_untouched_nights_verify(finished):
     [
         "quality/clean/*.parquet",
         "quality/quarantine/*.parquet",
-        "quality/findings.json",
+        "quality/profile.json",
         "prepare/train/*.parquet",
         "zipf/profile.json",
         "select/train/*.parquet",

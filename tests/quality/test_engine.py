@@ -172,7 +172,9 @@ def test_history_is_read_once_and_old_folders_are_passed_over(check_day, raw_day
     assert seen.last.load_scores() is None
 
 
-def test_nothing_depends_on_the_partitioning(spark, check_day, tmp_path):
+@pytest.mark.parametrize(("unique", "sizes"), [([], (1 << 30, 1_200)), ([{"unique": ["s", "n"]}], (1 << 30, 30_000))])
+def test_nothing_depends_on_the_partitioning(spark, check_day, tmp_path, unique, sizes):
+    """1 partition, about 90 whose reports are merged, 4 before a shuffle."""
     random.seed(2)
     lines = [
         "n,x,s",
@@ -180,11 +182,11 @@ def test_nothing_depends_on_the_partitioning(spark, check_day, tmp_path):
     ]
     path = tmp_path / "day.csv"
     path.write_text("\n".join(lines) + "\n")
-    rules = [{"sql": "10 / n < 6", "name": "ratio", "on_bad": "quarantine"}, {"unique": ["s", "n"]}]
+    rules = [{"sql": "10 / n < 6", "name": "ratio", "on_bad": "quarantine"}, *unique]
     before = spark.conf.get("spark.sql.files.maxPartitionBytes")
     found = set()
     try:
-        for size in (1 << 30, 50_000, 9_000):
+        for size in sizes:
             spark.conf.set("spark.sql.files.maxPartitionBytes", str(size))
             day = check_day({"n": "int", "x": "double", "s": "string"}, path, rows=rules)
             identity = [(table.rows, table.rows_hash) for table in day.outcome.tables.values()]

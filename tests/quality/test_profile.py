@@ -146,10 +146,14 @@ def test_distributions_top_values_and_ranges(spark):
     }
 
 
+LARGE = ["id", "id % 5000 AS k", "cast(id % 30000 AS string) AS s", "ln(id + 1) AS x"]
+
+
 def test_a_large_day_is_exact_but_for_what_comes_from_the_sample(spark):
     rows = 60_000
-    frame = spark.range(rows).selectExpr("id", "id % 5000 AS k", "cast(id % 30000 AS string) AS s", "ln(id + 1) AS x")
+    frame = spark.range(rows).selectExpr(*LARGE)
     found = [profile_of(frame.repartition(n), sample_rows=5000)[0] for n in (1, 3, 11)]
+    found.append(profile_of(spark.range(0, rows, 1, 100).selectExpr(*LARGE), sample_rows=5000)[0])  # merged on the way to the driver
     for profile in found:
         assert (profile["rows"], profile["sampled"]) == (rows, 5000)
     sampled = {"q01", "q05", "q25", "median", "q75", "q95", "q99", "mad"}
@@ -157,7 +161,7 @@ def test_a_large_day_is_exact_but_for_what_comes_from_the_sample(spark):
         [{name: value for name, value in column["metrics"].items() if name not in sampled} for column in profile["columns"].values()]
         for profile in found
     ]
-    assert exact[0] == exact[1] == exact[2], "to the last bit"
+    assert exact[0] == exact[1] == exact[2] == exact[3], "to the last bit"
     metrics = {name: column["metrics"] for name, column in found[0]["columns"].items()}
     x = np.log(np.arange(rows) + 1)
     assert metrics["x"]["mean"] == pytest.approx(x.mean(), rel=1e-14)

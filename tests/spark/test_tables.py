@@ -242,6 +242,27 @@ def test_a_watcher_sees_every_row_of_every_route_in_the_same_pass(rows, tmp_path
     assert sum(map(int, tables.look(frame, watch))) == sum(range(ROWS))
 
 
+def added(reports):
+    return str(sum(map(int, reports))).encode()
+
+
+@pytest.mark.parametrize(("partitions", "reports"), [(3, 3), (40, 7)])
+def test_reports_of_many_partitions_are_merged_before_they_reach_the_driver(rows, tmp_path, partitions, reports):
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    plan, how = {"train": COLUMNS, "test": ["id"]}, {"route": F.col("route"), "tally": F.col("reason")}
+    watch = tables.Watch(["id"], Adder, added)
+    frame = rows.repartition(partitions)
+    written = tables.write(frame, tmp_path / "many", plan, watch=watch, **how)
+    single = tables.write(rows.coalesce(1), tmp_path / "one", plan, watch=watch, **how)
+    assert 1 <= len(written.seen) <= reports
+    assert sum(map(int, written.seen)) == sum(map(int, single.seen)) == sum(range(ROWS))
+    assert written.tally == single.tally
+    for name, table in written.tables.items():
+        assert (table.rows, table.rows_hash, len(table.files)) == (single.tables[name].rows, single.tables[name].rows_hash, partitions)
+        assert len(stored(tmp_path / "many", table)) == table.rows
+    assert sum(map(int, tables.look(frame, watch))) == sum(range(ROWS))
+
+
 def test_leftovers_of_other_attempts_are_swept(rows, tmp_path):
     (tmp_path / "t").mkdir()
     for name in (".part-00000-of-a-killed-task", "part-00009-0123456789abcdef.parquet"):
