@@ -1,4 +1,4 @@
-"""Claim: the full profile of a table costs at most four plain scans, and twenty checks a tenth of Great Expectations' time.
+"""Goals: the full profile of a table in at most four plain scans; twenty checks in a tenth of Great Expectations' time.
 
     python benchmarks/quality_profile.py [--rows 5000000 --columns 20] [--rounds 3] [--peers /path/to/python …] [--rules]
 

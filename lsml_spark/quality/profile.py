@@ -88,15 +88,32 @@ class Profiler:
 
     def seen(self) -> Seen:
         self._measure()
-        stream = io.BytesIO()
-        sample = self.sample.table()
-        if sample is not None:
-            with pa.ipc.new_stream(stream, sample.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-                writer.write_table(sample)
-        return Seen(self.rows, self.figures, stream.getvalue())
+        return Seen(self.rows, self.figures, _stream(self.sample.table()))
 
     def finish(self) -> bytes:
         return pickle.dumps(self.seen())
+
+
+def _stream(sample: pa.Table | None) -> bytes:
+    stream = io.BytesIO()
+    if sample is not None:
+        with pa.ipc.new_stream(stream, sample.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+            writer.write_table(sample)
+    return stream.getvalue()
+
+
+def _sampled(parts: Sequence[Seen], sample_rows: int) -> pa.Table | None:
+    sample = Sample(sample_rows)
+    for part in parts:
+        if part.sample:
+            sample.add(pa.ipc.open_stream(part.sample).read_all())
+    return sample.table()
+
+
+def together(parts: Sequence[Seen], sample_rows: int) -> Seen:
+    """What one profiler would have seen of the rows of all."""
+    figures = merged([part.figures for part in parts])
+    return Seen(sum(part.rows for part in parts), figures, _stream(_sampled(parts, sample_rows)))
 
 
 def combined(parts: Sequence[Seen], types: Mapping[str, str], sample_rows: int, schema: pa.Schema) -> tuple[dict[str, Any], pa.Table]:
@@ -106,11 +123,7 @@ def combined(parts: Sequence[Seen], types: Mapping[str, str], sample_rows: int, 
     """
     rows = sum(part.rows for part in parts)
     figures = merged([part.figures for part in parts]) or {name: Figures() for name in types}
-    sample = Sample(sample_rows)
-    for part in parts:
-        if part.sample:
-            sample.add(pa.ipc.open_stream(part.sample).read_all())
-    drawn = sample.table()
+    drawn = _sampled(parts, sample_rows)
     drawn = schema.empty_table() if drawn is None else drawn
     drawn = drawn.sort_by([(name, "ascending") for name in ("_file", "_line", KEY) if name in drawn.column_names])
     columns = {}
@@ -159,8 +172,12 @@ def profile_of(frame: DataFrame, columns: Sequence[str] | None = None, sample_ro
     """
     types = types_of(frame, columns or frame.columns)
     keyed = frame.selectExpr(*map(quoted, types), *hash_columns(types), f"xxhash64(0, monotonically_increasing_id()) AS {KEY}")
-    watch = Watch(keyed.columns, partial(Profiler, types, sample_rows))
+    watch = Watch(keyed.columns, partial(Profiler, types, sample_rows), partial(_merge, sample_rows))
     with compiled_apart(frame.sparkSession):  # raw records hold attempts
         parts = [pickle.loads(part) for part in look(keyed, watch)]  # our own workers wrote it
     kept = Profiler(types, 0).kept
     return combined(parts, types, sample_rows, empty_sample(keyed, kept))
+
+
+def _merge(sample_rows: int, parts: Sequence[bytes]) -> bytes:
+    return pickle.dumps(together([pickle.loads(part) for part in parts], sample_rows))

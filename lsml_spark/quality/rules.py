@@ -24,6 +24,7 @@ KEPT, BROKEN, RAISED, PASSED_BY = range(4)
 PER_LONG = 31
 RAISES = ": raises an error"
 EXAMPLES = 3
+WIDEST = 30  # columns of an example
 
 
 @dataclass(frozen=True)
@@ -122,12 +123,26 @@ class Counts:
             self.examples[place] = sorted(self.examples.get(place, []) + found, key=lambda pair: pair[0])[:EXAMPLES]
 
 
-class Counter:
-    """Counts the states of the rules in one partition."""
+def merged(parts: Sequence[Counts], rules: int) -> Counts:
+    """The counts of all partitions together."""
+    total = Counts(np.zeros((rules, 4), np.int64))
+    for part in parts:
+        total.merge(part)
+    return total
 
-    def __init__(self, rules: int, key: str, shown: Sequence[str]):
-        self.rules, self.key, self.shown = rules, key, list(shown)
-        self.counts = Counts(np.zeros((rules, 4), np.int64))
+
+class Counter:
+    """Counts the states of the rules in one partition.
+
+    Args:
+        columns: each rule's column ("" for rules of whole rows); an example shows it first.
+        key: the column whose smallest values say which rows are the examples.
+        shown: columns that an example may show, beside their `_raw_…`, the most telling first.
+    """
+
+    def __init__(self, columns: Sequence[str], key: str, shown: Sequence[str]):
+        self.columns, self.rules, self.key, self.shown = columns, len(columns), key, list(shown)
+        self.counts = Counts(np.zeros((self.rules, 4), np.int64))
 
     def add(self, batch: pa.RecordBatch) -> None:
         if not batch.num_rows:
@@ -152,6 +167,19 @@ class Counter:
         best = np.argsort(keys, kind="stable")[:EXAMPLES]
         new = [(int(keys[i]), int(places[i])) for i in best if len(known) < EXAMPLES or keys[i] < known[-1][0]]
         if new:
-            rows = batch.select(self.shown).take(pa.array([place for _, place in new])).to_pylist()
-            found = known + [(key, row) for (key, _), row in zip(new, rows, strict=True)]
+            found = known + [(key, self._row(batch, place, self.columns[rule])) for key, place in new]
             self.counts.examples[rule, state] = sorted(found, key=lambda pair: pair[0])[:EXAMPLES]
+
+    def _row(self, batch: pa.RecordBatch, place: int, first: str) -> dict[str, Any]:
+        """As much of a row as a finding shows: of five hundred columns, the first thirty that hold anything."""
+        row: dict[str, Any] = {}
+        present = set(batch.schema.names)
+        for name in sorted(self.shown, key=lambda name: name != first):
+            for found in (f"_raw_{name}", name):
+                value = batch.column(found)[place].as_py() if found in present else None
+                if value is not None:
+                    row[name] = value
+                    break
+            if len(row) == WIDEST:
+                break
+        return row

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -23,9 +22,9 @@ from lsml_spark.core.seeds import derive
 from lsml_spark.core.work import Work
 from lsml_spark.quality.check import RowCheck
 from lsml_spark.quality.measure import kind_of
-from lsml_spark.quality.profile import SAMPLE_ROWS, Profiler, combined, empty_sample, hash_columns, hash_names, types_of
+from lsml_spark.quality.profile import SAMPLE_ROWS, Profiler, combined, empty_sample, hash_columns, hash_names, together, types_of
 from lsml_spark.quality.raw import CORRUPT
-from lsml_spark.quality.rules import BROKEN, KEPT, Counter, Counts, Rule, names_of_masks, of_check, reasons, with_states
+from lsml_spark.quality.rules import BROKEN, KEPT, Counter, Counts, Rule, merged, names_of_masks, of_check, reasons, with_states
 from lsml_spark.quality.sampled import KEY
 from lsml_spark.quality.typed import not_of_type, typed_column
 from lsml_spark.spark import tables
@@ -165,9 +164,9 @@ def _naming(check: RowCheck) -> Iterator[None]:
 class _Watcher:
     """Measures and samples the rows that could be read, and counts the rules over all."""
 
-    def __init__(self, types: Mapping[str, str], rules: int, shown: Sequence[str]):
+    def __init__(self, types: Mapping[str, str], columns: Sequence[str], shown: Sequence[str]):
         self.profiler = Profiler(types, SAMPLE_ROWS, beside=PLACE)
-        self.counter = Counter(rules, KEY, shown)
+        self.counter = Counter(columns, KEY, shown)
 
     def add(self, batch: pa.RecordBatch) -> None:
         self.counter.add(batch)
@@ -176,6 +175,12 @@ class _Watcher:
 
     def finish(self) -> bytes:
         return pickle.dumps((self.profiler.seen(), self.counter.counts))
+
+
+def _merge(rules: int, parts: Sequence[bytes]) -> bytes:
+    """What one watcher would have seen of the rows of all."""
+    profiled, counted = zip(*[pickle.loads(part) for part in parts], strict=True)  # our own workers wrote it
+    return pickle.dumps((together(profiled, SAMPLE_ROWS), merged(counted, rules)))
 
 
 def _write(work: Work, contract: Mapping[str, str], rows: DataFrame, rules: Sequence[Rule], needed: Sequence[str]) -> Split:
@@ -192,18 +197,17 @@ def _write(work: Work, contract: Mapping[str, str], rows: DataFrame, rules: Sequ
         "quarantine": [*[f"_raw_{name}" for name in contract], CORRUPT, "date", *PLACE, "reason", "reasons"],
     }
     shown = [*PLACE, *[name for name, type_ in types.items() if kind_of(type_) != "binary"]]
-    shown += [f"_raw_{name}" for name in shown if name in contract]
-    watched = [*contract, *shown, CORRUPT, KEY, *names_of_masks(rules), *hash_names(types)]
-    watch = Watch(list(dict.fromkeys(watched)), partial(_Watcher, types, len(rules), shown))
+    as_found = [f"_raw_{name}" for name in shown if name in contract]
+    watched = [*contract, *shown, *as_found, CORRUPT, KEY, *names_of_masks(rules), *hash_names(types)]
+    start = partial(_Watcher, types, [rule.column for rule in rules], shown)
+    watch = Watch(list(dict.fromkeys(watched)), start, partial(_merge, len(rules)))
     lacks = F.coalesce(*[F.when(is_missing(name), f"{DROPPED}{name}: missing") for name in needed], F.lit(None).cast("string"))
     tally = F.coalesce("reason", lacks)
     route = F.when(tally.isNull(), "clean").when(F.col("reason").isNotNull(), "quarantine").otherwise("dropped")
     written = tables.write(judged, work.folder, columns_in, route=route, tally=tally, watch=watch)
 
     seen = [pickle.loads(part) for part in written.seen]  # our own workers wrote it
-    counts = Counts(np.zeros((len(rules), 4), np.int64))
-    for _, counted in seen:
-        counts.merge(counted)
+    counts = merged([counted for _, counted in seen], len(rules))
     kept = Profiler(types, 0, beside=PLACE).kept
     profile, sample = combined([profiled for profiled, _ in seen], types, SAMPLE_ROWS, empty_sample(judged, kept))
     return Split(written, rules, counts, profile, sample)

@@ -3,7 +3,7 @@
 What is read, beyond the manifest fields of docs/architecture.md (each may be missing and is then left out):
 
 - `manifest.metrics` of any stage: `failed` (a sentence: the night stopped here).
-- `manifest.metrics` of quality (else its findings.json): `verdict` ok | warn | failed, `findings` [{check, column,
+- `manifest.metrics` of quality (of a former version, its findings.json): `verdict` ok | warn | failed, `findings` [{check, column,
   severity: warn | quarantine | fail, rows, share, message, ok}], `schema_drift` [sentence].
 - `manifest.run` of any stage: `versions` {library: version}. Times and hosts are left out: equal nights, equal pages.
 - `manifest.ledger` of every stage; `manifest.tables["test"].rows` of prepare, features and shard (the held-out day).

@@ -6,6 +6,7 @@ manifest is written, so no rename of folders is needed and no row can be lost or
 """
 
 import json
+import math
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +25,8 @@ from lsml_spark.core.manifest import File, Table, describe
 from lsml_spark.core.work import Source
 
 ROUTE, TALLY, HASH = "__route", "__tally", "__hash"
-RESULT = "table string, file string, rows long, hash string, tally string, seen binary"
+RESULT = "part int, table string, file string, rows long, hash string, tally string, seen binary"
+MANY = 32  # partitions whose watchers report to the driver themselves; more report through √partitions mergers
 
 
 class Watcher(Protocol):
@@ -38,10 +40,14 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class Watch:
-    """`start` makes a watcher per partition; it is shown these columns of the frame, written or not."""
+    """`start` makes a watcher per partition; it is shown these columns of the frame, written or not.
+
+    `merge` combines what several have seen into one such report, so that a thousand samples need not meet on the driver.
+    """
 
     columns: Sequence[str]
     start: Callable[[], Watcher]
+    merge: Callable[[Sequence[bytes]], bytes] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,8 @@ def write(
 
     plan = {name: list(columns) for name, columns in tables.items()}
     numbered = routed.toDF(*map(str, range(len(routed.columns))))  # mapInArrow cannot resolve a name with a dot in it
-    results = numbered.mapInArrow(_writer(str(folder), routed.columns, plan, rows_per_group, layout, watch), RESULT).collect()
+    writer = _writer(str(folder), routed.columns, plan, rows_per_group, layout, watch)
+    results = _few_reports(numbered.mapInArrow(writer, RESULT), watch).collect()
 
     tallies: dict[str, int] = {}
     for row in results:
@@ -140,9 +147,59 @@ def look(frame: DataFrame, watch: Watch) -> list[bytes]:
         watcher = watch.start()
         for batch in batches:
             watcher.add(batch.rename_columns(names))
-        yield pa.RecordBatch.from_arrays([pa.array([watcher.finish()], pa.binary())], names=["seen"])
+        columns = [pa.array([_part()], pa.int32()), pa.array([watcher.finish()], pa.binary())]
+        yield pa.RecordBatch.from_arrays(columns, names=["part", "seen"])
 
-    return [bytes(row.seen) for row in numbered.mapInArrow(look_at_partition, "seen binary").collect()]
+    reports = _few_reports(numbered.mapInArrow(look_at_partition, "part int, seen binary"), watch).collect()
+    return [bytes(row.seen) for row in reports if row.seen is not None]
+
+
+def _few_reports(results: DataFrame, watch: Watch | None) -> DataFrame:
+    """The same rows; where they come from many partitions, `seen` is merged and the other columns go through as they are.
+
+    All rows of a partition go to the merger that its number says: if Spark must run a task again whose rows some mergers
+    have read already, and it names other files this time, no merger has one row of each attempt.
+    """
+    if watch is None or watch.merge is None:
+        return results
+    partitions = _partitions(results)
+    if partitions <= MANY:
+        return results
+    return results.repartition(math.isqrt(partitions - 1) + 1, "part").mapInArrow(_merger(watch.merge), results.schema)
+
+
+def _partitions(frame: DataFrame) -> int:
+    """How many partitions a frame has, without running anything.
+
+    A plan that Spark adapts as it runs says how its last shuffle is cut, or it has none but broadcasts: then the files count.
+    """
+    plan = frame._jdf.queryExecution().executedPlan()
+    if plan.nodeName() != "AdaptiveSparkPlan":
+        return int(plan.execute().getNumPartitions())
+    leaves = plan.initialPlan().collectLeaves()
+    shuffled = plan.initialPlan().outputPartitioning().numPartitions()
+    return int(shuffled or sum(leaves.apply(i).execute().getNumPartitions() for i in range(leaves.length())))
+
+
+def _merger(merge: Callable[[Sequence[bytes]], bytes]) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def merge_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        found = list(batches)
+        seen = [report for batch in found for report in batch.column("seen").drop_null().to_pylist()]
+        if not seen:
+            return
+        rows = pa.Table.from_batches(found)
+        merged = pa.array([merge(seen), *[None] * (rows.num_rows - 1)], pa.binary())
+        yield from rows.set_column(rows.schema.get_field_index("seen"), "seen", merged).combine_chunks().to_batches()
+
+    return merge_partition
+
+
+def _part() -> int:
+    """The partition that this task works on."""
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    return context.partitionId() if context else 0
 
 
 def _row_hash(frame: DataFrame, columns: Sequence[str]) -> str:
@@ -162,10 +219,7 @@ def _writer(
     watch: Watch | None = None,
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def write_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from pyspark import TaskContext
-
-        context = TaskContext.get()
-        part = context.partitionId() if context else 0
+        part = _part()
         outputs = {name: _Output(Path(folder, name), part, columns, rows_per_group, layout) for name, columns in plan.items()}
         tally: dict[str, int] = {}
         watcher = watch.start() if watch else None
@@ -184,12 +238,12 @@ def _writer(
         finally:
             for output in outputs.values():
                 output.discard()
-        rows = [[name, file, count, hash_, "{}", None] for name, file, count, hash_ in finished]
-        rows.append(["", "", 0, "0", json.dumps(tally), watcher.finish() if watcher else None])
-        types = [pa.string(), pa.string(), pa.int64(), pa.string(), pa.string(), pa.binary()]
+        rows = [[part, name, file, count, hash_, "{}", None] for name, file, count, hash_ in finished]
+        rows.append([part, "", "", 0, "0", json.dumps(tally), watcher.finish() if watcher else None])
+        types = [pa.int32(), pa.string(), pa.string(), pa.int64(), pa.string(), pa.string(), pa.binary()]
         yield pa.RecordBatch.from_arrays(
             [pa.array(column, type_) for column, type_ in zip(zip(*rows, strict=True), types, strict=True)],
-            names=["table", "file", "rows", "hash", "tally", "seen"],
+            names=["part", "table", "file", "rows", "hash", "tally", "seen"],
         )
 
     return write_partition
