@@ -39,7 +39,8 @@ class Config(Strict):
 def run(work: Work, config: Config) -> Outcome:
     """Inputs `shard` and `prepare` (test, train), `zipf`, `train`, and `champion` where there is one.
 
-    Writes `metrics.json` and the table `scores`: per test row and system the label's rank and log probability.
+    Writes `metrics.json` and the table `scores`: per test row and system the label's rank and log probability, and what the
+    system takes for the most probable label.
     """
     test = _read(work.inputs["prepare"], "test").sort_by("sample_id")
     _refuse_other_rows(test, work.inputs["shard"])
@@ -57,9 +58,9 @@ def run(work: Work, config: Config) -> Outcome:
     report: dict[str, Any] = {"champion": None}
     scores = []
     for name, system in _systems(work, config).items():
-        rank_N, log_prob_N = score(system, test, config, unseen)
+        rank_N, log_prob_N, first = score(system, test, config, unseen)
         report[name] = metrics.by_band(rank_N, log_prob_N, label_N, train_count_N, config.k)
-        scores.append(_scores(test, name, rank_N, log_prob_N, train_count_N))
+        scores.append(_scores(test, name, rank_N, log_prob_N, train_count_N, first))
     table = table_of(work.folder, "scores", pa.concat_tables(scores))
     values = {"k": config.k, "rows": test.num_rows, "systems": report, "bands": list(metrics.BANDS), "unseen": unseen}
     file = write_json(work.folder, "metrics.json", values)
@@ -68,9 +69,10 @@ def run(work: Work, config: Config) -> Outcome:
     return Outcome(Ledger(rows_in, test.num_rows), {"scores": table}, [file], {"rows": test.num_rows, "k": config.k, "systems": overall})
 
 
-def score(system: System, test: pa.Table, config: Config, unseen: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
-    """(rank (N,) int32, log probability (N,) float64) of every row's label."""
+def score(system: System, test: pa.Table, config: Config, unseen: dict[str, float]) -> tuple[np.ndarray, np.ndarray, pa.Table]:
+    """(rank (N,) int32, log probability (N,) float64) of every row's label, and `predicted`, `probability`: the first choice."""
     ranks, log_probs = [np.empty(0, np.int32)], [np.empty(0)]
+    firsts, certain = [np.empty(0, np.int64)], [np.empty(0)]
     for rows in test.combine_chunks().to_batches(max_chunksize=config.batch):
         log_prob_BV = system.log_probs(rows)
         label_B = system.columns_of(rows["label"])
@@ -79,7 +81,11 @@ def score(system: System, test: pa.Table, config: Config, unseen: dict[str, floa
         log_probs.append(metrics.with_unseen(own_B, known_B, unseen["mass"], unseen["keys"]))
         basket = Lists.of(system, rows[config.context]) if config.context else Lists(*[np.empty(0, np.int64)] * 3)
         ranks.append(metrics.ranks(log_prob_BV, label_B, (basket.row_T, basket.column_T)))
-    return np.concatenate(ranks), np.concatenate(log_probs)
+        firsts.append(log_prob_BV.argmax(axis=1))
+        certain.append(np.exp(log_prob_BV.max(axis=1)))
+    names = pa.array(system.labels, pa.string()).take(pa.array(np.concatenate(firsts)))
+    first = pa.table({"predicted": names, "probability": np.concatenate(certain)})
+    return np.concatenate(ranks), np.concatenate(log_probs), first
 
 
 def _systems(work: Work, config: Config) -> dict[str, System]:
@@ -95,9 +101,10 @@ def _systems(work: Work, config: Config) -> dict[str, System]:
     return systems | {baseline.use: baseline.fit(train, config.context) for baseline in config.baselines}
 
 
-def _scores(test: pa.Table, name: str, rank_N: np.ndarray, log_prob_N: np.ndarray, train_count_N: np.ndarray) -> pa.Table:
+def _scores(test: pa.Table, name: str, rank_N: np.ndarray, log_prob_N: np.ndarray, train_count_N: np.ndarray, first: pa.Table) -> pa.Table:
     columns = {column: test[column] for column in ("sample_id", "key", "label")} | {"system": pa.array([name] * test.num_rows, pa.string())}
-    return pa.table(columns | {"rank": rank_N, "log_prob": log_prob_N, "train_rows": train_count_N})
+    figures = {"rank": rank_N, "log_prob": log_prob_N, "train_rows": train_count_N}
+    return pa.table(columns | figures | {column: first[column] for column in first.column_names})
 
 
 def _read(source: Source, table: str, columns: list[str] | None = None) -> pa.Table:

@@ -76,6 +76,12 @@ def test_all_systems_are_scored_on_all_rows_and_the_figures_follow_from_the_scor
         assert sum(band["rows"] for band in figures["bands"].values()) == 120
         assert figures["bands"]["0"]["rows"] == (rows.train_rows == 0).sum() > 0
         assert figures["bands"]["0"]["recall"] == 0.0
+        known = rows[rows.train_rows > 0]
+        own = np.exp(known.log_prob) / (1 - 0.02)  # among the labels that the system knows
+        first = known.predicted == known.label
+        if name != "champion":  # which knows other labels than those counted
+            assert np.allclose(own[first], known.probability[first])
+            assert (own[~first] <= known.probability[~first] + 1e-12).all()
 
 
 def test_a_model_of_another_vocabulary_is_scored_by_raw_keys(tmp_path, inputs):

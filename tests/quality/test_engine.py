@@ -172,7 +172,9 @@ def test_history_is_read_once_and_old_folders_are_passed_over(check_day, raw_day
     assert seen.last.load_scores() is None
 
 
-@pytest.mark.parametrize(("unique", "sizes"), [([], (1 << 30, 2_800)), pytest.param([{"unique": ["s", "n"]}], (1 << 30, 30_000), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("unique", "sizes"), [([], (1 << 30, 2_800)), pytest.param([{"unique": ["s", "n"]}], (1 << 30, 30_000), marks=pytest.mark.slow)]
+)
 def test_nothing_depends_on_the_partitioning(spark, check_day, tmp_path, unique, sizes):
     """1 partition, about 40 whose reports are merged, 4 before a shuffle."""
     random.seed(2)

@@ -1,6 +1,7 @@
 """The quality stage as a whole: every row accounted for, on a real day and against pandas; configs that are refused."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -146,3 +147,15 @@ def test_a_users_own_check_is_one_file(check_day, raw_day, tmp_path, monkeypatch
     monkeypatch.syspath_prepend(str(tmp_path))
     day = check_day({"n": "int"}, raw_day(["n", "3", "4", "6"]), columns={"n": [{"shop_checks.Even": {"by": 3}, "on_bad": "quarantine"}]})
     assert day.ledger.quarantined == {"n: not a multiple of 3": 1}
+
+
+def test_the_section_of_the_readers_guide_is_one_that_the_stage_takes():
+    import re
+
+    import yaml
+
+    guide = (Path(__file__).parents[2] / "docs" / "quality.md").read_text()
+    section = yaml.safe_load(re.search(r"```yaml\n(.*?)```", guide, re.DOTALL).group(1))["quality"]
+    config = validate(Config, section, "docs/quality.md")
+    assert [check.check for check in config.row_checks()] == ["in_range", "outlier", "complete", "matches", "unique", "sql"]
+    assert [check.check for check in config.table] == ["rows", "drift"]
