@@ -31,10 +31,10 @@ class Rows(TableCheck):
     shorthand: ClassVar[str] = "at_least"
 
     def describe(self) -> str:
-        said = [f"fewer than {self.at_least}"] if self.within is None or self.at_least > 1 else []
-        said += [f"more than {self.no_more_than}"] if self.no_more_than is not None else []
-        said += [f"not within {self.within:.0%} of {self._usual_is()}"] if self.within is not None else []
-        return f"{' or '.join(said)} rows"
+        said = [f"fewer than {self.at_least} rows"] if self.within is None or self.at_least > 1 else []
+        said += [f"more than {self.no_more_than} rows"] if self.no_more_than is not None else []
+        said += [f"rows not within {self.within:.0%} of {self._usual_is()}"] if self.within is not None else []
+        return " or ".join(said)
 
     def judge(self, day: Day) -> Judged:
         if day.rows < self.at_least:
