@@ -19,6 +19,7 @@ from lsml_spark.select.policy import Policy, Spectrum, effective_sample_size
 from lsml_spark.spark import tables
 from lsml_spark.spark.session import session
 
+LEAST_ESS = 0.3  # of the rows kept
 NOT_COUNTED = "key not in the sample"  # as zipf's ledger says it
 
 
@@ -45,6 +46,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     rates = config.policy.keep_rates(spectrum, budget)
     if rates.shape != spectrum.frequency.shape or not ((rates >= 0) & (rates <= 1)).all():
         raise ConfigError(f"select.policy: '{config.policy.use}' gives keep rates that are not one number in [0, 1] per frequency")
+    if config.weights:
+        _refuse_large_weights(config, rates, spectrum)
 
     draw = _uniform("sample_id", seeds.derive(work.seed, "select", work.date))
     kept = _with_rates(train, counts, spectrum, rates).where(draw < F.col("keep_rate"))
@@ -70,6 +73,20 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     file = write_json(work.folder, "selection.json", selection | {"by_frequency": by_frequency})
     ledger = Ledger(rows, table.rows, dropped={f"not selected by {config.policy.use}": rows - table.rows})
     return Outcome(ledger, written.tables, [file], selection)
+
+
+def _refuse_large_weights(config: Config, rates: np.ndarray, spectrum: Spectrum) -> None:
+    """With a few huge weights the loss of an epoch hangs on a few rows: most of the budget would be spent for nothing."""
+    kept = rates * spectrum.rows
+    drawn = rates > 0
+    if not drawn.any():
+        return
+    share = effective_sample_size(1 / rates[drawn], kept[drawn]) / kept.sum()
+    if share < LEAST_ESS:
+        raise ConfigError(
+            f"select: the weights of '{config.policy.use}' at this budget leave an effective sample size of {share:.2f} of the rows kept, "
+            f"below {LEAST_ESS}; say weights: false, take the policy mixed, or a larger budget"
+        )
 
 
 def _spectrum(counts: DataFrame) -> Spectrum:

@@ -9,6 +9,7 @@ from scipy import optimize
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.select.cap import Cap
+from lsml_spark.select.mixed import Mixed
 from lsml_spark.select.policy import Spectrum, effective_sample_size, water_level
 from lsml_spark.select.power import Power
 from lsml_spark.select.run import Config
@@ -23,6 +24,7 @@ policies = st.one_of(
     st.just(Cap()),
     st.builds(Power, exponent=st.floats(0, 1)),
     st.builds(Zipf, beta=st.floats(0.01, 10), objective=st.sampled_from(["average", "breadth"])),
+    st.builds(Mixed, beta=st.floats(0.01, 10), objective=st.sampled_from(["average", "breadth"]), share=st.floats(0, 1)),
 )
 shares = st.floats(1e-6, 1.5)
 
@@ -104,6 +106,12 @@ def test_power_is_zipf_under_another_name(spectrum, share, beta):
     budget = share * spectrum.rows.sum()
     power = Power(exponent=beta / (1 + beta)).keep_rates(spectrum, budget)  # word2vec's ½ is β = 1
     assert power == pytest.approx(Zipf(beta=beta).keep_rates(spectrum, budget), rel=1e-9)
+
+
+@given(spectrum=spectra, share=st.floats(1e-6, 1), zipf_share=st.floats(0, 1), beta=st.floats(0.01, 10))
+def test_mixed_leaves_every_row_a_chance_so_that_no_weight_is_large(spectrum, share, zipf_share, beta):
+    rates = Mixed(beta=beta, share=zipf_share).keep_rates(spectrum, share * spectrum.rows.sum())
+    assert (rates >= (1 - zipf_share) * share * (1 - 1e-9)).all()
 
 
 def test_a_cap_keeps_the_same_number_of_rows_of_every_frequent_key():

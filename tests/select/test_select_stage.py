@@ -93,7 +93,7 @@ def test_selections_of_growing_budgets_nest_and_seeds_differ(selected):
 
 
 def test_a_budget_can_be_a_number_of_rows(selected):
-    share, rows = selected("cap", 0.25), selected("cap", ROWS // 4)
+    share, rows = selected("zipf", 0.25), selected("zipf", ROWS // 4)
     assert share[2].manifest.tables == rows[2].manifest.tables
     assert share[1]["budget"] == rows[1]["budget"] == ROWS / 4
 
@@ -189,3 +189,14 @@ def test_a_policy_of_the_users_own_may_drop_keys_altogether(selected, samples):
 def test_keep_rates_that_are_none_are_refused(selected):
     with pytest.raises(ConfigError, match="RareOnly' gives keep rates"):
         selected({"use": f"{__name__}.RareOnly", "rate": 1.5}, 0.5)
+
+
+def test_weights_that_leave_little_of_the_sample_are_refused(spark, night):
+    rows = [(f"{key}-{i}", key) for key, count in [("head", 8000), *[(f"tail{n}", 1) for n in range(400)]] for i in range(count)]
+    samples = spark.createDataFrame(rows, "sample_id string, key string")
+    counts = samples.groupBy("key").count()
+    inputs = {"prepare": night.source("prepare", train=samples), "zipf": night.source("zipf", counts=counts)}
+    with pytest.raises(ConfigError, match="effective sample size of 0.05"):
+        select.run(night.work("select", inputs), select.Config(policy="cap", budget=0.05), spark)
+    for config in (select.Config(policy="cap", budget=0.05, weights=False), select.Config(policy="mixed", budget=0.05)):
+        assert 340 < select.run(night.work("select", inputs), config, spark).ledger.rows_out < 500
