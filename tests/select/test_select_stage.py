@@ -196,7 +196,7 @@ def test_weights_that_leave_little_of_the_sample_are_refused(spark, night):
     samples = spark.createDataFrame(rows, "sample_id string, key string")
     counts = samples.groupBy("key").count()
     inputs = {"prepare": night.source("prepare", train=samples), "zipf": night.source("zipf", counts=counts)}
-    with pytest.raises(ConfigError, match="effective sample size of 0.05"):
+    with pytest.raises(ConfigError, match=r"effective sample size of 0\.05"):
         select.run(night.work("select", inputs), select.Config(policy="cap", budget=0.05), spark)
     for config in (select.Config(policy="cap", budget=0.05, weights=False), select.Config(policy="mixed", budget=0.05)):
         assert 340 < select.run(night.work("select", inputs), config, spark).ledger.rows_out < 500
