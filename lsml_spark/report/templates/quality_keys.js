@@ -126,22 +126,7 @@
         ])
       ),
       make("div", { class: "scroll narrow" }, table),
-      found.checks.length
-        ? make(
-            "ul",
-            { class: "checks-of" },
-            found.checks.map(function (place) {
-              var check = lsml.quality.checks[place];
-              return make("li", null, [
-                lsml.chip(check),
-                " ",
-                make("b", null, foreign(check.check)),
-                " ",
-                make("span", { class: "quiet" }, foreign(check.message))
-              ]);
-            })
-          )
-        : null
+      found.checks.length ? lsml.checksAt(found.checks) : null
     ]);
   };
 })();

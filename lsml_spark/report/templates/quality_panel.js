@@ -193,13 +193,13 @@
     return lsml.isNumber(check.value) ? lsml.figure(figure[which], "") : lsml.percent(figure[which]);
   };
 
-  function checksOf(column) {
-    if (!column.checks) return make("p", { class: "calm" }, "No check looks at this column alone.");
+  // Checks by their places in the document, with their verdicts.
+  lsml.checksAt = function (places) {
     return make(
       "ul",
       { class: "checks-of" },
-      column.checks.map(function (index) {
-        var check = lsml.quality.checks[index];
+      places.map(function (place) {
+        var check = lsml.quality.checks[place];
         return make("li", null, [
           lsml.chip(check),
           " ",
@@ -209,6 +209,10 @@
         ]);
       })
     );
+  };
+
+  function checksOf(column) {
+    return column.checks ? lsml.checksAt(column.checks) : make("p", { class: "calm" }, "No check looks at this column alone.");
   }
 
   var DRIFT = { js: "Jensen–Shannon", ks: "Kolmogorov–Smirnov", psi: "population stability", linf: "largest share moved" };
