@@ -35,7 +35,11 @@ def finish_and_compare(root, undisturbed):
     assert lsml("verify", root=root).exit_code == 0
 
 
-@pytest.mark.parametrize(("said", "group"), [("prepare  done", True), ("shard    done", False)], ids=["group", "driver alone"])
+@pytest.mark.parametrize(
+    ("said", "group"),
+    [("prepare  done", True), pytest.param("shard    done", False, marks=pytest.mark.slow)],
+    ids=["group", "driver alone"],
+)
 def test_killed_after_a_stage(nights, finished, said, group):
     for stage in STAGES[1:]:
         shutil.rmtree(nights / "retail" / "2011-01-14" / stage)

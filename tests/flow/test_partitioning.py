@@ -55,6 +55,7 @@ def submit(root, stage, *spark_options, config=RETAIL):
     return done
 
 
+@pytest.mark.slow
 def test_spark_submit_of_a_job_gives_the_same_as_lsml_run(finished, tmp_path):
     submit(tmp_path, "quality", "--master", "local[1]")
     assert identities(tmp_path, NIGHT) == identities(finished, NIGHT, ("quality",))
