@@ -6,6 +6,7 @@ run; a mode's tie goes to the least value.
 """
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -43,29 +44,28 @@ class Imputer:
                 self._groups[name] = train.groupBy(*keys).agg(_statistic(name, policy).alias("__value"))
 
     def fill(self, rows: DataFrame) -> DataFrame:
-        """`rows` with every imputed column filled in, and a boolean `<column>_missing` where the policy asks for it."""
+        """`rows` with every imputed column filled in, and a boolean `<column>_missing` where the policy asks for it.
+
+        Groups are those of the values as they were found, whether or not the grouping column is filled in too.
+        """
+        groups = dict.fromkeys(by for policy in self.policies.values() for by in policy.by)
+        was = {by: f"__was_{i}" for i, by in enumerate(groups)}
+        rows = rows.withColumns({copy: F.col(quoted(by)) for by, copy in was.items()})
         for name, policy in self.policies.items():
             value: Column = F.lit(self.values[name])
             if name in self._groups:
                 # NULL keys are a group of their own. The statistics are few beside the rows: Spark broadcasts them.
-                same = [F.col(quoted(by)).eqNullSafe(F.col(f"__by_{i}")) for i, by in enumerate(policy.by)]
-                rows = rows.join(F.broadcast(self._groups[name]), on=_all(same), how="left")
+                same = [F.col(was[by]).eqNullSafe(F.col(f"__by_{i}")) for i, by in enumerate(policy.by)]
+                rows = rows.join(F.broadcast(self._groups[name]), on=reduce(Column.__and__, same), how="left")
                 value = F.coalesce("__value", value)
             type_ = rows.schema[name].dataType
             columns = {name: F.when(is_missing(name), value.cast(type_)).otherwise(F.col(quoted(name)))}
             if policy.indicator:
                 columns[f"{name}_missing"] = is_missing(name)
             rows = rows.withColumns(columns).drop("__value", *[f"__by_{i}" for i in range(len(policy.by))])
-        return rows
+        return rows.drop(*was.values())
 
 
 def _statistic(name: str, policy: Missing) -> Column:
     there = F.when(~is_missing(name), F.col(quoted(name)))
     return F.percentile_approx(there, 0.5, ACCURACY) if policy.impute == "median" else F.mode(there, deterministic=True)
-
-
-def _all(conditions: list[Column]) -> Column:
-    whole = conditions[0]
-    for condition in conditions[1:]:
-        whole = whole & condition
-    return whole

@@ -64,7 +64,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         if mistake := sql_mistake(error):
             raise ConfigError(f"prepare.sql: fails on the rows of {before[0].manifest.date} to {today}: {mistake}") from error
         raise
-    files = [write_json(work.folder, "imputed.json", imputer.values)] if imputer.values else []
+    plain = {name: value if isinstance(value, bool | int | float | str) else str(value) for name, value in imputer.values.items()}
+    files = [write_json(work.folder, "imputed.json", plain)] if plain else []
     _refuse_doubled_ids([tables.read_written(spark, work.folder, table) for table in written.tables.values()])
 
     rows_in = sum(source.manifest.ledger.rows_out for source in window)

@@ -6,10 +6,10 @@ from typing import Any
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.quality.check import TableCheck
 from lsml_spark.quality.day import Day
-from lsml_spark.quality.rules import BROKEN, EXAMPLES, PASSED_BY, RAISED, RAISES, Counts, Rule
+from lsml_spark.quality.rules import BROKEN, EXAMPLES, PASSED_BY, RAISED, RAISES, WIDEST, Counts, Rule
 from lsml_spark.spark.mistakes import sql_mistake
 
-LONGEST, WIDEST = 200, 30  # characters of a value in an example, columns of an example
+LONGEST = 200  # characters of a value in an example
 
 
 def of_rules(rules: Sequence[Rule], counts: Counts, rows: int) -> list[dict[str, Any]]:
@@ -94,16 +94,7 @@ def worst_first(findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _examples(counts: Counts, rule: int, state: int, column: str) -> list[dict[str, str]]:
-    return [shown(as_found(row), column) for _, row in counts.examples.get((rule, state), [])]
-
-
-def as_found(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with the text of the file where it was kept, else with the typed values."""
-    return {
-        name: row[f"_raw_{name}"] if row.get(f"_raw_{name}") is not None else value
-        for name, value in row.items()
-        if not name.startswith("_raw_")
-    }
+    return [shown(row, column) for _, row in counts.examples.get((rule, state), [])]
 
 
 def shown(row: Mapping[str, Any], column: str = "") -> dict[str, str]:

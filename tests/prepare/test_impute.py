@@ -79,6 +79,32 @@ def test_the_night_fills_in_its_test_day_from_its_training_days(spark, night):
 
 
 @pytest.mark.spark
+def test_the_order_of_the_policies_does_not_matter_where_one_groups_by_another(spark):
+    rows = spark.createDataFrame([("a", "x", 1.0, 1), ("a", "x", 1.0, 2), (None, "x", 9.0, 3), (None, "x", None, 4)], SCHEMA)
+    shop, price = {"impute": "mode", "indicator": False}, {"impute": "median", "by": ["shop"], "indicator": False}
+    for given in ({"shop": shop, "price": price}, {"price": price, "shop": shop}):
+        filled = Imputer(rows, policies(**given)).fill(rows).orderBy("n").collect()
+        assert [(row.shop, row.price) for row in filled] == [("a", 1.0), ("a", 1.0), ("a", 9.0), ("a", 9.0)]
+
+
+@pytest.mark.spark
+def test_times_and_decimals_are_filled_in_and_written_down_too(spark, night):
+    config = {"missing": {"at": {"impute": "mode", "indicator": False}, "price": {"impute": "median"}}}
+    found = "if(id = 1, NULL, TIMESTAMP '2011-01-30 08:00:00') AS at, if(id = 1, NULL, id * 1.5BD) AS price"
+    clean = f"SELECT '{{date}}' AS date, id, {found} FROM range(4)"
+    inputs = {}
+    for date in ("2011-01-31", "2011-02-01"):
+        inputs[f"quality/{date}"] = night.on(date).source("quality", clean=spark.sql(clean.format(date=date)))
+        object.__setattr__(inputs[f"quality/{date}"].manifest, "config", config)
+    work = night.work("prepare", inputs)
+    sql = "SELECT concat(date, id) AS sample_id, 'k' AS key, 'l' AS label, date, string(at) AS at, string(price) AS price FROM clean"
+    made = night.finish(work, prepare.run(work, prepare.Config(sql=sql), spark))
+    assert made.file("imputed.json").read_text() == '{"at":"2011-01-30 08:00:00","price":"3.0"}\n'
+    rows = spark.read.parquet(*map(str, made.files("test"))).orderBy("sample_id").collect()
+    assert [(row["at"], row.price) for row in rows][1] == ("2011-01-30 08:00:00", "3.0")
+
+
+@pytest.mark.spark
 def test_nothing_to_learn_from_stops_the_night_and_a_text_has_no_median(spark):
     empty = spark.createDataFrame([("a", "x", None, 1), ("a", "x", float("nan"), 2)], SCHEMA)
     with pytest.raises(QualityGateError, match="price is to be imputed by its median"):
