@@ -8,7 +8,6 @@ import hashlib
 import importlib
 import json
 import os
-import pkgutil
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -74,13 +73,14 @@ def find_component(base: type[C], package: str, name: str) -> type[C]:
 
 def component_names(base: type, package: str) -> list[str]:
     """Names in `package` whose module derives a class of that name from `base`; modules are read, not imported."""
-    names = []
-    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-        source = Path(importlib.import_module(package).__path__[0], f"{module.name}.py")
-        camel = "".join(part.capitalize() for part in module.name.split("_"))
-        if source.exists() and re.search(rf"^class {camel}\({base.__name__}\)", source.read_text(), re.MULTILINE):
-            names.append(module.name)
-    return names
+    folder = Path(importlib.import_module(package).__path__[0])
+    modules = {path.stem: path.read_text() for path in sorted(folder.glob("*.py"))}
+    parent = {name: of for text in modules.values() for name, of in re.findall(r"^class (\w+)\((\w+)", text, re.MULTILINE)}
+
+    def derived(name: str) -> bool:
+        return name in parent and (parent[name] == base.__name__ or derived(parent[name]))
+
+    return [module for module in modules if derived("".join(part.capitalize() for part in module.split("_")))]
 
 
 def component(base: type[Any], package: str) -> Any:

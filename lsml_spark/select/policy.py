@@ -1,12 +1,14 @@
 """Selection policies: numpy on the frequency spectrum, so their cost does not depend on the number of keys.
 
-A policy says with which probability π(f) a row is kept whose key was seen f times. Because π depends on the key alone,
-P(label | features, key) is left intact, and 1/π is the Horvitz–Thompson weight that makes sums over the kept rows
-unbiased for sums over all rows.
+A policy says with which probability π a row is kept, from how often its key was seen and what earlier nights know of that
+key. Because π depends on the key alone, P(label | features, key) is left intact, and 1/π is the Horvitz–Thompson weight
+that makes sums over the kept rows unbiased for sums over all rows. `boundary` and `collapse` look at the row itself.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -14,40 +16,83 @@ from lsml_spark.core.config import Component
 
 
 @dataclass(frozen=True)
+class Pilot:
+    """What `lsml pilot` learnt: errors fall as n^-beta, and how large they are per band of frequency, relative to their mean."""
+
+    beta: float
+    bands: Mapping[str, float] = field(default_factory=dict)  # "low-high" (inclusive) → a
+
+
+@dataclass(frozen=True)
 class Spectrum:
-    """How many keys were seen how often: `frequency` ascending and distinct, both int64 of shape (F,)."""
+    """Groups of equal keys: how often they were seen, ascending, and how many they are; int64 of shape (S,).
+
+    The other fields say what earlier nights know of those keys, where a policy asks for it (`Policy.needs`); groups then
+    differ in them too, so a frequency can occur more than once.
+    """
 
     frequency: np.ndarray
     keys: np.ndarray
+    new: np.ndarray | None = None  # bool: the night before did not know the key
+    recall: np.ndarray | None = None  # of the promoted models, shrunk to that of keys seen about as often
+    average_recall: float | None = None
+    surprise: np.ndarray | None = None  # 1 − p̃(y | x), for policies of rows: a group is then that of equal rows
+    pilot: Pilot | None = None
 
     @property
     def rows(self) -> np.ndarray:
-        """Rows that belong to keys of each frequency, shape (F,)."""
+        """Rows that belong to the keys of each group, shape (S,)."""
         return self.frequency * self.keys
+
+    def where(self, mask_S: np.ndarray) -> "Spectrum":
+        """The groups of the mask."""
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if isinstance(getattr(self, f.name), np.ndarray)}
+        return replace(self, **{name: array[mask_S] for name, array in arrays.items()})
 
 
 class Policy(Component, ABC):
-    """Base of the policies."""
+    """Base of the policies. `unit`: whose spectrum it is given; `unbiased`: what the weights make unbiased, for the report."""
+
+    unit: ClassVar[Literal["key", "row", "distinct row"]] = "key"
+    unbiased: ClassVar[str] = "sums over the kept rows, each times its weight 1/π, are unbiased for sums over all rows"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Of earlier nights: `previous` (the keys of the night before), `scores` (of its held-out rows), `pilot`."""
+        return frozenset()
+
+    def spread(self, share: float) -> Mapping[str, Any] | None:
+        """How the epochs share the rows out, where not every epoch reads all that are kept: `epochs` of selection.json.
+
+        All rows are then kept, and the epochs draw their `share`.
+        """
+        return None
 
     @abstractmethod
     def keep_rates(self, spectrum: Spectrum, budget: float) -> np.ndarray:
-        """π per frequency, float64 of shape (F,) in [0, 1], with Σ rows π = min(budget, all rows)."""
+        """π per group, float64 of shape (S,) in [0, 1], with Σ rows π = min(budget, all rows)."""
 
 
-def water_level(wanted_F: np.ndarray, spectrum: Spectrum, budget: float) -> float:
-    """λ with Σ keys min(frequency, λ wanted) = budget; infinite where the budget takes every row.
+def water_level(wanted_S: np.ndarray, spectrum: Spectrum, budget: float) -> float:
+    """λ with Σ keys min(frequency, λ wanted) = budget; infinite where the budget takes every row. `wanted_S` > 0.
 
     Exact, by filling the keys in the order in which they run dry: between two of those levels the sum is linear in λ.
     """
     if budget >= spectrum.rows.sum():
         return np.inf
-    dry_at = spectrum.frequency / wanted_F  # the λ from which all rows of such a key are kept
+    dry_at = spectrum.frequency / wanted_S  # the λ from which all rows of such a key are kept
     order = np.argsort(dry_at, kind="stable")
     full_before = np.concatenate([[0], np.cumsum(spectrum.rows[order])[:-1]])  # rows of keys that are dry already
-    rest = np.cumsum((spectrum.keys * wanted_F)[order][::-1])[::-1]  # slope of what the others give
+    rest = np.cumsum((spectrum.keys * wanted_S)[order][::-1])[::-1]  # slope of what the others give
     filled = full_before + dry_at[order] * rest
     i = int(np.searchsorted(filled, budget))
     return float((budget - full_before[i]) / rest[i])
+
+
+def filled(wanted_S: np.ndarray, spectrum: Spectrum, budget: float) -> np.ndarray:
+    """π of min(frequency, λ wanted) rows of each key, λ by the budget."""
+    level = water_level(wanted_S, spectrum, budget)
+    return np.minimum(1.0, level * (wanted_S / spectrum.frequency))
 
 
 def effective_sample_size(weight_N: np.ndarray, rows_N: np.ndarray) -> float:

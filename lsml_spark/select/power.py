@@ -3,7 +3,7 @@
 import numpy as np
 from pydantic import Field
 
-from lsml_spark.select.policy import Policy, Spectrum, water_level
+from lsml_spark.select.policy import Policy, Spectrum, filled
 
 
 class Power(Policy):
@@ -12,5 +12,4 @@ class Power(Policy):
     exponent: float = Field(0.5, ge=0.0, le=1.0)
 
     def keep_rates(self, spectrum: Spectrum, budget: float) -> np.ndarray:
-        rate = spectrum.frequency.astype(float) ** -self.exponent
-        return np.minimum(1.0, water_level(spectrum.frequency * rate, spectrum, budget) * rate)
+        return filled(spectrum.frequency.astype(float) ** (1 - self.exponent), spectrum, budget)

@@ -1,12 +1,14 @@
-"""The select stage: keep the rows that are worth training on, by the frequency of their key.
+"""The select stage: keep the rows that are worth training on, and say what that did to the keys.
 
-Only keys whose keep rate differs from that of the rarest keys (the few above the level) are broadcast; the rows are
-filtered where they lie, no row is shuffled and the long tail of keys is never listed.
+For policies of keys: one aggregate over the keys, one pass over the rows that filters them where they lie.
 """
 
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
 import numpy as np
-from pydantic import Field
-from pyspark.sql import Column, DataFrame, SparkSession
+from pydantic import AfterValidator
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lsml_spark.core import seeds
@@ -14,74 +16,178 @@ from lsml_spark.core.config import Strict, component
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
-from lsml_spark.core.work import Outcome, Work
+from lsml_spark.core.work import Outcome, Source, Work
+from lsml_spark.select import budget as budgets
+from lsml_spark.select import knowledge, listed, rows, summary
+from lsml_spark.select.apply import Groups, Rated, by_key, uniform
+from lsml_spark.select.boundary import Boundary
+from lsml_spark.select.budget import Speed
+from lsml_spark.select.curriculum import Curriculum
+from lsml_spark.select.pilot import read_pilot
 from lsml_spark.select.policy import Policy, Spectrum, effective_sample_size
+from lsml_spark.select.protect import Protecting
 from lsml_spark.spark import tables
 from lsml_spark.spark.session import session
 
 LEAST_ESS = 0.3  # of the rows kept
+NAMED = 50  # keys that lost the most rows
 NOT_COUNTED = "key not in the sample"  # as zipf's ledger says it
+ADDED = ("weight", "keep_rate", "pace", "offset")
+
+
+def _readable(budget: float | str) -> float | str:
+    budgets.parse(budget)
+    return budget
 
 
 class Config(Strict):
-    """`budget`: a share of the rows (≤ 1) or a number of rows. `weights`: whether the loss is to stay that of all rows."""
+    """`budget`: a share of the rows (≤ 1), a number of rows, or a time ("90min", "2h on 8 workers").
+
+    `weights`: whether the loss is to stay that of all rows. `curriculum`: the order in which keys enter training.
+    """
 
     policy: component(Policy, "lsml_spark.select")  # type: ignore[valid-type]
-    budget: float = Field(gt=0)
+    budget: Annotated[float | str, AfterValidator(_readable)]
     weights: bool = True
+    curriculum: Curriculum | None = None
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Of earlier nights: `previous`, `scores`, `pilot` (see Policy.needs), `speed` (of the last training)."""
+        timed = {"speed"} if isinstance(self.budget, str) else set()
+        return self.policy.needs | timed | (self.curriculum.needs if self.curriculum else frozenset())
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is to be drawn: `frame` has the rows with `keep_rate`, `weight` and `frequency` (see `Rated`)."""
+
+    frame: DataFrame
+    spectrum: Spectrum
+    rates: np.ndarray
+    rated: Rated | None = None  # of policies of keys
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcome:
-    """Inputs `prepare` (train) and `zipf` (counts, profile). Writes `train` with `weight` and `keep_rate`."""
+    """Inputs `prepare` (train), `zipf` (counts), and what `config.needs` of earlier nights, where there is such.
+
+    Writes `train` with `weight` and `keep_rate`, and `selection.json`.
+    """
     spark = spark or session()
+    _refuse_contradictions(config)
     train = tables.read(spark, work.inputs["prepare"], table="train")
     counts = tables.read(spark, work.inputs["zipf"], table="counts")
     if NOT_COUNTED in work.inputs["zipf"].manifest.ledger.dropped:
         raise ConfigError("select needs the counts of every key, and zipf counted a sample of them; set zipf.exact to true")
-    spectrum = _spectrum(counts)
-    rows = int(spectrum.rows.sum())
-    if not rows:
+    available = work.inputs["prepare"].manifest.tables["train"].rows
+    if not available:
         raise ConfigError("select: the training window has no samples")
-    budget = config.budget * rows if config.budget <= 1 else min(config.budget, rows)
-    rates = config.policy.keep_rates(spectrum, budget)
-    if rates.shape != spectrum.frequency.shape or not ((rates >= 0) & (rates <= 1)).all():
-        raise ConfigError(f"select.policy: '{config.policy.use}' gives keep rates that are not one number in [0, 1] per frequency")
-    if config.weights:
-        _refuse_large_weights(config, rates, spectrum)
+    budget = budgets.rows(budgets.parse(config.budget), available, _speed(work.inputs.get("speed")))
+    chosen = (
+        _of_keys(spark, work, config, train, counts, budget)
+        if config.policy.unit == "key"
+        else _of_rows(spark, work, config, train, budget)
+    )
+    if config.weights and config.policy.unit != "distinct row":
+        _refuse_large_weights(config, chosen)
 
-    draw = _uniform("sample_id", seeds.derive(work.seed, "select", work.date))
-    kept = _with_rates(train, counts, spectrum, rates).where(draw < F.col("keep_rate"))
-    weight = 1 / F.col("keep_rate") if config.weights else F.lit(1.0)
-    columns = [*train.columns, "weight", "keep_rate"]
-    written = tables.write(kept.withColumn("weight", weight), work.folder, {"train": columns})
+    spread = config.policy.spread(budget / available) or (config.curriculum and config.curriculum.spread())
+    drawn = chosen.frame.where(uniform("sample_id", seeds.derive(work.seed, "select", work.date)) < F.col("keep_rate"))
+    columns = [*train.columns, *[name for name in ADDED if name in drawn.columns]]
+    named = [key for key, _ in chosen.rated.heaviest] if chosen.rated else []
+    written = tables.write(drawn, work.folder, {"train": columns}, watch=summary.watch(named))
+    table, tally = written.tables["train"], summary.combined(written.seen)
 
-    table = written.tables["train"]
-    kept_F = _kept_by_frequency(tables.read_written(spark, work.folder, table), counts, spectrum)
-    weight_F = 1 / rates[kept_F > 0] if config.weights else np.ones((kept_F > 0).sum())
+    kept = tables.read_written(spark, work.folder, table)
+    by_frequency, lost = _what_became_of(chosen, tally, kept, counts)
     selection = {
         "policy": config.policy.model_dump(mode="json"),
         "budget": round(budget, 3),
-        "rows_in": rows,
+        "budget_asked": str(config.budget),
+        "unbiased": _unbiased(config),
+        "rows_in": available,
         "rows_kept": table.rows,
-        "expected": round(float((rates * spectrum.rows).sum()), 3),
-        "ess": round(effective_sample_size(weight_F, kept_F[kept_F > 0]), 3),
-        "level": int(spectrum.frequency[rates >= 1].max(initial=0)),  # keys seen at most this often are kept whole
+        "expected": round(float((chosen.rates * _drawn_from(chosen)).sum()), 3),
+        "ess": round(tally.ess, 3),
+        "level": _level(by_frequency),
+        "epochs": spread,
+    } | chosen.facts
+    details = {"weights": tally.histogram, "dropped_keys": lost, "by_frequency": by_frequency}
+    file = write_json(work.folder, "selection.json", selection | details)
+    return Outcome(_ledger(config, chosen, available, table.rows), written.tables, [file], selection)
+
+
+def _of_keys(spark: SparkSession, work: Work, config: Config, train: DataFrame, counts: DataFrame, budget: float) -> Selection:
+    keys, average = counts.select("key", "count"), None
+    if "previous" in work.inputs:
+        keys = knowledge.with_new(keys, work.inputs["previous"])
+    scores = knowledge.scores_of(spark, work.inputs)
+    if scores is not None:
+        keys, average = knowledge.with_recall(keys, scores)
+    groups = Groups.of(keys)
+    pilot = read_pilot(work.inputs.get("pilot"))
+    recall_S = groups.column("recall")
+    spectrum = Spectrum(
+        frequency=np.asarray(groups.column("count"), dtype=np.int64),
+        keys=groups.keys_S,
+        new=groups.column("new"),
+        recall=recall_S / knowledge.STEPS if recall_S is not None else None,
+        average_recall=average,
+        pilot=pilot.learnt if pilot else None,
+    )
+    rates_S = config.policy.keep_rates(spectrum, budget)
+    if rates_S.shape != spectrum.frequency.shape or not ((rates_S >= 0) & (rates_S <= 1)).all():
+        raise ConfigError(f"select.policy: '{config.policy.use}' gives keep rates that are not one number in [0, 1] per group of keys")
+    reasons = config.policy.reasons(spectrum) if isinstance(config.policy, Protecting) else {}
+    below = listed.coarse_below(spectrum)
+    fixed_S = np.logical_or.reduce([*reasons.values(), np.zeros(len(rates_S), bool)])
+    rates_S = listed.coarse(rates_S, spectrum, below, fixed_S) if below else rates_S
+    if config.policy.spread(budget / spectrum.rows.sum()):
+        rates_S = np.ones(len(rates_S))  # the epochs draw, not this stage
+    columns = {"keep_rate": rates_S}
+    if config.curriculum:
+        columns["pace"] = config.curriculum.paces(spectrum, rates_S)
+    rated = by_key(train, groups, columns, spectrum, NAMED)
+    weight = 1 / F.col("keep_rate") if config.weights else F.lit(1.0)
+    facts = {
+        "protected": {reason: {"keys": int(spectrum.keys[m].sum()), "rows": int(spectrum.rows[m].sum())} for reason, m in reasons.items()},
+        "coarse_below": below or None,
+        "pilot": pilot.facts if pilot else None,
     }
-    by_frequency = [
-        [int(f), int(n), int(k), round(float(r), 9)] for f, n, k, r in zip(spectrum.frequency, spectrum.rows, kept_F, rates, strict=True)
-    ]
-    file = write_json(work.folder, "selection.json", selection | {"by_frequency": by_frequency})
-    ledger = Ledger(rows, table.rows, dropped={f"not selected by {config.policy.use}": rows - table.rows})
-    return Outcome(ledger, written.tables, [file], selection)
+    return Selection(rated.frame.withColumn("weight", weight), spectrum, rates_S, rated, facts)
 
 
-def _refuse_large_weights(config: Config, rates: np.ndarray, spectrum: Spectrum) -> None:
+def _of_rows(spark: SparkSession, work: Work, config: Config, train: DataFrame, budget: float) -> Selection:
+    if isinstance(config.policy, Boundary):
+        scores = knowledge.scores_of(spark, work.inputs)
+        if scores is None:
+            raise ConfigError("select.policy: boundary needs the scores of an earlier night, and there are none; begin with zipf")
+        frame, spectrum, rates_S = rows.by_score(knowledge.with_surprise(train, scores), config.policy, budget)
+        weight = 1 / F.col("keep_rate") if config.weights else F.lit(1.0)
+    else:
+        frame, spectrum, rates_S = rows.distinct(train, config.policy, budget)
+        weight = F.col("copies") / F.col("keep_rate")
+    return Selection(frame.withColumns({"weight": weight, "frequency": F.lit(None).cast("long")}), spectrum, rates_S)
+
+
+def _refuse_contradictions(config: Config) -> None:
+    policy = config.policy
+    if isinstance(policy, Boundary) and policy.correct == "offset" and config.weights:
+        raise ConfigError("select: correct: offset takes the place of the weights; say weights: false")
+    if policy.unit == "distinct row" and not config.weights:
+        raise ConfigError(f"select: the weight of a row is how many it stands for; '{policy.use}' needs weights: true")
+    if config.curriculum and (policy.unit != "key" or policy.spread(1.0)):
+        raise ConfigError(f"select.curriculum: is an order of keys, and '{policy.use}' does not select by them; take zipf, for example")
+
+
+def _refuse_large_weights(config: Config, chosen: Selection) -> None:
     """With a few huge weights the loss of an epoch hangs on a few rows: most of the budget would be spent for nothing."""
-    kept = rates * spectrum.rows
-    drawn = rates > 0
+    kept = chosen.rates * chosen.spectrum.rows
+    drawn = chosen.rates > 0
     if not drawn.any():
         return
-    share = effective_sample_size(1 / rates[drawn], kept[drawn]) / kept.sum()
+    share = effective_sample_size(1 / chosen.rates[drawn], kept[drawn]) / kept.sum()
     if share < LEAST_ESS:
         raise ConfigError(
             f"select: the weights of '{config.policy.use}' at this budget leave an effective sample size of {share:.2f} of the rows kept, "
@@ -89,27 +195,62 @@ def _refuse_large_weights(config: Config, rates: np.ndarray, spectrum: Spectrum)
         )
 
 
-def _spectrum(counts: DataFrame) -> Spectrum:
-    pairs = sorted((row["count"], row["keys"]) for row in counts.groupBy("count").agg(F.count(F.lit(1)).alias("keys")).collect())
-    return Spectrum(*np.array(pairs, dtype=np.int64).reshape(-1, 2).T)
+def _drawn_from(chosen: Selection) -> np.ndarray:
+    """Rows that each group's rate is applied to."""
+    return chosen.spectrum.rows if chosen.rated or chosen.spectrum.surprise is not None else chosen.spectrum.keys
 
 
-def _uniform(column: str, seed: int) -> Column:
-    """A draw in [0, 1) per row: the upper 53 bits of xxhash64(id, seed), so that repeats agree and budgets nest."""
-    return F.shiftrightunsigned(F.xxhash64(F.col(column), F.lit(seed)), 11).cast("double") * F.lit(2.0**-53)
+def _what_became_of(chosen: Selection, tally: summary.Tally, kept: DataFrame, counts: DataFrame) -> tuple[list[list], list[list]]:
+    """[frequency, rows, kept, keep rate] of all frequencies, and [key, rows, kept] of the keys that lost most."""
+    rated, spectrum = chosen.rated, chosen.spectrum
+    if rated and (chosen.rates[~rated.listed_S] == 1).all():  # of keys that are not listed every row was kept
+        lost = [[key, count, tally.keys[key]] for key, count in rated.heaviest]
+        found = {f: int(n) for f, n in tally.frequencies.items()}
+        for f, n in zip(spectrum.frequency[~rated.listed_S].tolist(), spectrum.rows[~rated.listed_S].tolist(), strict=True):
+            found[f] = found.get(f, 0) + n
+    else:
+        found, lost = summary.recount(kept, counts, NAMED)
+    all_of: dict[int, int] = {}
+    for row in counts.groupBy("count").agg(F.count(F.lit(1)).alias("keys")).collect() if not rated else []:
+        all_of[row["count"]] = row["count"] * row["keys"]
+    expected: dict[int, float] = {}
+    if rated:
+        for f, n, rate in zip(spectrum.frequency.tolist(), spectrum.rows.tolist(), chosen.rates.tolist(), strict=True):
+            all_of[f] = all_of.get(f, 0) + n
+            expected[f] = expected.get(f, 0.0) + n * rate
+    return [[f, n, found.get(f, 0), round(expected.get(f, found.get(f, 0)) / n, 9)] for f, n in sorted(all_of.items())], lost
 
 
-def _with_rates(train: DataFrame, counts: DataFrame, spectrum: Spectrum, rates: np.ndarray) -> DataFrame:
-    base = float(rates[0])
-    above = [(int(f), float(rate)) for f, rate in zip(spectrum.frequency, rates, strict=True) if rate != base]
-    if not above:
-        return train.withColumn("keep_rate", F.lit(base))
-    rate_of = counts.sparkSession.createDataFrame(above, "count long, keep_rate double")
-    head = F.broadcast(counts.join(F.broadcast(rate_of), "count").select("key", "keep_rate"))
-    return train.join(head, "key", "left").withColumn("keep_rate", F.coalesce("keep_rate", F.lit(base))).select(*train.columns, "keep_rate")
+def _level(by_frequency: list[list]) -> int:
+    """Keys seen at most this often are kept whole."""
+    level = 0
+    for frequency, _, _, rate in by_frequency:
+        if rate < 1:
+            break
+        level = frequency
+    return level
 
 
-def _kept_by_frequency(kept: DataFrame, counts: DataFrame, spectrum: Spectrum) -> np.ndarray:
-    per_key = kept.groupBy("key").agg(F.count(F.lit(1)).alias("kept")).join(counts, "key")
-    found = {row["count"]: row["kept"] for row in per_key.groupBy("count").agg(F.sum("kept").alias("kept")).collect()}
-    return np.array([found.get(int(f), 0) for f in spectrum.frequency], dtype=np.int64)
+def _unbiased(config: Config) -> str:
+    if isinstance(config.policy, Boundary) and config.policy.correct == "offset":
+        return "the offset makes the fitted log-odds those of all rows, where the model can express them"
+    return (
+        config.policy.unbiased
+        if config.weights
+        else "rows are not weighted: the loss is that of the rows kept, on which keys seen rarely count for more"
+    )
+
+
+def _ledger(config: Config, chosen: Selection, available: int, kept: int) -> Ledger:
+    dropped = {}
+    if config.policy.unit == "distinct row":
+        distinct = int(chosen.spectrum.keys.sum())
+        dropped["equal to another row"] = available - distinct
+        dropped[f"not selected by {config.policy.use}"] = distinct - kept
+    else:
+        dropped[f"not selected by {config.policy.use}"] = available - kept
+    return Ledger(available, kept, dropped=dropped)
+
+
+def _speed(train: Source | None) -> Speed | None:
+    return Speed.of(train.manifest.run, train.manifest.config, train.manifest.metrics) if train else None

@@ -155,7 +155,16 @@ def test_a_wrong_parameter_of_a_component_is_one_line_with_its_path():
 def test_the_names_of_components_are_those_that_can_be_used():
     from lsml_spark.quality.check import RowCheck, TableCheck
 
-    assert config.component_names(Policy, "lsml_spark.select") == ["cap", "mixed", "power", "uniform", "zipf"]
+    assert config.component_names(Policy, "lsml_spark.select") == [
+        "boundary",
+        "cap",
+        "collapse",
+        "mixed",
+        "power",
+        "quota",
+        "uniform",
+        "zipf",
+    ]
     rows, tables = (config.component_names(base, "lsml_spark.quality") for base in (RowCheck, TableCheck))
     assert {"complete", "in_range", "near_duplicate", "sql", "unique"} <= set(rows)
     assert {"kept", "rows", "drift", "no_leakage"} <= set(tables)

@@ -6,13 +6,14 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from pyspark.sql import functions as F
 from scipy import stats
 
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.select import run as select
-from lsml_spark.select.policy import Policy
+from lsml_spark.select.apply import Groups, by_key, uniform
+from lsml_spark.select.cap import Cap
+from lsml_spark.select.policy import Policy, Spectrum
 from lsml_spark.spark import tables
 from lsml_spark.zipf import run as zipf
 
@@ -126,7 +127,7 @@ def test_a_key_that_is_half_of_all_rows_is_thinned_and_rare_keys_are_kept_whole(
 def test_draws_of_the_hash_are_uniform_and_weighted_sums_unbiased_over_seeds(spark, samples):
     ids = spark.createDataFrame(samples[["sample_id"]]).coalesce(1)
     seeds = range(30)
-    drawn = ids.select(*[select._uniform("sample_id", seed).alias(str(seed)) for seed in seeds]).toPandas().to_numpy().T
+    drawn = ids.select(*[uniform("sample_id", seed).alias(str(seed)) for seed in seeds]).toPandas().to_numpy().T
     assert drawn.min() >= 0
     assert drawn.max() < 1
     assert stats.kstest(drawn.ravel(), "uniform").pvalue > 1e-4
@@ -143,24 +144,32 @@ def test_a_selected_sum_is_that_of_all_rows_within_its_error(selected, samples):
     assert abs((kept.value * kept.weight).sum() - samples.value.sum()) < 4 * deviation
 
 
-@pytest.mark.parametrize("policy", ["uniform", "cap", "zipf"])
-def test_no_row_is_shuffled(spark, inputs, policy):
-    config = validate(select.Config, {"policy": policy, "budget": 0.3}, "x")
-    train, counts = (tables.read(spark, inputs[stage], table=name) for stage, name in (("prepare", "train"), ("zipf", "counts")))
-    spectrum = select._spectrum(counts)
-    rates = config.policy.keep_rates(spectrum, config.budget * ROWS)
-    kept = select._with_rates(train, counts, spectrum, rates).where(select._uniform("sample_id", 7) < F.col("keep_rate"))
-    exchanges = set(re.findall(r"\w*Exchange\w*", kept._jdf.queryExecution().executedPlan().toString()))
-    assert exchanges <= {"BroadcastExchange"}
+@pytest.mark.parametrize("policy", ["uniform", "cap", "zipf", "mixed", {"use": "uniform", "per_epoch": True}], ids=str)
+def test_the_plan_scans_the_rows_once_and_shuffles_none_of_them(selected, monkeypatch, policy):
+    plans = []
+
+    def write(frame, *rest, **options):
+        plans.append(frame._jdf.queryExecution().executedPlan().toString())
+        return tables_write(frame, *rest, **options)
+
+    tables_write = tables.write
+    monkeypatch.setattr(tables, "write", write)
+    selected(policy, 0.4)
+    (plan,) = plans  # of what is written
+    assert set(re.findall(r"\w*Exchange\w*", plan)) <= {"BroadcastExchange"}
+    assert not re.search(r"SortMergeJoin|ShuffledHashJoin|CartesianProduct|Window", plan)
+    assert len(re.findall(r"FileScan parquet \[[^]]*sample_id", plan)) == 1
 
 
 def test_tail_keys_are_never_listed(spark, inputs, samples):
-    counts = tables.read(spark, inputs["zipf"], table="counts")
-    spectrum = select._spectrum(counts)
-    rates = validate(select.Config, {"policy": "cap", "budget": 0.3}, "x").policy.keep_rates(spectrum, 0.3 * ROWS)
-    above = spectrum.keys[rates < 1].sum()
-    assert above <= ROWS / spectrum.frequency[rates >= 1].max()
-    assert above < 0.2 * samples.key.nunique()
+    groups = Groups.of(tables.read(spark, inputs["zipf"], table="counts"))
+    spectrum = Spectrum(groups.column("count"), groups.keys_S)
+    rates = Cap().keep_rates(spectrum, 0.3 * ROWS)
+    train = tables.read(spark, inputs["prepare"], table="train")
+    rated = by_key(train, groups, {"keep_rate": rates}, spectrum, 50)
+    listed = spectrum.keys[rated.listed_S].sum()
+    assert listed <= ROWS / spectrum.frequency[rates >= 1].max()
+    assert listed < 0.2 * samples.key.nunique()
 
 
 def test_no_samples_is_an_error_that_says_so(spark, night, selected):

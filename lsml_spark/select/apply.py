@@ -1,0 +1,75 @@
+"""Rates on rows: the one place that joins what the policy says with the rows of the window.
+
+For policies of keys only the keys whose rate is not that of most keys (the few above the level) are listed and broadcast;
+rows are filtered where they lie, no row is shuffled, the tail is never listed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lsml_spark.select.policy import Spectrum
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Keys by how often they were seen and what is known of them. `table`: a row per key; `names`: what groups differ in."""
+
+    table: DataFrame  # key and `names`
+    names: tuple[str, ...]
+    values: tuple[tuple, ...]  # per group, in the order of `names`
+    keys_S: np.ndarray
+
+    @classmethod
+    def of(cls, table: DataFrame) -> "Groups":
+        """One aggregate over the keys; only the groups come to the driver."""
+        names = tuple(name for name in table.columns if name != "key")
+        found = sorted(tuple(row) for row in table.groupBy(*names).agg(F.count(F.lit(1)).alias("keys")).collect())
+        return cls(table, names, tuple(row[:-1] for row in found), np.array([row[-1] for row in found], dtype=np.int64))
+
+    def column(self, name: str) -> np.ndarray | None:
+        """A value per group, None where nothing is known of it; shape (S,)."""
+        return np.array([value[self.names.index(name)] for value in self.values]) if name in self.names else None
+
+
+@dataclass(frozen=True)
+class Rated:
+    """`frame`: the rows with the columns wanted, and `frequency` of the listed keys (NULL for all others)."""
+
+    frame: DataFrame
+    listed_S: np.ndarray  # bool: the groups whose keys are listed
+    heaviest: list[list]  # [key, count] of the listed keys that lose the most rows
+
+
+def by_key(train: DataFrame, groups: Groups, columns: Mapping[str, np.ndarray], spectrum: Spectrum, most: int) -> Rated:
+    """Give every row the values of its key's group. `columns`: name → (S,), one of them `keep_rate`."""
+    each = list(zip(*(values_S.tolist() for values_S in columns.values()), strict=True))
+    keys_of: dict[tuple, int] = {}
+    for value, keys in zip(each, spectrum.keys.tolist(), strict=True):
+        keys_of[value] = keys_of.get(value, 0) + keys
+    base = max(sorted(keys_of), key=lambda value: keys_of[value])
+    listed_S = np.array([value != base for value in each])
+    bases = {name: F.lit(value) for name, value in zip(columns, base, strict=True)}
+    if not listed_S.any():
+        return Rated(train.withColumns(bases | {"frequency": F.lit(None).cast("long")}), listed_S, [])
+    types = {"count": "long", "new": "boolean", "recall": "int", "keep_rate": "double", "pace": "int"}
+    rows = [(*value, *given) for value, given, listed in zip(groups.values, each, listed_S, strict=True) if listed]
+    named = (*groups.names, *columns)
+    of_group = train.sparkSession.createDataFrame(rows, ", ".join(f"{name} {types[name]}" for name in named))
+    listed = groups.table.join(F.broadcast(of_group), list(groups.names)).select(
+        F.col("key").alias("__key"), F.col("count").alias("frequency"), *[F.col(name).alias(f"__{name}") for name in columns]
+    )
+    lost = F.col("frequency") * (1 - F.col("__keep_rate"))
+    heaviest = listed.where(lost > 0).orderBy(F.desc(lost), "__key").limit(most).collect()
+    joined = train.join(F.broadcast(listed), F.col("key").eqNullSafe(F.col("__key")), "left")
+    filled = {name: F.coalesce(F.col(f"__{name}"), value) for name, value in bases.items()}
+    frame = joined.withColumns(filled).select(*train.columns, *columns, "frequency")
+    return Rated(frame, listed_S, [[row["__key"], row["frequency"]] for row in heaviest])
+
+
+def uniform(column: str, seed: int) -> Column:
+    """A draw in [0, 1) per row: the upper 53 bits of xxhash64(id, seed), so that repeats agree and budgets nest."""
+    return F.shiftrightunsigned(F.xxhash64(F.col(column), F.lit(seed)), 11).cast("double") * F.lit(2.0**-53)

@@ -1,0 +1,25 @@
+"""What a pilot (`lsml pilot`) left for the policies of later nights: pilot.json of its folder."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lsml_spark.core.work import Source
+from lsml_spark.select.policy import Pilot
+
+
+@dataclass(frozen=True)
+class Read:
+    """`learnt` is for the policies, `facts` for the report."""
+
+    learnt: Pilot
+    facts: Mapping[str, Any]
+
+
+def read_pilot(source: Source | None) -> Read | None:
+    """None where no night up to this one has run a pilot."""
+    if source is None:
+        return None
+    facts = json.loads(source.file("pilot.json").read_text())
+    return Read(Pilot(facts["beta"], facts["bands"]), facts)
