@@ -90,7 +90,8 @@ def catch_up(night: Night) -> None:
 def run_stage(night: Night, stage: str, forced: bool = False) -> tuple[Source, bool]:
     """The finished folder of one stage, and whether it had to be run."""
     raw = _raw_files(night) if stage == "quality" else ()
-    sources = wiring.inputs(night.runs, night.date, stage, night.pipeline.general.window)
+    needs = getattr(night.pipeline.config(stage), "needs", ())
+    sources = wiring.inputs(night.runs, night.date, stage, night.pipeline.general.window, needs)
     source, fresh = produce(night, stage, sources, raw, _config_of(night, stage), lambda work: _call(night, stage, work), forced)
     if stage == "quality" and fresh and night.runs.source(night.date, "released"):
         from lsml_spark.flow import quarantine  # which runs on this module

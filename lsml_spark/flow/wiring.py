@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,7 +21,7 @@ READS = {
     "augment": ("select",),
     "features": ("augment", "prepare"),
     "shard": ("features",),
-    "train": ("shard", "features"),
+    "train": ("shard", "features", "select"),
     "evaluate": ("shard", "prepare", "zipf", "train"),
     "promote": ("evaluate", "train"),
     "report": STAGES[:-1],
@@ -28,8 +29,11 @@ READS = {
 HISTORY = {"quality": 28, "report": 90}  # good days before the night that a stage may look at
 
 
-def inputs(runs: Runs, date: datetime.date, stage: str, window: int) -> dict[str, Source]:
-    """The finished folders that a stage of a night reads, by name; for `report` those that there are."""
+def inputs(runs: Runs, date: datetime.date, stage: str, window: int, needs: Collection[str] = ()) -> dict[str, Source]:
+    """The finished folders that a stage of a night reads, by name; for `report` those that there are.
+
+    `needs`: what else of earlier nights the stage's config asks for (see `earlier`).
+    """
     found = {}
     for name in READS[stage]:
         source = runs.source(date, name)
@@ -39,6 +43,7 @@ def inputs(runs: Runs, date: datetime.date, stage: str, window: int) -> dict[str
             raise IntegrityError(f"{runs.stage(date, name)}: no manifest; run stage {name} of {date} first")
     if stage == "prepare":
         found |= clean_days(runs, date, window)
+    found |= earlier(runs, date, window, needs)
     if stage in ("train", "evaluate"):
         found |= _named("champion", champion(runs, date))
     if stage == "promote":
@@ -46,6 +51,23 @@ def inputs(runs: Runs, date: datetime.date, stage: str, window: int) -> dict[str
     if stage == "report":
         for name in ("quality", "prepare", "zipf", "evaluate"):
             found |= _named(f"previous/{name}", runs.latest_before(date, name))
+    return found
+
+
+def earlier(runs: Runs, date: datetime.date, window: int, needs: Collection[str]) -> dict[str, Source]:
+    """What nights before this one left, by need, where there is such: `previous` (the last zipf), `speed` (the last train),
+    `pilot` (the last, or that of this date), `scores` (evaluate and promote of the window's nights)."""
+    found: dict[str, Source] = {}
+    if "previous" in needs:
+        found |= _named("previous", runs.latest_before(date, "zipf"))
+    if "speed" in needs:
+        found |= _named("speed", runs.latest_before(date, "train"))
+    if "pilot" in needs:
+        found |= _named("pilot", runs.source(date, "pilot") or runs.latest_before(date, "pilot"))
+    if "scores" in needs:
+        for day in runs.dates():
+            if date - datetime.timedelta(days=window) <= day < date and (scores := runs.source(day, "evaluate")):
+                found |= {f"scores/{day}": scores} | _named(f"promote/{day}", runs.source(day, "promote"))
     return found
 
 

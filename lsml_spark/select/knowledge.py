@@ -39,16 +39,17 @@ def with_recall(counts: DataFrame, scores: DataFrame) -> tuple[DataFrame, float 
 
 
 def scores_of(spark: SparkSession, inputs: Mapping[str, Source]) -> DataFrame | None:
-    """(sample_id, key, hit, log_prob) of every row that an earlier night held out, by the model that stood after that night."""
+    """(sample_id, key, hit, log_prob, night) of the rows that earlier nights held out, by the model that stood after each night."""
     frames = [_standing(spark, inputs, name.removeprefix("scores/")) for name in sorted(inputs) if name.startswith("scores/")]
     return _union(frames)
 
 
 def with_surprise(train: DataFrame, scores: DataFrame) -> DataFrame:
     """`train` with `surprise`: 1 − p̃ in steps of 1/256, NULL for a row that no night scored, −1 for what is no probability."""
+    last = scores.groupBy("sample_id").agg(F.max_by("log_prob", "night").alias("log_prob"))  # a day can be held out twice
     chance = F.exp("log_prob")
     step = F.when(chance.between(0.0, 1.0 + 1e-9) & ~F.isnan("log_prob"), F.round((1 - chance) * FINE).cast("int")).otherwise(-1)
-    return train.join(scores.select("sample_id", step.alias("surprise")), "sample_id", "left").select(*train.columns, "surprise")
+    return train.join(last.select("sample_id", step.alias("surprise")), "sample_id", "left").select(*train.columns, "surprise")
 
 
 def _standing(spark: SparkSession, inputs: Mapping[str, Source], day: str) -> DataFrame:
@@ -56,7 +57,8 @@ def _standing(spark: SparkSession, inputs: Mapping[str, Source], day: str) -> Da
     champion = json.loads(promote.file("decision.json").read_text())["champion"] if promote else day
     system = "model" if champion in (day, None) else "champion"
     scored = tables.read(spark, evaluate, table="scores").where(F.col("system") == system)
-    return scored.select("sample_id", "key", (F.col("rank") <= evaluate.manifest.metrics["k"]).alias("hit"), "log_prob")
+    hit = F.col("rank") <= evaluate.manifest.metrics["k"]
+    return scored.select("sample_id", "key", hit.alias("hit"), "log_prob", F.lit(day).alias("night"))
 
 
 def _union(frames: Iterable[DataFrame]) -> DataFrame | None:

@@ -177,7 +177,7 @@ def _refuse_contradictions(config: Config) -> None:
         raise ConfigError("select: correct: offset takes the place of the weights; say weights: false")
     if policy.unit == "distinct row" and not config.weights:
         raise ConfigError(f"select: the weight of a row is how many it stands for; '{policy.use}' needs weights: true")
-    if config.curriculum and (policy.unit != "key" or policy.spread(1.0)):
+    if config.curriculum and (policy.unit != "key" or policy.spread(0.5)):
         raise ConfigError(f"select.curriculum: is an order of keys, and '{policy.use}' does not select by them; take zipf, for example")
 
 

@@ -34,7 +34,7 @@ class Tally:
         self.total += float(weight_N.sum())
         self.squares += float((weight_N**2).sum())
         self.frequencies.update(_counted(batch.column("frequency").drop_null().to_numpy(zero_copy_only=False)))
-        named = batch.column("key").filter(pc.is_in(batch.column("key"), value_set=pa.array(sorted(self.names), pa.string())))
+        named = batch.column("key").filter(pc.is_in(batch.column("key"), value_set=pa.array(list(self.names), pa.string())))
         self.keys.update({pair["values"]: pair["counts"] for pair in pc.value_counts(named).to_pylist()})
 
     def finish(self) -> bytes:

@@ -19,12 +19,13 @@ from lsml_spark.select.zipf import Zipf
 spectra = st.dictionaries(st.integers(1, 10**6), st.integers(1, 10**5), min_size=1, max_size=40).map(
     lambda keys: Spectrum(np.array(sorted(keys), dtype=np.int64), np.array([keys[f] for f in sorted(keys)], dtype=np.int64))
 )
+zipfs = {"beta": st.floats(0.01, 10), "objective": st.sampled_from(["average", "breadth"])}
 policies = st.one_of(
     st.just(Uniform()),
     st.just(Cap()),
     st.builds(Power, exponent=st.floats(0, 1)),
-    st.builds(Zipf, beta=st.floats(0.01, 10), objective=st.sampled_from(["average", "breadth"])),
-    st.builds(Mixed, beta=st.floats(0.01, 10), objective=st.sampled_from(["average", "breadth"]), share=st.floats(0, 1)),
+    st.builds(Zipf, **zipfs),
+    st.builds(Mixed, share=st.floats(0, 1), **zipfs),
 )
 shares = st.floats(1e-6, 1.5)
 
@@ -122,24 +123,49 @@ def test_a_cap_keeps_the_same_number_of_rows_of_every_frequent_key():
 
 
 @pytest.mark.parametrize("objective", ["average", "breadth"])
-@pytest.mark.parametrize("beta", [0.3, 0.5, 1.0])
-def test_no_other_split_of_the_budget_has_a_lower_error(beta, objective):
-    # Σ w_k n_k^-β under Σ n_k = B, n_k ≤ f_k, minimised by SciPy without knowing the formula.
-    counts = np.array([1, 2, 5, 9, 30, 120, 700], dtype=np.int64)
-    spectrum = Spectrum(counts, np.ones(7, dtype=np.int64))
-    budget = 0.35 * counts.sum()
-    weight = counts if objective == "average" else np.ones(7)
+@pytest.mark.parametrize("seed", range(6))
+def test_water_filling_is_the_answer_of_a_convex_solver(seed, objective):
+    # Σ keys w n^-β under Σ keys n = B, n ≤ f, minimised by SciPy's interior-point method without knowing the formula.
+    random = np.random.default_rng(seed)
+    counts = np.unique(random.integers(1, 2000, random.integers(2, 9)))
+    spectrum = Spectrum(counts, random.integers(1, 50, len(counts)))
+    beta, share = random.uniform(0.1, 2), random.uniform(0.05, 0.95)
+    budget = share * spectrum.rows.sum()
+    weight = spectrum.keys * (counts.astype(float) if objective == "average" else np.ones(len(counts)))
+    scale = (weight * (budget / spectrum.keys.sum()) ** -beta).sum()
     found = optimize.minimize(
-        lambda n: (weight * n**-beta).sum(),
-        x0=np.minimum(counts, budget / 7),
-        bounds=[(1e-3, f) for f in counts],
-        constraints={"type": "eq", "fun": lambda n: n.sum() - budget},
-        method="SLSQP",
-        options={"maxiter": 1000, "ftol": 1e-14},
+        lambda n: (weight * n**-beta).sum() / scale,
+        x0=counts * share * 0.999,
+        jac=lambda n: -beta * weight * n ** (-beta - 1) / scale,
+        hess=lambda n: np.diag(beta * (beta + 1) * weight * n ** (-beta - 2) / scale),
+        method="trust-constr",
+        bounds=optimize.Bounds(1e-6, counts.astype(float)),
+        constraints=optimize.LinearConstraint(spectrum.keys[None, :], budget, budget),
+        options={"gtol": 1e-13, "xtol": 1e-15, "barrier_tol": 1e-13, "maxiter": 3000},
     )
     ours = Zipf(beta=beta, objective=objective).keep_rates(spectrum, budget) * counts
-    assert (weight * ours**-beta).sum() <= found.fun * (1 + 1e-6)
-    assert ours == pytest.approx(found.x, rel=0.02, abs=0.05)
+    assert ours == pytest.approx(found.x, rel=1e-6)
+
+
+@given(spectrum=spectra, policy=policies)
+def test_a_budget_of_nothing_keeps_nothing(spectrum, policy):
+    assert (policy.keep_rates(spectrum, 0.0) == 0).all()
+
+
+@given(spectrum=spectra, share=shares, zipf=st.builds(Zipf, **zipfs))
+def test_zipf_leaves_the_tail_below_its_level_untouched(spectrum, share, zipf):
+    rates = zipf.keep_rates(spectrum, share * spectrum.rows.sum())
+    thinned = np.flatnonzero(rates < 1)
+    assert (rates[: thinned[0] if len(thinned) else None] == 1).all()
+    assert (np.diff((rates < 1).astype(int)) >= 0).all()  # once a frequency is thinned, all higher ones are
+
+
+@pytest.mark.parametrize("frequency", [1, 7])
+@pytest.mark.parametrize("keys", [1, 500])
+def test_one_key_alone_and_keys_that_are_all_alike_are_thinned_evenly(frequency, keys):
+    spectrum = Spectrum(np.array([frequency]), np.array([keys]))
+    for policy in (Uniform(), Cap(), Power(), Zipf(), Mixed()):
+        assert policy.keep_rates(spectrum, 0.3 * frequency * keys) == pytest.approx(0.3)
 
 
 def test_weighted_sums_over_selected_rows_are_unbiased():
@@ -148,7 +174,7 @@ def test_weighted_sums_over_selected_rows_are_unbiased():
     spectrum = Spectrum(frequency, np.array([500, 100, 10, 1], dtype=np.int64))
     f_of_row = np.repeat(frequency, spectrum.rows)
     value = random.normal(3, 2, len(f_of_row)) + np.log(f_of_row)
-    for policy in (Uniform(), Cap(), Power(exponent=0.5), Zipf(beta=0.5)):
+    for policy in (Uniform(), Cap(), Power(exponent=0.5), Zipf(beta=0.5), Mixed()):
         rate = policy.keep_rates(spectrum, 0.3 * len(value))[np.searchsorted(frequency, f_of_row)]
         kept = random.random((400, len(value))) < rate
         sums = (kept * (value / rate)).sum(axis=1)
