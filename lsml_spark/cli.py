@@ -9,7 +9,8 @@ import typer
 from lsml_spark.cli_quality import quality_app, quarantine_app
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError, QualityGateError
-from lsml_spark.flow import log, night, screens, verify
+from lsml_spark.flow import label, log, night, screens, verify
+from lsml_spark.flow import pilot as pilots
 from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.guard import guarded
 from lsml_spark.flow.layout import Runs
@@ -92,6 +93,40 @@ def backfill(
         screens.tell_where(console, runs)
         if stopped:
             raise QualityGateError(f"{len(stopped)} of {len(trading)} nights were stopped: {'; '.join(stopped)}")
+
+
+@app.command()
+def pilot(config: Config, date: Date, overrides: Set = None, root: Root = RUNS) -> None:
+    """Train on random rows and on the selected ones, and say what selection is worth; fits the β that `zipf` can use.
+
+    Trains four models from fresh weights: on half the budget, on the budget, on all rows (random ones), on the selected ones.
+    """
+    with guarded():
+        pipeline, runs = _open(config, root, overrides)
+        one = night.Night(pipeline, runs, parse_date(date))
+        with writing(runs):
+            source = pilots.run(one)
+        screens.pilot(screens.console(), source)
+
+
+@app.command("label")
+def label_(
+    config: Config,
+    date: Date,
+    rows: Annotated[int, typer.Option("--rows", help="Rows to be labelled.")] = 100,
+    spread: Annotated[int, typer.Option("--spread", help="Candidates for each of them.")] = 10,
+    overrides: Set = None,
+    root: Root = RUNS,
+) -> None:
+    """Queue the rows without a label that the promoted model is least sure of, spread over their keys."""
+    with guarded():
+        pipeline, runs = _open(config, root, overrides)
+        with writing(runs):
+            source = label.run(night.Night(pipeline, runs, parse_date(date)), rows, spread)
+        metrics, ledger = source.manifest.metrics, source.manifest.ledger
+        console = screens.console()
+        console.print(f"{ledger.rows_out:,} of {ledger.rows_in:,} rows without a label queued, of {metrics['keys']:,} keys", soft_wrap=True)
+        console.print(str(source.file("queue.csv")), soft_wrap=True)
 
 
 @app.command()

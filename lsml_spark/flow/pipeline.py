@@ -50,7 +50,7 @@ class Pipeline:
     host without pyspark can train and a host without torch can select."""
 
     def __init__(self, path: Path, overrides: Sequence[str] = ()):
-        self.path = path
+        self.path, self.overrides = path, tuple(overrides)
         values = apply_overrides(read_yaml(path), overrides)
         general = {key: value for key, value in values.items() if key not in STAGES}
         for key in general:

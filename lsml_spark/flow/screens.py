@@ -46,6 +46,31 @@ def results(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> Non
     console.print(table)
 
 
+def pilot(console: Console, source: Source) -> None:
+    """What a pilot found: each arm's rows and log loss by band, what selection recovered, and the fitted β."""
+    facts = json.loads(source.file("pilot.json").read_text())
+    arms, names = facts["arms"], {"quarter": "random", "random": "random", "selected": "selected", "full": "all"}
+    table = plain_table(f"pilot of {facts['date']}: log loss")
+    table.add_column("trained on")
+    bands = list(arms["full"]["bands"])
+    for title in ("rows", "all keys", *[f"seen {band}" for band in bands]):
+        table.add_column(title, justify="right")
+    for arm, name in names.items():
+        losses = [arms[arm]["log_loss"], *[arms[arm]["bands"][band] for band in bands]]
+        table.add_row(name, f"{arms[arm]['rows']:,}", *["–" if loss is None else f"{loss:.3f}" for loss in losses])
+    console.print(table)
+    low, high = facts["against_random_interval"]
+    console.print(
+        f"Against as many random rows, selection lowers the log loss by {facts['against_random']:.4f} (95 %: {low:.4f} to {high:.4f})."
+    )
+    if facts["gain_recovered"] is None:
+        console.print("All rows are no better than random ones tonight, so there is no gain to recover.")
+    else:
+        console.print(f"gain recovered: {facts['gain_recovered']:.2f} of what all rows would bring")
+    low, high = facts["beta_interval"]
+    console.print(f"β = {facts['beta']:.2f} (95 %: {low:.2f} to {high:.2f}); `beta: fitted` takes it from the next run on")
+
+
 def plain_table(title: str) -> Table:
     """A table without columns yet, in the style of all screens."""
     return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)

@@ -32,16 +32,18 @@ ROWS_IN: dict[str, dict[str, tuple[str, ...]]] = {
     "shard": {"features": ("train", "test")},
     "train": {"shard": ("train",)},
     "evaluate": {"shard": ("test",)},
+    "label": {"prepare": ("unlabelled",)},
 }
 # Tables whose rows are the rows out. The others count them in a column (zipf), per epoch (train) or per system (evaluate).
 ROWS_OUT = {
     "quality": ("clean",),
     "released": ("clean",),
-    "prepare": ("train", "test"),
+    "prepare": ("train", "test", "unlabelled"),
     "select": ("train",),
     "augment": ("train",),
     "features": ("train", "test"),
     "shard": ("train", "test"),
+    "label": ("queue",),
 }
 
 
@@ -57,7 +59,7 @@ class Checked:
 def verify(runs: Runs, dates: Sequence[datetime.date]) -> Checked:
     """Check the nights and the folders of other nights that they read; IntegrityError lists what is wrong, a problem a clause."""
     checked = Checked()
-    wanted = [(date, stage) for date in dates for stage in (*STAGES, "released")]
+    wanted = [(date, stage) for date in dates for stage in (*STAGES, "released", "pilot", "label")]
     wanted += sorted(_read_elsewhere(runs, wanted) - set(wanted))
     problems = [problem for date, stage in wanted for problem in _stage(runs, date, stage, checked)]
     problems += list(_site(runs.folder / "site", checked))
@@ -160,7 +162,7 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
     for name, table in made.tables.items():
         yield from compare(f"table {name}", _parquet_rows(source, table), table.rows)
     if made.stage in ROWS_OUT and made.tables:
-        yield from compare("rows out", sum(made.tables[name].rows for name in ROWS_OUT[made.stage]), ledger.rows_out)
+        yield from compare("rows out", sum(made.tables[name].rows for name in ROWS_OUT[made.stage] if name in made.tables), ledger.rows_out)
     if made.stage == "quality" and made.tables:
         paths = [Path(read.path) for read in made.inputs.values()]
         if all(path.is_file() for path in paths):

@@ -27,19 +27,22 @@ from lsml_spark.spark.tables import quoted
 
 IDENTITY = ["sample_id", "key", "label"]
 ADDED_LATER = ["weight", "keep_rate"]
+NO_LABEL, UNLABELLED = "label is null", "unlabelled"
 FILTERED, MULTIPLIED = "filtered or merged by prepare.sql", "made by prepare.sql"
 
 
 class Config(Strict):
     """`sql` reads the view `clean` and gives `sample_id`, `key`, `label`, `date`, the features, and optionally
-    `drop_reason`: a row where that is not NULL is left out and counted under it."""
+    `drop_reason`: a row where that is not NULL is left out and counted under it. `unlabelled`: keep the rows whose label alone is
+    NULL in a table of that name, for `lsml label`."""
 
     sql: str
+    unlabelled: bool = False
 
 
 def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcome:
     """Inputs `quality/<date>` and `released/<date>`: the clean rows of the window and the logical date. Writes tables `train`
-    and `test`."""
+    and `test`, and `unlabelled` where the config wants it."""
     spark = spark or session()
     window = sorted(work.inputs.values(), key=lambda source: (source.manifest.date, source.manifest.stage))
     today = max((source.manifest.date for source in window), default="")
@@ -56,10 +59,16 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
 
     routed = [frame.withColumn("__split", F.lit(name)) for name, frame in splits.items()]
     both = routed[0].unionByName(routed[1])
-    kept = F.col("drop_reason").isNull()
-    route = F.when(kept, F.col("__split")).otherwise("dropped")
+    reason = F.col("drop_reason")
+    wanted = {"train": columns, "test": columns}
+    if config.unlabelled:
+        wanted |= {UNLABELLED: columns}
+        routes = F.when(reason == NO_LABEL, UNLABELLED).when(reason.isNull(), F.col("__split"))
+        reason = F.when(reason != NO_LABEL, reason)
+    else:
+        routes = F.when(reason.isNull(), F.col("__split"))
     try:
-        written = tables.write(both, work.folder, {"train": columns, "test": columns}, route=route, tally=F.col("drop_reason"))
+        written = tables.write(both, work.folder, wanted, route=routes.otherwise("dropped"), tally=reason)
     except Exception as error:
         if mistake := sql_mistake(error):
             raise ConfigError(f"prepare.sql: fails on the rows of {before[0].manifest.date} to {today}: {mistake}") from error
@@ -107,7 +116,8 @@ def _samples(spark: SparkSession, sql: str, sources: Sequence[Source], imputer: 
         if taken:
             raise ConfigError(f"prepare.sql: gives a column '{taken[0]}', which is the name of one that `select` adds; rename it")
         said = F.col("drop_reason").cast("string") if "drop_reason" in samples.columns else F.lit(None).cast("string")
-        without = [F.when(F.col(name).isNull(), f"{name} is null") for name in [*IDENTITY, "date"]]
+        # The label last: a row that lacks nothing else can still be labelled.
+        without = [F.when(F.col(name).isNull(), f"{name} is null") for name in ["sample_id", "key", "date", "label"]]
         features = [quoted(name) for name in samples.columns if name not in (*IDENTITY, "date", "drop_reason")]
         return samples.select(
             *[F.col(name).cast("string") for name in IDENTITY], "date", *features, F.coalesce(said, *without).alias("drop_reason")

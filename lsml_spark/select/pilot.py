@@ -1,6 +1,7 @@
 """What a pilot (`lsml pilot`) left for the policies of later nights: pilot.json of its folder."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,4 +23,5 @@ def read_pilot(source: Source | None) -> Read | None:
     if source is None:
         return None
     facts = json.loads(source.file("pilot.json").read_text())
-    return Read(Pilot(facts["beta"], facts["bands"]), facts)
+    errors = [(low, math.inf if high is None else high, error) for low, high, error in facts["errors"]]
+    return Read(Pilot(facts["beta"], errors), facts)

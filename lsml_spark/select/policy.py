@@ -6,8 +6,8 @@ that makes sums over the kept rows unbiased for sums over all rows. `boundary` a
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -17,10 +17,10 @@ from lsml_spark.core.config import Component
 
 @dataclass(frozen=True)
 class Pilot:
-    """What `lsml pilot` learnt: errors fall as n^-beta, and how large they are per band of frequency, relative to their mean."""
+    """What `lsml pilot` learnt: errors fall as n^-beta; `errors`: (lowest, highest frequency, a), how large they are, relatively."""
 
     beta: float
-    bands: Mapping[str, float] = field(default_factory=dict)  # "low-high" (inclusive) → a
+    errors: Sequence[tuple[float, float, float]] = ()
 
 
 @dataclass(frozen=True)

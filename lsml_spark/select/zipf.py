@@ -40,7 +40,6 @@ class Zipf(Protecting):
         beta = spectrum.pilot.beta if spectrum.pilot and self.beta == "fitted" else float(self.beta)
         traffic_S = spectrum.frequency.astype(float) if self.objective == "average" else np.ones(len(spectrum.frequency))
         errors_S = np.ones(len(spectrum.frequency))
-        for band, error in (spectrum.pilot.bands if spectrum.pilot and self.errors == "bands" else {}).items():
-            low, high = (float(edge) for edge in band.split("-"))
+        for low, high, error in spectrum.pilot.errors if spectrum.pilot and self.errors == "bands" else ():
             errors_S[(spectrum.frequency >= low) & (spectrum.frequency <= high)] = error
         return (traffic_S * errors_S) ** (1 / (1 + beta))

@@ -22,7 +22,7 @@ SMALL = ("window=6", "train.epochs=3", "train.batch=128", "train.model.dim=16", 
 
 def arguments(command: str, *rest: str, root: Path, settings: tuple[str, ...] = SMALL) -> list[str]:
     """The words after `lsml`."""
-    sets = [word for setting in settings for word in ("--set", setting)] if command in ("run", "backfill") else []
+    sets = [word for setting in settings for word in ("--set", setting)] if command in ("run", "backfill", "pilot", "label") else []
     return [command, str(RETAIL), *rest, *sets, "--root", str(root)]
 
 

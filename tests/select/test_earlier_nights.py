@@ -217,7 +217,7 @@ def test_a_time_budget_is_the_last_nights_speed(night, selected):
 
 def test_a_pilot_of_an_earlier_night_is_used_and_named(night, selected):
     work = night.on("2011-01-31").work("pilot")
-    facts = {"date": "2011-01-31", "beta": 1.0, "bands": {"1-1": 1.0}}
+    facts = {"date": "2011-01-31", "beta": 1.0, "errors": [[1, None, 1.0]]}
     pilot = night.on("2011-01-31").finish(work, Outcome(Ledger(), files=[write_json(work.folder, "pilot.json", facts)]))
     fitted, selection, _ = selected({"policy": {"use": "zipf", "beta": "fitted", "protect": []}, "budget": 0.4}, {"pilot": pilot})
     given, *_ = selected({"policy": {"use": "zipf", "beta": 1.0, "protect": []}, "budget": 0.4})

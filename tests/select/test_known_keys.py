@@ -93,7 +93,7 @@ def test_a_policy_without_the_night_that_it_needs_says_what_to_do(policy, said):
 
 def test_a_pilots_beta_and_errors_change_the_split_as_the_law_says():
     frequency = np.array([1, 5, 50, 5000])
-    spectrum = Spectrum(frequency, np.ones(4, int), pilot=Pilot(1.0, {"1-1": 1.0, "2-9": 1.0, "10-99": 1.0, "100-inf": 4.0}))
+    spectrum = Spectrum(frequency, np.ones(4, int), pilot=Pilot(1.0, [(1, 99, 1.0), (100, np.inf, 4.0)]))
     kept = Zipf(beta="fitted").keep_rates(spectrum, 1000) * frequency
     assert kept == pytest.approx(Zipf(beta=1.0).keep_rates(spectrum, 1000) * frequency)
     by_band = Zipf(beta=1.0, errors="bands", protect=()).keep_rates(spectrum, 40) * frequency

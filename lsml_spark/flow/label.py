@@ -1,0 +1,28 @@
+"""`lsml label`: the queue of rows to be labelled next, beside the stages of a night."""
+
+import datetime
+
+from lsml_spark.core.config import validate
+from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.work import Source
+from lsml_spark.flow import wiring
+from lsml_spark.flow.night import Night, produce, refuse_failed, run_stage
+
+
+def run(night: Night, rows: int, spread: int) -> Source:
+    """The folder `label` of a night: prepare's rows without a label, scored by the model that stands after it."""
+    from lsml_spark.evaluate import label
+
+    config = validate(label.Config, {"rows": rows, "spread": spread}, "lsml label")
+    champion = wiring.champion(night.runs, night.date + datetime.timedelta(days=1))
+    if champion is None:
+        raise ConfigError(
+            f"{night.date}: no model has been promoted yet that could be unsure of rows; run the night first"
+        )
+    for stage in ("quality", "prepare"):
+        source, _ = run_stage(night, stage)
+        refuse_failed(night, source)
+    made, _ = produce(
+        night, "label", {"prepare": source, "champion": champion}, (), config.model_dump(mode="json"), lambda work: label.run(work, config)
+    )
+    return made

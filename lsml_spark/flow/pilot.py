@@ -1,0 +1,164 @@
+"""`lsml pilot`: what would selection be worth tonight? Trains on random rows and on the selected ones, compares, fits β.
+
+Each arm is the night's own stages from select to evaluate in a folder beside them, from fresh weights; only `select` differs. What
+was learnt stays as `runs/<pipeline>/<date>/pilot/`, for `zipf` with `beta: fitted` and for the report; the arms are removed.
+"""
+
+import datetime
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.ledger import Ledger
+from lsml_spark.core.manifest import write_json
+from lsml_spark.core.seeds import generator
+from lsml_spark.core.work import Outcome, Source, Work
+from lsml_spark.flow.layout import Runs
+from lsml_spark.flow.log import say
+from lsml_spark.flow.night import Night, produce, refuse_failed, run_stage
+from lsml_spark.flow.pipeline import STAGES, Pipeline
+
+BEFORE, ARM = STAGES[:3], STAGES[3:9]  # quality … zipf are the night's own; select … evaluate each arm's
+SCRATCH = ".pilot"
+RESAMPLES = 300
+BANDS = {"1": (1, 1), "2–9": (2, 9), "10–99": (10, 99), "100+": (100, None)}  # as evaluate bands keys; unseen ones have no curve
+
+
+@dataclass(frozen=True)
+class ArmRuns(Runs):
+    """The runs as an arm sees them: its own stages of the night lie in a folder of the arm."""
+
+    date: datetime.date = datetime.date.min
+    arm: str = ""
+
+    def stage(self, date: datetime.date, stage: str) -> Path:
+        own = date == self.date and stage in ARM
+        return self.folder / date.isoformat() / SCRATCH / self.arm / stage if own else super().stage(date, stage)
+
+
+def run(night: Night) -> Source:
+    """The pilot of a night, as it is where nothing has changed since; ConfigError where selection would keep every row."""
+    night.pipeline.check(STAGES[:9])
+    own = {}
+    for stage in BEFORE:
+        own[stage], _ = run_stage(night, stage)
+        refuse_failed(night, own[stage])
+    del own["quality"]  # prepare's manifest names it
+    sections = {stage: night.pipeline.resolved(stage) for stage in ARM}
+    made, _ = produce(night, "pilot", own, (), sections, lambda work: _compare(night, work))
+    shutil.rmtree(_scratch(night), ignore_errors=True)
+    return made
+
+
+def _compare(night: Night, work: Work) -> Outcome:
+    rows = work.inputs["prepare"].manifest.tables["train"].rows
+    selected = _train(night, "selected", {})
+    kept = json.loads(selected["select"].file("selection.json").read_text())["budget"]
+    if not 0 < kept < rows:
+        raise ConfigError(f"select.budget takes all {rows} rows of the window, so there is nothing to compare; set a smaller one")
+    shares = {"quarter": kept / rows / 2, "random": kept / rows, "full": 1.0}
+    arms = {name: _train(night, name, {"use": "uniform", "share": share}) for name, share in shares.items()} | {"selected": selected}
+    scores = {name: _scores(stages["evaluate"]) for name, stages in arms.items()}
+    facts = learn(scores, shares, seed=work.seed)
+    facts |= {
+        "date": night.date.isoformat(),
+        "rows": rows,
+        "arms": {name: _figures(stages) for name, stages in arms.items()},
+    }
+    return Outcome(
+        Ledger(), files=[write_json(work.folder, "pilot.json", facts)], metrics={k: facts[k] for k in ("beta", "gain_recovered")}
+    )
+
+
+def _train(night: Night, arm: str, select: Mapping[str, Any]) -> dict[str, Source]:
+    """The stages of one arm; `select` replaces the policy by a uniform share, where it is given."""
+    say(night.date, "pilot", f"arm {arm}")
+    overrides = ["train.warm_start=false"]
+    if not select and "pilot" in getattr(night.pipeline.config("select"), "needs", ()) and not _earlier(night):
+        overrides += ["select.policy.beta=0.5", "select.policy.errors=equal"]  # the first pilot has none to learn from
+    if select:
+        section = {"policy": {"use": select["use"]}, "budget": select["share"], "weights": False}
+        overrides += [f"select={json.dumps(section)}"]
+    pipeline = Pipeline(night.pipeline.path, [*night.pipeline.overrides, *overrides])
+    runs = ArmRuns(night.runs.root, night.runs.pipeline, night.date, arm)
+    one = replace(night, pipeline=pipeline, runs=runs)
+    return {stage: run_stage(one, stage)[0] for stage in ARM}
+
+
+def learn(scores: Mapping[str, pa.Table], shares: Mapping[str, float], seed: int) -> dict[str, Any]:
+    """β with its interval, errors per band, and the gain of `selected` over `random`, from (key, train_rows, log_prob) of each arm.
+
+    All arms score the same rows in the same order. Intervals: 2.5 and 97.5 % of a bootstrap over keys.
+    """
+    from lsml_spark.select import learning
+
+    rows_N = scores["full"]["train_rows"].to_numpy()
+    loss_AN = {name: -table["log_prob"].to_numpy() for name, table in scores.items()}
+    key_N = np.unique(scores["full"]["key"].to_numpy().astype(str), return_inverse=True)[1]
+    random = generator(seed, "pilot", "bootstrap")
+    weight_RN = [random.multinomial(key_N.max() + 1, np.full(key_N.max() + 1, 1 / (key_N.max() + 1)))[key_N] for _ in range(RESAMPLES)]
+    inside = {band: (rows_N >= low) & (rows_N <= (high or np.inf)) for band, (low, high) in BANDS.items()}
+    known = {band: mask for band, mask in inside.items() if len(np.unique(key_N[mask])) >= 10}
+    share_S = np.array(list(shares.values()))
+
+    def losses(weight_N: np.ndarray) -> np.ndarray:
+        return np.array([[np.average(loss_AN[arm][mask], weights=weight_N[mask] + 1e-12) for mask in known.values()] for arm in shares])
+
+    loss_SB = losses(np.ones(len(key_N)))
+    loss_RSB = np.array([losses(weight_N) for weight_N in weight_RN])
+    deviation_SB = loss_RSB.std(axis=0) + 1e-9
+    curve = learning.fit(share_S, loss_SB, deviation_SB)
+    betas_R = [learning.fit(share_S, loss, deviation_SB).beta for loss in loss_RSB]
+    typical_B = np.array([np.exp(np.log(rows_N[mask]).mean()) for mask in known.values()])
+    error_B = learning.relative_errors(curve, typical_B)
+
+    mean = {name: loss_N.mean() for name, loss_N in loss_AN.items()}
+    against = loss_AN["random"] - loss_AN["selected"]
+    against_R = [np.average(against, weights=weight_N) for weight_N in weight_RN]
+    room = mean["random"] - mean["full"]
+    return {
+        "beta": round(curve.beta, 4),
+        "beta_interval": _interval(betas_R),
+        "bands": {band: round(float(error), 4) for band, error in zip(known, error_B, strict=True)},
+        "errors": [[*BANDS[band], round(float(error), 6)] for band, error in zip(known, error_B, strict=True)],
+        "against_random": round(float(against.mean()), 6),
+        "against_random_interval": _interval(against_R),
+        "gain_recovered": round(float((mean["random"] - mean["selected"]) / room), 4) if room > 0 else None,
+    }
+
+
+def _interval(values: list[Any]) -> list[float]:
+    return [round(float(value), 6) for value in np.percentile(values, [2.5, 97.5])]
+
+
+def _scores(evaluate: Source) -> pa.Table:
+    table = pa.concat_tables([pq.read_table(path) for path in evaluate.files("scores")])
+    own = table.filter(pa.array(table["system"].to_numpy() == "model"))
+    return own.sort_by("sample_id").select(["key", "train_rows", "log_prob"])
+
+
+def _figures(stages: Mapping[str, Source]) -> dict[str, Any]:
+    model = json.loads(stages["evaluate"].file("metrics.json").read_text())["systems"]["model"]
+    bands = {band: figures["log_loss"] for band, figures in model["bands"].items()}
+    return {
+        "rows": stages["select"].manifest.tables["train"].rows,
+        "log_loss": model["log_loss"],
+        "recall": model["recall"],
+        "bands": bands,
+    }
+
+
+def _earlier(night: Night) -> Source | None:
+    return night.runs.source(night.date, "pilot") or night.runs.latest_before(night.date, "pilot")
+
+
+def _scratch(night: Night) -> Path:
+    return night.runs.folder / night.date.isoformat() / SCRATCH
