@@ -49,6 +49,7 @@ def inputs(runs: Runs, date: datetime.date, stage: str, window: int, needs: Coll
     if stage == "promote":
         found |= _named("previous", runs.latest_before(date, "promote"))
     if stage == "report":
+        found |= earlier(runs, date, window, ("pilot",))
         for name in ("quality", "prepare", "zipf", "evaluate"):
             found |= _named(f"previous/{name}", runs.latest_before(date, name))
     return found

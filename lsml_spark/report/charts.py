@@ -58,38 +58,50 @@ def zipf(profile: Mapping[str, Any], selection: Mapping[str, Any]) -> Chart | No
     spectrum = profile.get("spectrum") or []
     if not spectrum:
         return None
-    frequencies, keys = zip(*spectrum, strict=True)
-    data = []
+    data = [*kept_per_key(selection), rows_per_key(spectrum, profile), *power_law(profile)]
+    return {"data": data, "layout": rank_axes(max(frequency for frequency, _ in spectrum))}
+
+
+def kept_per_key(selection: Mapping[str, Any]) -> list[Chart]:
+    """The rows that were kept of a key, by the rank that it had before."""
     kept = [row for row in selection.get("by_frequency") or [] if row[0] and row[1]]
-    if kept:
-        x, y = rank_curve(
-            [row[0] for row in kept],
-            [row[1] / row[0] for row in kept],
-            [row[2] * row[0] / row[1] for row in kept],
-        )
-        hover = [f"rank {count(rank)}: {decimal(height, 1)} rows kept per key" for rank, height in zip(x, y, strict=True)]
-        y = [height or None for height in y]  # no logarithm of nothing
-        style = {"color": "@selected", "width": 2.5, "dash": "dot"}
-        data.append(_line("selected for training", x, y, style, hover, fill="tozeroy", fillcolor="@selected-soft"))
+    if not kept:
+        return []
+    x, y = rank_curve(
+        [row[0] for row in kept],
+        [row[1] / row[0] for row in kept],
+        [row[2] * row[0] / row[1] for row in kept],
+    )
+    hover = [f"rank {count(rank)}: {decimal(height, 1)} rows kept per key" for rank, height in zip(x, y, strict=True)]
+    y = [height or None for height in y]  # no logarithm of nothing
+    style = {"color": "@selected", "width": 2.5, "dash": "dot"}
+    return [line("selected for training", x, y, style, hover, fill="tozeroy", fillcolor="@selected-soft")]
+
+
+def rows_per_key(spectrum: Sequence[Sequence[float]], profile: Mapping[str, Any]) -> Chart:
+    """The spectrum as a curve over the ranks; the most frequent keys are named."""
+    frequencies, keys = zip(*spectrum, strict=True)
     x, y = rank_curve(frequencies, keys, frequencies)
     names = [key for key, _ in profile.get("top") or []]
     hover = [_rank_label(rank, height, names) for rank, height in zip(x, y, strict=True)]
-    data.append(_line("rows per key", x, y, {"color": "@model", "width": 2.5}, hover))
+    return line("rows per key", x, y, {"color": "@model", "width": 2.5}, hover)
+
+
+def power_law(profile: Mapping[str, Any]) -> list[Chart]:
+    """The fitted line with its name; nothing where none was fitted."""
     x, y = fitted_line(profile.get("fit") or {})
-    if x:
-        name = f"power law, α = {decimal(profile['fit']['alpha'], 2)}"
-        data.append(_line(name, x, y, {"color": "@ink", "width": 1.5, "dash": "dash"}, [name] * len(x)))
-    top = max(frequencies)
-    layout = {
+    if not x:
+        return []
+    name = f"power law, α = {decimal(profile['fit']['alpha'], 2)}"
+    return [line(name, x, y, {"color": "@ink", "width": 1.5, "dash": "dash"}, [name] * len(x))]
+
+
+def rank_axes(top: float) -> Chart:
+    """Both logarithmic, so that a power law is a straight line; `top`: the highest count."""
+    return {
         "xaxis": {"type": "log", "title": {"text": "rank of the key"}, "dtick": 1},
-        "yaxis": {
-            "type": "log",
-            "title": {"text": "rows"},
-            "dtick": 1,
-            "range": [-0.35, math.log10(max(top, 2)) + 0.25],
-        },
+        "yaxis": {"type": "log", "title": {"text": "rows"}, "dtick": 1, "range": [-0.35, math.log10(max(top, 2)) + 0.25]},
     }
-    return {"data": data, "layout": layout}
 
 
 def loss(curve: Mapping[str, Any]) -> Chart | None:
@@ -99,11 +111,11 @@ def loss(curve: Mapping[str, Any]) -> Chart | None:
         return None
     x, y = [point["step"] for point in steps], [point["loss"] for point in steps]
     hover = [f"step {count(point['step'])}, epoch {point.get('epoch')}: {decimal(point['loss'])}" for point in steps]
-    data = [_line("step", x, y, {"color": "@model", "width": 1.5}, hover)]
+    data = [line("step", x, y, {"color": "@model", "width": 1.5}, hover)]
     means = _epoch_means(steps, curve.get("epochs") or [])
     if means:
         x, y, hover = (list(part) for part in zip(*means, strict=True))
-        data.append(_line("epoch mean", x, y, {"color": "@champion", "width": 3}, hover))
+        data.append(line("epoch mean", x, y, {"color": "@champion", "width": 3}, hover))
     layout = {"xaxis": {"title": {"text": "step"}}, "yaxis": {"title": {"text": "loss (weighted mean)"}}}
     return {"data": data, "layout": layout}
 
@@ -128,7 +140,7 @@ def bands(metrics: Mapping[str, Any], metric: str, title: str) -> Chart | None:
         if not any(map(is_number, values)):
             continue
         write = percent if metric == "recall" else decimal
-        trace = _line(label, [chart_text(band) for band in names], values, {}, [f"{label}: {write(value)}" for value in values])
+        trace = line(label, [chart_text(band) for band in names], values, {}, [f"{label}: {write(value)}" for value in values])
         data.append({**trace, **_system_style(system)})
     axis = {"title": {"text": title}, **({"tickformat": ".0%", "rangemode": "tozero"} if metric == "recall" else {})}
     xaxis = {"title": {"text": "training rows of the key"}, "type": "category", "showgrid": False}
@@ -144,7 +156,7 @@ def trend(dates: Sequence[str], metrics: Sequence[Mapping[str, Any]], metric: st
             continue  # last night's model is the champion: its line would repeat the model's
         write = percent if metric == "recall" else decimal
         hover = [f"{chart_text(date)}: {label} {write(value)}" for date, value in zip(dates, values, strict=True)]
-        data.append({**_line(label, list(map(chart_text, dates)), values, {}, hover), **_system_style(system)})
+        data.append({**line(label, list(map(chart_text, dates)), values, {}, hover), **_system_style(system)})
     axis = {"title": {"text": title}, **({"tickformat": ".0%", "rangemode": "tozero"} if metric == "recall" else {})}
     shown = list(map(chart_text, dates[:: max(1, math.ceil(len(dates) / 6))]))
     xaxis = {
@@ -157,14 +169,15 @@ def trend(dates: Sequence[str], metrics: Sequence[Mapping[str, Any]], metric: st
     return {"data": data, "layout": {"xaxis": xaxis, "yaxis": axis}} if data else None
 
 
-def _line(name: str, x: Sequence, y: Sequence, line: Mapping[str, Any], hover: Sequence[str], **more: Any) -> dict[str, Any]:
+def line(name: str, x: Sequence, y: Sequence, style: Mapping[str, Any], hover: Sequence[str], **more: Any) -> Chart:
+    """One trace that shows `hover`, a text per point."""
     return {
         "type": "scatter",
         "mode": "lines",
         "name": name,
         "x": list(x),
         "y": list(y),
-        "line": dict(line),
+        "line": dict(style),
         "text": list(hover),
         "hoverinfo": "text",
         **more,

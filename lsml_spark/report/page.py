@@ -64,6 +64,7 @@ def _environment() -> Environment:
     for write in (
         text.count,
         text.rows,
+        text.counted,
         text.percent,
         text.decimal,
         text.signed,

@@ -1,4 +1,4 @@
-"""The report stage: manifests and metrics of a night to static pages: `night.html`, `quality.html`, `quality.json`.
+"""The report stage: manifests and metrics of a night to static pages: `night.html`, `selection.html`, `quality.html`, `quality.json`.
 
 What is read, beyond the manifest fields of docs/architecture.md (each may be missing and is then left out):
 
@@ -7,6 +7,7 @@ What is read, beyond the manifest fields of docs/architecture.md (each may be mi
   severity: warn | quarantine | fail, rows, share, message, ok}], `schema_drift` [sentence].
 - `manifest.run` of any stage: `versions` {library: version}. Times and hosts are left out: equal nights, equal pages.
 - `manifest.ledger` of every stage; `manifest.tables["test"].rows` of prepare, features and shard (the held-out day).
+- `manifest.metrics` of zipf: `shift` against the keys of the last night.
 - the `quarantine` and `metrics` tables of quality, its profile.json, and profile.json (zipf), selection.json, curve.json,
   metrics.json, decision.json; the labels of prepare's `test` table.
 - `previous/<stage>` of the latest earlier night, `history/<date>`: the quality folders of earlier good nights.
@@ -22,7 +23,7 @@ from lsml_spark.core.config import Strict
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import describe, write_json
 from lsml_spark.core.work import Outcome, Work
-from lsml_spark.report import charts, document, examples, page, rowflow, sections
+from lsml_spark.report import charts, document, examples, keycharts, law, page, rowflow, sections, selected
 from lsml_spark.report.night import Night, from_work
 from lsml_spark.report.verdict import Verdict, judge
 
@@ -43,6 +44,8 @@ def run(work: Work, config: Config) -> Outcome:
     verdict = judge(night)
     quality = document.build(night, verdict.kind, verdict.sentence)
     pages = {"night.html": night_page(night, verdict, quality, config), "quality.html": quality_page(night, quality, config)}
+    if night.sources.keys() & {"zipf", "select"}:
+        pages["selection.html"] = selection_page(night, config)
     for name, content in pages.items():
         (work.folder / name).write_bytes(content)
     files = [*(describe(work.folder, work.folder / name) for name in pages), write_json(work.folder, "quality.json", quality)]
@@ -62,6 +65,31 @@ def quality_page(night: Night, quality: dict[str, Any], config: Config) -> bytes
         styles=("style.css", "quality.css"),
         title=config.title or night.pipeline,
         quality=quality,
+    )
+
+
+def selection_page(night: Night, config: Config) -> bytes:
+    """The page on the keys: their law, and which of their rows were selected."""
+    profile, selection = night.facts("zipf", "profile.json"), night.facts("select", "selection.json")
+    zipf = night.sources.get("zipf")
+    described = selected.describe(selection)
+    bands = [row["band"] for row in (described.get("pilot") or {}).get("bands", [])]
+    return page.render(
+        "selection_page.html",
+        styles=("style.css", "selection.css"),
+        title=config.title or night.pipeline,
+        night=night,
+        law=law.describe(profile, zipf.manifest.metrics.get("shift") if zipf else None),
+        selected=described,
+        charts={
+            "law": keycharts.law(profile),
+            "coverage": keycharts.coverage(profile),
+            "growth": keycharts.growth(profile),
+            "kept": keycharts.before_and_after(profile, selection),
+            "rates": keycharts.keep_rates(selection),
+            "weights": keycharts.weights(selection),
+            "pilot": keycharts.pilot(selection, bands),
+        },
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from lsml_spark.report.columns import GRAVITY
 from lsml_spark.report.night import SYSTEMS, Night, dig
+from lsml_spark.report.selected import bands_of, policy_of, share
 from lsml_spark.report.text import is_number
 
 FINDING = ("check", "column", "severity", "rows", "share", "message", "ok")
@@ -19,13 +20,13 @@ def headline(night: Night) -> dict[str, Any]:
     before = flow_numbers(Night(night.pipeline, "", 0, night.previous))
     return {
         **rows,
-        "quarantined_share": _share(rows["quarantined"], rows["raw"]),
+        "quarantined_share": share(rows["quarantined"], rows["raw"]),
         "before": {
             **before,
-            "quarantined_share": _share(before["quarantined"], before["raw"]),
+            "quarantined_share": share(before["quarantined"], before["raw"]),
             "date": night.previous["quality"].manifest.date if "quality" in night.previous else None,
         },
-        "selected_share": _share(rows["selected"], rows["window"]),
+        "selected_share": share(rows["selected"], rows["window"]),
         "k": metrics.get("k", 20),
         "test_rows": metrics.get("rows"),
         "recall": _bars(night, "recall"),
@@ -80,16 +81,13 @@ def keys(night: Night) -> dict[str, Any]:
     profile = night.facts("zipf", "profile.json")
     selection = night.facts("select", "selection.json")
     total, hapaxes = profile.get("keys"), profile.get("hapaxes")
-    policy = selection.get("policy")
-    parameters = policy if isinstance(policy, dict) else {"use": policy}
     return {
         "profile": profile,
         "hapax_share": hapaxes / total if total and is_number(hapaxes) else None,
         "selection": selection,
-        "policy": parameters.get("use"),
-        "parameters": [(key, value) for key, value in sorted(parameters.items()) if key != "use" and value is not None],
-        "bands": _bands_of(selection.get("by_frequency") or []),
-        "ess_share": _share(selection.get("ess"), selection.get("rows_kept")),
+        **policy_of(selection),
+        "bands": bands_of(selection.get("by_frequency") or []),
+        "ess_share": share(selection.get("ess"), selection.get("rows_kept")),
     }
 
 
@@ -156,19 +154,3 @@ def _bars(night: Night, metric: str) -> list[dict[str, Any]]:
         for name, value in values.items()
         if is_number(value)
     ]
-
-
-def _bands_of(by_frequency: list[list[float]]) -> list[dict[str, Any]]:
-    """Rows and kept rows by band of key frequency, as the evaluation bands them."""
-    found = []
-    for name, low, high in (("1", 1, 1), ("2–9", 2, 9), ("10–99", 10, 99), ("100+", 100, float("inf"))):
-        inside = [row for row in by_frequency if low <= row[0] <= high]
-        if inside:
-            rows, kept = sum(row[1] for row in inside), sum(row[2] for row in inside)
-            keys = sum(row[1] / row[0] for row in inside)
-            found.append({"band": name, "keys": keys, "rows": rows, "kept": kept, "share": _share(kept, rows)})
-    return found
-
-
-def _share(part: Any, whole: Any) -> float | None:
-    return part / whole if is_number(part) and is_number(whole) and whole else None

@@ -22,7 +22,12 @@ CHECKSUMS = "checksums.json"
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _PARTIAL = re.compile(r"\.[\w.-]+\.\d+")
 # What the report stage writes, and what the site calls it.
-PAGES = {"night.html": "{}.html", "quality.html": "{}.quality.html", "quality.json": "{}.quality.json"}
+PAGES = {
+    "night.html": "{}.html",
+    "selection.html": "{}.selection.html",
+    "quality.html": "{}.quality.html",
+    "quality.json": "{}.quality.json",
+}
 _SCRIPT = re.compile(rb'src="(plotly-[\w.]+\.min\.js)"')
 
 
@@ -69,6 +74,7 @@ def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], dict[str, bytes
         "verdict": verdict,
         "page": _named("night.html", pages, night.date),
         "quality": _named("quality.html", pages, night.date),
+        "selection": _named("selection.html", pages, night.date),
         **sections.flow_numbers(night),
         "metrics": metrics,
         "systems": [(name, dig(systems, name)) for name in ("model", "popularity", "cooccurrence")],

@@ -26,7 +26,12 @@ def count(value: Any) -> str:
 
 def rows(value: Any) -> str:
     """1 row, 2 rows."""
-    return f"{count(value)} row{'' if value == 1 else 's'}"
+    return counted(value, "row")
+
+
+def counted(value: Any, word: str) -> str:
+    """1 key, 2 keys."""
+    return f"{count(value)} {word}{'' if value == 1 else 's'}"
 
 
 def percent(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from report_keys import law_facts, selection_facts, shift_facts
 from report_profiles import figures, metrics_table, profile, shop_rows
 
 from lsml_spark.core.ledger import Ledger
@@ -261,21 +262,23 @@ def full(
         "fit": {"alpha": 1.82, "xmin": 4, "ks": 0.031, "tail_keys": sum(n for f, n in spectrum.items() if f >= 4)},
         "spectrum": [[frequency, keys] for frequency, keys in sorted(spectrum.items())], "top": top,
         "coverage": [[1, 0.01], [10, 0.06], [100, 0.29], [1000, 0.86], [sum(spectrum.values()), 1.0]],
-    }  # fmt: skip
+    } | law_facts(spectrum)  # fmt: skip
     if empty:
         profile = dict.fromkeys(profile) | {"spectrum": [], "top": [], "coverage": [], "fit": None}
-    sources["zipf"] = make_stage(runs, date, "zipf", Ledger(train, train), files={"profile.json": profile})
+    shift = None if empty else shift_facts(EVIL if hostile else "22086")
+    sources["zipf"] = make_stage(runs, date, "zipf", Ledger(train, train), {"shift": shift}, files={"profile.json": profile})
     by_frequency = []
     for frequency, keys in sorted(spectrum.items()):
         rate = min(1.0, 3.2 * frequency ** (-1 / 3))
         by_frequency.append([frequency, frequency * keys, round(frequency * keys * rate * 0.82), rate])
     kept = sum(row[2] for row in by_frequency)
-    policy = {"use": EVIL if hostile else "zipf", "beta": 0.5, "objective": "average"}
-    selection = {
-        "policy": policy, "budget": kept + 4, "rows_in": train, "rows_kept": kept, "expected": kept + 3.7,
-        "ess": kept * 0.91,
-        "level": 3.2, "by_frequency": by_frequency,
-    }  # fmt: skip
+    selection = selection_facts(train, kept, by_frequency, EVIL if hostile else "85123A")
+    if hostile:
+        selection |= {name: f"{name} {EVIL}" for name in ("budget_asked", "unbiased")}
+        selection["policy"] = {"use": EVIL, EVIL: EVIL}
+        selection["pilot"] |= {"date": EVIL, "bands": {EVIL: 1.0}}
+        selection["protected"] = {EVIL: {"keys": 1, "rows": 2}}
+        selection["epochs"] = {"use": "curriculum", "stages": 3, "full_by": 0.5, "order": EVIL}
     sources["select"] = make_stage(
         runs, date, "select", Ledger(train, kept, dropped={"policy": train - kept}), files={"selection.json": selection}
     )

@@ -33,6 +33,7 @@ def test_the_site_holds_the_index_the_pages_of_each_night_and_one_script(runs):
     assert set(contents(index.parent)) == {
         "index.html",
         *(f"{date}.{kind}" for date in ("2011-02-24", "2011-02-25") for kind in ("html", "quality.html", "quality.json")),
+        "2011-02-24.selection.html",  # the other night was stopped before its keys were counted
         script_name(),
         "checksums.json",
     }
@@ -102,7 +103,7 @@ def test_a_damaged_manifest_is_a_failed_night_that_names_the_file(runs):
     assert not (site / "2011-02-24.html").exists()
 
 
-@pytest.mark.parametrize("name", ["night.html", "quality.html", "quality.json"])
+@pytest.mark.parametrize("name", ["night.html", "selection.html", "quality.html", "quality.json"])
 def test_a_damaged_page_is_not_published(runs, name):
     page = runs / "retail" / "2011-02-24" / "report" / name
     page.write_bytes(page.read_bytes() + b"<script>")
@@ -122,6 +123,12 @@ def test_a_report_from_before_there_was_a_quality_page_is_published_as_it_was(ru
 
 def test_the_index_leads_to_the_quality_page(runs):
     assert '<a class="more" href="2011-02-24.quality.html">' in publish(runs, "retail").read_text()
+
+
+def test_the_index_leads_to_the_selection_page_where_there_is_one(runs):
+    text = publish(runs, "retail").read_text()
+    assert '<a class="more" href="2011-02-24.selection.html">' in text
+    assert "2011-02-25.selection.html" not in text
 
 
 def test_the_page_of_a_night_that_is_gone_goes_and_foreign_files_stay(runs):

@@ -164,6 +164,17 @@ def test_scores_that_are_no_probabilities_name_a_sample(selected, scores, scored
         selected({"policy": "boundary", "budget": 0.5}, scores(spoilt))
 
 
+@pytest.mark.parametrize("policy", ["boundary", "collapse", "quota"])
+def test_the_same_rows_are_kept_in_any_partitioning(spark, night, inputs, selected, scores, scored, policy):
+    held_out, hashes = scores(scored), set()
+    for partitions in (1, 5):
+        train = tables.read(spark, inputs["prepare"], table="train").repartition(partitions)
+        given = {**inputs, "prepare": night.source("prepare", train=train)}
+        section = {"policy": policy, "budget": 100, "weights": policy != "quota"}
+        hashes.add(selected(section, held_out, given=given)[2].manifest.tables["train"].rows_hash)
+    assert len(hashes) == 1
+
+
 @pytest.mark.parametrize("policy", ["boundary", "quota"])
 def test_policies_of_scores_on_a_first_night_say_how_to_begin(selected, policy):
     with pytest.raises(ConfigError, match=f"{policy} needs the scores of an earlier night"):
