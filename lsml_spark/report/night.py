@@ -25,7 +25,7 @@ SYSTEMS = {
 
 @dataclass(frozen=True)
 class Night:
-    """The stages of one logical date in the order of the data, those of the night before, quality of earlier good nights."""
+    """The stages of one logical date in the order of the data, those of the night before, quality of earlier ones, the last pilot."""
 
     pipeline: str
     date: str
@@ -33,6 +33,7 @@ class Night:
     sources: Mapping[str, Source]
     previous: Mapping[str, Source] = field(default_factory=dict)
     history: Mapping[str, Source] = field(default_factory=dict)
+    pilot: Source | None = None
 
     @property
     def last_good(self) -> Source | None:
@@ -69,7 +70,7 @@ def from_work(work: Work) -> Night:
         {name.removeprefix(prefix): work.inputs[name] for name in sorted(work.inputs) if name.startswith(prefix)}
         for prefix in ("previous/", "history/")
     )
-    return Night(work.pipeline, work.date.isoformat(), work.seed, sources, previous, history)
+    return Night(work.pipeline, work.date.isoformat(), work.seed, sources, previous, history, work.inputs.get("pilot"))
 
 
 def from_folder(folder: Path, pipeline: str) -> Night:

@@ -10,6 +10,7 @@ What is read, beyond the manifest fields of docs/architecture.md (each may be mi
 - `manifest.metrics` of zipf: `shift` against the keys of the last night.
 - the `quarantine` and `metrics` tables of quality, its profile.json, and profile.json (zipf), selection.json, curve.json,
   metrics.json, decision.json; the labels of prepare's `test` table.
+- `pilot`: the last pilot's pilot.json.
 - `previous/<stage>` of the latest earlier night, `history/<date>`: the quality folders of earlier good nights.
 
 The stage's own metrics are `verdict`, `sentence` and `reasons` [[level, text]].
@@ -24,7 +25,7 @@ from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import describe, write_json
 from lsml_spark.core.work import Outcome, Work
 from lsml_spark.report import charts, document, examples, keycharts, law, page, rowflow, sections, selected
-from lsml_spark.report.night import Night, from_work
+from lsml_spark.report.night import Night, facts_of, from_work
 from lsml_spark.report.verdict import Verdict, judge
 
 # In the order in which they build on one another; the last one draws the page.
@@ -72,6 +73,8 @@ def selection_page(night: Night, config: Config) -> bytes:
     """The page on the keys: their law, and which of their rows were selected."""
     profile, selection = night.facts("zipf", "profile.json"), night.facts("select", "selection.json")
     zipf = night.sources.get("zipf")
+    if selection and night.pilot is not None:
+        selection = selection | {"pilot": facts_of(night.pilot, "pilot.json")}
     described = selected.describe(selection)
     bands = [row["band"] for row in (described.get("pilot") or {}).get("bands", [])]
     return page.render(

@@ -7,8 +7,9 @@ import re
 import numpy as np
 import pytest
 from report_keys import SAMPLED, law_facts, selection_facts, shift_facts
-from report_nights import before, full, quality, report, zipf_spectrum
+from report_nights import before, full, make_stage, quality, report, zipf_spectrum
 
+from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import describe, write_json
 from lsml_spark.report import law, selected
 from lsml_spark.report.night import Night
@@ -283,6 +284,14 @@ def test_a_selection_without_a_pilot_says_that_nothing_was_measured(tmp_path):
     shown = words(page_of(tmp_path, sources).read_bytes())
     assert "its gain against a random draw is not measured" in shown
     assert "The gain against random" not in shown
+
+
+def test_a_pilot_beside_the_night_is_shown_whatever_the_policy_was_given(tmp_path):
+    sources = full(tmp_path, "2011-02-25")
+    changed(sources["select"], "selection.json", pilot=None)
+    facts = SELECTION["pilot"] | {"date": "2011-02-24"}
+    pilot = make_stage(tmp_path, "2011-02-24", "pilot", Ledger(), files={"pilot.json": facts})
+    assert "pilot of 2011-02-24" in words(page_of(tmp_path, sources | {"pilot": pilot}).read_bytes())
 
 
 def test_bands_of_a_pilot_are_in_the_order_of_their_frequencies():
