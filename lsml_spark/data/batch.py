@@ -31,6 +31,7 @@ class Batch:
     scalars: Mapping[str, np.ndarray]  # each (B,)
     ragged: Mapping[str, Ragged]
     sample_ids: np.ndarray | None = None  # (B,) objects; read only when asked for
+    offset: np.ndarray | None = None  # (B,) added to the logit of the row's own label while training; where the shards have it
 
     def __len__(self) -> int:
         return len(self.label)

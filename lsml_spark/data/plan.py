@@ -1,8 +1,9 @@
-"""Which row goes into which step on which rank: a pure function of (row groups, seed, epoch, world size).
+"""Which row goes into which step on which rank: a pure function of (row groups, seed, epoch, world size, rule of epochs).
 
-Row groups are shuffled and laid end to end; the sequence of N rows is cut into `lanes` stretches, and every lane gives
-batch / lanes rows to each step. A rank owns whole lanes, so global batch t holds the same rows in the same order on any
-number of ranks that divides the lanes (after mosaicml/streaming's canonical nodes).
+Row groups are shuffled and laid end to end; the N rows of it that the epoch reads (`epochs.py`: all of them, unless a rule
+says otherwise) are cut into `lanes` parts, and every lane gives batch / lanes rows to each step. A rank owns whole lanes,
+so global batch t holds the same rows in the same order on any number of ranks that divides the lanes (after
+mosaicml/streaming's canonical nodes).
 """
 
 import hashlib
@@ -10,11 +11,15 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.seeds import generator
+from lsml_spark.data.epochs import EveryRow, Rule, Stretch
+
+EVERY_ROW = EveryRow()
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,17 @@ class Plan:
     world: int
     batch: int
     lanes: int
+    rule: Rule = EVERY_ROW
+
+    @cached_property
+    def stretch(self) -> Stretch:
+        """What the epoch reads."""
+        return self.rule.stretch(self.rows_G, self.epoch)
 
     @property
     def rows(self) -> int:
-        return sum(self.rows_G)
+        """Rows that the epoch reads."""
+        return self.stretch.last - self.stretch.first
 
     @property
     def rows_per_lane(self) -> int:
@@ -57,25 +69,26 @@ class Plan:
         return -(-longest // self.rows_per_lane)
 
     @cached_property
-    def order_G(self) -> np.ndarray:
-        """Row groups in this epoch's order; shape (G,), int64."""
-        return generator(self.seed, "row groups", self.epoch).permutation(len(self.rows_G))
+    def order_R(self) -> np.ndarray:
+        """The row groups of the stretch in this epoch's order; shape (R,), int64."""
+        groups_R = np.asarray(self.stretch.groups_R, dtype=np.int64)
+        return groups_R[generator(self.seed, "row groups", self.stretch.order).permutation(len(groups_R))]
 
     def order_within(self, group: int) -> np.ndarray:
         """The rows of a row group in this epoch's order; shape (rows of the group,), int64."""
-        return generator(self.seed, "rows", self.epoch, group).permutation(self.rows_G[group])
+        return generator(self.seed, "rows", self.stretch.order, group).permutation(self.rows_G[group])
 
     def lanes_of(self, rank: int) -> range:
         share = self.lanes // self.world
         return range(rank * share, (rank + 1) * share)
 
     def lane(self, lane: int) -> list[Piece]:
-        """The stretch [N·l//L, N·(l+1)//L) of the epoch's rows, as pieces of row groups."""
-        first, last = self.rows * lane // self.lanes, self.rows * (lane + 1) // self.lanes
-        ends = np.cumsum(np.asarray(self.rows_G, dtype=np.int64)[self.order_G])
+        """The lane's part [N·l//L, N·(l+1)//L) of the epoch's rows, as pieces of row groups."""
+        first, last = (self.stretch.first + self.rows * end // self.lanes for end in (lane, lane + 1))
+        ends = np.cumsum(np.asarray(self.rows_G, dtype=np.int64)[self.order_R])
         pieces = []
         for place in range(int(np.searchsorted(ends, first, side="right")), len(ends)):
-            group = int(self.order_G[place])
+            group = int(self.order_R[place])
             begin = int(ends[place]) - self.rows_G[group]
             if begin >= last:
                 break
@@ -101,14 +114,16 @@ class Plan:
     @property
     def digest(self) -> str:
         """Names the order of all epochs, whatever the world size: what a checkpoint must agree with."""
-        values = [list(self.rows_G), self.seed, self.batch, self.lanes]
+        values: list[Any] = [list(self.rows_G), self.seed, self.batch, self.lanes]
+        if not isinstance(self.rule, EveryRow):
+            values.append(self.rule.model_dump(mode="json"))
         return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
-def plan(rows_G: Sequence[int], *, seed: int, epoch: int, world: int, batch: int, lanes: int) -> Plan:
+def plan(rows_G: Sequence[int], *, seed: int, epoch: int, world: int, batch: int, lanes: int, rule: Rule = EVERY_ROW) -> Plan:
     """The plan of one epoch. ConfigError unless `world` divides `lanes` and `lanes` divides `batch` (rows, all ranks)."""
     if world < 1 or lanes % world:
         raise ConfigError(f"train.workers: {world} ranks cannot share {lanes} lanes evenly; take a divisor of it, or change train.lanes")
     if batch < lanes or batch % lanes:
         raise ConfigError(f"train.batch: {batch} rows cannot be split over {lanes} lanes; take a multiple of it, or change train.lanes")
-    return Plan(tuple(int(rows) for rows in rows_G), seed, epoch, world, batch, lanes)
+    return Plan(tuple(int(rows) for rows in rows_G), seed, epoch, world, batch, lanes, rule)

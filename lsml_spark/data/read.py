@@ -23,7 +23,7 @@ from lsml_spark.data.batch import Batch, Column, Ragged, concat, span, take
 from lsml_spark.data.plan import Piece, Plan
 
 T = TypeVar("T")
-LABEL, WEIGHT, SAMPLE_ID = "label", "weight", "sample_id"
+LABEL, WEIGHT, SAMPLE_ID, OFFSET = "label", "weight", "sample_id", "offset"
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,13 @@ class Shards:
     groups: tuple[Group, ...]
     features: tuple[str, ...]
     label: str = LABEL
+    optional: tuple[str, ...] = ()  # columns beside features, label and weight that these shards have: OFFSET or none
 
     @classmethod
-    def of(cls, folder: Path, files: Iterable[File], features: Sequence[str], label: str = LABEL) -> "Shards":
+    def of(cls, folder: Path, files: Iterable[File], features: Sequence[str], label: str = LABEL, optional: Sequence[str] = ()) -> "Shards":
         """From a manifest's files; no shard is opened for it."""
         groups = [Group(folder / file.path, index, rows) for file in files for index, rows in enumerate(file.row_groups)]
-        return cls(tuple(groups), tuple(features), label)
+        return cls(tuple(groups), tuple(features), label, tuple(optional))
 
     @property
     def rows_G(self) -> tuple[int, ...]:
@@ -101,7 +102,7 @@ def _ragged(chunk: pa.BinaryArray, dtype: np.dtype) -> Ragged:
 
 def batches(shards: Shards, plan: Plan, rank: int, *, sample_ids: bool = False) -> Iterator[list[Batch]]:
     """For each of `plan.steps` steps, one batch per lane of this rank (in lane order; the last ones may be empty)."""
-    names = list(dict.fromkeys([shards.label, WEIGHT, *shards.features, *([SAMPLE_ID] if sample_ids else [])]))
+    names = list(dict.fromkeys([shards.label, WEIGHT, *shards.optional, *shards.features, *([SAMPLE_ID] if sample_ids else [])]))
     lanes = plan.lanes_of(rank)
     ordered = _Ordered(shards, plan, names, keep=2 * len(lanes))
     for pieces_per_lane in zip(*(plan.steps_of(lane) for lane in lanes), strict=True):
@@ -127,7 +128,7 @@ class _Ordered:
 
     def empty(self) -> dict[str, Column]:
         """No rows, in the columns' own types."""
-        return {name: span(column, 0, 0) for name, column in self(next(iter(self.held), 0)).items()}
+        return {name: span(column, 0, 0) for name, column in self(next(iter(self.held), int(self.plan.order_R[0]))).items()}
 
 
 def _batch(shards: Shards, ordered: _Ordered, pieces: Sequence[Piece]) -> Batch:
@@ -140,6 +141,7 @@ def _batch(shards: Shards, ordered: _Ordered, pieces: Sequence[Piece]) -> Batch:
         scalars={name: column for name, column in features.items() if not isinstance(column, Ragged)},
         ragged={name: column for name, column in features.items() if isinstance(column, Ragged)},
         sample_ids=columns.get(SAMPLE_ID),
+        offset=columns.get(OFFSET) if OFFSET in shards.optional else None,
     )
 
 

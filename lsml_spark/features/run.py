@@ -21,6 +21,7 @@ from lsml_spark.spark.session import session
 
 CARRIED = ["sample_id", "key"]  # for error messages, and for metrics by key frequency
 WEIGHTS = ["weight", "keep_rate"]
+STEERING = ["pace", "offset"]  # where select adds them: the stage of a curriculum, and what training adds to the label's logit
 # Spark writes these as text exactly as Arrow does, which encodes them wherever the model scores.
 WRITTEN_ALIKE = (StringType, IntegralType, BooleanType, DateType)
 
@@ -42,13 +43,15 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     encoders = {"label": config.label, "columns": fitted}
 
     names = list(config.columns)
+    steering = [name for name in STEERING if name in train.columns and name not in test.columns]  # not a sample's own column
     test = test.withColumn("weight", F.lit(1.0))
+    nothing = [F.lit(None).cast(train.schema[name].dataType).alias(name) for name in steering]
     encoded = {
-        "train": _encoded(train.select(*CARRIED, *names, *WEIGHTS), encoders),
-        "test": _encoded(test.select(*CARRIED, *names, "weight").withColumn("keep_rate", F.lit(1.0)), encoders),
+        "train": _encoded(train.select(*CARRIED, *names, *WEIGHTS, *steering), encoders),
+        "test": _encoded(test.select(*CARRIED, *names, "weight", F.lit(1.0).alias("keep_rate"), *nothing), encoders),
     }
     both = encoded["train"].withColumn("__table", F.lit("train")).unionByName(encoded["test"].withColumn("__table", F.lit("test")))
-    columns = {"train": [*CARRIED, *names, *WEIGHTS], "test": [*CARRIED, *names, "weight"]}
+    columns = {"train": [*CARRIED, *names, *WEIGHTS, *steering], "test": [*CARRIED, *names, "weight"]}
     written = tables.write(both, work.folder, columns, route=F.col("__table"))
     rows_in = work.inputs["augment"].manifest.ledger.rows_out + work.inputs["prepare"].manifest.tables["test"].rows
     rows_out = sum(table.rows for table in written.tables.values())
@@ -60,7 +63,7 @@ def _refuse_unfit_columns(config: Config, samples: StructType) -> None:
     if config.label not in config.columns:
         raise ConfigError(f"features.columns: the label '{config.label}' needs a transform too")
     for name, transform in config.columns.items():
-        if name in (*CARRIED, *WEIGHTS):
+        if name in (*CARRIED, *WEIGHTS, *STEERING):
             raise ConfigError(f"features.columns.{name}: is carried along as it is; give the feature another name in prepare.sql")
         if name not in samples.names:
             raise ConfigError(f"features.columns.{name}: prepare.sql gives no such column{did_you_mean(name, samples.names)}")

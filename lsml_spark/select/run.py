@@ -3,6 +3,7 @@
 For policies of keys: one aggregate over the keys, one pass over the rows that filters them where they lie.
 """
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -76,19 +77,23 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     """
     spark = spark or session()
     _refuse_contradictions(config)
-    train = tables.read(spark, work.inputs["prepare"], table="train")
-    counts = tables.read(spark, work.inputs["zipf"], table="counts")
     if NOT_COUNTED in work.inputs["zipf"].manifest.ledger.dropped:
         raise ConfigError("select needs the counts of every key, and zipf counted a sample of them; set zipf.exact to true")
     available = work.inputs["prepare"].manifest.tables["train"].rows
     if not available:
         raise ConfigError("select: the training window has no samples")
     budget = budgets.rows(budgets.parse(config.budget), available, _speed(work.inputs.get("speed")))
-    chosen = (
-        _of_keys(spark, work, config, train, counts, budget)
-        if config.policy.unit == "key"
-        else _of_rows(spark, work, config, train, budget)
-    )
+    with ExitStack() as at_hand:
+        return _selected(spark, work, config, budget, available, at_hand)
+
+
+def _selected(spark: SparkSession, work: Work, config: Config, budget: float, available: int, at_hand: ExitStack) -> Outcome:
+    train = tables.read(spark, work.inputs["prepare"], table="train")
+    counts = tables.read(spark, work.inputs["zipf"], table="counts")
+    if config.policy.unit == "key":
+        chosen = _of_keys(work, config, train, _known(spark, work, counts, at_hand), budget)
+    else:
+        chosen = _of_rows(spark, work, config, train, budget)
     if config.weights and config.policy.unit != "distinct row":
         _refuse_large_weights(config, chosen)
 
@@ -118,13 +123,22 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     return Outcome(_ledger(config, chosen, available, table.rows), written.tables, [file], selection)
 
 
-def _of_keys(spark: SparkSession, work: Work, config: Config, train: DataFrame, counts: DataFrame, budget: float) -> Selection:
+def _known(spark: SparkSession, work: Work, counts: DataFrame, at_hand: ExitStack) -> tuple[DataFrame, float | None]:
+    """The keys with what earlier nights know of them, and the average recall. Joins of keys are made once and kept at hand."""
     keys, average = counts.select("key", "count"), None
     if "previous" in work.inputs:
         keys = knowledge.with_new(keys, work.inputs["previous"])
     scores = knowledge.scores_of(spark, work.inputs)
     if scores is not None:
         keys, average = knowledge.with_recall(keys, scores)
+    if len(keys.columns) > 2:
+        keys = keys.persist()
+        at_hand.callback(keys.unpersist)
+    return keys, average
+
+
+def _of_keys(work: Work, config: Config, train: DataFrame, known: tuple[DataFrame, float | None], budget: float) -> Selection:
+    keys, average = known
     groups = Groups.of(keys)
     pilot = read_pilot(work.inputs.get("pilot"))
     recall_S = groups.column("recall")

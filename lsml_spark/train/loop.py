@@ -43,9 +43,9 @@ def fit(spec: Spec, network: Network, world: World, shards: Shards, start: str |
     if len(set(world.gather(position.epochs))) > 1:
         raise TrainingError(f"the ranks see different checkpoints in {spec.scratch}; it must be one folder shared by all hosts")
     run = Run()
-    for epoch in range(position.epochs, config.epochs):
-        order = _plan(spec, shards, world, epoch)
-        position = _epoch(spec, model, optimizer, shards, order, position, run)
+    orders = [_plan(spec, shards, world, epoch) for epoch in range(config.epochs)]
+    while position.epochs < config.epochs:
+        position = _epoch(spec, model, optimizer, shards, orders, position, run)
         clock = time.monotonic()
         if world.rank == 0:
             checkpoint.save(spec.scratch, spec.identity, network, optimizer, position)
@@ -55,25 +55,33 @@ def fit(spec: Spec, network: Network, world: World, shards: Shards, start: str |
 
 def _plan(spec: Spec, shards: Shards, world: World, epoch: int) -> Plan:
     seed = seeds.derive(spec.seed, "order")
-    return plan(shards.rows_G, seed=seed, epoch=epoch, world=world.size, batch=spec.config.batch, lanes=spec.config.lanes)
+    batch, lanes = spec.config.batch, spec.config.lanes
+    return plan(shards.rows_G, seed=seed, epoch=epoch, world=world.size, batch=batch, lanes=lanes, rule=spec.rule)
 
 
 def _epoch(
-    spec: Spec, model: LaneParallel, optimizer: torch.optim.Optimizer, shards: Shards, order: Plan, before: Position, run: Run
+    spec: Spec,
+    model: LaneParallel,
+    optimizer: torch.optim.Optimizer,
+    shards: Shards,
+    orders: Sequence[Plan],
+    before: Position,
+    run: Run,
 ) -> Position:
-    config, rank, epoch = spec.config, model.world.rank, order.epoch
-    total_steps = order.steps * config.epochs
+    """The next epoch; `orders` are the plans of all, which may have unequal steps and rows."""
+    config, rank, epoch, order = spec.config, model.world.rank, before.epochs, orders[before.epochs]
+    total_steps, earlier_steps = (sum(other.steps for other in some) for some in (orders, orders[:epoch]))
     every = math.ceil(total_steps / CURVE_POINTS)
     curve, done = list(before.steps), StepTotals()
     lanes = order.lanes_of(rank)
-    progress = Progress(order.rows * (config.epochs - epoch), epoch, config.epochs) if rank == 0 else None
+    progress = Progress(sum(other.rows for other in orders[epoch:]), epoch, config.epochs) if rank == 0 else None
     model.network.train()
     run.rows_by_epoch[epoch] = 0
     clock = time.monotonic()
     for number, local in enumerate(ahead(batches(shards, order, rank))):
         run.seconds["data"] += time.monotonic() - clock
         clock = time.monotonic()
-        overall = epoch * order.steps + number
+        overall = earlier_steps + number
         rate = config.optimizer.lr * config.schedule.share(overall, total_steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -124,7 +132,7 @@ def _explained(error: NonFinite, world: World, shards: Shards, order: Plan, numb
     where = f"epoch {order.epoch}, step {number}: the loss is not finite"
     if len(ids) < rows:
         named = ", ".join(ids[:10]) + (" …" if len(ids) > 10 else "")
-        return TrainingError(f"{where}; sample ids: {named}; look at their weight and features")
+        return TrainingError(f"{where}; sample ids: {named}; look at their weight, offset and features")
     return TrainingError(f"{where} for all {rows} rows, first sample id {ids[0]}: it diverged; lower train.optimizer.lr or train.clip")
 
 

@@ -20,8 +20,9 @@ from lsml_spark.core.errors import IntegrityError, TrainingError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import describe
 from lsml_spark.core.work import Outcome, Work
-from lsml_spark.data.plan import plan
-from lsml_spark.data.read import WEIGHT, Shards
+from lsml_spark.data.epochs import EveryRow, Rule, rule_of
+from lsml_spark.data.plan import Plan, plan
+from lsml_spark.data.read import OFFSET, WEIGHT, Shards
 from lsml_spark.models.model import vocabulary_size
 from lsml_spark.train import launch as launchers
 from lsml_spark.train import results, spec
@@ -33,11 +34,12 @@ __all__ = ["Config", "in_process", "run"]
 
 LOG = logging.getLogger("lsml")
 SCRATCH = ".train"  # beside the stage folders: outlives a killed run, removed after a finished one
+SELECTION = "selection.json"
 SAME_WEIGHTS = {"workers", "launcher", "timeout"}  # config that the weights do not depend on
 
 
 def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
-    """Inputs `shard`, `features`, and `champion` (an earlier train folder) where there is one.
+    """Inputs `shard`, `features`, `select` (for its rule of epochs) and `champion` (an earlier train folder) where there is one.
 
     `launch`: see `train/launch.py`; without one, torchrun's own rank where torchrun started us, else processes of this host.
     TrainingError where a rank fails; IntegrityError where a shard does; ConfigError where ranks and lanes do not fit.
@@ -76,11 +78,13 @@ def _tell(work: Work, config: Config) -> Spec:
     prior = scratch / "prior.npy"
     known = json.loads(encoders.read_text())
     np.save(prior, _log_prior(Shards.of(shard.folder, table.files, [], known["label"]), vocabulary_size(known, known["label"]), config))
+    rule = _rule(work, config)
     identity = {
         "config": config.model_dump(mode="json", exclude=SAME_WEIGHTS),
         "seed": work.seed,
         "date": work.date.isoformat(),
         "inputs": [source.manifest.identity if source else None for source in (shard, features, champion)],
+        "rule": rule.model_dump(mode="json"),
         "torch": importlib.metadata.version("torch"),
     }
     return Spec(
@@ -88,6 +92,8 @@ def _tell(work: Work, config: Config) -> Spec:
         seed=seeds.derive(work.seed, "train", work.date),
         shards=shard.folder.resolve(),
         files=table.files,
+        optional=[name for name in (OFFSET,) if name in table.columns],
+        rule=rule,
         encoders=encoders.resolve(),
         prior=prior.resolve(),
         champion=champion.folder.resolve() if champion else None,
@@ -96,6 +102,20 @@ def _tell(work: Work, config: Config) -> Spec:
         scratch=scratch.resolve(),
         identity=digest(identity),
     )
+
+
+def _rule(work: Work, config: Config) -> Rule:
+    """Which rows each epoch reads, as the select stage asked; every row where it did not."""
+    select, shard = work.inputs.get("select"), work.inputs["shard"]
+    asked = json.loads(select.file(SELECTION).read_text()).get("epochs") if select else None
+    if select is None or asked is None:
+        return EveryRow()
+    where, files = f"{select.folder / SELECTION}: epochs", shard.manifest.tables["train"].files
+    paces = shard.manifest.metrics.get("pace")
+    if asked.get("use") == "curriculum" and paces is None:
+        raise IntegrityError(f"{shard.folder}: its manifest does not say the pace of its files; run the shard stage again ({where})")
+    pace_G = [pace for file, pace in zip(files, paces or [0] * len(files), strict=True) for _ in file.row_groups]
+    return rule_of(asked, config.epochs, pace_G, where)
 
 
 def _log_prior(shards: Shards, labels: int, config: Config) -> np.ndarray:
@@ -126,22 +146,31 @@ def _finish(work: Work, config: Config, told: Spec) -> Outcome:
     curve = json.loads((work.folder / "curve.json").read_bytes())
     description = json.loads((work.folder / "model.json").read_bytes())
     rows = work.inputs["shard"].manifest.tables["train"].rows
-    for epoch in curve["epochs"]:
+    planned = _planned(told, config, world)
+    for epoch, order in zip(curve["epochs"], planned, strict=True):
         by_rank = [result["rows_by_epoch"].get(str(epoch["epoch"])) for result in ranks.values()]
         resumed = None in by_rank  # that epoch was another process's
-        if epoch["rows"] != rows or not (resumed or sum(by_rank) == rows):
-            raise IntegrityError(f"epoch {epoch['epoch']} read {epoch['rows']} rows, ranks counted {by_rank}, the shards hold {rows}")
+        if epoch["rows"] != order.rows or not (resumed or sum(by_rank) == order.rows):
+            raise IntegrityError(f"epoch {epoch['epoch']} read {epoch['rows']} rows, ranks counted {by_rank}, its plan has {order.rows}")
 
     files = [describe(work.folder, work.folder / name) for name in ("model.safetensors", "model.json", "encoders.json", "curve.json")]
     metrics = {
         "loss": curve["epochs"][-1]["loss"],
         "epochs": len(curve["epochs"]),
-        "steps": config.epochs * plan([rows], seed=0, epoch=0, world=world, batch=config.batch, lanes=config.lanes).steps,
+        "steps": sum(order.steps for order in planned),
         "world": world,
         "parameters": description["parameters"],
         "start": curve["start"],
     }
-    return Outcome(Ledger(rows, curve["epochs"][-1]["rows"]), files=files, metrics=metrics, run=_speed(ranks))
+    last = curve["epochs"][-1]["rows"]
+    ledger = Ledger(rows, last, dropped={"left to other epochs": rows - last} if rows > last else {})
+    return Outcome(ledger, files=files, metrics=metrics, run=_speed(ranks))
+
+
+def _planned(told: Spec, config: Config, world: int) -> list[Plan]:
+    """A plan for every epoch, for its counts of steps and rows (which the seed does not change)."""
+    rows_G, parts = Shards.of(told.shards, told.files, []).rows_G, {"batch": config.batch, "lanes": config.lanes}
+    return [plan(rows_G, seed=0, epoch=epoch, world=world, rule=told.rule, **parts) for epoch in range(config.epochs)]
 
 
 def _speed(ranks: dict[int, dict[str, Any]]) -> dict[str, Any]:

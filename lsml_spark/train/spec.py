@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from lsml_spark.core.manifest import File
+from lsml_spark.data.epochs import Rule
 from lsml_spark.train.config import Config
 
 
@@ -17,6 +18,8 @@ class Spec(BaseModel):
     seed: int
     shards: Path  # stage folder of the shards
     files: list[File]  # of its table `train`
+    optional: list[str]  # columns that not every night's shards have, see data/read.py
+    rule: Rule  # which rows each epoch reads
     encoders: Path
     prior: Path  # .npy, float64 (V,): log frequencies of the known labels
     champion: Path | None  # a train folder to start from

@@ -59,6 +59,8 @@ def step(
             features, label_B, weight_B = tensors(batch, device)
             weight_B = (weight_B if weighted else torch.ones_like(weight_B)) * (label_B > 0)
             logits_BV = model(features)
+            if batch.offset is not None:
+                logits_BV = _own_raised(logits_BV, label_B, torch.from_numpy(batch.offset).to(logits_BV))
             # A label outside the vocabulary (id 0) has no logit: it weighs nothing.
             loss_B = cross_entropy(logits_BV, label_B - 1, ignore_index=-1, reduction="none")
             weighed[lane] = loss_B * weight_B.to(loss_B.dtype)
@@ -78,6 +80,16 @@ def step(
         torch.nn.utils.clip_grad_norm_(model.parameters, clip)
     optimizer.step()
     return StepStats(int(rows), weight, loss / weight if weight else 0.0)
+
+
+def _own_raised(logits_BV: Tensor, label_B: Tensor, offset_B: Tensor) -> Tensor:
+    """The logits with each row's offset added to that of its own label; a label that is unknown (id 0) has none.
+
+    Rows kept with a chance π(x, y) have other log odds than all rows; with log π(x, y) − log π(x, other label) as the offset,
+    the logits alone estimate those of all rows (Fithian & Hastie 2014). Masked, not scattered: deterministic on any device.
+    """
+    own_BV = (label_B - 1)[:, None] == torch.arange(logits_BV.shape[1], device=logits_BV.device)
+    return torch.where(own_BV, logits_BV + offset_B[:, None], logits_BV)
 
 
 def _offenders(values_B: Tensor) -> list[int]:

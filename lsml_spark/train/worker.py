@@ -74,7 +74,7 @@ def _train(told: Spec, world: World) -> None:
     network, start = _network(told, encoders)
     network.to(device=world.device)
     features = [name for name in encoders["columns"] if name != encoders["label"]]
-    shards = Shards.of(told.shards, told.files, features, encoders["label"])
+    shards = Shards.of(told.shards, told.files, features, encoders["label"], told.optional)
     position, run = fit(told, network, world, shards, start)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     if world.rank == 0:

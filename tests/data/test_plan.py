@@ -1,11 +1,13 @@
 """The plan: each row once an epoch, equal steps on every rank, the same global batches at any world size."""
 
-import itertools
+import hashlib
+import json
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planned_rows import flat, global_batches
 
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.data.plan import plan
@@ -25,21 +27,6 @@ def plans(draw):
         batch=lanes * draw(st.integers(1, 9)),
         lanes=lanes,
     )
-
-
-def rows_of(p, pieces):
-    """The (row group, row) pairs that pieces name, in order."""
-    return [(piece.group, int(row)) for piece in pieces for row in p.order_within(piece.group)[piece.start : piece.stop]]
-
-
-def flat(lists):
-    return list(itertools.chain.from_iterable(lists))
-
-
-def global_batches(p):
-    """What all ranks together read at each step, in rank order."""
-    lanes = [lane for rank in range(p.world) for lane in p.lanes_of(rank)]
-    return [flat(rows_of(p, pieces) for pieces in step) for step in zip(*(p.steps_of(lane) for lane in lanes), strict=True)]
 
 
 @given(plans())
@@ -87,6 +74,15 @@ def test_the_order_is_close_to_uniform():
         order = flat(global_batches(plan([40] * 5, seed=3, epoch=epoch, world=1, batch=200, lanes=1)))
         places.append(order.index((0, 0)))
     assert abs(np.mean(places) - 99.5) < 4 * np.sqrt((200**2 - 1) / 12 / 300)
+
+
+def test_without_a_rule_of_epochs_the_plan_is_what_it_was_before_there_were_rules():
+    p = plan([30, 7, 50, 0, 13], seed=11, epoch=3, world=2, batch=16, lanes=4)
+    order = [[[[x.group, x.start, x.stop] for x in pieces] for pieces in p.steps_of(lane)] for lane in range(4)]
+    within = [p.order_within(group).tolist() for group in range(5)]
+    assert p.digest == "7cd066c7802c5d5846d16e70b45fdfc3d09ef2044901ba19e4de95bfd62f0aed"
+    golden = "9c820001d1f84d406e10dac656be208e60a48174133f51366b3afafd2fa29087"
+    assert hashlib.sha256(json.dumps([order, within]).encode()).hexdigest() == golden
 
 
 @pytest.mark.parametrize(("world", "batch", "lanes"), [(3, 16, 8), (16, 16, 8), (2, 12, 8), (1, 4, 8), (0, 16, 8)])

@@ -11,8 +11,9 @@ import toy_shards
 
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.data.batch import Ragged, concat, span, take
+from lsml_spark.data.epochs import Curriculum
 from lsml_spark.data.plan import plan
-from lsml_spark.data.read import Shards, ahead, batches
+from lsml_spark.data.read import OFFSET, Shards, ahead, batches
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,36 @@ def test_at_most_two_row_groups_per_lane_are_decoded_at_once_and_each_once(sourc
     order = plan(shards.rows_G, seed=4, epoch=0, world=1, batch=8, lanes=1)
     list(batches(shards, order, 0))
     assert len(decoded) == len(set(decoded)) == len(shards.groups)
+
+
+def test_a_closed_stage_of_a_curriculum_is_not_even_opened(source, monkeypatch):
+    read = set()
+    plain = Shards.columns
+    monkeypatch.setattr(Shards, "columns", lambda self, group, names: read.add(group) or plain(self, group, names))
+    shards = shards_of(source)
+    pace_G = [int(group.path == shards.groups[0].path) for group in shards.groups]  # the first file comes last
+    rule = Curriculum(stages=2, full_by=0.5, epochs=4, pace_G=pace_G)
+    for epoch, opened in ((0, {0}), (1, {0}), (2, {0, 1})):
+        read.clear()
+        order = plan(shards.rows_G, seed=1, epoch=epoch, world=1, batch=2048, lanes=1024, rule=rule)  # some lanes have no row
+        assert sum(len(batch) for step in batches(shards, order, 0) for batch in step) == order.rows
+        assert read == {group for group, pace in zip(shards.groups, pace_G, strict=True) if pace in opened}
+
+
+def test_an_offset_is_read_beside_its_row_where_the_shards_have_one(tmp_path):
+    samples = toy_shards.baskets(120, seed=8)
+    offset = np.random.default_rng(1).normal(size=120).astype(np.float32)
+    samples = samples.append_column("offset", [offset])
+    source = toy_shards.stage(tmp_path, "shard", {"train": (toy_shards.encoded(samples, toy_shards.encoders_of(samples)), 2, 25)})
+    truth = dict(zip(samples["sample_id"].to_pylist(), offset, strict=True))
+    for optional in ([OFFSET], []):
+        shards = Shards.of(source.folder, source.manifest.tables["train"].files, ["context"], optional=optional)
+        order = plan(shards.rows_G, seed=1, epoch=0, world=1, batch=16, lanes=2)
+        for batch in itertools.chain.from_iterable(batches(shards, order, 0, sample_ids=True)):
+            if optional:
+                assert batch.offset.tolist() == [truth[sample_id] for sample_id in batch.sample_ids]
+            else:
+                assert batch.offset is None
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "other rows"])

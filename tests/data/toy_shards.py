@@ -15,7 +15,10 @@ from lsml_spark.shard.layout import to_shard
 
 
 def stage(folder, name, tables=None, files=None, date="2011-02-24", **details):
-    """A finished stage folder. tables: {name: pa.Table or (pa.Table, shards, rows per group)}; files: {name: JSON value}."""
+    """A finished stage folder. tables: {name: pa.Table or (pa.Table, shards, rows per group)}; files: {name: JSON value}.
+
+    `shards` is a number of files, or the place in the table where each file begins.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = {}
@@ -40,9 +43,10 @@ def finish(folder, name, tables, files, date="2011-02-24", ledger=None, metrics=
 
 def write_table(folder, name, table, shards, rows_per_group):
     (folder / name).mkdir(exist_ok=True)
-    edges = [table.num_rows * i // shards for i in range(shards + 1)]
+    starts = shards if isinstance(shards, list) else [table.num_rows * i // shards for i in range(shards)]
+    edges = [*starts, table.num_rows]
     files = []
-    for i in range(shards):
+    for i in range(len(starts)):
         path = folder / name / f"part-{i:05d}.parquet"
         part = table.slice(edges[i], edges[i + 1] - edges[i])
         with pq.ParquetWriter(path, part.schema, compression="lz4", use_dictionary=False, write_page_checksum=True) as writer:
@@ -107,18 +111,32 @@ def encoded(samples, encoders):
             columns[name] = pa.array([[ids.get(x, 0) for x in row] for row in samples[name].to_pylist()], pa.list_(pa.int32()))
         else:
             columns[name] = pa.array([ids.get(x, 0) for x in samples[name].to_pylist()], pa.int32())
-    columns |= {name: samples[name].cast(pa.float32()) for name in ("weight", "keep_rate") if name in samples.column_names}
+    columns |= {name: samples[name].cast(pa.float32()) for name in ("weight", "keep_rate", "offset") if name in samples.column_names}
+    columns |= {"pace": samples["pace"].cast(pa.int32())} if "pace" in samples.column_names else {}
     return to_shard(pa.table(columns))
 
 
-def night(root, samples, shards=3, rows_per_group=100, date="2011-02-24", champion=None, encoders=None, seed=7):
-    """Work for the train stage of one night over `samples`."""
+def night(root, samples, shards=3, rows_per_group=100, date="2011-02-24", champion=None, encoders=None, seed=7, epochs=None):
+    """Work for the train stage of one night over `samples`; `epochs` is that field of selection.json.
+
+    Rows with a `pace` lie in files of their own, as the shard stage leaves them.
+    """
     root = Path(root)
     encoders = encoders or encoders_of(samples)
+    metrics = {}
+    if "pace" in samples.column_names:
+        samples = samples.sort_by("pace")
+        pace_N = samples["pace"].to_numpy()
+        edges = [np.linspace(*np.searchsorted(pace_N, [pace, pace + 1]), shards, endpoint=False) for pace in np.unique(pace_N)]
+        metrics = {"pace": [int(pace) for pace in np.unique(pace_N) for _ in range(shards)]}
+        shards = np.concatenate(edges).astype(int).tolist()
+    table = encoded(samples, encoders)
     inputs = {
         "features": stage(root / "features", "features", files={"encoders.json": encoders}, date=date),
-        "shard": stage(root / "shard", "shard", {"train": (encoded(samples, encoders), shards, rows_per_group)}, date=date),
+        "shard": stage(root / "shard", "shard", {"train": (table, shards, rows_per_group)}, date=date, metrics=metrics),
     }
+    if epochs:
+        inputs["select"] = stage(root / "select", "select", files={"selection.json": {"epochs": epochs}}, date=date)
     if champion:
         inputs["champion"] = champion
     (root / "train").mkdir(exist_ok=True)

@@ -136,6 +136,23 @@ def test_weights_pass_and_test_rows_count_once(finished):
     assert source.manifest.ledger == Ledger(len(TRAIN) + len(TEST), len(TRAIN) + len(TEST))
 
 
+def test_pace_and_offset_pass_where_select_gave_them(spark, night, frames, finished):
+    train = frames[0].selectExpr("*", "hour % 3 AS pace", "hour / 7 AS offset")
+    source, _ = run_stage(spark, night, train, frames[1])
+    found = arrow(source, "train").to_pandas()
+    hours = TRAIN.sort_values("sample_id").hour.to_numpy()
+    assert found.pace.tolist() == (hours % 3).tolist()
+    assert found.offset.tolist() == (hours / 7).tolist()
+    assert source.manifest.tables["test"] == finished[0].manifest.tables["test"]
+    assert source.manifest.tables["train"].columns == {**finished[0].manifest.tables["train"].columns, "pace": "int", "offset": "double"}
+
+
+def test_a_samples_own_column_of_such_a_name_is_left_out_like_any_other(spark, night, frames, finished):
+    own = [frame.withColumn("offset", F.lit(1.0)) for frame in frames]
+    source, _ = run_stage(spark, night, *own)
+    assert source.manifest.tables == finished[0].manifest.tables
+
+
 def test_test_rows_do_not_reach_the_encoders(spark, night, frames, finished):
     new = {"key": "'never seen'", "label": "'never seen'", "country": "'Mars'", "hour": "99"}
     other = frames[1].withColumns({name: F.expr(value) for name, value in new.items()})
@@ -185,6 +202,7 @@ def test_every_training_value_of_the_other_types_is_known(spark, night, frames, 
         ({"label": {"use": "vocabulary", "max_size": 0}}, "max_size"),
         ({"label": "vocabulary", "key": "vocabulary"}, r"features\.columns\.key"),
         ({"label": "vocabulary", "weight": "vocabulary"}, r"features\.columns\.weight"),
+        ({"label": "vocabulary", "pace": "vocabulary"}, r"features\.columns\.pace"),
     ],
 )
 def test_columns_that_cannot_be_meant_are_one_line_config_errors(spark, night, frames, columns, said):

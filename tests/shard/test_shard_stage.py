@@ -142,3 +142,54 @@ def test_a_null_is_refused_by_name_and_nothing_is_left_half_written(spark, night
     with pytest.raises(Exception, match=r"column 'label' has \d NULLs; shards hold none"):
         run_stage(spark, night, broken, frames[1].limit(5))
     assert [path for path in night.root.glob("*.shard.*/train/*") if path.is_file()] == []
+
+
+@pytest.fixture(scope="module")
+def paced(frames):
+    """Training rows with the stage of a curriculum, none in stage 1, and an offset."""
+    return frames[0].selectExpr("*", "int(IF(label % 5 = 0, 0, IF(label % 5 = 1, 3, 2))) AS pace", "label / 8 AS offset").cache()
+
+
+@pytest.fixture(scope="module")
+def by_pace(spark, module_night, frames, paced):
+    return run_stage(spark, module_night, paced, frames[1])
+
+
+def test_no_shard_mixes_the_paces_of_a_curriculum_and_the_metrics_say_which_it_has(by_pace):
+    found = [set(pq.read_table(path, columns=["pace"])["pace"].to_pylist()) for path in by_pace.files("train")]
+    assert found == [{pace} for pace in by_pace.manifest.metrics["pace"]]
+    assert by_pace.manifest.metrics["pace"] == [0] * 4 + [2] * 4 + [3] * 4
+    assert len(by_pace.manifest.tables["test"].files) == 1
+    assert "pace" not in by_pace.manifest.tables["test"].columns
+
+
+def test_every_row_keeps_its_pace_and_offset(by_pace):
+    found = read(by_pace, "train").sort_values("label", ignore_index=True)
+    assert found.label.tolist() == TRAIN.label.tolist()
+    assert found.pace.tolist() == TRAIN.label.map(lambda label: {0: 0, 1: 3}.get(label % 5, 2)).tolist()
+    assert found.offset.tolist() == (TRAIN.label / 8).tolist()
+    assert by_pace.manifest.ledger == Ledger(ROWS + TESTS, ROWS + TESTS)
+
+
+def test_the_rows_of_a_pace_are_shuffled_over_its_shards(by_pace):
+    files, paces = by_pace.manifest.tables["train"].files, by_pace.manifest.metrics["pace"]
+    assert stats.chisquare([file.rows for file, pace in zip(files, paces, strict=True) if pace == 2]).pvalue > 1e-3
+    for path in by_pace.files("train"):
+        assert stats.kstest(pq.read_table(path, columns=["label"])["label"].to_numpy() / ROWS, "uniform").pvalue > 1e-4
+
+
+def test_files_by_pace_are_the_same_bytes_for_any_partitions_of_the_input(spark, night, frames, paced, by_pace):
+    source = run_stage(spark, night, paced.repartition(5), frames[1])
+    assert source.manifest.tables["train"] == by_pace.manifest.tables["train"]
+
+
+@pytest.mark.parametrize(
+    ("pace", "said"),
+    [
+        ("IF(label = 2, NULL, 1)", r"column 'pace' has 1 NULLs; shards hold none"),
+        ("label - 1", r"column 'pace' holds -1, expected stages from 0"),
+    ],
+)
+def test_rows_without_a_stage_are_refused(spark, night, frames, pace, said):
+    with pytest.raises(Exception, match=said):
+        run_stage(spark, night, frames[0].where("label < 5").selectExpr("*", f"int({pace}) AS pace"), frames[1].limit(1))
