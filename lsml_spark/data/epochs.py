@@ -1,4 +1,4 @@
-"""Which rows an epoch reads: every row, another share each time, or stage after stage of a curriculum.
+"""Which rows an epoch reads: every row, another share or draw each time, or stage after stage of a curriculum.
 
 Pure functions of (rows of each row group, epoch): nothing here knows ranks, lanes or batches, so the rows of an epoch are
 the same at any world size. A rule names row groups and a stretch of their shuffled order; `Plan` does the shuffling.
@@ -86,17 +86,36 @@ class Curriculum(Strict):
         return Stretch(tuple(rows_R), epoch, 0, sum(rows_R.values()))
 
 
-Rule = Annotated[EveryRow | Redraw | Curriculum, Field(discriminator="use")]
+class Turns(Strict):
+    """Epoch e reads the next of several draws that were written one by one: row groups of pace e mod `draws`. `pace_G`: their draw.
+
+    Any policy can be redrawn so, not the uniform one alone. A draw without a row is passed over.
+    """
+
+    use: Literal["turns"] = "turns"
+    pace_G: tuple[int, ...]
+
+    def stretch(self, rows_G: Sequence[int], epoch: int) -> Stretch:
+        draws = sorted(set(self.pace_G)) or [0]
+        turn = draws[epoch % len(draws)]
+        rows_R = {group: rows for group, (rows, pace) in enumerate(zip(rows_G, self.pace_G, strict=True)) if pace == turn}
+        return Stretch(tuple(rows_R), epoch, 0, sum(rows_R.values()))
+
+
+Rule = Annotated[EveryRow | Redraw | Curriculum | Turns, Field(discriminator="use")]
 
 
 def rule_of(asked: Mapping[str, Any], epochs: int, pace_G: Sequence[int], where: str) -> Rule:
     """The rule that `epochs` of selection.json asks for. ConfigError starts with `where`.
 
-    `epochs`: how many there will be; `pace_G`: the stage of each row group, of meaning to a curriculum alone.
+    `epochs`: how many there will be; `pace_G`: the stage of each row group, or its draw.
     """
     if asked.get("use") == "redraw":
         return validate(Redraw, {"share": asked.get("share")}, where)
     if asked.get("use") == "curriculum":
         told = {name: asked[name] for name in ("stages", "full_by") if name in asked}
         return validate(Curriculum, told | {"epochs": epochs, "pace_G": tuple(pace_G)}, where)
-    raise ConfigError(f"{where}.use: there is no rule '{asked.get('use')}'{did_you_mean(str(asked.get('use')), ['redraw', 'curriculum'])}")
+    if asked.get("use") == "turns":
+        return validate(Turns, {"pace_G": tuple(pace_G)}, where)
+    near = did_you_mean(str(asked.get("use")), ["redraw", "curriculum", "turns"])
+    raise ConfigError(f"{where}.use: there is no rule '{asked.get('use')}'{near}")

@@ -117,6 +117,8 @@ def _rules(selection: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     epochs = selection.get("epochs") or {}
     if _redrawn(selection) is not None:
         yield "Epochs", f"All rows are kept here; every epoch reads a new draw of {percent(epochs['share'])} of them."
+    elif epochs.get("use") == "turns":
+        yield "Epochs", f"{counted(epochs.get('draws'), 'draw')} of about so many rows were written; every epoch reads the next one."
     elif epochs.get("use") == "curriculum":
         order = ORDERS.get(str(epochs.get("order")), visible(epochs.get("order"), 40))
         full = f"; from {percent(epochs['full_by'])} of the training on, all are read" if is_number(epochs.get("full_by")) else ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -27,6 +27,7 @@ from lsml_spark.select.curriculum import Curriculum
 from lsml_spark.select.pilot import read_pilot
 from lsml_spark.select.policy import Policy, Spectrum, effective_sample_size
 from lsml_spark.select.protect import Protecting
+from lsml_spark.select.redraw import ONCE, redrawn
 from lsml_spark.spark import tables
 from lsml_spark.spark.session import session
 
@@ -44,13 +45,15 @@ def _readable(budget: float | str) -> float | str:
 class Config(Strict):
     """`budget`: a share of the rows (≤ 1), a number of rows, or a time ("90min", "2h on 8 workers").
 
-    `weights`: whether the loss is to stay that of all rows. `curriculum`: the order in which keys enter training.
+    `weights`: whether the loss is to stay that of all rows. `curriculum`: the order in which keys enter training. `redraws`: so many
+    draws are written, and every epoch reads the next of them, so that rows of frequent keys take turns.
     """
 
     policy: component(Policy, "lsml_spark.select")  # type: ignore[valid-type]
     budget: Annotated[float | str, AfterValidator(_readable)]
     weights: bool = True
     curriculum: Curriculum | None = None
+    redraws: int = Field(1, ge=1, le=100)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -98,29 +101,35 @@ def _selected(spark: SparkSession, work: Work, config: Config, budget: float, av
         _refuse_large_weights(config, chosen)
 
     spread = config.policy.spread(budget / available) or (config.curriculum and config.curriculum.spread())
-    drawn = chosen.frame.where(uniform("sample_id", seeds.derive(work.seed, "select", work.date)) < F.col("keep_rate"))
+    draw, once = uniform("sample_id", seeds.derive(work.seed, "select", work.date)), None
+    if config.redraws == 1:
+        drawn = chosen.frame.where(draw < F.col("keep_rate"))
+    else:
+        drawn, once = redrawn(chosen.frame, draw, config.redraws)
+        spread = {"use": "turns", "draws": config.redraws}
     columns = [*train.columns, *[name for name in ADDED if name in drawn.columns]]
     named = [key for key, _ in chosen.rated.heaviest] if chosen.rated else []
-    written = tables.write(drawn, work.folder, {"train": columns}, watch=summary.watch(named))
+    written = tables.write(drawn, work.folder, {"train": columns}, tally=once, watch=summary.watch(named))
     table, tally = written.tables["train"], summary.combined(written.seen)
 
     kept = tables.read_written(spark, work.folder, table)
-    by_frequency, lost = _what_became_of(chosen, tally, kept, counts)
+    by_frequency, lost = _what_became_of(chosen, tally, kept, counts, config.redraws)
     selection = {
         "policy": config.policy.model_dump(mode="json"),
         "budget": round(budget, 3),
         "budget_asked": str(config.budget),
         "unbiased": _unbiased(config),
         "rows_in": available,
-        "rows_kept": table.rows,
+        "rows_kept": round(table.rows / config.redraws),
         "expected": round(float((chosen.rates * _drawn_from(chosen)).sum()), 3),
-        "ess": round(tally.ess, 3),
+        "ess": round(tally.ess / config.redraws, 3),
         "level": _level(by_frequency),
         "epochs": spread,
     } | chosen.facts
     details = {"weights": tally.histogram, "dropped_keys": lost, "by_frequency": by_frequency}
     file = write_json(work.folder, "selection.json", selection | details)
-    return Outcome(_ledger(config, chosen, available, table.rows), written.tables, [file], selection)
+    distinct = written.tally.get(ONCE, 0) if config.redraws > 1 else table.rows
+    return Outcome(_ledger(config, chosen, available, table.rows, distinct), written.tables, [file], selection)
 
 
 def _known(spark: SparkSession, work: Work, counts: DataFrame, at_hand: ExitStack) -> tuple[DataFrame, float | None]:
@@ -191,6 +200,9 @@ def _refuse_contradictions(config: Config) -> None:
         raise ConfigError("select: correct: offset takes the place of the weights; say weights: false")
     if policy.unit == "distinct row" and not config.weights:
         raise ConfigError(f"select: the weight of a row is how many it stands for; '{policy.use}' needs weights: true")
+    if config.redraws > 1 and (policy.unit != "key" or policy.spread(0.5) or config.curriculum):
+        other = "the curriculum" if config.curriculum else f"'{policy.use}'"
+        raise ConfigError(f"select.redraws: does not go with {other}; leave one of them out")
     if config.curriculum and (policy.unit != "key" or policy.spread(0.5)):
         raise ConfigError(f"select.curriculum: is an order of keys, and '{policy.use}' does not select by them; take zipf, for example")
 
@@ -214,16 +226,20 @@ def _drawn_from(chosen: Selection) -> np.ndarray:
     return chosen.spectrum.rows if chosen.rated or chosen.spectrum.surprise is not None else chosen.spectrum.keys
 
 
-def _what_became_of(chosen: Selection, tally: summary.Tally, kept: DataFrame, counts: DataFrame) -> tuple[list[list], list[list]]:
-    """[frequency, rows, kept, keep rate] of all frequencies, and [key, rows, kept] of the keys that lost most."""
+def _what_became_of(
+    chosen: Selection, tally: summary.Tally, kept: DataFrame, counts: DataFrame, draws: int
+) -> tuple[list[list], list[list]]:
+    """[frequency, rows, kept, keep rate] of all frequencies, [key, rows, kept] of the keys that lost most; kept in a draw, on average."""
     rated, spectrum = chosen.rated, chosen.spectrum
     if rated and (chosen.rates[~rated.listed_S] == 1).all():  # of keys that are not listed every row was kept
-        lost = [[key, count, tally.keys[key]] for key, count in rated.heaviest]
-        found = {f: int(n) for f, n in tally.frequencies.items()}
+        lost = [[key, count, round(tally.keys[key] / draws)] for key, count in rated.heaviest]
+        found = {f: round(n / draws) for f, n in tally.frequencies.items()}
         for f, n in zip(spectrum.frequency[~rated.listed_S].tolist(), spectrum.rows[~rated.listed_S].tolist(), strict=True):
             found[f] = found.get(f, 0) + n
     else:
-        found, lost = summary.recount(kept, counts, NAMED)
+        by_count, lost = summary.recount(kept, counts, NAMED)
+        found = {f: round(n / draws) for f, n in by_count.items()}
+        lost = [[key, count, round(n / draws)] for key, count, n in lost]
     all_of: dict[int, int] = {}
     for row in counts.groupBy("count").agg(F.count(F.lit(1)).alias("keys")).collect() if not rated else []:
         all_of[row["count"]] = row["count"] * row["keys"]
@@ -255,7 +271,8 @@ def _unbiased(config: Config) -> str:
     )
 
 
-def _ledger(config: Config, chosen: Selection, available: int, kept: int) -> Ledger:
+def _ledger(config: Config, chosen: Selection, available: int, written: int, kept: int) -> Ledger:
+    """`kept`: distinct rows among those written."""
     dropped = {}
     if config.policy.unit == "distinct row":
         distinct = int(chosen.spectrum.keys.sum())
@@ -263,7 +280,8 @@ def _ledger(config: Config, chosen: Selection, available: int, kept: int) -> Led
         dropped[f"not selected by {config.policy.use}"] = distinct - kept
     else:
         dropped[f"not selected by {config.policy.use}"] = available - kept
-    return Ledger(available, kept, dropped=dropped)
+    added = {"drawn again for another epoch": written - kept} if written > kept else {}
+    return Ledger(available, written, dropped=dropped, added=added)
 
 
 def _speed(train: Source | None) -> Speed | None:

@@ -112,7 +112,7 @@ def _rule(work: Work, config: Config) -> Rule:
         return EveryRow()
     where, files = f"{select.folder / SELECTION}: epochs", shard.manifest.tables["train"].files
     paces = shard.manifest.metrics.get("pace")
-    if asked.get("use") == "curriculum" and paces is None:
+    if asked.get("use") in ("curriculum", "turns") and paces is None:
         raise IntegrityError(f"{shard.folder}: its manifest does not say the pace of its files; run the shard stage again ({where})")
     pace_G = [pace for file, pace in zip(files, paces or [0] * len(files), strict=True) for _ in file.row_groups]
     return rule_of(asked, config.epochs, pace_G, where)

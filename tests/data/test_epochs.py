@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from planned_rows import flat, global_batches
 
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.data.epochs import Curriculum, EveryRow, Redraw, rule_of
+from lsml_spark.data.epochs import Curriculum, EveryRow, Redraw, Turns, rule_of
 from lsml_spark.data.plan import plan
 
 ROWS_G = st.lists(st.integers(0, 20), min_size=1, max_size=8)
@@ -155,3 +155,13 @@ def test_a_rule_that_makes_no_sense_is_a_one_line_error(asked, said):
     with pytest.raises(ConfigError, match=said) as caught:
         rule_of(asked, 4, (0, 1), "here: epochs")
     assert len(str(caught.value).splitlines()) == 1
+
+
+@given(pace_G=st.lists(st.integers(0, 4), min_size=1, max_size=8), epoch=st.integers(0, 12), seed=SEED)
+def test_turns_read_one_draw_an_epoch_and_all_of_it(pace_G, epoch, seed):
+    rows_G = list(range(1, len(pace_G) + 1))
+    draws = sorted(set(pace_G))
+    rule = rule_of({"use": "turns", "draws": 5}, 7, pace_G, "x")
+    assert rule == Turns(pace_G=tuple(pace_G))
+    wanted = [pair for pair in every_row(rows_G) if pace_G[pair[0]] == draws[epoch % len(draws)]]
+    assert sorted(read(rows_G, rule, epoch, seed)) == wanted

@@ -206,6 +206,26 @@ def test_a_redrawn_uniform_keeps_every_row_and_leaves_the_draw_to_the_epochs(sel
     assert selection["epochs"] == {"use": "redraw", "share": 0.25}
 
 
+def test_redraws_take_turns_so_that_every_row_comes_as_often_as_its_rate_says(selected, samples):
+    section = {"policy": {"use": "zipf", "protect": []}, "budget": 0.5}
+    drawn, selection, source = selected(section | {"redraws": 4})
+    assert selection["epochs"] == {"use": "turns", "draws": 4}
+    times = drawn.groupby("sample_id").size()
+    rate = drawn.groupby("sample_id").keep_rate.first()
+    assert (abs(times - 4 * rate) < 1).all()
+    assert not drawn.duplicated(["sample_id", "pace"]).any()
+    single, alone, _ = selected(section)
+    assert set(drawn.sample_id[drawn.pace == 0]) == set(single.sample_id)
+    sizes = drawn.groupby("pace").size()
+    deviation = np.sqrt((samples.key.map(single.groupby("key").keep_rate.first()).fillna(0).pipe(lambda p: p * (1 - p))).sum())
+    assert (abs(sizes - 600) < 4 * deviation + 1).all()
+    ledger = source.manifest.ledger
+    assert ledger.rows_out == len(drawn)
+    assert ledger.added == {"drawn again for another epoch": len(drawn) - len(times)}
+    assert ledger.dropped == {"not selected by zipf": len(samples) - len(times)}
+    assert selection["ess"] == pytest.approx(alone["ess"], rel=0.1)
+
+
 def test_a_curriculum_gives_every_row_the_stage_from_which_it_takes_part(selected, scores, scored):
     section = {"policy": {"use": "zipf", "protect": []}, "budget": 0.6, "curriculum": {"order": "rare_first", "stages": 3}}
     kept, selection, _ = selected(section)
@@ -253,6 +273,8 @@ def test_rows_without_a_key_are_one_key(spark, night, selected, samples):
         ({"policy": "collapse", "budget": 0.5, "weights": False}, "needs weights: true"),
         ({"policy": "collapse", "budget": 0.5, "curriculum": {}}, "is an order of keys"),
         ({"policy": {"use": "uniform", "per_epoch": True}, "budget": 0.5, "curriculum": {}}, "is an order of keys"),
+        ({"policy": "zipf", "budget": 0.5, "redraws": 3, "curriculum": {}}, "does not go with the curriculum"),
+        ({"policy": {"use": "uniform", "per_epoch": True}, "budget": 0.5, "redraws": 3}, "does not go with 'uniform'"),
     ],
 )
 def test_what_contradicts_itself_is_refused(selected, section, said):
