@@ -124,14 +124,18 @@ def learn(scores: Mapping[str, pa.Table], shares: Mapping[str, float], seed: int
     against = loss_AN["random"] - loss_AN["selected"]
     against_R = [np.average(against, weights=weight_N) for weight_N in weight_RN]
     room = mean["random"] - mean["full"]
+    fewer = [loss_AN[less] - loss_AN[more] for less, more in (("quarter", "random"), ("random", "full"))]
+    # Where more random rows make a model that is surely worse, the training is at fault, and no arm's loss tells of its rows.
+    converged = all(_interval([np.average(gap, weights=weight_N) for weight_N in weight_RN])[1] >= 0 for gap in fewer)
     return {
+        "converged": converged,
         "beta": round(curve.beta, 4),
         "beta_interval": _interval(betas_R),
         "bands": {band: round(float(error), 4) for band, error in zip(known, error_B, strict=True)},
         "errors": [[*BANDS[band], round(float(error), 6)] for band, error in zip(known, error_B, strict=True)],
         "against_random": round(float(against.mean()), 6),
         "against_random_interval": _interval(against_R),
-        "gain_recovered": round(float((mean["random"] - mean["selected"]) / room), 4) if room > 0 else None,
+        "gain_recovered": round(float((mean["random"] - mean["selected"]) / room), 4) if room > 0 and converged else None,
     }
 
 
@@ -147,7 +151,7 @@ def _scores(evaluate: Source) -> pa.Table:
 
 def _figures(stages: Mapping[str, Source]) -> dict[str, Any]:
     model = json.loads(stages["evaluate"].file("metrics.json").read_text())["systems"]["model"]
-    bands = {band: figures["log_loss"] for band, figures in model["bands"].items()}
+    bands = {band: model["bands"][band]["log_loss"] for band in BANDS}
     return {
         "rows": stages["select"].manifest.tables["train"].rows,
         "log_loss": model["log_loss"],

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -52,7 +53,7 @@ def pilot(console: Console, source: Source) -> None:
     arms, names = facts["arms"], {"quarter": "random", "random": "random", "selected": "selected", "full": "all"}
     table = plain_table(f"pilot of {facts['date']}: log loss")
     table.add_column("trained on")
-    bands = list(arms["full"]["bands"])
+    bands = sorted(arms["full"]["bands"], key=lambda band: int(re.split(r"\D", band)[0]))
     for title in ("rows", "all keys", *[f"seen {band}" for band in bands]):
         table.add_column(title, justify="right")
     for arm, name in names.items():
@@ -63,7 +64,10 @@ def pilot(console: Console, source: Source) -> None:
     console.print(
         f"Against as many random rows, selection lowers the log loss by {facts['against_random']:.4f} (95 %: {low:.4f} to {high:.4f})."
     )
-    if facts["gain_recovered"] is None:
+    if not facts["converged"]:
+        console.print("More random rows made a worse model: training does not converge at these settings, so this says little.")
+        console.print("Try more epochs or another rate: --set train.epochs=10 --set train.optimizer.lr=…")
+    elif facts["gain_recovered"] is None:
         console.print("All rows are no better than random ones tonight, so there is no gain to recover.")
     else:
         console.print(f"gain recovered: {facts['gain_recovered']:.2f} of what all rows would bring")

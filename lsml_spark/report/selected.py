@@ -189,7 +189,9 @@ def _gain(pilot: Mapping[str, Any]) -> Iterator[str]:
         better = "lower" if against > 0 else "higher" if against < 0 else "neither lower nor higher"
         size = f"{decimal(abs(against), 4)} {better} than" if against else f"{better} than"
         yield f"With as many rows, the log loss of the selection is {size} that of a random draw."
-    if is_number(gain):
+    if pilot.get("converged") is False:
+        yield "More random rows made a worse model: at its settings the training did not converge, and this says little of selection."
+    elif is_number(gain):
         yield f"Of what all rows gain over the random draw, the selection recovers {percent(gain)}."
     elif "gain_recovered" in pilot:
         yield "All rows gained nothing over the random draw, so there is no gain to recover."
