@@ -17,12 +17,14 @@ class Header:
         columns: names in the order of the file (of JSON, as they first appear).
         types: what they were found to be: `string` in CSV, Spark's names in Parquet, JSON's in JSON.
         ordered: whether the order of the columns means anything.
+        first_record: line of a CSV file where its records begin.
     """
 
     path: Path
     columns: list[str]
     types: Mapping[str, str] = field(default_factory=dict)
     ordered: bool = True
+    first_record: int = 2
 
     def drift(self, contract: Mapping[str, str]) -> list[str]:
         """Sentences on columns that appeared, vanished, moved or changed their type."""

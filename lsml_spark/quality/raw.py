@@ -17,7 +17,7 @@ from lsml_spark.quality.header import CORRUPT, Header
 from lsml_spark.quality.raw_lines import open_raw
 from lsml_spark.spark.tables import quoted
 
-__all__ = ["CORRUPT", "Header", "first_unreadable", "malformed", "read_days", "read_header"]
+__all__ = ["CORRUPT", "Header", "first_unreadable", "malformed", "read_days", "read_header", "without_header"]
 
 
 def _format(path: Path) -> ModuleType:
@@ -31,6 +31,11 @@ def read_header(path: Path) -> Header:
     """Columns of a file; QualityGateError where it cannot be read."""
     header: Header = _format(path).read_header(path)
     return header
+
+
+def without_header(path: Path, contract: Sequence[str]) -> Header:
+    """The contract's columns in its order for a CSV file that names none; JSON lines and Parquet always name theirs."""
+    return raw_csv.without_header(path, contract) if _format(path) is raw_csv else read_header(path)
 
 
 def malformed(paths: Sequence[Path]) -> str:

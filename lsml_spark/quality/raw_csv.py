@@ -36,6 +36,18 @@ def read_header(path: Path) -> Header:
     return Header(path, columns, dict.fromkeys(columns, "string"))
 
 
+def without_header(path: Path, columns: Sequence[str]) -> Header:
+    """Of a file whose records have these columns and begin on its first line; QualityGateError where it has none."""
+    try:
+        with open_raw(path) as file:
+            empty = not any(line.strip() for line in file)  # only as far as the first record
+    except (OSError, EOFError, zlib.error) as error:
+        raise QualityGateError(f"{path}: cannot be read as CSV: {error}") from error
+    if empty:
+        raise QualityGateError(f"{path}: empty file, without a single record")
+    return Header(path, list(columns), dict.fromkeys(columns, "string"), first_record=1)
+
+
 def read_records(spark: SparkSession, header: Header, contract: Sequence[str]) -> DataFrame:
     """The contract's columns as strings (NULL where the file has none), `_corrupt` (the line, where it has too few or too
     many fields), `_file`, `_line`.
@@ -48,7 +60,7 @@ def read_records(spark: SparkSession, header: Header, contract: Sequence[str]) -
     columns = [f"_record.{fields[name]}" if name in fields else "cast(NULL AS string)" for name in contract]
     return (
         numbered_lines(spark, header.path)
-        .where("_line > 1")
+        .where(f"_line >= {header.first_record}")
         .select(record.alias("_record"), F.lit(header.path.name).alias("_file"), "_line")
         .selectExpr(
             *[f"{column} AS {quoted(name)}" for column, name in zip(columns, contract, strict=True)],

@@ -24,7 +24,7 @@ from lsml_spark.quality.check import RowCheck, TableCheck, parse
 from lsml_spark.quality.complete import Complete
 from lsml_spark.quality.day import Day
 from lsml_spark.quality.history import METRICS, PROFILE, metrics_table, past_days
-from lsml_spark.quality.raw import CORRUPT, Header, first_unreadable, malformed, read_days, read_header
+from lsml_spark.quality.raw import CORRUPT, Header, first_unreadable, malformed, read_days, read_header, without_header
 from lsml_spark.quality.split import Split, split, typed_rows
 from lsml_spark.spark import tables
 from lsml_spark.spark.attempt import compiled_apart
@@ -47,13 +47,15 @@ class Field(Strict):
 
 
 class Config(Strict):
-    """`contract`: the columns that the raw files promise. `columns`, `rows`, `table`: checks, see quality/check.py.
+    """`contract`: the columns that the raw files promise. `header`: false where CSV files begin with their first record and
+    have the contract's columns in its order. `columns`, `rows`, `table`: checks, see quality/check.py.
 
     `missing`: what to do where a value is missing, by column (core/missing.py). `on_gate`: whether a night whose day fails a
     check of severity `fail` stops, or trains on the last good day in its place.
     """
 
     contract: dict[str, Annotated[Field, BeforeValidator(lambda value: {"type": value} if isinstance(value, str) else value)]]
+    header: bool = True
     columns: dict[str, list[SerializeAsAny[RowCheck]]] = {}
     rows: list[Rows] = []
     table: list[Tables] = []
@@ -91,7 +93,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     """Read `work.raw`, write tables `clean` and `quarantine`, and say whether the night may go on."""
     drift: list[str] = []
     try:
-        headers = [read_header(path) for path in work.raw]
+        headers = [read_header(path) if config.header else without_header(path, list(config.contract)) for path in work.raw]
         drift += [sentence for header in headers for sentence in header.drift(_types(config))]
         _refuse_vanished(headers, config)
         return _measure_and_split(work, config, spark or session(), headers, drift)

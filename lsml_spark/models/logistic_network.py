@@ -1,0 +1,64 @@
+"""The network of `logistic`. Shapes: B rows, T list items of the batch end to end, V known labels, K values of a column."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lsml_spark.core.config import digest
+from lsml_spark.models.model import features_of, vocabulary_of, vocabulary_size
+from lsml_spark.models.network import Features, Network
+
+
+class LogisticNetwork(Network):
+    """See `Logistic`. logits = Σ weights of the row's values + prior + bias.
+
+    A table has a column per label. A warm start moves its rows by value and can move no columns; so the name of the tables
+    carries a hash of the labels in their order, and where that has changed, training starts from zero.
+    """
+
+    prior: Tensor  # (V + 1,) log frequencies; a buffer
+
+    def __init__(self, encoders: Mapping[str, Any]):
+        super().__init__()
+        ragged, scalar = features_of(encoders)
+        label = encoders["label"]
+        labels = vocabulary_size(encoders, label)
+        names = encoders["columns"][vocabulary_of(encoders, label)]["values"]
+        self.lists, self.categories = list(ragged), list(scalar)
+        self.tables = f"weight_{digest(names)[:12]}"
+        tables = {_key(name): _zeros(size + 1, labels) for name, size in (ragged | scalar).items()}
+        self.add_module(self.tables, nn.ParameterDict(tables))
+        self.bias = _zeros(labels + 1)
+        self.register_buffer("prior", torch.zeros(labels + 1))
+
+        self.rows_of = {"bias": label, "prior": label}
+        self.rows_of |= {f"{self.tables}.{_key(name)}": vocabulary_of(encoders, name) for name in ragged | scalar}
+
+    def set_prior(self, log_prior_V: Tensor) -> None:
+        """The prior is not trained: each night sets it from its own rows, the weights learn what differs from it."""
+        self.prior[1:] = log_prior_V.to(self.prior)
+
+    def forward(self, features: Features) -> Tensor:
+        logits_BV = (self.prior + self.bias)[1:]
+        for name in self.lists:
+            values_T, offsets = features[name]
+            bag_BV = nn.functional.embedding_bag(values_T, self._table(name), offsets, mode="sum", include_last_offset=True)
+            logits_BV = logits_BV + bag_BV
+        for name in self.categories:
+            ids_B: Any = features[name]
+            logits_BV = logits_BV + nn.functional.embedding(ids_B, self._table(name))
+        return logits_BV
+
+    def _table(self, name: str) -> Tensor:
+        return self.get_parameter(f"{self.tables}.{_key(name)}")
+
+
+def _key(column: str) -> str:
+    """A column's name as torch allows it: no dots, and no clash with a module's own attributes such as `type`."""
+    return f"[{column}]".replace(".", "_")
+
+
+def _zeros(*shape: int) -> nn.Parameter:
+    return nn.Parameter(torch.zeros(*shape))
