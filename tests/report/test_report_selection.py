@@ -270,7 +270,7 @@ def test_keys_that_lost_nothing_are_not_among_those_that_lost_most():
         ({"against_random": 0.0}, "is neither lower nor higher than that of a random draw"),
         ({}, "Of what all rows gain over the random draw, the selection recovers 89.1 %."),
         ({"gain_recovered": None}, "All rows gained nothing over the random draw, so there is no gain to recover."),
-        ({"gain_recovered": None, "converged": False}, "More random rows made a worse model: at its settings the training did not converge"),
+        ({"gain_recovered": None, "converged": False}, "More random rows made a worse model: at its settings"),
         ({}, "as n to the power −0.31 (interval 0.24 to 0.39)"),
         ({"beta_interval": None}, "as n to the power −0.31: β as fitted"),
     ],
