@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from lsml_spark.select.listed import MOST
 from lsml_spark.select.policy import Spectrum
 
 
@@ -55,16 +57,19 @@ def by_key(train: DataFrame, groups: Groups, columns: Mapping[str, np.ndarray], 
     bases = {name: F.lit(value) for name, value in zip(columns, base, strict=True)}
     if not listed_S.any():
         return Rated(train.withColumns(bases | {"frequency": F.lit(None).cast("long")}), listed_S, [])
-    types = {"count": "long", "new": "boolean", "recall": "int", "keep_rate": "double", "pace": "int"}
+    types = {"count": pa.int64(), "new": pa.bool_(), "recall": pa.int32(), "keep_rate": pa.float64(), "pace": pa.int32()}
     rows = [(*value, *given) for value, given, listed in zip(groups.values, each, listed_S, strict=True) if listed]
-    named = (*groups.names, *columns)
-    of_group = train.sparkSession.createDataFrame(rows, ", ".join(f"{name} {types[name]}" for name in named))
+    fields = zip((*groups.names, *columns), zip(*rows, strict=True), strict=True)
+    # Arrow, since a list of Python's own would be read by Python workers that must start first.
+    of_group = train.sparkSession.createDataFrame(pa.table({name: pa.array(values, types[name]) for name, values in fields}))
     listed = groups.table.join(F.broadcast(of_group), list(groups.names)).select(
         F.col("key").alias("__key"), F.col("count").alias("frequency"), *[F.col(name).alias(f"__{name}") for name in columns]
     )
     lost = F.col("frequency") * (1 - F.col("__keep_rate"))
     heaviest = listed.where(lost > 0).orderBy(F.desc(lost), "__key").limit(most).collect()
-    joined = train.join(F.broadcast(listed), F.col("key").eqNullSafe(F.col("__key")), "left")
+    # `listed.coarse` holds most lists short; protected keys of the tail can make one that no driver should hold: Spark then shuffles.
+    short = spectrum.keys[listed_S].sum() <= MOST
+    joined = train.join(F.broadcast(listed) if short else listed, F.col("key").eqNullSafe(F.col("__key")), "left")
     filled = {name: F.coalesce(F.col(f"__{name}"), value) for name, value in bases.items()}
     frame = joined.withColumns(filled).select(*train.columns, *columns, "frequency")
     return Rated(frame, listed_S, [[row["__key"], row["frequency"]] for row in heaviest])

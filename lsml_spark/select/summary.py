@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from lsml_spark.spark.tables import Watch
 
 PARTS = 4  # bins of the histogram of weights per power of two
+AT_ONCE = 16  # batches: a frequency that occurs in them all is looked up once
 
 
 @dataclass
@@ -27,17 +28,29 @@ class Tally:
     keys: Counter[str] = field(default_factory=Counter)
     total: float = 0.0
     squares: float = 0.0
+    waiting: list[pa.RecordBatch] = field(default_factory=list)
 
     def add(self, batch: pa.RecordBatch) -> None:
-        weight_N = batch.column("weight").to_numpy(zero_copy_only=False)
-        self.weights.update(_counted(np.floor(np.log2(weight_N) * PARTS + 1e-9).astype(np.int64)))
+        self.waiting.append(batch)
+        if len(self.waiting) == AT_ONCE:
+            self._count()
+
+    def _count(self) -> None:
+        if not self.waiting:
+            return
+        rows = pa.Table.from_batches([batch.select(["weight", "frequency", "key"]) for batch in self.waiting])
+        self.waiting = []
+        weight_N = rows["weight"].to_numpy()
+        bin_N = np.floor(np.log2(weight_N) * PARTS + 1e-9).astype(np.int64)
+        lowest = int(bin_N.min())
+        self.weights.update({lowest + i: count for i, count in enumerate(np.bincount(bin_N - lowest).tolist()) if count})
         self.total += float(weight_N.sum())
         self.squares += float((weight_N**2).sum())
-        self.frequencies.update(_counted(batch.column("frequency").drop_null().to_numpy(zero_copy_only=False)))
-        named = batch.column("key").filter(pc.is_in(batch.column("key"), value_set=pa.array(list(self.names), pa.string())))
-        self.keys.update({pair["values"]: pair["counts"] for pair in pc.value_counts(named).to_pylist()})
+        self.frequencies.update(_counted(rows["frequency"].drop_null()))
+        self.keys.update(_counted(rows["key"].filter(pc.is_in(rows["key"], value_set=pa.array(list(self.names), pa.string())))))
 
     def finish(self) -> bytes:
+        self._count()
         parts = [list(counter.items()) for counter in (self.weights, self.frequencies, self.keys)]
         return json.dumps([*parts, self.total, self.squares]).encode()
 
@@ -79,6 +92,7 @@ def recount(kept: DataFrame, counts: DataFrame, most: int) -> tuple[dict[int, in
     return {row["count"]: row["kept"] for row in by_frequency}, [[row["key"], row["count"], row["kept"]] for row in lost]
 
 
-def _counted(values_N: np.ndarray) -> dict[int, int]:
-    found, counts = np.unique(values_N, return_counts=True)
-    return dict(zip(found.tolist(), counts.tolist(), strict=True))
+def _counted(values: pa.ChunkedArray) -> dict:
+    """How often each value occurs."""
+    found = pc.value_counts(values)
+    return dict(zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True))

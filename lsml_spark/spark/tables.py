@@ -10,6 +10,7 @@ import math
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,13 +20,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, MapType, StructType
+from pyspark.sql.types import ArrayType, BooleanType, DatetimeType, MapType, NumericType, StringType, StructType
 
 from lsml_spark.core.manifest import File, Table, describe
 from lsml_spark.core.work import Source
 
 ROUTE, TALLY, HASH = "__route", "__tally", "__hash"
-RESULT = "part int, table string, file string, rows long, hash string, tally string, seen binary"
+RESULT = "part int, table string, file string, rows long, hash string, described string, tally string, seen binary"
+FLAT = (BooleanType, DatetimeType, NumericType, StringType)
+BATCH_BYTES = "spark.sql.execution.arrow.maxBytesPerBatch"
+LOOKED_AT = 4096  # rows that tell whether the values of a column repeat
 MANY = 32  # partitions whose watchers report to the driver themselves; more report through √partitions mergers
 
 
@@ -103,23 +107,25 @@ def write(
     is counted, not written). `layout` changes the physical form of a row group, not the rows (they are hashed before).
     `watch` looks at all rows on their way, in the same pass.
     """
-    if route is None:
-        (only,) = tables
-        route = F.lit(only)
     spark_types = {field.name: field.dataType.simpleString() for field in frame.schema}
     wanted = list(dict.fromkeys(column for columns in [*tables.values(), watch.columns if watch else ()] for column in columns))
-    hashes = [F.when(F.col(ROUTE) == name, F.expr(_row_hash(frame, columns))) for name, columns in tables.items()]
-    tallied = F.lit(None).cast("string") if tally is None else tally
-    routed = frame.select(*map(quoted, wanted), route.alias(ROUTE), tallied.alias(TALLY)).withColumn(
-        HASH, F.coalesce(*hashes, F.lit(0)).cast("long")
-    )
+    if route is None:
+        (columns,) = tables.values()
+        row_hash = F.expr(_row_hash(frame, columns))
+    else:
+        hashes = [F.when(F.col(ROUTE) == name, F.expr(_row_hash(frame, columns))) for name, columns in tables.items()]
+        row_hash = F.coalesce(*hashes, F.lit(0)).cast("long")
+    # A text in every row that is the same in all of them costs more than some columns of data: only what is asked for travels.
+    directions = [column.alias(name) for column, name in ((route, ROUTE), (tally, TALLY)) if column is not None]
+    routed = frame.select(*map(quoted, wanted), *directions).withColumn(HASH, row_hash)
     for name in tables:
         (folder / name).mkdir(parents=True, exist_ok=True)
 
     plan = {name: list(columns) for name, columns in tables.items()}
     numbered = routed.toDF(*map(str, range(len(routed.columns))))  # mapInArrow cannot resolve a name with a dot in it
     writer = _writer(str(folder), routed.columns, plan, rows_per_group, layout, watch)
-    results = _few_reports(numbered.mapInArrow(writer, RESULT), watch).collect()
+    with _whole_batches(routed):
+        results = _few_reports(numbered.mapInArrow(writer, RESULT), watch).collect()
 
     tallies: dict[str, int] = {}
     for row in results:
@@ -132,7 +138,7 @@ def write(
             columns={column: spark_types[column] for column in columns},
             rows=sum(row.rows for row in files),
             rows_hash=f"{sum(int(row.hash, 16) for row in files) % 2**64:016x}",
-            files=[_describe_parquet(folder, folder / name / row.file) for row in files],
+            files=[File(path=f"{name}/{row.file}", **json.loads(row.described)) for row in files],
         )
         _sweep(folder / name, {row.file for row in files})
     return Written(written, dict(sorted(tallies.items())), [bytes(row.seen) for row in results if row.seen is not None])
@@ -150,8 +156,29 @@ def look(frame: DataFrame, watch: Watch) -> list[bytes]:
         columns = [pa.array([_part()], pa.int32()), pa.array([watcher.finish()], pa.binary())]
         yield pa.RecordBatch.from_arrays(columns, names=["part", "seen"])
 
-    reports = _few_reports(numbered.mapInArrow(look_at_partition, "part int, seen binary"), watch).collect()
+    with _whole_batches(numbered):
+        reports = _few_reports(numbered.mapInArrow(look_at_partition, "part int, seen binary"), watch).collect()
     return [bytes(row.seen) for row in reports if row.seen is not None]
+
+
+@contextmanager
+def _whole_batches(frame: DataFrame) -> Iterator[None]:
+    """Batches of 10,000 rows whatever their bytes, where each column is a number or a short text.
+
+    Spark measures the batch after every row to hold it under 64 MB, a third of the time that rows take on their way to Python.
+    Bytes, lists and structs can be large: they keep that limit.
+    """
+    spark = frame.sparkSession
+    before = spark.conf.get(BATCH_BYTES, None)
+    if all(isinstance(field.dataType, FLAT) for field in frame.schema):
+        spark.conf.set(BATCH_BYTES, str(2**31 - 1))  # the one value at which Spark does not measure
+    try:
+        yield
+    finally:
+        if before is None:
+            spark.conf.unset(BATCH_BYTES)
+        else:
+            spark.conf.set(BATCH_BYTES, before)
 
 
 def _few_reports(results: DataFrame, watch: Watch | None) -> DataFrame:
@@ -228,22 +255,22 @@ def _writer(
                 batch = numbered.rename_columns(names)
                 if watcher:
                     watcher.add(batch)
-                for pair in pc.value_counts(batch.column(TALLY).drop_null()).to_pylist():
+                for pair in pc.value_counts(batch.column(TALLY).drop_null()).to_pylist() if TALLY in names else []:
                     tally[pair["values"]] = tally.get(pair["values"], 0) + pair["counts"]
                 for name, output in outputs.items():
-                    rows = batch.filter(pc.equal(batch.column(ROUTE), name))
+                    rows = batch.filter(pc.equal(batch.column(ROUTE), name)) if ROUTE in names else batch
                     if rows.num_rows:
                         output.add(rows)
             finished = [(name, *output.finish()) for name, output in outputs.items() if output.rows]
         finally:
             for output in outputs.values():
                 output.discard()
-        rows = [[part, name, file, count, hash_, "{}", None] for name, file, count, hash_ in finished]
-        rows.append([part, "", "", 0, "0", json.dumps(tally), watcher.finish() if watcher else None])
-        types = [pa.int32(), pa.string(), pa.string(), pa.int64(), pa.string(), pa.string(), pa.binary()]
+        rows = [[part, name, file, count, hash_, described, "{}", None] for name, file, count, hash_, described in finished]
+        rows.append([part, "", "", 0, "0", "", json.dumps(tally), watcher.finish() if watcher else None])
+        types = [pa.int32(), pa.string(), pa.string(), pa.int64(), pa.string(), pa.string(), pa.string(), pa.binary()]
         yield pa.RecordBatch.from_arrays(
             [pa.array(column, type_) for column, type_ in zip(zip(*rows, strict=True), types, strict=True)],
-            names=["part", "table", "file", "rows", "hash", "tally", "seen"],
+            names=["part", "table", "file", "rows", "hash", "described", "tally", "seen"],
         )
 
     return write_partition
@@ -285,29 +312,44 @@ class _Output:
             return
         ready = self.layout(ready) if self.layout else ready
         if self.writer is None:
-            plain = self.layout is not None  # shards are read as tensors
+            dictionaries = _worth_a_dictionary(ready) if self.layout is None else False  # shards are read as tensors
             self.writer = pq.ParquetWriter(
-                self.partial, ready.schema, compression="lz4", use_dictionary=not plain, write_page_checksum=True
+                self.partial, ready.schema, compression="lz4", use_dictionary=dictionaries, write_page_checksum=True
             )
         self.writer.write_table(ready, row_group_size=self.rows_per_group)
 
-    def finish(self) -> tuple[str, int, str]:
+    def finish(self) -> tuple[str, int, str, str]:
+        """Name, rows, their hash, and what the manifest says of the file but its path, as JSON: the driver reads no data again."""
         self._flush(keep=0)
         assert self.writer is not None
         self.writer.close()
-        name = f"part-{self.part:05d}-{describe(self.folder, self.partial).sha256[:16]}.parquet"
+        file, footer = describe(self.folder, self.partial), pq.read_metadata(self.partial)
+        name = f"part-{self.part:05d}-{file.sha256[:16]}.parquet"
         os.replace(self.partial, self.folder / name)
-        return name, self.rows, f"{self.hash:016x}"
+        groups = [footer.row_group(i).num_rows for i in range(footer.num_row_groups)]
+        described = {"bytes": file.bytes, "sha256": file.sha256, "rows": footer.num_rows, "row_groups": groups}
+        return name, self.rows, f"{self.hash:016x}", json.dumps(described)
 
     def discard(self) -> None:
         self.partial.unlink(missing_ok=True)
 
 
-def _describe_parquet(folder: Path, path: Path) -> File:
-    file = describe(folder, path)
-    footer = pq.read_metadata(path)
-    groups = [footer.row_group(i).num_rows for i in range(footer.num_row_groups)]
-    return File(file.path, file.bytes, file.sha256, footer.num_rows, groups)
+def _worth_a_dictionary(table: pa.Table) -> list[str]:
+    """Paths of the columns whose values repeat: a dictionary of ids that are all different costs a third of the writing.
+
+    Nor do pictures and sounds repeat.
+    """
+    first = table.slice(0, LOOKED_AT)
+    apart = {
+        field.name
+        for field in table.schema
+        if not pa.types.is_nested(field.type)
+        and (pa.types.is_binary(field.type) or pc.count_distinct(first[field.name]).as_py() > 0.9 * first.num_rows)
+    }
+    empty = pa.BufferOutputStream()
+    pq.write_metadata(table.schema, empty)
+    leaves = pq.read_metadata(pa.BufferReader(empty.getvalue())).schema
+    return [path for path in (leaves.column(i).path for i in range(len(leaves))) if path not in apart]
 
 
 def _sweep(folder: Path, named: set[str]) -> None:
