@@ -130,7 +130,9 @@ class Protocol:
         if chosen.offset_N is not None:
             model = self.task.fit_offset(rows_T, chosen.offset_N, lr, seed)
         else:
-            model = self.task.fit(rows_T, chosen.weight_N, lr, seed)
+            # Of mean 1: the loss of a step does not see the scale, but a smoothed label prior does, which adds half a row to every label.
+            weight_N = None if chosen.weight_N is None else chosen.weight_N / chosen.weight_N[kept].mean()
+            model = self.task.fit(rows_T, weight_N, lr, seed)
         return model, {"rows": len(kept), "ess": ess, "seconds": time.monotonic() - started}
 
     def _own(self, seed: int) -> np.ndarray:
