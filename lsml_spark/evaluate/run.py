@@ -1,6 +1,6 @@
 """The evaluate stage: the new model, the champion and the baselines on the held-out day, the same rows under the same rules.
 
-A label outside a system's vocabulary has probability unseen mass / unseen keys (Good-Turing and Chao 1, from zipf), and
+A label outside a system's vocabulary has probability unseen mass / unseen labels (evaluate/unseen.py), and
 the labels it knows share the rest; nobody may recommend what is in the basket already.
 """
 
@@ -22,6 +22,7 @@ from lsml_spark.evaluate import metrics
 from lsml_spark.evaluate.cooccurrence import Cooccurrence
 from lsml_spark.evaluate.popularity import Popularity
 from lsml_spark.evaluate.system import Baseline, Lists, System
+from lsml_spark.evaluate.unseen import unseen as unseen_labels
 
 
 class Config(Strict):
@@ -49,15 +50,14 @@ def run(work: Work, config: Config) -> Outcome:
         raise ConfigError(f"evaluate.context: prepare.sql gives no column '{config.context}'{near}")
     counted = _counts(work.inputs["zipf"])
     profile = json.loads(work.inputs["zipf"].file("profile.json").read_text())
-    # With no key seen once, Good-Turing says 0; a new key is still not impossible.
-    unseen = {"mass": max(profile["unseen_mass"], 1 / (profile["rows"] + 2)), "keys": max(profile["unseen_keys"], 1.0)}
-    unseen["mass"] = min(unseen["mass"], 0.5)
+    train = _read(work.inputs["prepare"], "train", ["key", "label", "date", *filter(None, [config.context])])
+    unseen = unseen_labels(train, profile)
     train_count_N = metrics.counts_of(test["key"].to_pylist(), counted)
     label_N = test["label"].to_numpy().astype(str)
 
     report: dict[str, Any] = {"champion": None}
     scores = []
-    for name, system in _systems(work, config).items():
+    for name, system in _systems(work, config, train).items():
         rank_N, log_prob_N, first = score(system, test, config, unseen)
         report[name] = metrics.by_band(rank_N, log_prob_N, label_N, train_count_N, config.k)
         scores.append(_scores(test, name, rank_N, log_prob_N, train_count_N, first))
@@ -88,7 +88,7 @@ def score(system: System, test: pa.Table, config: Config, unseen: dict[str, floa
     return np.concatenate(ranks), np.concatenate(log_probs), first
 
 
-def _systems(work: Work, config: Config) -> dict[str, System]:
+def _systems(work: Work, config: Config, train: pa.Table) -> dict[str, System]:
     import torch
 
     from lsml_spark.evaluate.neural import Neural
@@ -97,7 +97,6 @@ def _systems(work: Work, config: Config) -> dict[str, System]:
     systems: dict[str, System] = {"model": Neural(work.inputs["train"].folder)}
     if "champion" in work.inputs:
         systems["champion"] = Neural(work.inputs["champion"].folder)
-    train = _read(work.inputs["prepare"], "train", ["label", "date", *filter(None, [config.context])])
     return systems | {baseline.use: baseline.fit(train, config.context) for baseline in config.baselines}
 
 

@@ -54,4 +54,4 @@ class Baseline(Component, ABC):
 
     @abstractmethod
     def fit(self, train: pa.Table, context: str | None) -> System:
-        """From the training samples: `label`, `date`, and the list column named by `context`."""
+        """From the training samples: `key`, `label`, `date`, and the list column named by `context`."""

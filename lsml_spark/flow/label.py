@@ -16,9 +16,7 @@ def run(night: Night, rows: int, spread: int) -> Source:
     config = validate(label.Config, {"rows": rows, "spread": spread}, "lsml label")
     champion = wiring.champion(night.runs, night.date + datetime.timedelta(days=1))
     if champion is None:
-        raise ConfigError(
-            f"{night.date}: no model has been promoted yet that could be unsure of rows; run the night first"
-        )
+        raise ConfigError(f"{night.date}: no model has been promoted yet that could be unsure of rows; run the night first")
     for stage in ("quality", "prepare"):
         source, _ = run_stage(night, stage)
         refuse_failed(night, source)

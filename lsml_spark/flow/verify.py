@@ -166,7 +166,8 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
     if made.stage == "quality" and made.tables:
         paths = [Path(read.path) for read in made.inputs.values()]
         if all(path.is_file() for path in paths):
-            yield from compare("rows in", sum(map(_records, paths)), ledger.rows_in)
+            header = bool(made.config.get("header", True))
+            yield from compare("rows in", sum(_records(path, header) for path in paths), ledger.rows_in)
     if made.stage in ("quality", "released") and made.tables:
         counted = _reasons(source)
         for reason in sorted(counted.keys() | ledger.quarantined.keys()):
@@ -197,10 +198,14 @@ def _reasons(source: Source) -> dict[str, int]:
     return counts
 
 
-def _records(path: Path) -> int:
-    """Data lines of a raw CSV file that are not blank, the header not counted."""
+def _records(path: Path, header: bool) -> int:
+    """Records of a raw file: rows of Parquet, lines of JSON and CSV that are not blank; `header`: a CSV file's first is none."""
+    names = path.name.removesuffix(".gz")
+    if names.endswith(".parquet"):
+        return pq.read_metadata(path).num_rows
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        return max(0, sum(1 for line in file.read().splitlines() if line.strip()) - 1)
+        lines = sum(1 for line in file.read().splitlines() if line.strip())
+    return lines if names.endswith((".json", ".jsonl")) else max(0, lines - header)
 
 
 def _counted_keys(source: Source) -> int:

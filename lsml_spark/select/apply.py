@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from lsml_spark.select.listed import MOST
 from lsml_spark.select.policy import Spectrum
+from lsml_spark.select.summary import FREQUENCY
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Groups:
 
 @dataclass(frozen=True)
 class Rated:
-    """`frame`: the rows with the columns wanted, and `frequency` of the listed keys (NULL for all others)."""
+    """`frame`: the rows with the columns wanted, and FREQUENCY of the listed keys (NULL for all others)."""
 
     frame: DataFrame
     listed_S: np.ndarray  # bool: the groups whose keys are listed
@@ -56,23 +57,23 @@ def by_key(train: DataFrame, groups: Groups, columns: Mapping[str, np.ndarray], 
     listed_S = np.array([value != base for value in each])
     bases = {name: F.lit(value) for name, value in zip(columns, base, strict=True)}
     if not listed_S.any():
-        return Rated(train.withColumns(bases | {"frequency": F.lit(None).cast("long")}), listed_S, [])
+        return Rated(train.withColumns(bases | {FREQUENCY: F.lit(None).cast("long")}), listed_S, [])
     types = {"count": pa.int64(), "new": pa.bool_(), "recall": pa.int32(), "keep_rate": pa.float64(), "pace": pa.int32()}
     rows = [(*value, *given) for value, given, listed in zip(groups.values, each, listed_S, strict=True) if listed]
     fields = zip((*groups.names, *columns), zip(*rows, strict=True), strict=True)
     # Arrow, since a list of Python's own would be read by Python workers that must start first.
     of_group = train.sparkSession.createDataFrame(pa.table({name: pa.array(values, types[name]) for name, values in fields}))
     listed = groups.table.join(F.broadcast(of_group), list(groups.names)).select(
-        F.col("key").alias("__key"), F.col("count").alias("frequency"), *[F.col(name).alias(f"__{name}") for name in columns]
+        F.col("key").alias("__key"), F.col("count").alias(FREQUENCY), *[F.col(name).alias(f"__{name}") for name in columns]
     )
-    lost = F.col("frequency") * (1 - F.col("__keep_rate"))
+    lost = F.col(FREQUENCY) * (1 - F.col("__keep_rate"))
     heaviest = listed.where(lost > 0).orderBy(F.desc(lost), "__key").limit(most).collect()
     # `listed.coarse` holds most lists short; protected keys of the tail can make one that no driver should hold: Spark then shuffles.
     short = spectrum.keys[listed_S].sum() <= MOST
     joined = train.join(F.broadcast(listed) if short else listed, F.col("key").eqNullSafe(F.col("__key")), "left")
     filled = {name: F.coalesce(F.col(f"__{name}"), value) for name, value in bases.items()}
-    frame = joined.withColumns(filled).select(*train.columns, *columns, "frequency")
-    return Rated(frame, listed_S, [[row["__key"], row["frequency"]] for row in heaviest])
+    frame = joined.withColumns(filled).select(*train.columns, *columns, FREQUENCY)
+    return Rated(frame, listed_S, [[row["__key"], row[FREQUENCY]] for row in heaviest])
 
 
 def uniform(column: str, seed: int) -> Column:

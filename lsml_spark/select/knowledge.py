@@ -11,6 +11,7 @@ from lsml_spark.spark import tables
 
 STEPS = 64  # recalls are rounded to 1/64, surprises to 1/256: few groups of keys, rates that no one could tell apart
 FINE = 256
+SURPRISE = "__surprise"
 PRIOR = 10  # rows that the recall of keys seen about as often counts for
 
 
@@ -45,11 +46,11 @@ def scores_of(spark: SparkSession, inputs: Mapping[str, Source]) -> DataFrame | 
 
 
 def with_surprise(train: DataFrame, scores: DataFrame) -> DataFrame:
-    """`train` with `surprise`: 1 − p̃ in steps of 1/256, NULL for a row that no night scored, −1 for what is no probability."""
+    """`train` with SURPRISE: 1 − p̃ in steps of 1/256, NULL for a row that no night scored, −1 for what is no probability."""
     last = scores.groupBy("sample_id").agg(F.max_by("log_prob", "night").alias("log_prob"))  # a day can be held out twice
     chance = F.exp("log_prob")
     step = F.when(chance.between(0.0, 1.0 + 1e-9) & ~F.isnan("log_prob"), F.round((1 - chance) * FINE).cast("int")).otherwise(-1)
-    return train.join(last.select("sample_id", step.alias("surprise")), "sample_id", "left").select(*train.columns, "surprise")
+    return train.join(last.select("sample_id", step.alias(SURPRISE)), "sample_id", "left").select(*train.columns, SURPRISE)
 
 
 def _standing(spark: SparkSession, inputs: Mapping[str, Source], day: str) -> DataFrame:

@@ -34,7 +34,6 @@ from lsml_spark.spark.session import session
 LEAST_ESS = 0.3  # of the rows kept
 NAMED = 50  # keys that lost the most rows
 NOT_COUNTED = "key not in the sample"  # as zipf's ledger says it
-ADDED = ("weight", "keep_rate", "pace", "offset")
 
 
 def _readable(budget: float | str) -> float | str:
@@ -64,7 +63,7 @@ class Config(Strict):
 
 @dataclass(frozen=True)
 class Selection:
-    """What is to be drawn: `frame` has the rows with `keep_rate`, `weight` and `frequency` (see `Rated`)."""
+    """What is to be drawn: `frame` has the rows with `keep_rate`, `weight` and FREQUENCY (see `Rated`)."""
 
     frame: DataFrame
     spectrum: Spectrum
@@ -93,6 +92,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
 def _selected(spark: SparkSession, work: Work, config: Config, budget: float, available: int, at_hand: ExitStack) -> Outcome:
     train = tables.read(spark, work.inputs["prepare"], table="train")
     counts = tables.read(spark, work.inputs["zipf"], table="counts")
+    if taken := [name for name in _adds(config) if name in train.columns]:
+        raise ConfigError(f"select: adds a column '{taken[0]}' of its own; give that of prepare.sql another name")
     if config.policy.unit == "key":
         chosen = _of_keys(work, config, train, _known(spark, work, counts, at_hand), budget)
     else:
@@ -107,7 +108,7 @@ def _selected(spark: SparkSession, work: Work, config: Config, budget: float, av
     else:
         drawn, once = redrawn(chosen.frame, draw, config.redraws)
         spread = {"use": "turns", "draws": config.redraws}
-    columns = [*train.columns, *[name for name in ADDED if name in drawn.columns]]
+    columns = [*train.columns, "weight", "keep_rate", *_adds(config)]
     named = [key for key, _ in chosen.rated.heaviest] if chosen.rated else []
     written = tables.write(drawn, work.folder, {"train": columns}, tally=once, watch=summary.watch(named))
     table, tally = written.tables["train"], summary.combined(written.seen)
@@ -190,8 +191,14 @@ def _of_rows(spark: SparkSession, work: Work, config: Config, train: DataFrame, 
         weight = 1 / F.col("keep_rate") if config.weights else F.lit(1.0)
     else:
         frame, spectrum, rates_S = rows.distinct(train, config.policy, budget)
-        weight = F.col("copies") / F.col("keep_rate")
-    return Selection(frame.withColumns({"weight": weight, "frequency": F.lit(None).cast("long")}), spectrum, rates_S)
+        weight = F.col(rows.COPIES) / F.col("keep_rate")
+    return Selection(frame.withColumns({"weight": weight, summary.FREQUENCY: F.lit(None).cast("long")}), spectrum, rates_S)
+
+
+def _adds(config: Config) -> list[str]:
+    """Columns beside `weight` and `keep_rate`."""
+    offset = isinstance(config.policy, Boundary) and config.policy.correct == "offset"
+    return [*(["pace"] if config.curriculum or config.redraws > 1 else []), *(["offset"] if offset else [])]
 
 
 def _refuse_contradictions(config: Config) -> None:

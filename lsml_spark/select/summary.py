@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from lsml_spark.spark.tables import Watch
 
+FREQUENCY = "__frequency"  # of a row's key, NULL where it need not be known; no name that a sample's own column has
 PARTS = 4  # bins of the histogram of weights per power of two
 AT_ONCE = 16  # batches: a frequency that occurs in them all is looked up once
 
@@ -38,7 +39,7 @@ class Tally:
     def _count(self) -> None:
         if not self.waiting:
             return
-        rows = pa.Table.from_batches([batch.select(["weight", "frequency", "key"]) for batch in self.waiting])
+        rows = pa.Table.from_batches([batch.select(["weight", FREQUENCY, "key"]) for batch in self.waiting])
         self.waiting = []
         weight_N = rows["weight"].to_numpy()
         bin_N = np.floor(np.log2(weight_N) * PARTS + 1e-9).astype(np.int64)
@@ -46,7 +47,7 @@ class Tally:
         self.weights.update({lowest + i: count for i, count in enumerate(np.bincount(bin_N - lowest).tolist()) if count})
         self.total += float(weight_N.sum())
         self.squares += float((weight_N**2).sum())
-        self.frequencies.update(_counted(rows["frequency"].drop_null()))
+        self.frequencies.update(_counted(rows[FREQUENCY].drop_null()))
         self.keys.update(_counted(rows["key"].filter(pc.is_in(rows["key"], value_set=pa.array(list(self.names), pa.string())))))
 
     def finish(self) -> bytes:
@@ -66,8 +67,8 @@ class Tally:
 
 
 def watch(names: Sequence[str]) -> Watch:
-    """Tallies of a frame with `weight`, `frequency` (NULL where it need not be known) and `key`."""
-    return Watch(["weight", "frequency", "key"], lambda: Tally(frozenset(names)), lambda seen: combined(seen).finish())
+    """Tallies of a frame with `weight`, FREQUENCY and `key`."""
+    return Watch(["weight", FREQUENCY, "key"], lambda: Tally(frozenset(names)), lambda seen: combined(seen).finish())
 
 
 def combined(seen: Sequence[bytes]) -> Tally:

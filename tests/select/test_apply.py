@@ -33,7 +33,7 @@ def test_each_row_has_the_values_of_its_keys_group(spark, monkeypatch, most):
         row = found[found.index.isna()].iloc[0] if key is None else found.loc[key]
         rate = 1.0 if key == "new" else {1: 0.8, 3: 0.5, 30: 0.25, 40: 0.1}[count]
         assert (row.keep_rate, row.pace) == (rate, 0 if count > 20 else 1)
-        assert row.frequency == count if count > 1 else pd.isna(row.frequency)
+        assert row["__frequency"] == count if count > 1 else pd.isna(row["__frequency"])
     assert rated.heaviest == [["head", 40], [None, 30], ["known0", 3]]
     hints = re.findall("strategy=broadcast", rated.frame._jdf.queryExecution().analyzed().toString())
     assert len(hints) == (2 if most == 500_000 else 1), "the table of groups is always small, that of keys need not be"

@@ -256,6 +256,20 @@ def test_a_pilot_of_an_earlier_night_is_used_and_named(night, selected):
     assert selection["pilot"] == facts
 
 
+def test_samples_may_have_columns_of_any_name_but_those_that_select_adds(spark, night, selected, scores, scored, samples):
+    named = samples.assign(frequency=1, copies=2, surprise=3, count=4, pace=5)
+    schema = f"{SCHEMA}, frequency int, copies int, surprise int, count int, pace int"
+    prepare = night.source("prepare", train=spark.createDataFrame(named, schema))
+    counted = night.finish(work := night.work("zipf", {"prepare": prepare}), zipf.run(work, zipf.Config(), spark))
+    given = {"prepare": prepare, "zipf": counted}
+    for policy in ("zipf", "boundary", "collapse"):
+        kept, *_ = selected({"policy": policy, "budget": 0.7}, scores(scored), given=given)
+        assert set(kept.surprise) == {3}
+        assert set(kept.pace) == {5}
+    with pytest.raises(ConfigError, match="adds a column 'pace'"):
+        selected({"policy": "zipf", "budget": 0.7, "redraws": 2}, given=given)
+
+
 def test_rows_without_a_key_are_one_key(spark, night, selected, samples):
     unkeyed = samples.assign(key=samples.key.where(samples.key != "common"))
     prepare = night.source("prepare", train=spark.createDataFrame(unkeyed, SCHEMA))

@@ -28,7 +28,7 @@ def tally_of(rows: list[tuple], batch: int, partitions: int) -> Tally:
         for start in range(0, len(mine), batch):
             weight, frequency, key = zip(*mine[start : start + batch], strict=True)
             arrays = [pa.array(weight, pa.float64()), pa.array(frequency, pa.int64()), pa.array(key, pa.string())]
-            watcher.add(pa.RecordBatch.from_arrays([pa.array(["x"] * len(key)), *arrays], ["other", "weight", "frequency", "key"]))
+            watcher.add(pa.RecordBatch.from_arrays([pa.array(["x"] * len(key)), *arrays], ["other", "weight", "__frequency", "key"]))
         reports.append(watcher.finish())
     return combined(reports)
 
@@ -36,8 +36,8 @@ def tally_of(rows: list[tuple], batch: int, partitions: int) -> Tally:
 @given(ROWS, st.integers(1, 9), st.integers(1, 4))
 def test_frequencies_named_keys_and_effective_sample_size_are_those_of_pandas(rows, batch, partitions):
     tally = tally_of(rows, batch, partitions)
-    frame = pd.DataFrame(rows, columns=["weight", "frequency", "key"], dtype=object)
-    assert dict(tally.frequencies) == frame.frequency.dropna().value_counts().to_dict()
+    frame = pd.DataFrame(rows, columns=["weight", "__frequency", "key"], dtype=object)
+    assert dict(tally.frequencies) == frame["__frequency"].dropna().value_counts().to_dict()
     seen = {name: int((frame.key.isna() if name is None else frame.key == name).sum()) for name in NAMES}
     assert {name: tally.keys[name] for name in NAMES} == seen
     assert set(tally.keys) <= set(NAMES), "no key but the named ones goes to the driver"
@@ -81,7 +81,7 @@ def test_merging_reports_in_two_steps_changes_nothing():
     for part in range(5):
         tally = Tally(frozenset(NAMES))
         weights = pa.array(np.random.default_rng(part).uniform(1, 8, 50))
-        tally.add(pa.record_batch({"weight": weights, "frequency": pa.array([part + 1] * 50), "key": ["a"] * 50}))
+        tally.add(pa.record_batch({"weight": weights, "__frequency": pa.array([part + 1] * 50), "key": ["a"] * 50}))
         reports.append(tally.finish())
     once, twice = combined(reports), combined([merge(reports[:2]), merge(reports[2:])])
     assert (once.histogram, once.frequencies, once.keys) == (twice.histogram, twice.frequencies, twice.keys)
