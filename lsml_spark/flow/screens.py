@@ -17,7 +17,7 @@ from lsml_spark.core.work import Source
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import STAGES
 
-SYSTEMS = {"model": "model", "popularity": "popular", "cooccurrence": "co-occ."}
+SYSTEMS = {"model": "model", "popularity": "popular", "cooccurrence": "co-occ.", "key_frequency": "by key"}
 METRICS = {"recall": ("recall\n@{k}", "{:.1%}"), "log_loss": ("log\nloss", "{:.3f}")}
 
 
@@ -34,16 +34,17 @@ def results(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> Non
     nights = [_Night(runs, date) for date in dates]
     scored = [night.metrics for night in nights if night.metrics]
     k = scored[-1]["k"] if scored else 20
+    systems = [name for name in SYSTEMS if any(figures["systems"].get(name) for figures in scored)]
     for title, _ in METRICS.values():
-        for label in SYSTEMS.values():
-            table.add_column(f"{title.format(k=k)}\n{label}", justify="right")
+        for name in systems:
+            table.add_column(f"{title.format(k=k)}\n{SYSTEMS[name]}", justify="right")
     table.add_column("breadth\nmodel", justify="right")
     table.add_column("pro-\nmoted")
     for night in nights:
-        table.add_row(*night.cells())
+        table.add_row(*night.cells(systems))
     if len(scored) > 1:
         table.add_section()
-        table.add_row("mean", "", "", "", *_means(scored), "", "")
+        table.add_row("mean", "", "", "", *_means(scored, systems), "", "")
     console.print(table)
 
 
@@ -95,25 +96,25 @@ class _Night:
         self.promote, evaluate = runs.source(date, "promote"), runs.source(date, "evaluate")
         self.metrics: dict[str, Any] = _json(evaluate, "metrics.json") if evaluate else {}
 
-    def cells(self) -> list[str]:
-        systems = self.metrics.get("systems", {})
+    def cells(self, systems: Sequence[str]) -> list[str]:
+        figures = self.metrics.get("systems", {})
         rows = self.quality.manifest.ledger if self.quality else None
         return [
             self.date.isoformat(),
             _count(rows.rows_in if rows else None),
             _count(sum(rows.quarantined.values()) if rows else None),
             _count(self.select.manifest.ledger.rows_out if self.select else None),
-            *[_figure(form, (systems.get(name) or {}).get(metric)) for metric, (_, form) in METRICS.items() for name in SYSTEMS],
-            _count((systems.get("model") or {}).get("breadth")),
+            *[_figure(form, (figures.get(name) or {}).get(metric)) for metric, (_, form) in METRICS.items() for name in systems],
+            _count((figures.get("model") or {}).get("breadth")),
             "–" if self.promote is None else "yes" if _json(self.promote, "decision.json")["promoted"] else "no",
         ]
 
 
-def _means(scored: Sequence[Mapping[str, Any]]) -> list[str]:
+def _means(scored: Sequence[Mapping[str, Any]], systems: Sequence[str]) -> list[str]:
     """Means over all test rows of the nights, where every night has the figure."""
     found = []
     for metric, (_, form) in METRICS.items():
-        for name in SYSTEMS:
+        for name in systems:
             pairs = [(night["rows"], (night["systems"].get(name) or {}).get(metric)) for night in scored]
             whole = all(value is not None for _, value in pairs)
             found.append(_figure(form, sum(rows * value for rows, value in pairs) / sum(rows for rows, _ in pairs) if whole else None))

@@ -16,8 +16,8 @@ from lsml_spark.report.text import chart_text, count, decimal, is_number, percen
 Chart = dict[str, Any]
 
 # Told apart by shape and dash as well as by colour.
-MARKERS = {"model": "circle", "champion": "diamond-open", "cooccurrence": "square", "popularity": "x"}
-DASHES = {"model": "solid", "champion": "dash", "cooccurrence": "dashdot", "popularity": "dot"}
+MARKERS = {"model": "circle", "champion": "diamond-open", "cooccurrence": "square", "key_frequency": "triangle-up", "popularity": "x"}
+DASHES = {"model": "solid", "champion": "dash", "cooccurrence": "dashdot", "key_frequency": "longdash", "popularity": "dot"}
 POINTS = 400
 
 

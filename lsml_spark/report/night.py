@@ -19,8 +19,10 @@ SYSTEMS = {
     "model": "New model",
     "champion": "Champion",
     "cooccurrence": "Co-occurrence",
+    "key_frequency": "Past of the key",
     "popularity": "Popularity",
 }
+SHORT = {"popularity": "popular", "cooccurrence": "co-occ.", "key_frequency": "by key"}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from lsml_spark.core.config import canonical
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.manifest import read, sha256_of
 from lsml_spark.report import charts, page, sections
-from lsml_spark.report.night import Night, dig, from_folder
+from lsml_spark.report.night import SHORT, Night, dig, from_folder
 from lsml_spark.report.verdict import Reason, Verdict, judge
 
 CHECKSUMS = "checksums.json"
@@ -77,7 +77,7 @@ def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], dict[str, bytes
         "selection": _named("selection.html", pages, night.date),
         **sections.flow_numbers(night),
         "metrics": metrics,
-        "systems": [(name, dig(systems, name)) for name in ("model", "popularity", "cooccurrence")],
+        "systems": [(name, dig(systems, name)) for name in ("model", *SHORT)],
         "promoted": night.facts("promote", "decision.json").get("promoted"),
     }
     return row, pages
@@ -121,6 +121,7 @@ def _index(pipeline: str, rows: list[dict[str, Any]]) -> bytes:
     return page.render(
         "index.html",
         title=pipeline,
+        short=SHORT,
         nights=nights,
         history=history,
         counts=counts,

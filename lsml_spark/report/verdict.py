@@ -13,7 +13,11 @@ ORDER = ("note", "ok", "warning", "stopped", "failed")
 # Stages that may be fused into others or left out; a night is whole without a folder of their own.
 OPTIONAL = ("zipf", "augment", "features", "shard")
 # (system, in words, level of the reason where the model is not better)
-BASELINES = (("popularity", "the most popular items", "warning"), ("cooccurrence", "item–item co-occurrence", "note"))
+BASELINES = (
+    ("popularity", "the most popular items", "warning"),
+    ("cooccurrence", "item–item co-occurrence", "note"),
+    ("key_frequency", "the past of each key", "note"),
+)
 
 
 @dataclass(frozen=True)
