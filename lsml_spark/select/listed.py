@@ -23,3 +23,9 @@ def coarse(rates_S: np.ndarray, spectrum: Spectrum, below: int, fixed_S: np.ndar
     tail_S = (spectrum.frequency <= below) & ~fixed_S
     rows_S = spectrum.rows * tail_S
     return np.where(tail_S, (rows_S * rates_S).sum() / max(rows_S.sum(), 1), rates_S)
+
+
+def alike(values_S: np.ndarray, spectrum: Spectrum, below: int) -> np.ndarray:
+    """The values, with that of most rows for all groups seen at most `below` times: another value would list their keys."""
+    tail_S = spectrum.frequency <= below
+    return np.where(tail_S, values_S[np.argmax(spectrum.rows * tail_S)], values_S) if below else values_S

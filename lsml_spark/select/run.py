@@ -171,7 +171,7 @@ def _of_keys(work: Work, config: Config, train: DataFrame, known: tuple[DataFram
         rates_S = np.ones(len(rates_S))  # the epochs draw, not this stage
     columns = {"keep_rate": rates_S}
     if config.curriculum:
-        columns["pace"] = config.curriculum.paces(spectrum, rates_S)
+        columns["pace"] = listed.alike(config.curriculum.paces(spectrum, rates_S), spectrum, below)
     rated = by_key(train, groups, columns, spectrum, NAMED)
     weight = 1 / F.col("keep_rate") if config.weights else F.lit(1.0)
     facts = {

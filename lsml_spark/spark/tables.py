@@ -343,7 +343,7 @@ def _worth_a_dictionary(table: pa.Table) -> list[str]:
     apart = {
         field.name
         for field in table.schema
-        if not pa.types.is_nested(field.type)
+        if not (pa.types.is_nested(field.type) or pa.types.is_null(field.type))
         and (pa.types.is_binary(field.type) or pc.count_distinct(first[field.name]).as_py() > 0.9 * first.num_rows)
     }
     empty = pa.BufferOutputStream()

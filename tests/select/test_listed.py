@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lsml_spark.select.cap import Cap
-from lsml_spark.select.listed import coarse, coarse_below
+from lsml_spark.select.listed import alike, coarse, coarse_below
 from lsml_spark.select.mixed import Mixed
 from lsml_spark.select.policy import Spectrum
 from lsml_spark.select.zipf import Zipf
@@ -91,3 +91,13 @@ def test_ten_million_keys_leave_a_list_that_a_driver_holds_at_any_budget(share):
     own_S = found_S != found_S[0]
     assert spectrum.keys[own_S].sum() <= 500_000
     assert abs(found_S @ spectrum.rows - share * spectrum.rows.sum()) < 1
+
+
+@given(spectrum=spectra(), below=st.integers(0, 200))
+def test_the_tail_shares_one_value_and_the_others_keep_theirs(spectrum, below):
+    values = np.arange(len(spectrum.keys))
+    found = alike(values, spectrum, below)
+    tail = spectrum.frequency <= below
+    assert len(set(found[tail])) <= 1
+    assert (found[~tail] == values[~tail]).all()
+    assert set(found[tail]) <= set(values[tail])
