@@ -1,0 +1,59 @@
+"""What a shard's column holds: the `lsml` metadata of its Parquet field, written by `shard/` and read by `data/`.
+
+scalar: a flat column of numbers or booleans · text, bytes: one value per row, kept as it is · ragged: a list of numbers per row, as
+binary of its raw little-endian values · tensor: an array of one shape, as FIXED_LEN_BYTE_ARRAY of its raw little-endian values
+in C order · record: several scalar columns of one dtype side by side, as FIXED_LEN_BYTE_ARRAY; `columns` names them in order.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+NAME = b"lsml"
+Kind = Literal["scalar", "text", "bytes", "ragged", "tensor", "record"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """`dtype`: numpy's name, of ragged, tensor and record; `shape`: of one row's tensor; `columns`: of a record."""
+
+    kind: Kind
+    dtype: str | None = None
+    shape: tuple[int, ...] = ()
+    columns: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Bytes of one row of a tensor or a record."""
+        shape = self.shape if self.kind == "tensor" else (len(self.columns),)
+        return math.prod(shape) * np.dtype(self.dtype).itemsize
+
+    def metadata(self) -> dict[bytes, bytes]:
+        """As a field's metadata; what is empty is left out."""
+        told = {name: value for name, value in asdict(self).items() if value}
+        return {NAME: json.dumps(told, sort_keys=True).encode()}
+
+
+def layout_of(field: pa.Field) -> Layout:
+    """The layout of a Parquet column, guessed from its type where the file is not one of ours. ValueError if it is damaged."""
+    raw = (field.metadata or {}).get(NAME)
+    if raw is None:
+        return Layout(_guess(field.type))
+    told = json.loads(raw)
+    if not isinstance(told, Mapping):
+        raise ValueError(f"column '{field.name}': its layout is {raw!r}, expected a JSON object")
+    lists: dict[str, Any] = {name: tuple(told[name]) for name in ("shape", "columns") if name in told}
+    return Layout(**{**told, **lists})
+
+
+def _guess(type_: pa.DataType) -> Kind:
+    if pa.types.is_string(type_) or pa.types.is_large_string(type_):
+        return "text"
+    if pa.types.is_binary(type_) or pa.types.is_large_binary(type_) or pa.types.is_fixed_size_binary(type_):
+        return "bytes"
+    return "scalar"
