@@ -7,25 +7,31 @@ for every partitioning, retry and machine; `checksum` covers the manifest's own 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import xxhash
 
 from lsml_spark.core.config import canonical, digest
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.ledger import Ledger
 
 NAME = "manifest.json"
+ALGORITHMS: dict[str, Callable[[], Any]] = {"sha256": hashlib.sha256, "xxh128": xxhash.xxh3_128}  # of a file's checksum
 
 
 @dataclass(frozen=True)
 class File:
-    """A data file: its path relative to the stage folder, bytes, sha256; for Parquet also its rows per row group."""
+    """A data file: its path relative to the stage folder, bytes, checksum; for Parquet also its rows per row group.
+
+    `checksum` is "sha256:<hex>", or "xxh128:<hex>" where speed matters more than an adversary: shards.
+    """
 
     path: str
     bytes: int
-    sha256: str
+    checksum: str
     rows: int | None = None
     row_groups: list[int] = field(default_factory=list)
 
@@ -82,7 +88,7 @@ class Manifest:
                 "fingerprint": self.fingerprint,
                 "ledger": asdict(self.ledger),
                 "tables": {name: [table.columns, table.rows, table.rows_hash] for name, table in self.tables.items()},
-                "files": sorted([file.path, file.sha256] for file in self.files),
+                "files": sorted([file.path, file.checksum.removeprefix("sha256:")] for file in self.files),
             }
         )
 
@@ -121,9 +127,9 @@ def read(folder: Path) -> Manifest | None:
                 **values,
                 "inputs": {name: Input(**item) for name, item in values["inputs"].items()},
                 "tables": {
-                    name: Table(**{**table, "files": [File(**file) for file in table["files"]]}) for name, table in values["tables"].items()
+                    name: Table(**{**table, "files": [_file(file) for file in table["files"]]}) for name, table in values["tables"].items()
                 },
-                "files": [File(**file) for file in values["files"]],
+                "files": [_file(file) for file in values["files"]],
                 "ledger": Ledger(**values["ledger"]),
             }
         )
@@ -134,15 +140,31 @@ def read(folder: Path) -> Manifest | None:
     return manifest
 
 
+def _file(values: dict[str, Any]) -> File:
+    """A file's entry; nights written before there were other checksums than sha256 say just that."""
+    if "sha256" in values:
+        values = {**values, "checksum": f"sha256:{values['sha256']}"}
+        del values["sha256"]
+    return File(**values)
+
+
 def sha256_of(path: Path) -> str:
     """sha256 of a file's bytes, as hex, in bounded memory."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def describe(folder: Path, path: Path) -> File:
+def checksum_of(path: Path, algorithm: str = "sha256") -> str:
+    """`<algorithm>:<hex>` of a file's bytes, in bounded memory. ValueError for an algorithm that is not in ALGORITHMS."""
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"checksum of {path}: there is no algorithm '{algorithm}' (known: {', '.join(sorted(ALGORITHMS))})")
+    with path.open("rb") as file:
+        return f"{algorithm}:{hashlib.file_digest(file, ALGORITHMS[algorithm]).hexdigest()}"
+
+
+def describe(folder: Path, path: Path, algorithm: str = "sha256") -> File:
     """The File entry of a finished file inside a stage folder."""
-    return File(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=sha256_of(path))
+    return File(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, checksum=checksum_of(path, algorithm))
 
 
 def write_json(folder: Path, name: str, value: Any) -> File:

@@ -30,7 +30,7 @@ def table_of(folder: Path, name: str, table: pa.Table, rows_per_group: int = 65_
     groups = [min(rows_per_group, table.num_rows - start) for start in range(0, table.num_rows, rows_per_group)]
     plain = describe(folder, path)
     columns = {field.name: TYPES[str(field.type)] for field in table.schema}
-    return Table(columns, table.num_rows, rows_hash, [File(plain.path, plain.bytes, plain.sha256, table.num_rows, groups)])
+    return Table(columns, table.num_rows, rows_hash, [File(plain.path, plain.bytes, plain.checksum, table.num_rows, groups)])
 
 
 def hash_rows(table: pa.Table) -> str:

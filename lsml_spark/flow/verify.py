@@ -118,8 +118,10 @@ def _files(source: Source, checked: Checked) -> Iterator[str]:
             yield f"{source.folder / manifest.NAME}: names a file outside its folder: {name}"
         elif not path.is_file():
             yield f"{path}: missing"
-        elif path.stat().st_size != file.bytes or manifest.sha256_of(path) != file.sha256:
-            yield f"{path}: its bytes are not those that were written (sha256 differs)"
+        elif (algorithm := file.checksum.partition(":")[0]) not in manifest.ALGORITHMS:
+            yield f"{source.folder / manifest.NAME}: {name} has a checksum of an unknown kind, '{algorithm}'"
+        elif path.stat().st_size != file.bytes or manifest.checksum_of(path, algorithm) != file.checksum:
+            yield f"{path}: its bytes are not those that were written ({algorithm} differs)"
         else:
             checked.files += 1
             checked.bytes += file.bytes

@@ -89,7 +89,7 @@ def _pages_of(night: Path) -> dict[str, bytes]:
     found = read(folder)
     if found is None:
         return {}
-    described = {file.path: file.sha256 for file in found.files}
+    described = {file.path: file.checksum for file in found.files}
     pages = {}
     for name, on_site in PAGES.items():
         if name not in described and name != "night.html":
@@ -99,7 +99,7 @@ def _pages_of(night: Path) -> dict[str, bytes]:
             content = path.read_bytes()
         except OSError as error:
             raise IntegrityError(f"{path}: cannot be read: {error.strerror}") from error
-        if hashlib.sha256(content).hexdigest() != described.get(name):
+        if f"sha256:{hashlib.sha256(content).hexdigest()}" != described.get(name):
             raise IntegrityError(f"{path}: its checksum is not the one in the manifest")
         pages[on_site.format(night.name)] = content
     return pages

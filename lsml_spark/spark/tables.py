@@ -324,10 +324,10 @@ class _Output:
         assert self.writer is not None
         self.writer.close()
         file, footer = describe(self.folder, self.partial), pq.read_metadata(self.partial)
-        name = f"part-{self.part:05d}-{file.sha256[:16]}.parquet"
+        name = f"part-{self.part:05d}-{file.checksum.partition(':')[2][:16]}.parquet"
         os.replace(self.partial, self.folder / name)
         groups = [footer.row_group(i).num_rows for i in range(footer.num_row_groups)]
-        described = {"bytes": file.bytes, "sha256": file.sha256, "rows": footer.num_rows, "row_groups": groups}
+        described = {"bytes": file.bytes, "checksum": file.checksum, "rows": footer.num_rows, "row_groups": groups}
         return name, self.rows, f"{self.hash:016x}", json.dumps(described)
 
     def discard(self) -> None:

@@ -5,10 +5,12 @@ import hashlib
 import json
 
 import pytest
+import xxhash
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lsml_spark.core import manifest
+from lsml_spark.core.config import digest
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import File, Input, Manifest, Table
@@ -140,18 +142,34 @@ def test_metrics_with_numbers_as_keys_can_be_read_again(tmp_path):
     assert manifest.read(tmp_path).metrics == {"by_frequency": {"10": 1, "9": 2, "1": 3}}
 
 
-def test_a_file_is_described_by_its_size_and_sha256(tmp_path):
+def test_a_file_is_described_by_its_size_and_checksum(tmp_path):
     data = bytes(range(256)) * 9000
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "x.bin").write_bytes(data)
     described = manifest.describe(tmp_path, tmp_path / "sub" / "x.bin")
-    assert described == File("sub/x.bin", len(data), hashlib.sha256(data).hexdigest())
+    assert described == File("sub/x.bin", len(data), f"sha256:{hashlib.sha256(data).hexdigest()}")
+    fast = manifest.describe(tmp_path, tmp_path / "sub" / "x.bin", "xxh128")
+    assert fast == File("sub/x.bin", len(data), f"xxh128:{xxhash.xxh3_128_hexdigest(data)}")
+    with pytest.raises(ValueError, match=r"no algorithm 'crc' \(known: sha256, xxh128\)"):
+        manifest.checksum_of(tmp_path / "sub" / "x.bin", "crc")
+
+
+def test_a_manifest_from_before_other_checksums_is_read_and_keeps_its_identity(tmp_path):
+    made = a_manifest(files=[File("selection.json", 3, "sha256:cc")])
+    made.write(tmp_path)
+    values = json.loads((tmp_path / "manifest.json").read_text())
+    values["files"] = [{"path": "selection.json", "bytes": 3, "sha256": "cc", "rows": None, "row_groups": []}]
+    values["checksum"] = digest({key: value for key, value in values.items() if key != "checksum"})
+    text = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    (tmp_path / "manifest.json").write_text(text)
+    found = manifest.read(tmp_path)
+    assert (found.files, found.identity) == (made.files, made.identity)
 
 
 def test_json_files_are_the_same_bytes_for_equal_values(tmp_path):
     one = manifest.write_json(tmp_path, "a.json", {"b": 1, "a": [1.5, "ü"]})
     other = manifest.write_json(tmp_path, "b.json", {"a": [1.5, "ü"], "b": 1})
-    assert one.sha256 == other.sha256
+    assert one.checksum == other.checksum
     assert json.loads((tmp_path / "a.json").read_text()) == {"a": [1.5, "ü"], "b": 1}
 
 

@@ -54,7 +54,7 @@ def write_table(folder, name, table, shards, rows_per_group):
         meta = pq.ParquetFile(path).metadata
         groups = [meta.row_group(g).num_rows for g in range(meta.num_row_groups)]
         plain = describe(folder, path)
-        files.append(File(plain.path, plain.bytes, plain.sha256, part.num_rows, groups))
+        files.append(File(plain.path, plain.bytes, plain.checksum, part.num_rows, groups))
     return Table({field.name: str(field.type) for field in table.schema}, table.num_rows, "0", files)
 
 

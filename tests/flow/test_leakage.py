@@ -22,7 +22,7 @@ def test_a_night_trains_the_same_model_whatever_its_own_day_holds(finished, tmp_
     assert here["prepare"].tables["test"].rows_hash != there["prepare"].tables["test"].rows_hash
     assert here["prepare"].tables["train"].rows_hash == there["prepare"].tables["train"].rows_hash
     assert here["shard"].tables["train"].rows_hash == there["shard"].tables["train"].rows_hash
-    weights = [next(file.sha256 for file in made["train"].files if file.path == "model.safetensors") for made in (here, there)]
+    weights = [next(file.checksum for file in made["train"].files if file.path == "model.safetensors") for made in (here, there)]
     assert weights[0] == weights[1]
 
 

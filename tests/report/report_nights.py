@@ -195,7 +195,7 @@ def quarantine(folder: Path, date: str, reasons: Mapping[str, int], hostile: boo
         table = pa.Table.from_pylist(rows[part::files])
         pq.write_table(table, path)
         found = describe(folder, path)
-        described.append(File(found.path, found.bytes, found.sha256, table.num_rows, [table.num_rows]))
+        described.append(File(found.path, found.bytes, found.checksum, table.num_rows, [table.num_rows]))
     return Table(columns={}, rows=len(rows), rows_hash="1" * 16, files=described)
 
 

@@ -94,7 +94,7 @@ def metrics_table(folder: Path, rows: Sequence[tuple[str, str, float]]) -> Table
     pq.write_table(table, path)
     found = describe(folder, path)
     columns = {"column": "string", "metric": "string", "value": "double"}
-    return Table(columns, table.num_rows, "2" * 16, [File(found.path, found.bytes, found.sha256, table.num_rows, [table.num_rows])])
+    return Table(columns, table.num_rows, "2" * 16, [File(found.path, found.bytes, found.checksum, table.num_rows, [table.num_rows])])
 
 
 def wide_rows(columns: int, rows: int = 400, numbers: bool = False) -> dict[str, tuple[str, str, Values]]:

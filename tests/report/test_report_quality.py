@@ -107,7 +107,7 @@ def test_columns_stand_in_the_order_of_the_data(tmp_path):
     order = ["Quantity", "Country", "InvoiceNo", "UnitPrice"]
     pq.write_table(pa.table({name: ["x"] for name in order}), path)
     file = describe(source.folder, path)
-    tables = {**source.manifest.tables, "clean": Table({}, 1, "0" * 16, [File(file.path, file.bytes, file.sha256, 1, [1])])}
+    tables = {**source.manifest.tables, "clean": Table({}, 1, "0" * 16, [File(file.path, file.bytes, file.checksum, 1, [1])])}
     manifest = source.manifest
     files = {"profile.json": json.loads((source.folder / "profile.json").read_text())}
     source = make_stage(tmp_path, "2011-02-25", "quality", manifest.ledger, manifest.metrics, files, tables)
@@ -119,7 +119,7 @@ def prepared(tmp_path, date, labels, sql="SELECT StockCode AS key, lower(Country
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table({"label": labels}), folder / "part-0.parquet")
     file = describe(folder.parent, folder / "part-0.parquet")
-    table = Table({"label": "string"}, len(labels), "0" * 16, [File(file.path, file.bytes, file.sha256, len(labels), [len(labels)])])
+    table = Table({"label": "string"}, len(labels), "0" * 16, [File(file.path, file.bytes, file.checksum, len(labels), [len(labels)])])
     source = make_stage(tmp_path, date, "prepare", Ledger(1, 1), tables={"test": table})
     source.manifest.config["sql"] = sql
     return source

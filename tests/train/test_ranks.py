@@ -44,7 +44,7 @@ def furthest(one, other):
 
 
 def hashes(outcome):
-    return {file.path: file.sha256 for file in outcome.files}
+    return {file.path: file.checksum for file in outcome.files}
 
 
 @pytest.mark.dist

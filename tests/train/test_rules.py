@@ -34,7 +34,7 @@ def night(folder, rule, samples=SAMPLES):
 
 
 def hashes(outcome):
-    return {file.path: file.sha256 for file in outcome.files}
+    return {file.path: file.checksum for file in outcome.files}
 
 
 @RULES
