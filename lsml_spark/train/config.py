@@ -14,7 +14,7 @@ from lsml_spark.train.schedule import Schedule
 
 
 class Config(Strict):
-    """How a night trains. The weights depend on everything here except `workers`, `launcher` and the time limits."""
+    """How a night trains. The weights depend on everything here except `workers`, `launcher`, `reader` and the time limits."""
 
     model: component(Model, "lsml_spark.models")  # type: ignore[valid-type]
     epochs: int = Field(4, ge=1)
@@ -30,6 +30,8 @@ class Config(Strict):
     dtype: Literal["float32", "float64"] = "float32"
     workers: int = Field(2, ge=1)  # ranks; a divisor of `lanes`
     launcher: Literal["auto", "local", "spark", "torchrun"] = "auto"
+    reader: Literal["lsml", "petastorm"] = "lsml"  # who decodes the shards; the order is ours
+    on_bad_shard: Literal["fail", "skip"] = "fail"  # skip: train without row groups that cannot be read, and say so in the ledger
     timeout: float = Field(300.0, gt=0.0)  # seconds that ranks wait for each other before they call it a failure
 
     @model_validator(mode="after")

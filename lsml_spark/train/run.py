@@ -35,7 +35,7 @@ __all__ = ["Config", "in_process", "run"]
 LOG = logging.getLogger("lsml")
 SCRATCH = ".train"  # beside the stage folders: outlives a killed run, removed after a finished one
 SELECTION = "selection.json"
-SAME_WEIGHTS = {"workers", "launcher", "timeout"}  # config that the weights do not depend on
+SAME_WEIGHTS = {"workers", "launcher", "reader", "timeout"}  # config that the weights do not depend on
 
 
 def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
@@ -122,7 +122,12 @@ def _log_prior(shards: Shards, labels: int, config: Config) -> np.ndarray:
     """Log of the smoothed, weighted frequencies of the known labels; shape (V,), float64. With it, training starts from popularity."""
     counts = np.full(labels + 1, config.smoothing)
     for group in shards.groups:
-        columns = shards.columns(group, [shards.label, WEIGHT])
+        try:
+            columns = shards.columns(group, [shards.label, WEIGHT])
+        except IntegrityError:
+            if config.on_bad_shard == "fail":
+                raise
+            continue  # the ranks will leave it out too, and count it
         label_N, weight_N = np.asarray(columns[shards.label]), np.asarray(columns[WEIGHT], dtype=np.float64)
         if len(label_N) and not 0 <= label_N.min() <= label_N.max() <= labels:
             raise IntegrityError(f"{group.path}, row group {group.index}: label ids reach {label_N.max()}, encoders.json knows {labels}")
@@ -150,7 +155,9 @@ def _finish(work: Work, config: Config, told: Spec) -> Outcome:
     for epoch, order in zip(curve["epochs"], planned, strict=True):
         by_rank = [result["rows_by_epoch"].get(str(epoch["epoch"])) for result in ranks.values()]
         resumed = None in by_rank  # that epoch was another process's
-        if epoch["rows"] != order.rows or not (resumed or sum(by_rank) == order.rows):
+        lost = sum(result["lost"]["rows_by_epoch"].get(str(epoch["epoch"]), 0) for result in ranks.values())
+        told_lost = config.on_bad_shard == "skip" and (resumed or epoch["rows"] + lost == order.rows)
+        if not (epoch["rows"] == order.rows or told_lost) or not (resumed or sum(by_rank) == epoch["rows"]):
             raise IntegrityError(f"epoch {epoch['epoch']} read {epoch['rows']} rows, ranks counted {by_rank}, its plan has {order.rows}")
 
     files = [describe(work.folder, work.folder / name) for name in ("model.safetensors", "model.json", "encoders.json", "curve.json")]
@@ -162,8 +169,12 @@ def _finish(work: Work, config: Config, told: Spec) -> Outcome:
         "parameters": description["parameters"],
         "start": curve["start"],
     }
-    last = curve["epochs"][-1]["rows"]
-    ledger = Ledger(rows, last, dropped={"left to other epochs": rows - last} if rows > last else {})
+    last, planned_last = curve["epochs"][-1]["rows"], planned[-1].rows
+    dropped = {"left to other epochs": rows - planned_last, "in unreadable row groups": planned_last - last}
+    if planned_last > last:
+        unreadable = {name: why for result in ranks.values() for name, why in result["lost"]["row_groups"].items()}
+        metrics["unreadable"] = {"rows": planned_last - last, "row_groups": unreadable}
+    ledger = Ledger(rows, last, dropped={reason: count for reason, count in dropped.items() if count})
     return Outcome(ledger, files=files, metrics=metrics, run=_speed(ranks))
 
 

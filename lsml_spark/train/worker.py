@@ -74,7 +74,7 @@ def _train(told: Spec, world: World) -> None:
     network, start = _network(told, encoders)
     network.to(device=world.device)
     features = [name for name in encoders["columns"] if name != encoders["label"]]
-    shards = Shards.of(told.shards, told.files, features, encoders["label"], told.optional)
+    shards = _reader(told.config.reader).of(told.shards, told.files, features, encoders["label"], told.optional)
     position, run = fit(told, network, world, shards, start)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     if world.rank == 0:
@@ -88,8 +88,26 @@ def _train(told: Spec, world: World) -> None:
         (told.out / "curve.json").write_bytes(canonical(curve_of(position, world)) + b"\n")
     seconds = {name: round(value, 3) for name, value in run.seconds.items()} | {"all": round(time.monotonic() - clock, 3)}
     rows = {str(epoch): count for epoch, count in run.rows_by_epoch.items()}
-    done = {"world": world.size, "rows_by_epoch": rows, "seconds": seconds, "host": platform.node(), "device": str(world.device)}
+    lost_groups = {str(shards.groups[group]): why for group, why in run.lost.groups.items()}
+    lost = {"row_groups": lost_groups, "rows_by_epoch": {str(epoch): count for epoch, count in run.lost_by_epoch.items()}}
+    done = {
+        "world": world.size,
+        "lost": lost,
+        "rows_by_epoch": rows,
+        "seconds": seconds,
+        "host": platform.node(),
+        "device": str(world.device),
+    }
     results.write(told.scratch, world.rank, done)
+
+
+def _reader(name: str) -> type[Shards]:
+    """Who decodes row groups. Petastorm is imported only where it is asked for: it lives in an environment of its own."""
+    if name == "lsml":
+        return Shards
+    from lsml_spark.data.petastorm import PetastormShards
+
+    return PetastormShards
 
 
 def _be_deterministic(world: World) -> None:
