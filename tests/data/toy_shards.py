@@ -13,6 +13,8 @@ from lsml_spark.core.manifest import File, Manifest, Table, describe, read
 from lsml_spark.core.work import Source, Work
 from lsml_spark.shard.layout import to_shard
 
+CHECKSUMS = int(pa.__version__.split(".")[0]) > 14  # of pages; petastorm's environment has pyarrow 14
+
 
 def stage(folder, name, tables=None, files=None, date="2011-02-24", **details):
     """A finished stage folder. tables: {name: pa.Table or (pa.Table, shards, rows per group)}; files: {name: JSON value}.
@@ -49,7 +51,8 @@ def write_table(folder, name, table, shards, rows_per_group):
     for i in range(len(starts)):
         path = folder / name / f"part-{i:05d}.parquet"
         part = table.slice(edges[i], edges[i + 1] - edges[i])
-        with pq.ParquetWriter(path, part.schema, compression="lz4", use_dictionary=False, write_page_checksum=True) as writer:
+        options = {"compression": "lz4", "use_dictionary": False} | ({"write_page_checksum": True} if CHECKSUMS else {})
+        with pq.ParquetWriter(path, part.schema, **options) as writer:
             writer.write_table(part, row_group_size=rows_per_group)
         meta = pq.ParquetFile(path).metadata
         groups = [meta.row_group(g).num_rows for g in range(meta.num_row_groups)]

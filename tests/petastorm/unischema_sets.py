@@ -1,0 +1,70 @@
+"""Petastorm data sets as `materialize_dataset` leaves them, written by petastorm's own codecs and metadata writer, without Spark."""
+
+import json
+import pickle
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from petastorm import utils
+from petastorm.codecs import CompressedImageCodec, CompressedNdarrayCodec, NdarrayCodec
+from petastorm.etl import dataset_metadata
+from petastorm.unischema import Unischema, UnischemaField
+
+SCHEMA = Unischema(
+    "Example",
+    [
+        UnischemaField("id", np.int64, (), None, False),
+        UnischemaField("label", np.uint8, (), None, False),
+        UnischemaField("ratio", np.float32, (), None, False),
+        UnischemaField("name", np.str_, (), None, False),
+        UnischemaField("matrix", np.float32, (3, 4), NdarrayCodec(), False),
+        UnischemaField("turned", np.int16, (2, 5), NdarrayCodec(), False),
+        UnischemaField("tokens", np.int32, (None,), NdarrayCodec(), False),
+        UnischemaField("packed", np.float64, (6,), CompressedNdarrayCodec(), False),
+        UnischemaField("image", np.uint8, (8, 10, 3), CompressedImageCodec("png"), False),
+    ],
+)
+STORED = {"id": pa.int64(), "label": pa.int16(), "ratio": pa.float32(), "name": pa.string()}  # Spark's types of the scalars
+
+
+def rows_of(count, seed=0):
+    rng = np.random.default_rng(seed)
+    return [
+        {
+            "id": i,
+            "label": np.uint8(rng.integers(0, 200)),
+            "ratio": np.float32(rng.random()),
+            "name": f"row {i}",
+            "matrix": rng.normal(size=(3, 4)).astype(np.float32),
+            "turned": np.asfortranarray(rng.integers(-9, 9, size=(2, 5)).astype(np.int16)),
+            "tokens": rng.integers(-99, 99, size=i % 7).astype(np.int32),
+            "packed": rng.normal(size=6),
+            "image": rng.integers(0, 256, size=(8, 10, 3)).astype(np.uint8),
+        }
+        for i in range(count)
+    ]
+
+
+def write(folder, rows, files=2, rows_per_group=20):
+    """The data set; its `_common_metadata` holds the pickled Unischema and the row groups of each file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = {}
+    for i in range(files):
+        part = rows[len(rows) * i // files : len(rows) * (i + 1) // files]
+        columns = {}
+        for name, field in SCHEMA.fields.items():
+            values = [field.codec.encode(field, row[name]) if field.codec else row[name] for row in part]
+            columns[name] = pa.array([bytes(value) if field.codec else value for value in values], STORED.get(name, pa.binary()))
+        path = folder / f"part-{i:05d}.parquet"
+        pq.write_table(pa.table(columns), path, row_group_size=rows_per_group)
+        counts[path.name] = pq.read_metadata(path).num_row_groups
+    add_metadata(folder, pickle.dumps(SCHEMA), counts)
+    return folder
+
+
+def add_metadata(folder, pickled, counts):
+    dataset = pq.ParquetDataset(str(folder), use_legacy_dataset=True, validate_schema=False)
+    utils.add_to_dataset_metadata(dataset, dataset_metadata.UNISCHEMA_KEY, pickled)
+    dataset = pq.ParquetDataset(str(folder), use_legacy_dataset=True, validate_schema=False)
+    utils.add_to_dataset_metadata(dataset, dataset_metadata.ROW_GROUPS_PER_FILE_KEY, json.dumps(counts))
