@@ -1,7 +1,7 @@
 """Rows as flat arrays: scalars are one array per column, lists are values and offsets (no Python object per row)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,10 @@ Column = np.ndarray | Ragged
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows ready for a step. `scalars` and `ragged` hold the features by column name."""
+    """Rows ready for a step. `scalars`, `tensors`, `ragged` and `texts` hold the features by column name.
+
+    Scalars that lie packed in a record are strided views of it; the record is also there whole.
+    """
 
     label: np.ndarray  # (B,) ids; 0 is "unknown"
     weight: np.ndarray  # (B,) importance weights
@@ -32,6 +35,9 @@ class Batch:
     ragged: Mapping[str, Ragged]
     sample_ids: np.ndarray | None = None  # (B,) objects; read only when asked for
     offset: np.ndarray | None = None  # (B,) added to the logit of the row's own label while training; where the shards have it
+    tensors: Mapping[str, np.ndarray] = field(default_factory=dict)  # each (B, *shape)
+    records: Mapping[str, np.ndarray] = field(default_factory=dict)  # each (B, columns), one dtype
+    texts: Mapping[str, np.ndarray] = field(default_factory=dict)  # (B,) objects: str or bytes
 
     def __len__(self) -> int:
         return len(self.label)

@@ -1,183 +1,80 @@
-"""Read a rank's batches from Parquet shards: only the row groups of its lanes, only the columns that the model names.
+"""Read a rank's batches from Parquet shards: only the row groups of its lanes, only the columns that the model names."""
 
-A row group is decoded once into flat arrays, put into this epoch's order by one gather per column, and sliced; nothing
-is done per row. At most two row groups per lane are held, and a thread reads ahead while the step computes.
-"""
-
-import json
-import queue
-import threading
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lsml_spark.core.errors import IntegrityError
-from lsml_spark.core.manifest import File
-from lsml_spark.data.batch import Batch, Column, Ragged, concat, span, take
-from lsml_spark.data.plan import Piece, Plan
+from lsml_spark.data.batch import Batch, Column, Ragged, span
+from lsml_spark.data.files import Group, Opened
+from lsml_spark.data.plan import Plan
+from lsml_spark.data.shards import LABEL, OFFSET, SAMPLE_ID, WEIGHT, Shards, Sources, sources_of
+from lsml_spark.data.stream import MEMORY, THREADS, Lost, OnBad, Rows, Stream
 
-T = TypeVar("T")
-LABEL, WEIGHT, SAMPLE_ID, OFFSET = "label", "weight", "sample_id", "offset"
-
-
-@dataclass(frozen=True)
-class Group:
-    """One row group of one shard."""
-
-    path: Path
-    index: int
-    rows: int
+__all__ = ["LABEL", "OFFSET", "SAMPLE_ID", "WEIGHT", "Group", "Lost", "Shards", "batches"]
 
 
-@dataclass(frozen=True)
-class Shards:
-    """A sharded table: its row groups in the manifest's order, and the columns to read."""
+def batches(
+    shards: Shards,
+    plan: Plan,
+    rank: int,
+    *,
+    sample_ids: bool = False,
+    threads: int = THREADS,
+    memory: int = MEMORY,
+    on_bad: OnBad = "fail",
+    lost: Lost | None = None,
+) -> Iterator[list[Batch]]:
+    """For each of `plan.steps` steps, one batch per lane of this rank (in lane order; the last ones may be empty).
 
-    groups: tuple[Group, ...]
-    features: tuple[str, ...]
-    label: str = LABEL
-    optional: tuple[str, ...] = ()  # columns beside features, label and weight that these shards have: OFFSET or none
+    `threads` read ahead, in at most `memory` bytes (see data/stream.py). `on_bad`: skip leaves the rows of a row group that cannot be
+    read out of their steps and notes it in `lost`; fail raises the IntegrityError.
+    """
+    wanted = list(dict.fromkeys([shards.label, WEIGHT, *shards.optional, *shards.features, *([SAMPLE_ID] if sample_ids else [])]))
+    if not plan.steps:
+        return
+    opened, group = first_readable(shards, plan, rank, on_bad)
+    sources = sources_of(opened, wanted, str(group.path))
 
-    @classmethod
-    def of(cls, folder: Path, files: Iterable[File], features: Sequence[str], label: str = LABEL, optional: Sequence[str] = ()) -> "Shards":
-        """From a manifest's files; no shard is opened for it."""
-        groups = [Group(folder / file.path, index, rows) for file in files for index, rows in enumerate(file.row_groups)]
-        return cls(tuple(groups), tuple(features), label, tuple(optional))
+    def make(rows: Rows) -> list[Batch]:
+        starts = [0, *rows.ends_L]
+        parts = [{name: span(column, a, b) for name, column in rows.columns.items()} for a, b in zip(starts, rows.ends_L, strict=False)]
+        return [_batch(shards, sources, part) for part in parts]
 
-    @property
-    def rows_G(self) -> tuple[int, ...]:
-        return tuple(group.rows for group in self.groups)
-
-    def columns(self, group: Group, names: Sequence[str]) -> dict[str, Column]:
-        """The named columns of one row group. IntegrityError names the file and the row group."""
-        where = f"{group.path}, row group {group.index}"
-        try:
-            with pq.ParquetFile(group.path, memory_map=True, page_checksum_verification=True) as file:
-                table = file.read_row_group(group.index, columns=list(names), use_threads=False)
-                schema = file.schema_arrow
-            if table.num_rows != group.rows:
-                raise ValueError(f"it has {table.num_rows} rows, its manifest says {group.rows}")
-            return {name: _decode(table.column(name), schema.field(name)) for name in names}
-        except FileNotFoundError:
-            raise IntegrityError(f"{where}: there is no such file; run the shard stage again") from None
-        except (OSError, KeyError, IndexError, ValueError, pa.ArrowException) as error:
-            raise IntegrityError(f"{where}: cannot be read ({' '.join(str(error).split())}); run the shard stage again") from error
-
-    def sample_ids(self, plan: Plan, pieces: Sequence[Piece]) -> np.ndarray:
-        """Ids of the rows of a step: read only when an error must name them. Shape (rows,), objects."""
-        found = []
-        for piece in pieces:
-            ids = self.columns(self.groups[piece.group], [SAMPLE_ID])[SAMPLE_ID]
-            found.append(np.asarray(ids)[plan.order_within(piece.group)[piece.start : piece.stop]])
-        return np.concatenate(found) if found else np.empty(0, dtype=object)
+    yield from Stream(shards, plan, rank, sources.read, make, threads=threads, memory=memory, on_bad=on_bad, lost=lost)
 
 
-def _decode(column: pa.ChunkedArray, field: pa.Field) -> Column:
-    """A Parquet column as flat arrays: numbers as they are, ragged binary as values and offsets, without a copy."""
-    if column.null_count:
-        raise ValueError(f"column '{field.name}' has {column.null_count} nulls")
-    kind = json.loads((field.metadata or {}).get(b"lsml", b'{"kind": "scalar"}'))
-    if kind["kind"] == "ragged":
-        dtype = np.dtype(kind["dtype"])
-        return concat([_ragged(chunk, dtype) for chunk in column.chunks] or [Ragged(np.empty(0, dtype), np.zeros(1, np.int64))])
-    return column.to_numpy()
+def _batch(shards: Shards, sources: Sources, columns: Mapping[str, Column]) -> Batch:
+    def of(name: str) -> Any:
+        column, place = sources.places[name]
+        return columns[column] if place is None else np.asarray(columns[column])[:, place]
 
-
-def _ragged(chunk: pa.BinaryArray, dtype: np.dtype) -> Ragged:
-    _, ends, data = chunk.buffers()
-    offsets = np.frombuffer(ends, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1].astype(np.int64)
-    if (offsets % dtype.itemsize).any():
-        raise ValueError(f"a list is not a whole number of {dtype} values")
-    offsets //= dtype.itemsize
-    whole = (data.size if data else 0) // dtype.itemsize
-    values = np.frombuffer(data, dtype, count=whole) if whole else np.empty(0, dtype)
-    return Ragged(values[offsets[0] : offsets[-1]], offsets - offsets[0])
-
-
-def batches(shards: Shards, plan: Plan, rank: int, *, sample_ids: bool = False) -> Iterator[list[Batch]]:
-    """For each of `plan.steps` steps, one batch per lane of this rank (in lane order; the last ones may be empty)."""
-    names = list(dict.fromkeys([shards.label, WEIGHT, *shards.optional, *shards.features, *([SAMPLE_ID] if sample_ids else [])]))
-    lanes = plan.lanes_of(rank)
-    ordered = _Ordered(shards, plan, names, keep=2 * len(lanes))
-    for pieces_per_lane in zip(*(plan.steps_of(lane) for lane in lanes), strict=True):
-        yield [_batch(shards, ordered, pieces) for pieces in pieces_per_lane]
-
-
-class _Ordered:
-    """Decoded row groups in this epoch's order; the least recently used one makes room."""
-
-    def __init__(self, shards: Shards, plan: Plan, names: list[str], keep: int):
-        self.shards, self.plan, self.names, self.keep = shards, plan, names, keep
-        self.held: OrderedDict[int, dict[str, Column]] = OrderedDict()
-
-    def __call__(self, group: int) -> dict[str, Column]:
-        if group not in self.held:
-            while len(self.held) >= self.keep:
-                self.held.popitem(last=False)
-            order = self.plan.order_within(group)
-            columns = self.shards.columns(self.shards.groups[group], self.names)
-            self.held[group] = {name: take(column, order) for name, column in columns.items()}
-        self.held.move_to_end(group)
-        return self.held[group]
-
-    def empty(self) -> dict[str, Column]:
-        """No rows, in the columns' own types."""
-        return {name: span(column, 0, 0) for name, column in self(next(iter(self.held), int(self.plan.order_R[0]))).items()}
-
-
-def _batch(shards: Shards, ordered: _Ordered, pieces: Sequence[Piece]) -> Batch:
-    parts = [{name: span(column, piece.start, piece.stop) for name, column in ordered(piece.group).items()} for piece in pieces]
-    columns: dict[str, Any] = {name: concat([part[name] for part in parts or [ordered.empty()]]) for name in ordered.names}
-    features = {name: columns[name] for name in shards.features}
+    arrays = {name: of(name) for name in shards.features}
+    flat = {name: array for name, array in arrays.items() if not isinstance(array, Ragged)}
     return Batch(
-        label=columns[shards.label],
-        weight=columns[WEIGHT],
-        scalars={name: column for name, column in features.items() if not isinstance(column, Ragged)},
-        ragged={name: column for name, column in features.items() if isinstance(column, Ragged)},
-        sample_ids=columns.get(SAMPLE_ID),
-        offset=columns.get(OFFSET) if OFFSET in shards.optional else None,
+        label=of(shards.label),
+        weight=of(WEIGHT),
+        scalars={name: array for name, array in flat.items() if array.ndim == 1 and array.dtype != object},
+        ragged={name: array for name, array in arrays.items() if isinstance(array, Ragged)},
+        sample_ids=of(SAMPLE_ID) if SAMPLE_ID in sources.places else None,
+        offset=of(OFFSET) if OFFSET in shards.optional else None,
+        tensors={name: array for name, array in flat.items() if array.ndim > 1},
+        records={column: np.asarray(columns[column]) for column, place in sources.places.values() if place is not None},
+        texts={name: array for name, array in flat.items() if array.dtype == object},
     )
 
 
-def ahead(source: Iterator[T], depth: int = 4) -> Iterator[T]:
-    """The same items, produced by a thread that runs up to `depth` items ahead; its exceptions are raised here."""
-    ready: queue.Queue[tuple[bool, Any]] = queue.Queue(maxsize=depth)
-    stop = threading.Event()
-
-    def put(item: tuple[bool, Any]) -> None:
-        while not stop.is_set():
-            try:
-                return ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-
-    def produce() -> None:
+def first_readable(shards: Shards, plan: Plan, rank: int, on_bad: OnBad) -> tuple[Opened, Group]:
+    """The first row group of this rank's epoch whose file opens. IntegrityError where none does, or the first where `on_bad` is fail."""
+    at = plan.stretch.first + plan.cut(plan.lanes_of(rank)[0])[0]
+    first = bisect_right(plan.ends_R, at) % max(len(plan.ends_R), 1)
+    for place in range(len(plan.order_R)):
+        group = shards.groups[int(plan.order_R[(first + place) % len(plan.order_R)])]
         try:
-            for item in source:
-                put((True, item))
-                if stop.is_set():
-                    return
-            put((False, None))
-        except BaseException as error:  # handed to the consumer, whatever it is
-            put((False, error))
-
-    thread = threading.Thread(target=produce, name="read-ahead", daemon=True)
-    thread.start()
-    try:
-        while True:
-            more, value = ready.get()
-            if more:
-                yield value
-            elif value is None:
-                return
-            else:
-                raise value
-    finally:
-        stop.set()
-        thread.join()
+            return shards.files.schema_of(group), group
+        except IntegrityError:
+            if on_bad == "fail":
+                raise
+    raise IntegrityError(f"{shards.groups[0].path if shards.groups else 'the table'}: not one row group can be read")

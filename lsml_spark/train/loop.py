@@ -1,6 +1,5 @@
 """The training run of one rank: epochs over the plan, a checkpoint at the end of each, a line of progress."""
 
-import itertools
 import math
 import time
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from lsml_spark.core import seeds
 from lsml_spark.core.errors import TrainingError
 from lsml_spark.data.batch import Batch
 from lsml_spark.data.plan import Plan, plan
-from lsml_spark.data.read import Shards, ahead, batches
+from lsml_spark.data.read import Lost, Shards, batches
 from lsml_spark.models.network import Network
 from lsml_spark.train import checkpoint
 from lsml_spark.train.checkpoint import Position
@@ -32,6 +31,8 @@ class Run:
 
     rows_by_epoch: dict[int, int] = field(default_factory=dict)  # rows of this rank's lanes
     seconds: dict[str, float] = field(default_factory=lambda: {"data": 0.0, "step": 0.0, "checkpoint": 0.0})
+    lost: Lost = field(default_factory=Lost)  # row groups of this rank that could not be read
+    lost_by_epoch: dict[int, int] = field(default_factory=dict)  # their rows in this rank's lanes
 
 
 def fit(spec: Spec, network: Network, world: World, shards: Shards, start: str | None) -> tuple[Position, Run]:
@@ -76,9 +77,9 @@ def _epoch(
     lanes = order.lanes_of(rank)
     progress = Progress(sum(other.rows for other in orders[epoch:]), epoch, config.epochs) if rank == 0 else None
     model.network.train()
-    run.rows_by_epoch[epoch] = 0
+    run.rows_by_epoch[epoch], lost_before = 0, run.lost.rows
     clock = time.monotonic()
-    for number, local in enumerate(ahead(batches(shards, order, rank))):
+    for number, local in enumerate(batches(shards, order, rank, on_bad=config.on_bad_shard, lost=run.lost)):
         run.seconds["data"] += time.monotonic() - clock
         clock = time.monotonic()
         overall = earlier_steps + number
@@ -89,7 +90,7 @@ def _epoch(
         try:
             stats = step(model, optimizer, local, lanes=lanes, all_lanes=order.lanes, seed=seed, weighted=config.weights, clip=config.clip)
         except NonFinite as error:
-            raise _explained(error, model.world, shards, order, number, local) from error
+            raise _explained(error, model.world, shards, order, number, local, run.lost) from error
         done.add(stats)
         run.rows_by_epoch[epoch] += sum(len(batch) for batch in local)
         if overall % every == 0:
@@ -98,6 +99,7 @@ def _epoch(
             progress.show(done.rows, stats.loss, rate)
         run.seconds["step"] += time.monotonic() - clock
         clock = time.monotonic()
+    run.lost_by_epoch[epoch] = run.lost.rows - lost_before
     by_epoch = [*before.by_epoch, {"epoch": epoch, "rows": done.rows, "loss": done.loss}]
     return Position(epoch + 1, curve, by_epoch, before.start)
 
@@ -120,13 +122,14 @@ class StepTotals:
         return self.weighted / self.weight if self.weight else 0.0
 
 
-def _explained(error: NonFinite, world: World, shards: Shards, order: Plan, number: int, local: Sequence[Batch]) -> TrainingError:
+def _explained(
+    error: NonFinite, world: World, shards: Shards, order: Plan, number: int, local: Sequence[Batch], lost: Lost
+) -> TrainingError:
     """The same error on every rank, naming the samples whichever rank read them."""
     found = []
     for lane, rows in error.rows_of.items():
         if rows:
-            pieces = next(itertools.islice(order.steps_of(lane), number, None))
-            found += [str(sample_id) for sample_id in shards.sample_ids(order, pieces)[rows]]
+            found += [str(sample_id) for sample_id in shards.sample_ids(order, lane, number, without=lost.groups)[rows]]
     ids = [sample_id for of_rank in world.gather(found) for sample_id in of_rank]
     rows = sum(world.gather(sum(len(batch) for batch in local)))
     where = f"epoch {order.epoch}, step {number}: the loss is not finite"

@@ -180,8 +180,8 @@ def _finish(work: Work, config: Config, told: Spec) -> Outcome:
 
 def _planned(told: Spec, config: Config, world: int) -> list[Plan]:
     """A plan for every epoch, for its counts of steps and rows (which the seed does not change)."""
-    rows_G, parts = Shards.of(told.shards, told.files, []).rows_G, {"batch": config.batch, "lanes": config.lanes}
-    return [plan(rows_G, seed=0, epoch=epoch, world=world, rule=told.rule, **parts) for epoch in range(config.epochs)]
+    rows_G, batch, lanes = Shards.of(told.shards, told.files, []).rows_G, config.batch, config.lanes
+    return [plan(rows_G, seed=0, epoch=epoch, world=world, batch=batch, lanes=lanes, rule=told.rule) for epoch in range(config.epochs)]
 
 
 def _speed(ranks: dict[int, dict[str, Any]]) -> dict[str, Any]:

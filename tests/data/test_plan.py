@@ -44,7 +44,7 @@ def test_every_rank_takes_the_same_number_of_steps_and_only_a_lanes_end_is_short
             full = [size for size in sizes if size == p.rows_per_lane]
             assert sizes[: len(full)] == full
             assert sum(size > 0 for size in sizes[len(full) :]) <= 1
-    lengths = [sum(piece.rows for piece in p.lane(lane)) for lane in range(p.lanes)]
+    lengths = [sum(piece.rows for piece in p.pieces(lane)) for lane in range(p.lanes)]
     assert max(lengths) - min(lengths) <= 1
 
 

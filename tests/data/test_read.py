@@ -13,7 +13,7 @@ from lsml_spark.core.errors import IntegrityError
 from lsml_spark.data.batch import Ragged, concat, span, take
 from lsml_spark.data.epochs import Curriculum
 from lsml_spark.data.plan import plan
-from lsml_spark.data.read import OFFSET, Shards, ahead, batches
+from lsml_spark.data.read import OFFSET, Shards, batches
 
 
 @pytest.fixture(scope="module")
@@ -64,25 +64,24 @@ def test_a_batch_holds_the_rows_that_the_plan_names(source):
     order = plan(shards.rows_G, seed=1, epoch=0, world=2, batch=48, lanes=4)
     for number, step in enumerate(batches(shards, order, 1, sample_ids=True)):
         for lane, batch in zip(order.lanes_of(1), step, strict=True):
-            pieces = list(order.steps_of(lane))[number]
-            assert shards.sample_ids(order, pieces).tolist() == batch.sample_ids.tolist()
+            assert shards.sample_ids(order, lane, number).tolist() == batch.sample_ids.tolist()
 
 
 def test_only_the_row_groups_of_a_ranks_lanes_are_read(source, monkeypatch):
     read = set()
-    plain = Shards.columns
-    monkeypatch.setattr(Shards, "columns", lambda self, group, names: read.add(group) or plain(self, group, names))
+    plain = Shards.held
+    monkeypatch.setattr(Shards, "held", lambda self, group, names: read.add(group) or plain(self, group, names))
     shards = shards_of(source)
     order = plan(shards.rows_G, seed=1, epoch=0, world=4, batch=16, lanes=4)
     list(batches(shards, order, 2))
-    assert read == {shards.groups[piece.group] for piece in order.lane(2)}
+    assert read == {shards.groups[piece.group] for piece in order.pieces(2)}
     assert len(read) < len(shards.groups)
 
 
-def test_at_most_two_row_groups_per_lane_are_decoded_at_once_and_each_once(source, monkeypatch):
+def test_each_row_group_is_decoded_once(source, monkeypatch):
     decoded = []
-    plain = Shards.columns
-    monkeypatch.setattr(Shards, "columns", lambda self, group, names: decoded.append(group) or plain(self, group, names))
+    plain = Shards.held
+    monkeypatch.setattr(Shards, "held", lambda self, group, names: decoded.append(group) or plain(self, group, names))
     shards = shards_of(source)
     order = plan(shards.rows_G, seed=4, epoch=0, world=1, batch=8, lanes=1)
     list(batches(shards, order, 0))
@@ -91,8 +90,8 @@ def test_at_most_two_row_groups_per_lane_are_decoded_at_once_and_each_once(sourc
 
 def test_a_closed_stage_of_a_curriculum_is_not_even_opened(source, monkeypatch):
     read = set()
-    plain = Shards.columns
-    monkeypatch.setattr(Shards, "columns", lambda self, group, names: read.add(group) or plain(self, group, names))
+    plain = Shards.held
+    monkeypatch.setattr(Shards, "held", lambda self, group, names: read.add(group) or plain(self, group, names))
     shards = shards_of(source)
     pace_G = [int(group.path == shards.groups[0].path) for group in shards.groups]  # the first file comes last
     rule = Curriculum(stages=2, full_by=0.5, epochs=4, pace_G=pace_G)
@@ -140,26 +139,15 @@ def test_a_damaged_shard_is_named_with_its_row_group(tmp_path, damage):
     shards = shards_of(source)
     order = plan(shards.rows_G, seed=1, epoch=0, world=1, batch=8, lanes=1)
     with pytest.raises(IntegrityError, match=r"part-00000\.parquet, row group \d"):
-        list(ahead(batches(shards, order, 0)))
+        list(batches(shards, order, 0))
 
 
-def test_reading_ahead_gives_the_same_items_and_the_same_error():
-    assert list(ahead(iter(range(100)), depth=3)) == list(range(100))
-
-    def broken():
-        yield 1
-        raise ZeroDivisionError("here")
-
-    items = ahead(broken())
-    assert next(items) == 1
-    with pytest.raises(ZeroDivisionError, match="here"):
-        next(items)
-
-
-def test_the_thread_ends_when_the_reader_is_left_early():
+def test_the_threads_end_when_the_reader_is_left_early(source):
     before = threading.active_count()
-    items = ahead(iter(range(10**9)), depth=2)
+    shards = shards_of(source)
+    items = batches(shards, plan(shards.rows_G, seed=1, epoch=0, world=1, batch=8, lanes=1), 0)
     next(items)
+    assert threading.active_count() > before
     items.close()
     assert threading.active_count() == before
 

@@ -1,0 +1,153 @@
+"""Where shards lie: a local folder, or HDFS, S3 or GCS through pyarrow.fs, read by byte ranges and with patience.
+
+A store that fails now and then is asked again, after a growing pause with jitter (Brooker, "Exponential Backoff and Jitter", AWS 2015).
+What is not there, or not what it should be, is not asked for twice: I/O is retried below Parquet, so that damaged bytes are never
+taken for a flaky store.
+"""
+
+import io
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pyarrow import fs
+
+from lsml_spark.core.errors import ConfigError, EnvironmentProblem, IntegrityError
+from lsml_spark.core.manifest import NAME, Manifest, read
+
+T = TypeVar("T")
+LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)  # asking again does not help
+JITTER = random.SystemRandom()
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often an OSError is met by another try: pauses of `first` seconds, doubled up to `longest`, each cut by up to a half."""
+
+    retries: int = 4
+    first: float = 0.1
+    longest: float = 10.0
+    sleep: Callable[[float], None] = time.sleep
+
+    def __call__(self, what: Callable[[], T], name: str) -> T:
+        """What `what()` gives. EnvironmentProblem, naming `name`, after the last try; an error that lasts is raised as it is."""
+        for number in range(self.retries + 1):
+            try:
+                return what()
+            except LASTING:
+                raise
+            except OSError as error:
+                if number == self.retries:
+                    text = " ".join(str(error).split())
+                    raise EnvironmentProblem(f"{name}: cannot be read after {number + 1} tries ({text}); is the store in reach?") from error
+            self.sleep(min(self.longest, self.first * 2**number) * JITTER.uniform(0.5, 1.0))
+        raise AssertionError("unreachable")
+
+
+PATIENT = Patience()
+
+
+@dataclass(frozen=True)
+class Store:
+    """`filesystem` None: paths of this machine, which are memory-mapped."""
+
+    filesystem: fs.FileSystem | None = None
+    patience: Patience = PATIENT
+
+    @classmethod
+    def of(cls, path: str | Path, filesystem: fs.FileSystem | None = None, patience: Patience = PATIENT) -> tuple["Store", str]:
+        """The store that a path or URI (file://, hdfs://, s3://, gs://) names, and the path in it. ConfigError for one that is unknown."""
+        text = str(path)
+        if filesystem is None and "://" in text:
+            try:
+                filesystem, text = fs.FileSystem.from_uri(text)
+            except (ValueError, OSError, NotImplementedError) as error:
+                raise ConfigError(f"{path}: not a store that pyarrow {_version()} knows ({' '.join(str(error).split())})") from error
+        return cls(None if isinstance(filesystem, fs.LocalFileSystem) else filesystem, patience), text
+
+    def file(self, path: str) -> "RetryingFile":
+        """A remote file, for pyarrow to read ranges of."""
+        return RetryingFile(self, path)
+
+    def list(self, folder: str) -> list[str]:
+        """Paths of the Parquet files below a folder, sorted; hidden ones and those below `_…` are left out."""
+        chosen = fs.FileSelector(folder, recursive=True)
+        found = self.patience(lambda: (self.filesystem or fs.LocalFileSystem()).get_file_info(chosen), folder)
+        below = [(info.path, info.path[len(folder) :].strip("/").split("/")) for info in found if info.type == fs.FileType.File]
+        return sorted(path for path, parts in below if path.endswith(".parquet") and not any(part[0] in "._" for part in parts))
+
+    def is_folder(self, path: str) -> bool:
+        info = self.patience(lambda: (self.filesystem or fs.LocalFileSystem()).get_file_info(path), path)
+        return bool(info.type == fs.FileType.Directory)
+
+    def manifest(self, folder: str) -> Manifest | None:
+        """The manifest of a stage folder, None where there is none. IntegrityError where it is damaged."""
+        if self.filesystem is None:
+            return read(Path(folder))
+        try:
+            raw = self.file(f"{folder.rstrip('/')}/{NAME}").read()
+        except FileNotFoundError:
+            return None
+        with tempfile.TemporaryDirectory() as local:
+            (Path(local) / NAME).write_bytes(raw)
+            try:
+                return read(Path(local))
+            except IntegrityError as error:
+                raise IntegrityError(str(error).replace(local, folder)) from error
+
+
+LOCAL = Store()
+
+
+def _version() -> str:
+    import pyarrow
+
+    return str(pyarrow.__version__)
+
+
+class RetryingFile(io.RawIOBase):
+    """A file of a remote store whose reads are tried again, on a fresh connection, where they fail."""
+
+    def __init__(self, store: Store, path: str):
+        self.store, self.path, self.at = store, path, 0
+        self.source: Any = None
+        self.length: int = store.patience(self._open, path)
+
+    def _open(self) -> int:
+        assert self.store.filesystem is not None
+        self.source = self.store.filesystem.open_input_file(self.path)
+        return int(self.source.size())
+
+    def read(self, size: int | None = -1) -> bytes:
+        wanted = self.length - self.at if size is None or size < 0 else min(size, self.length - self.at)
+        start = self.at
+
+        def once() -> bytes:
+            if self.source is None:
+                self._open()
+            try:
+                return bytes(self.source.read_at(wanted, start))
+            except OSError:
+                self.source = None
+                raise
+
+        found = self.store.patience(once, self.path) if wanted > 0 else b""
+        self.at += len(found)
+        return found
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self.at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.length}[whence]
+        return self.at
+
+    def tell(self) -> int:
+        return self.at
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
