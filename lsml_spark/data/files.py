@@ -204,7 +204,7 @@ def _mapped(path: str) -> pa.Buffer:
 def _chunk(mapped: pa.Buffer, told: pages.Chunk) -> memoryview:
     if not 0 <= told.start <= told.start + told.size <= mapped.size:
         raise pages.Damaged(f"its bytes {told.start} to {told.start + told.size} lie outside of the file's {mapped.size}")
-    return memoryview(mapped)[told.start : told.start + told.size]
+    return memoryview(mapped).cast("B")[told.start : told.start + told.size]
 
 
 def _form(field: pa.Field, layout: Layout) -> tuple[np.dtype, np.dtype, tuple[int, ...]] | None:
