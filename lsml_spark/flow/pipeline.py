@@ -28,6 +28,9 @@ STAGES = (
 )
 
 
+SIZES = ("shards", "rows_per_group")  # of shards; where one is auto, the batch and the lanes of `train:` decide it
+
+
 class Raw(Strict):
     """Where raw days lie: `files` is a glob pattern inside `folder`, `{{ date }}` in either is the day."""
 
@@ -70,6 +73,9 @@ class Pipeline:
         """The validated section of a stage; ConfigError names file and key."""
         if stage not in self._configs:
             section = render(self._sections[stage])
+            if stage == "shard" and isinstance(section, Mapping) and "auto" in [section.get(key, "auto") for key in SIZES]:
+                train = render(self._sections["train"])  # as it is written: a host that shards need not be able to train
+                section = {**{key: train[key] for key in ("lanes", "batch") if isinstance(train, Mapping) and key in train}, **section}
             self._configs[stage] = validate(stage_module(stage).Config, section, f"{self.path}: {stage}")
         return self._configs[stage]
 

@@ -35,14 +35,14 @@ ROWS_IN: dict[str, dict[str, tuple[str, ...]]] = {
     "label": {"prepare": ("unlabelled",)},
 }
 # Tables whose rows are the rows out. The others count them in a column (zipf), per epoch (train) or per system (evaluate).
-ROWS_OUT = {
+ROWS_OUT: dict[str, tuple[str, ...] | None] = {
     "quality": ("clean",),
     "released": ("clean",),
     "prepare": ("train", "test", "unlabelled"),
     "select": ("train",),
     "augment": ("train",),
     "features": ("train", "test"),
-    "shard": ("train", "test"),
+    "shard": None,  # all of them: train, test and the splits
     "label": ("queue",),
 }
 
@@ -164,7 +164,8 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
     for name, table in made.tables.items():
         yield from compare(f"table {name}", _parquet_rows(source, table), table.rows)
     if made.stage in ROWS_OUT and made.tables:
-        yield from compare("rows out", sum(made.tables[name].rows for name in ROWS_OUT[made.stage] if name in made.tables), ledger.rows_out)
+        names = ROWS_OUT[made.stage] or made.tables
+        yield from compare("rows out", sum(made.tables[name].rows for name in names if name in made.tables), ledger.rows_out)
     if made.stage == "quality" and made.tables:
         paths = [Path(read.path) for read in made.inputs.values()]
         if all(path.is_file() for path in paths):

@@ -1,44 +1,108 @@
 """The physical form of a shard: what makes a row group become tensors without a per-row step.
 
-No nulls, so columns are REQUIRED; a list is stored as Parquet binary of its raw little-endian bytes, which reads seven
-times faster than Parquet's own lists. The field's `lsml` metadata says so, and `data/read.py` undoes it.
+No nulls, so columns are REQUIRED. A list of numbers is stored as Parquet binary of its raw little-endian bytes, which reads seven
+times faster than Parquet's own lists; a tensor, whose shape is the same in every row, and a record of several numeric columns as
+bytes of a fixed length, which a reader maps from the file. Each field's `lsml` metadata (`data/fields.py`) says how to undo it.
 """
 
-import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
+from lsml_spark.data.fields import Layout
+from lsml_spark.shard.lists import as_ragged, as_tensor
 
-def to_shard(table: pa.Table) -> pa.Table:
-    """The same rows with float64 as float32 and lists of numbers as binary; ValueError where a value is NULL."""
-    columns, fields = [], []
-    for field, column in zip(table.schema, table.combine_chunks().columns, strict=True):
+BLOCK = 1024  # rows that are put side by side at a time: their columns and their records fit the cache together
+
+
+class Unfit(ValueError):
+    """A value that a shard cannot hold, or not as it was declared; the message names the column."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """`packed`: numeric columns that go into one record per dtype; `tensors`: dtype and shape of columns of one shape."""
+
+    packed: tuple[str, ...] = ()
+    tensors: Mapping[str, Layout] = field(default_factory=dict)
+
+
+PLAIN = Form()
+
+
+def to_shard(table: pa.Table, form: Form = PLAIN) -> pa.Table:
+    """The same rows in a shard's columns, records last. Unfit (a ValueError) where a value is NULL, or not what `form` says.
+
+    float64 becomes float32, booleans uint8. A dtype with a single column to pack keeps it as the flat column that it is.
+    """
+    columns: dict[str, tuple[pa.Array, Layout]] = {}
+    packed: dict[str, list[tuple[str, np.ndarray]]] = {}
+    for field_, column in zip(table.schema, table.combine_chunks().columns, strict=True):
+        name = field_.name
         if column.null_count:
-            raise ValueError(f"column '{field.name}' has {column.null_count} NULLs; shards hold none")
+            raise Unfit(f"column '{name}' has {column.null_count} NULLs; shards hold none")
         array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        kind: dict[str, str] = {"kind": "scalar"}
-        if pa.types.is_list(field.type):
-            array, kind = (
-                _as_binary(field.name, array),
-                {"kind": "ragged", "dtype": str(np.dtype(field.type.value_type.to_pandas_dtype()))},
-            )
-        elif pa.types.is_float64(field.type):
-            array = array.cast(pa.float32())
-        columns.append(array)
-        fields.append(pa.field(field.name, array.type, nullable=False, metadata={"lsml": json.dumps(kind)}))
-    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+        try:
+            columns[name] = _laid_out(field_, array, form.tensors.get(name))
+        except ValueError as error:  # ArrowInvalid is one
+            raise Unfit(_with_row(name, error, table)) from error
+        if name in form.packed:
+            flat = columns[name][0]
+            if not is_number(flat.type):
+                raise Unfit(f"column '{name}' holds {field_.type} values; only numbers can be packed into a record")
+            packed.setdefault(str(np.dtype(flat.type.to_pandas_dtype())), []).append((name, flat.to_numpy()))
+    for dtype, parts in packed.items():
+        if len(parts) == 1:
+            continue
+        name = f"record_{dtype}"
+        if name in columns:
+            raise Unfit(f"column '{name}' has the name of a record; give it another one")
+        for part, _ in parts:
+            del columns[part]
+        columns[name] = (_record([values for _, values in parts]), Layout("record", dtype, columns=tuple(part for part, _ in parts)))
+    fields = [pa.field(name, array.type, nullable=False, metadata=layout.metadata()) for name, (array, layout) in columns.items()]
+    return pa.Table.from_arrays([array for array, _ in columns.values()], schema=pa.schema(fields))
 
 
-def _as_binary(name: str, lists: pa.ListArray) -> pa.BinaryArray:
-    """The same buffers seen as bytes: offsets times the width of an item, no copy of the values."""
-    values = lists.values
-    if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
-        raise ValueError(f"column '{name}' has lists of {values.type}; shards hold lists of numbers")
-    if lists.flatten().null_count:
-        raise ValueError(f"column '{name}' has lists that hold NULL; shards hold none")
-    width = values.type.bit_width // 8
-    offsets = (lists.offsets.to_numpy().astype(np.int64) + values.offset) * width
-    if offsets[-1] >= 2**31:
-        raise ValueError(f"column '{name}' has more than 2 GiB of list values in one row group; lower shard.rows_per_group")
-    return pa.BinaryArray.from_buffers(pa.binary(), len(lists), [None, pa.py_buffer(offsets.astype(np.int32)), values.buffers()[1]])
+def is_number(type_: pa.DataType) -> bool:
+    """Of a fixed width that numpy knows: integers, floats and (as uint8) booleans."""
+    return pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_boolean(type_)
+
+
+def _laid_out(field_: pa.Field, array: pa.Array, tensor: Layout | None) -> tuple[pa.Array, Layout]:
+    type_ = field_.type
+    if tensor is not None:
+        return as_tensor(array, tensor), tensor
+    if pa.types.is_list(type_):
+        return as_ragged(array), Layout("ragged", str(np.dtype(type_.value_type.to_pandas_dtype())))
+    if pa.types.is_nested(type_):
+        raise ValueError(f"holds {type_} values; shards hold numbers, texts, bytes and lists of numbers")
+    if pa.types.is_float64(type_):
+        return array.cast(pa.float32()), Layout("scalar")
+    if pa.types.is_boolean(type_):
+        return array.cast(pa.uint8()), Layout("scalar")
+    if pa.types.is_string(type_) or pa.types.is_large_string(type_):
+        return array, Layout("text")
+    if pa.types.is_binary(type_) or pa.types.is_large_binary(type_):
+        return array, Layout("bytes")
+    return array, Layout("scalar")
+
+
+def _with_row(name: str, error: ValueError, table: pa.Table) -> str:
+    """The error's words after the column's name and, where it is about one row, that row's sample id."""
+    row = getattr(error, "row", None)
+    if row is not None and "sample_id" in table.column_names:
+        return f"column '{name}', sample_id {table['sample_id'][row].as_py()!r}: {error}"
+    return f"column '{name}' {error}"
+
+
+def _record(columns: Sequence[np.ndarray]) -> pa.FixedSizeBinaryArray:
+    """Values of one row side by side: k arrays of shape (rows,) and one dtype become (rows,) of k · itemsize bytes."""
+    rows, dtype = len(columns[0]), columns[0].dtype
+    record_NK = np.empty((rows, len(columns)), dtype)
+    for start in range(0, rows, BLOCK):
+        for k, values_N in enumerate(columns):
+            record_NK[start : start + BLOCK, k] = values_N[start : start + BLOCK]
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(len(columns) * dtype.itemsize), rows, [None, pa.py_buffer(record_NK)])

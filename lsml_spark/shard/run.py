@@ -1,106 +1,152 @@
 """The shard stage: rows into shards by the hash of their id, in hash order.
 
-Reading a shard forward is then already a uniform shuffle, and its bytes do not depend on Spark's partitioning.
+Reading a shard forward is then already a uniform shuffle, its rows are the same number as its neighbour's, and its bytes do
+not depend on Spark's partitioning.
 """
 
-from functools import reduce
-from pathlib import Path
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 
-import pyarrow.parquet as pq
-from pydantic import Field
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lsml_spark.core import seeds
-from lsml_spark.core.config import Strict
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.ledger import Ledger
-from lsml_spark.core.work import Outcome, Work
-from lsml_spark.shard.layout import to_shard
+from lsml_spark.core.manifest import write_json
+from lsml_spark.core.work import Outcome, Source, Work
+from lsml_spark.data.fields import layout_of
+from lsml_spark.shard.classes import PACE, TABLE, Classes, count, mark
+from lsml_spark.shard.config import TEST, TRAIN, Config
+from lsml_spark.shard.layout import Form, to_shard
+from lsml_spark.shard.leakage import leakage
+from lsml_spark.shard.place import CLASS, ORDER, Edges, bin_bits, edges, shard_of
+from lsml_spark.shard.sample import Sample, form_of, in_words, is_number, take
+from lsml_spark.shard.sizes import group_rows, shard_count
+from lsml_spark.shard.statistics import NAME as STATISTICS
+from lsml_spark.shard.statistics import Moments, by_table
 from lsml_spark.spark import tables
 from lsml_spark.spark.session import session
 
-PACE = "pace"  # the stage of a curriculum from which a row is read
-
-
-class Config(Strict):
-    """`shards`: files of the training table (of each pace). `rows_per_group`: rows of a row group, the unit of reading and shuffling."""
-
-    shards: int = Field(4, ge=1, le=100_000)
-    rows_per_group: int = Field(1024, ge=1)
+__all__ = ["Config", "run"]
+SHARD = "__shard"
+ENCODERS, LABEL = "encoders.json", "label"
+NO_FEATURES = ("sample_id", "key", "weight", "keep_rate", PACE, "offset")
 
 
 def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcome:
-    """Input `features`. Writes `train` (config.shards files) and `test` (one), byte for byte the same on every rerun.
+    """Input `features`. Writes `train`, the splits of the config and `test`, byte for byte the same on every rerun, and `statistics.json`.
 
-    Where the rows have a `pace`, each pace has config.shards files of its own, so that a trainer can leave whole row groups unread;
-    the metrics say which pace each file of `train` has.
+    Each fold and each pace of the training rows has files of its own, so that a trainer can leave whole row groups unread; the
+    metrics say which fold and pace each file of `train` has.
     """
     spark = spark or session()
     source = work.inputs["features"]
-    seed = seeds.derive(work.seed, "shard", work.date)
-    frames = {name: tables.read(spark, source, table=name) for name in ("train", "test")}
-    columns = {name: frame.columns for name, frame in frames.items()}
-    stages = _stages(frames["train"])
-    every = list(dict.fromkeys(name for names in columns.values() for name in names))
-    hashed = F.shiftrightunsigned(F.xxhash64("sample_id", F.lit(seed)), 11)  # 53 bits, so that its share of 2^53 is exact
-    placed = [
-        _filled(frame, every, frames)
-        .withColumn("__table", F.lit(name))
-        .withColumn("__order", hashed)
-        .withColumn("__shard", _shard(name, config, stages))
-        for name, frame in frames.items()
-    ]
-    ordered = (
-        reduce(DataFrame.unionByName, placed)
-        .repartitionById(stages * config.shards + 1, F.col("__shard"))
-        .sortWithinPartitions("__order", "sample_id")
-    )
-    written = tables.write(ordered, work.folder, columns, route=F.col("__table"), rows_per_group=config.rows_per_group, layout=to_shard)
+    names = [TRAIN, *config.split, TEST]
+    frames = {name: tables.read(spark, source, table=name) for name in (TRAIN, TEST)}
+    columns = {name: frames[TEST if name == TEST else TRAIN].columns for name in names}
+    label = _label(source)
+    features = [name for name in columns[TRAIN] if name not in (*NO_FEATURES, label)]
+    form = form_of(config, frames[TRAIN], features)
     rows_in = sum(table.rows for table in source.manifest.tables.values())
-    rows_out = sum(table.rows for table in written.tables.values())
+
+    bits = bin_bits(rows_in)
+    marked = mark(frames, config, names, work.seed, seeds.derive(work.seed, "shard", work.date))
+    classes = count(marked, config, bits)
+    held = rows_in - sum(classes.rows[i] for i in classes.of_table(0))
+    # Without splits there are the days before and the day itself, whose ids prepare has compared, and which share keys as days do.
+    shared = leakage(marked, names, TABLE, features, config.split, held) if config.split else {}
+    sample = take(marked, columns[TRAIN], form, config, classes)
+    group = group_rows(sample.bytes_per_row, config.batch) if config.rows_per_group == "auto" else config.rows_per_group
+    numbered = marked.withColumn(CLASS, classes.number(marked))
+    found = edges(numbered, classes.counts, _shards(config, classes, sample.bytes_per_row, group), bits)
+
+    watch = _watch(numbered, columns[TRAIN], label)
+    written = _write(numbered, work, columns, config, found, group, form, sample, watch)
+    of_table = {name: [shard for i in classes.of_table(t) for shard in found.numbers(i)] for t, name in enumerate(names)}
+    _refuse_unequal(written, of_table, found.rows(classes.rows))
+    statistics = write_json(work.folder, STATISTICS, by_table(written.seen, of_table, columns))
     metrics: dict[str, Any] = {
-        "shards": len(written.tables["train"].files),
-        "bytes": sum(file.bytes for file in written.tables["train"].files),
+        "shards": len(written.tables[TRAIN].files),
+        "bytes": sum(file.bytes for file in written.tables[TRAIN].files),
+        "rows_per_group": group,
+        "bytes_per_row": round(sample.bytes_per_row, 3),
+        "columns": _told(sample),
+        "leakage": shared,
     }
-    if PACE in columns["train"]:
-        metrics["pace"] = [_pace(work.folder / file.path) for file in written.tables["train"].files]
-    return Outcome(Ledger(rows_in, rows_out), written.tables, metrics=metrics)
+    of_file = [classes.classes[i] for i in classes.of_table(0) for _ in found.numbers(i)]
+    if PACE in columns[TRAIN]:
+        metrics["pace"] = [class_.pace for class_ in of_file]
+    if config.folds:
+        metrics["fold"] = [class_.fold for class_ in of_file]
+    return Outcome(Ledger(rows_in, sum(table.rows for table in written.tables.values())), written.tables, [statistics], metrics)
 
 
-def _stages(train: DataFrame) -> int:
-    """How many stages of a curriculum the rows have; 1 where they have no pace."""
-    if PACE not in train.columns:
-        return 1
-    low, high = train.agg(F.min(PACE), F.max(PACE)).first() or (None, None)
-    if low is not None and low < 0:
-        raise IntegrityError(f"column '{PACE}' holds {low}, expected stages from 0; run the select stage again")
-    return 1 + (high or 0)
+def _label(source: Source) -> str:
+    """The name of the label's column, as the features stage has it."""
+    if ENCODERS not in {file.path for file in source.manifest.files}:
+        return LABEL
+    return json.loads(source.file(ENCODERS).read_text())["label"]
 
 
-def _shard(table: str, config: Config, stages: int) -> Column:
-    """Shard number: by pace, then by the hash's place in its range; the test rows come after the last training shard."""
-    if table == "test":
-        return F.lit(stages * config.shards)
-    within = F.floor(F.col("__order").cast("double") * (config.shards * 2.0**-53)).cast("int")
-    if stages == 1:
-        return within
-    return F.coalesce(F.col(PACE), F.lit(0)).cast("int") * config.shards + within  # the layout refuses a NULL by name
+def _shards(config: Config, classes: Classes, bytes_per_row: float, group: int) -> list[int]:
+    """Files of each class; a table that no trainer cuts into lanes has one, or more where it is large."""
+    found = []
+    for class_, rows in zip(classes.classes, classes.rows, strict=True):
+        if class_.table == 0 and isinstance(config.shards, int):
+            found.append(min(config.shards, rows))
+        else:
+            found.append(shard_count(rows, bytes_per_row, config.target_bytes, group, config.lanes if class_.table == 0 else 1))
+    return found
 
 
-def _pace(path: Path) -> int:
-    """The one pace of a file's rows, as its footer says it."""
-    footer = pq.read_metadata(path)
-    place = footer.schema.names.index(PACE)
-    found = [footer.row_group(group).column(place).statistics for group in range(footer.num_row_groups)]
-    paces = {value for statistics in found for value in (statistics.min, statistics.max)}
-    if len(paces) != 1:
-        raise IntegrityError(f"{path}: rows of stages {sorted(paces)} in one shard; run the shard stage again")
-    return paces.pop()
+def _watch(frame: DataFrame, columns: Sequence[str], label: str) -> tables.Watch:
+    """Statistics of the columns of numbers, and the labels; a partition is a shard."""
+    numbers = [field.name for field in frame.schema if field.name in columns and is_number(field.dataType)]
+    return tables.Watch([SHARD, *dict.fromkeys([*numbers, label])], partial(Moments, SHARD, numbers, label))
 
 
-def _filled(frame: DataFrame, every: list[str], frames: dict[str, DataFrame]) -> DataFrame:
-    """The frame with the columns that only the other table has, so that both can be written by one job."""
-    types = {field.name: field.dataType for other in frames.values() for field in other.schema}
-    return frame.select(*[F.col(name) if name in frame.columns else F.lit(None).cast(types[name]).alias(name) for name in every])
+def _write(
+    numbered: DataFrame,
+    work: Work,
+    columns: Mapping[str, Sequence[str]],
+    config: Config,
+    found: Edges,
+    group: int,
+    form: Form,
+    sample: Sample,
+    watch: tables.Watch,
+) -> tables.Written:
+    """Each shard is a partition, sorted, and a file."""
+    ordered = (
+        numbered.withColumn(SHARD, shard_of(found))
+        .repartitionById(max(1, len(found.first_K)), F.col(SHARD))
+        .sortWithinPartitions(ORDER, "sample_id")
+        .withColumn(TABLE, F.get(F.array(*map(F.lit, columns)), F.col(TABLE)))
+    )
+    physical = tables.Physical(partial(to_shard, form=form), sample.storage.options, config.checksum)
+    with in_words():
+        return tables.write(ordered, work.folder, columns, route=F.col(TABLE), rows_per_group=group, physical=physical, watch=watch)
+
+
+def _refuse_unequal(written: tables.Written, of_table: Mapping[str, Sequence[int]], expected: Sequence[int]) -> None:
+    """IntegrityError where a shard has not the rows that it was planned to have: then an id came more than once."""
+    for name, numbers in of_table.items():
+        wanted, there = [expected[shard] for shard in numbers], [file.rows for file in written.tables[name].files]
+        if wanted != there:
+            raise IntegrityError(
+                f"shards of table {name} have {there} rows, expected {wanted}; is a sample_id in the features twice?"[:400]
+            )
+
+
+def _told(sample: Sample) -> dict[str, Any]:
+    """What each column of the shards is and how it is stored."""
+    found = {}
+    for field in sample.laid_out.schema:
+        compression, encoding = sample.storage.columns[field.name]
+        layout = {key: value for key, value in asdict(layout_of(field)).items() if value}
+        found[field.name] = {**layout, "type": str(field.type), "compression": compression, "encoding": encoding}
+    return found

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,6 +31,19 @@ FLAT = (BooleanType, DatetimeType, NumericType, StringType)
 BATCH_BYTES = "spark.sql.execution.arrow.maxBytesPerBatch"
 LOOKED_AT = 4096  # rows that tell whether the values of a column repeat
 MANY = 32  # partitions whose watchers report to the driver themselves; more report through √partitions mergers
+
+
+@dataclass(frozen=True)
+class Physical:
+    """How files are laid out that are no plain tables: shards. The layout refuses lists that hold NULL.
+
+    `lay_out` changes the form of a row group, not its rows (they are hashed before); `options` are those of pyarrow's writer
+    for the schema that comes of it; `checksum` names the algorithm of the files' checksums.
+    """
+
+    lay_out: Callable[[pa.Table], pa.Table]
+    options: Callable[[pa.Schema], Mapping[str, Any]]
+    checksum: str
 
 
 class Watcher(Protocol):
@@ -98,22 +111,21 @@ def write(
     route: Column | None = None,
     tally: Column | None = None,
     rows_per_group: int = 65_536,
-    layout: Callable[[pa.Table], pa.Table] | None = None,
+    physical: Physical | None = None,
     watch: Watch | None = None,
 ) -> Written:
     """Write rows of `frame` into sub-folders of `folder` in one pass; each partition gives at most one file per table.
 
     `tables` names each table's columns; `route` names each row's table (default: the only one; a name that is no table
-    is counted, not written). `layout` changes the physical form of a row group, not the rows (they are hashed before).
-    `watch` looks at all rows on their way, in the same pass.
+    is counted, not written). `watch` looks at all rows on their way, in the same pass.
     """
     spark_types = {field.name: field.dataType.simpleString() for field in frame.schema}
     wanted = list(dict.fromkeys(column for columns in [*tables.values(), watch.columns if watch else ()] for column in columns))
     if route is None:
         (columns,) = tables.values()
-        row_hash = F.expr(_row_hash(frame, columns))
+        row_hash = F.expr(_row_hash(frame, columns, physical is None))
     else:
-        hashes = [F.when(F.col(ROUTE) == name, F.expr(_row_hash(frame, columns))) for name, columns in tables.items()]
+        hashes = [F.when(F.col(ROUTE) == name, F.expr(_row_hash(frame, columns, physical is None))) for name, columns in tables.items()]
         row_hash = F.coalesce(*hashes, F.lit(0)).cast("long")
     # A text in every row that is the same in all of them costs more than some columns of data: only what is asked for travels.
     directions = [column.alias(name) for column, name in ((route, ROUTE), (tally, TALLY)) if column is not None]
@@ -123,7 +135,7 @@ def write(
 
     plan = {name: list(columns) for name, columns in tables.items()}
     numbered = routed.toDF(*map(str, range(len(routed.columns))))  # mapInArrow cannot resolve a name with a dot in it
-    writer = _writer(str(folder), routed.columns, plan, rows_per_group, layout, watch)
+    writer = _writer(str(folder), routed.columns, plan, rows_per_group, physical, watch)
     with _whole_batches(routed):
         results = _few_reports(numbered.mapInArrow(writer, RESULT), watch).collect()
 
@@ -229,11 +241,21 @@ def _part() -> int:
     return context.partitionId() if context else 0
 
 
-def _row_hash(frame: DataFrame, columns: Sequence[str]) -> str:
-    """SQL: xxhash64 of a row. It skips nulls, so the null flags are hashed too; it forgets where a list ends, so lists go in as JSON."""
+def _row_hash(frame: DataFrame, columns: Sequence[str], nulls_in_lists: bool) -> str:
+    """SQL: xxhash64 of a row. It skips nulls, so the null flags are hashed too; it forgets where a list ends, so lists go in as JSON.
+
+    Where no list holds a NULL its length before it says as much, and costs nothing.
+    """
     nested = {field.name for field in frame.schema if isinstance(field.dataType, (ArrayType, MapType, StructType))}
     names = sorted(columns)  # the manifest keeps the names of columns, not their order
-    flat = [f"to_json({quoted(name)}, map('ignoreNullFields', 'false'))" if name in nested else quoted(name) for name in names]
+    sized = set() if nulls_in_lists else {field.name for field in frame.schema if isinstance(field.dataType, ArrayType)}
+
+    def cell(name: str) -> str:
+        if name in sized:
+            return f"size({quoted(name)}), {quoted(name)}"
+        return f"to_json({quoted(name)}, map('ignoreNullFields', 'false'))" if name in nested else quoted(name)
+
+    flat = [cell(name) for name in names]
     return f"xxhash64({', '.join([*flat, *[f'isnull({quoted(name)})' for name in names]])})"
 
 
@@ -242,12 +264,12 @@ def _writer(
     names: list[str],
     plan: dict[str, list[str]],
     rows_per_group: int,
-    layout: Callable[[pa.Table], pa.Table] | None,
+    physical: Physical | None,
     watch: Watch | None = None,
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def write_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         part = _part()
-        outputs = {name: _Output(Path(folder, name), part, columns, rows_per_group, layout) for name, columns in plan.items()}
+        outputs = {name: _Output(Path(folder, name), part, columns, rows_per_group, physical) for name, columns in plan.items()}
         tally: dict[str, int] = {}
         watcher = watch.start() if watch else None
         try:
@@ -285,10 +307,10 @@ class _Output:
         part: int,
         columns: list[str],
         rows_per_group: int,
-        layout: Callable[[pa.Table], pa.Table] | None,
+        physical: Physical | None,
     ):
         self.folder, self.part, self.columns = folder, part, columns
-        self.rows_per_group, self.layout = rows_per_group, layout
+        self.rows_per_group, self.physical = rows_per_group, physical
         self.partial = folder / f".part-{part:05d}-{uuid.uuid4().hex}"  # a name of this attempt alone
         self.writer: pq.ParquetWriter | None = None
         self.pending: list[pa.RecordBatch] = []
@@ -310,12 +332,13 @@ class _Output:
         self.pending, self.waiting = rest.to_batches(), keep
         if not ready.num_rows:
             return
-        ready = self.layout(ready) if self.layout else ready
+        ready = self.physical.lay_out(ready) if self.physical else ready
         if self.writer is None:
-            dictionaries = _worth_a_dictionary(ready) if self.layout is None else False  # shards are read as tensors
-            self.writer = pq.ParquetWriter(
-                self.partial, ready.schema, compression="lz4", use_dictionary=dictionaries, write_page_checksum=True
-            )
+            if self.physical:
+                options = self.physical.options(ready.schema)
+            else:
+                options = {"compression": "lz4", "use_dictionary": _worth_a_dictionary(ready), "write_page_checksum": True}
+            self.writer = pq.ParquetWriter(self.partial, ready.schema, **options)
         self.writer.write_table(ready, row_group_size=self.rows_per_group)
 
     def finish(self) -> tuple[str, int, str, str]:
@@ -323,7 +346,8 @@ class _Output:
         self._flush(keep=0)
         assert self.writer is not None
         self.writer.close()
-        file, footer = describe(self.folder, self.partial), pq.read_metadata(self.partial)
+        file = describe(self.folder, self.partial, self.physical.checksum if self.physical else "sha256")
+        footer = pq.read_metadata(self.partial)
         name = f"part-{self.part:05d}-{file.checksum.partition(':')[2][:16]}.parquet"
         os.replace(self.partial, self.folder / name)
         groups = [footer.row_group(i).num_rows for i in range(footer.num_row_groups)]

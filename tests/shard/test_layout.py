@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsml_spark.shard.layout import to_shard
@@ -24,6 +24,7 @@ def table_of(values, type_) -> pa.Table:
     return pa.table({"ids": pa.array(values, pa.list_(type_))})
 
 
+@settings(deadline=None)
 @given(values=lists)
 def test_lists_become_bytes_and_back(values):
     shard = to_shard(table_of(values, pa.int32()))
@@ -39,6 +40,7 @@ def test_numbers_of_every_width_are_kept(type_):
     assert decoded(shard["ids"], shard.schema.field("ids")) == values
 
 
+@settings(deadline=None)
 @given(values=lists, cut=st.data())
 def test_slices_and_chunks_of_a_table_are_laid_out_like_the_rows_themselves(values, cut):
     start = cut.draw(st.integers(0, len(values) - 1))
