@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lsml_spark.cli_quality import quality_app, quarantine_app
+from lsml_spark.cli_shards import show
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError, QualityGateError
 from lsml_spark.flow import label, log, night, screens, verify
@@ -20,6 +21,7 @@ from lsml_spark.flow.pipeline import STAGES, Pipeline
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(quality_app, name="quality")
 app.add_typer(quarantine_app, name="quarantine")
+app.command()(show)
 
 Config = Annotated[Path, typer.Argument(help="The pipeline's YAML.", show_default=False)]
 Date = Annotated[str, typer.Option("--date", help="Logical date, YYYY-MM-DD.", show_default=False)]

@@ -1,0 +1,104 @@
+"""A few rows of a shard in words: what `lsml show` prints."""
+
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lsml_spark.core.config import did_you_mean
+from lsml_spark.core.errors import ConfigError, IntegrityError
+from lsml_spark.data.fields import Layout, layout_of
+from lsml_spark.shard.decode import decoded
+
+FIRST = 4  # values of a tensor or a list that are shown
+JPEG, PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+
+
+def rows(shard: Path, count: int, columns: Sequence[str] = ()) -> list[dict[str, str]]:
+    """The first `count` rows, each value in words; a record's columns one by one.
+
+    ConfigError for a file or a column that is not there, IntegrityError for a file that is damaged.
+    """
+    if not shard.is_file():
+        what = "is a folder; name one of the Parquet files in it" if shard.is_dir() else "there is no such file"
+        raise ConfigError(f"{shard}: {what}")
+    try:
+        with pq.ParquetFile(shard, page_checksum_verification=True) as file:
+            schema = file.schema_arrow
+            layouts = {field.name: layout_of(field) for field in schema}
+            wanted = _wanted(shard, layouts, columns)
+            found = pa.Table.from_batches(list(_head(file, count, list(dict.fromkeys(wanted.values())))), schema=_select(schema, wanted))
+        table = decoded(found)
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise IntegrityError(
+            f"{shard}: cannot be read ({' '.join(str(error).split())}); `lsml verify` says which files are damaged"
+        ) from error
+    return [{name: _in_words(row[name], layouts.get(name, Layout("scalar"))) for name in wanted} for row in table.to_pylist()]
+
+
+def _wanted(shard: Path, layouts: dict[str, Layout], columns: Sequence[str]) -> dict[str, str]:
+    """Name as shown → column of the file."""
+    known = {shown: name for name, layout in layouts.items() for shown in (layout.columns or (name,))}
+    for name in columns:
+        if name not in known:
+            raise ConfigError(f"{shard}: no column '{name}'{did_you_mean(name, list(known))}")
+    return {name: known[name] for name in columns or known}
+
+
+def _select(schema: pa.Schema, wanted: dict[str, str]) -> pa.Schema:
+    return pa.schema([field for field in schema if field.name in set(wanted.values())])
+
+
+def _head(file: pq.ParquetFile, count: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    for batch in file.iter_batches(batch_size=max(count, 1), columns=columns):
+        if count <= 0:
+            return
+        yield batch.slice(0, count)
+        count -= batch.num_rows
+
+
+def _in_words(value: object, layout: Layout) -> str:
+    if layout.kind == "tensor":
+        flat = np.asarray(value).ravel()
+        return f"{layout.dtype} {'×'.join(map(str, layout.shape))}: {_some(flat.tolist())}"
+    if layout.kind == "ragged":
+        assert isinstance(value, list)
+        return f"{len(value)} × {layout.dtype}: {_some(value)}"
+    if isinstance(value, bytes):
+        return _bytes_in_words(value)
+    if isinstance(value, float):
+        return f"{value:.7g}"
+    return str(value)
+
+
+def _some(values: list[float]) -> str:
+    shown = ", ".join(f"{value:.6g}" if isinstance(value, float) else str(value) for value in values[:FIRST])
+    return f"[{shown}, …]" if len(values) > FIRST else f"[{shown}]"
+
+
+def _bytes_in_words(data: bytes) -> str:
+    size = f"{len(data)} bytes" if len(data) < 1000 else f"{len(data) / 1000:.0f} kB"
+    for name, pixels in (("JPEG", _jpeg_pixels(data)), ("PNG", _png_pixels(data))):
+        if pixels:
+            return f"{name} {pixels[0]}×{pixels[1]}, {size}"
+    return f"{size}: {data[:8].hex(' ')}{' …' if len(data) > 8 else ''}"
+
+
+def _png_pixels(data: bytes) -> tuple[int, int] | None:
+    """Width and height as the header says."""
+    return struct.unpack(">II", data[16:24]) if data.startswith(PNG) and len(data) >= 24 else None
+
+
+def _jpeg_pixels(data: bytes) -> tuple[int, int] | None:
+    """Width and height from the first start-of-frame segment (ITU T.81, B.2.2)."""
+    at = 2 if data.startswith(JPEG) else len(data)
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            return width, height
+        at += 2 + length
+    return None
