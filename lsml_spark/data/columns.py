@@ -4,8 +4,10 @@ A fixed-width column is bytes (rows, width), often a view of the memory-mapped f
 whole. Everything of varying length stays an Arrow array, whose `take` copies a row at a time in C++.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +17,7 @@ from lsml_spark.data.batch import Ragged
 from lsml_spark.data.fields import Layout
 
 Places = slice | np.ndarray  # which rows of a batch
+WIDE = 64  # bytes of a row from which a second copy costs more than more calls
 
 
 @dataclass(frozen=True)
@@ -106,32 +109,84 @@ def fixed_form(layout: Layout) -> tuple[np.dtype, tuple[int, ...]]:
     return np.dtype(layout.dtype).newbyteorder("<"), layout.shape if layout.kind == "tensor" else (len(layout.columns),)
 
 
-def gather(parts: Sequence[Part], rows: int) -> np.ndarray | Ragged:
-    """`rows` rows of one column, each part's where it says; text and bytes come as objects."""
+class StepOrder:
+    """Rows of a block step by step instead of lane by lane. `edges_LK1`: lane l gives its rows [edges[l][k], edges[l][k + 1]) to step k."""
+
+    def __init__(self, edges_LK1: Sequence[Sequence[int]]):
+        edges = np.asarray(edges_LK1)
+        self.sizes_M, self.starts_M = np.diff(edges).T.ravel(), edges[:, :-1].T.ravel()  # of each lane in each step
+        before = np.concatenate([[0], np.cumsum(self.sizes_M)])
+        self.before_M = before[:-1]
+        self.edges: list[int] = before[:: len(edges)].tolist()  # step k has the rows [edges[k], edges[k + 1])
+
+    @cached_property
+    def from_B(self) -> np.ndarray:
+        """Which row, lane by lane, each row is."""
+        return np.arange(self.edges[-1]) + np.repeat(self.starts_M - self.before_M, self.sizes_M)
+
+    @cached_property
+    def to_B(self) -> np.ndarray:
+        """Where each row, lane by lane, goes."""
+        to_B = np.empty_like(self.from_B)
+        to_B[self.from_B] = np.arange(len(to_B))
+        return to_B
+
+    @cached_property
+    def stretches(self) -> list[tuple[int, int, int]]:
+        """(first, last, where to) of rows that stay together, lane by lane."""
+        runs = sorted(zip(self.starts_M.tolist(), self.sizes_M.tolist(), self.before_M.tolist(), strict=True))
+        return [(start, start + size, to) for start, size, to in runs if size]
+
+
+def gather(parts: Sequence[Part], rows: int, order: StepOrder | None = None) -> np.ndarray | Ragged:
+    """`rows` rows of one column, each part's where it says, then put in the order of steps; text and bytes come as objects."""
     first = parts[0].column
     if isinstance(first, Fixed):
-        return _gather_fixed(parts, first, rows)
+        rows_BW = _gathered(parts, rows, first.rows_NW.shape[1], order)
+        flat = rows_BW.reshape(-1).view(first.stored).astype(first.dtype, copy=False)
+        return flat.reshape(rows, *first.shape)
     taken = [pc.take(part.column.array, pa.array(part.rows_P)) for part in parts]  # type: ignore[union-attr]
     array = pa.concat_arrays(taken) if len(taken) > 1 else taken[0]
+    from_B = order.from_B if order else None
     if not isinstance(parts[0].places, slice):
         back_B = np.empty(rows, np.int64)
         back_B[np.concatenate([part.places for part in parts])] = np.arange(rows)
-        array = pc.take(array, pa.array(back_B))
+        from_B = back_B if from_B is None else back_B[from_B]
+    array = array if from_B is None else pc.take(array, pa.array(from_B))
     return array.to_numpy(zero_copy_only=False) if first.dtype is None else ragged_of(array, first.dtype)
 
 
-def _gather_fixed(parts: Sequence[Part], first: Fixed, rows: int) -> np.ndarray:
-    width = first.rows_NW.shape[1]
-    out = np.empty((rows, width), np.uint8)
+def _gathered(parts: Sequence[Part], rows: int, width: int, order: StepOrder | None) -> np.ndarray:
+    """Wide rows go straight to their place, a take for each lane and step; narrow ones by fewer takes and a second, cheap one."""
+    out_BW = _empty(rows, width)
+    straight = order is not None and width >= WIDE
     for part in parts:
-        source = part.column.rows_NW  # type: ignore[union-attr]
-        if isinstance(part.places, slice):
-            # Rows are in range by the plan; with mode "raise" numpy would gather into a buffer and copy that.
-            np.take(source, part.rows_P, axis=0, out=out[part.places], mode="clip")
+        source_NW = part.column.rows_NW  # type: ignore[union-attr]
+        if not isinstance(part.places, slice):
+            out_BW[order.to_B[part.places] if order else part.places] = source_NW[part.rows_P]
+        elif straight and order:
+            for first, last, to in _within(order.stretches, part.places):
+                source_NW.take(part.rows_P[first - part.places.start : last - part.places.start], 0, out_BW[to : to + last - first], "clip")
         else:
-            out[part.places] = source[part.rows_P]
-    flat = out.reshape(-1).view(first.stored).astype(first.dtype, copy=False)
-    return flat.reshape(rows, *first.shape)
+            # Rows are in range by the plan; with mode "raise" numpy would gather into a buffer and copy that.
+            source_NW.take(part.rows_P, 0, out_BW[part.places], "clip")
+    if order is None or straight or not isinstance(parts[0].places, slice):
+        return out_BW
+    return out_BW.take(order.from_B, 0, _empty(rows, width), "clip")
+
+
+def _within(stretches: list[tuple[int, int, int]], places: slice) -> Iterator[tuple[int, int, int]]:
+    at = bisect_right(stretches, places.start, key=lambda stretch: stretch[0]) - 1
+    while at < len(stretches) and stretches[at][0] < places.stop:
+        first, last, to = stretches[at]
+        start = max(first, places.start)
+        yield start, min(last, places.stop), to + start - first
+        at += 1
+
+
+def _empty(rows: int, width: int) -> np.ndarray:
+    # From Arrow's pool, which keeps what it frees: fresh pages from the kernel cost more than the gather itself.
+    return np.frombuffer(pa.allocate_buffer(rows * width), np.uint8).reshape(rows, width)
 
 
 def ragged_of(array: pa.Array, dtype: np.dtype) -> Ragged:

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.data import pages
-from lsml_spark.data.columns import Fixed, Held, fixed_form, held_of
+from lsml_spark.data.columns import Fixed, Held, Varied, fixed_form, held_of
 from lsml_spark.data.fields import Layout, layout_of
 from lsml_spark.data.store import Store
 
@@ -128,9 +128,10 @@ class Files:
     def passing(self, group: Group, filters: pc.Expression, names: Sequence[str]) -> np.ndarray:
         """Which rows of a row group a predicate on the columns `names` keeps; shape (rows kept,), int64, ascending."""
         opened = self.schema_of(group)
+        held = self.columns(group, list(dict.fromkeys(opened.source(name)[0] for name in names)))
         try:
-            table = self._reader(opened, group).read_row_group(group.index, columns=list(names), use_threads=False)
-            table = table.append_column("__row", pa.array(np.arange(table.num_rows)))
+            arrays = {name: _flat(held[column], place) for name in names for column, place in [opened.source(name)]}
+            table = pa.table(arrays).append_column("__row", pa.array(np.arange(len(arrays[names[0]]))))
             return table.filter(filters)["__row"].to_numpy()
         except UNREADABLE as error:
             raise IntegrityError(f"{group}: cannot be filtered ({_line(error)}); look at the filter, or at the shard") from error
@@ -217,6 +218,22 @@ def _form(field: pa.Field, layout: Layout) -> tuple[np.dtype, np.dtype, tuple[in
     dtype = np.dtype(field.type.to_pandas_dtype())
     narrow = dtype.kind in "iu" and dtype.itemsize < 4
     return np.dtype("<i4") if narrow else dtype, dtype, ()
+
+
+def is_tensor(field: pa.Field, layout: Layout) -> bool:
+    """Whether a column can be batched as numbers: a scalar, a tensor, a record, or lists of numbers."""
+    lists = pa.types.is_list(field.type) or pa.types.is_large_list(field.type) or pa.types.is_fixed_size_list(field.type)
+    type_ = field.type.value_type if lists else field.type
+    number = pa.types.is_integer(type_) or pa.types.is_floating(type_) or (pa.types.is_boolean(type_) and not lists)
+    return layout.kind in ("tensor", "record", "ragged") or (layout.kind == "scalar" and number)
+
+
+def _flat(column: Held, place: int | None) -> pa.Array:
+    """A held column as an Arrow array; of a record, the column in that place. ValueError for tensors and lists."""
+    if isinstance(column, Varied):
+        return column.array
+    rows = column.rows_NW.copy().reshape(-1).view(column.stored).reshape(len(column), *column.shape)
+    return pa.array(rows if place is None else rows[:, place])
 
 
 def _line(error: BaseException) -> str:

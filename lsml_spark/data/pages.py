@@ -62,7 +62,10 @@ def pages(chunk: memoryview) -> Iterator[Page]:
     """The pages of a column chunk's bytes, in order. Damaged where a header or a length cannot be."""
     at = 0
     while at < len(chunk):
-        header, at = _struct(chunk, at, 0)
+        try:
+            header, at = _struct(chunk, at, 0)
+        except IndexError:
+            raise Damaged("a page header runs over the end of its column chunk") from None
         size = header.get(3)
         if not isinstance(size, int) or not 0 <= size <= len(chunk) - at:
             raise Damaged(f"a page of {size} bytes where {len(chunk) - at} are left")
@@ -112,16 +115,13 @@ def view(chunk: memoryview, told: Chunk, check: bool) -> np.ndarray | None:
     return parts[0] if len(parts) == 1 else np.concatenate([np.empty((0, told.width), np.uint8), *parts])
 
 
-def _byte(data: memoryview, at: int) -> int:
-    if at >= len(data):
-        raise Damaged("a page header runs over the end of its column chunk")
-    return data[at]
+# A read beyond the chunk is an IndexError, which `pages` turns into Damaged; places only grow, so none is negative.
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
-        byte = _byte(data, at)
+        byte = data[at]
         value |= (byte & 0x7F) << shift
         at, shift = at + 1, shift + 7
         if byte < 0x80:
@@ -130,49 +130,41 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
             raise Damaged("a number of a page header is longer than 64 bits")
 
 
-def _zigzag(data: memoryview, at: int) -> tuple[int, int]:
-    value, at = _varint(data, at)
-    return (value >> 1) ^ -(value & 1), at
-
-
 def _struct(data: memoryview, at: int, depth: int) -> tuple[dict[int, Any], int]:
     """Fields by id, of a struct that begins at `at`, and where it ends."""
     if depth > DEEPEST:
         raise Damaged("a page header nests too deep")
     fields: dict[int, Any] = {}
     number = 0
-    while head := _byte(data, at):
+    while head := data[at]:
         at += 1
         if head >> 4:
             number += head >> 4
         else:
-            number, at = _zigzag(data, at)
+            value, at = _varint(data, at)
+            number = (value >> 1) ^ -(value & 1)
         fields[number], at = _value(data, at, head & 0x0F, depth)
     return fields, at + 1
 
 
 def _value(data: memoryview, at: int, kind: int, depth: int, in_list: bool = False) -> tuple[Any, int]:
-    if kind in (TRUE, FALSE):
-        return (kind == TRUE, at) if not in_list else (_byte(data, at) == TRUE, at + 1)
     if kind in (I16, I32, I64):
-        return _zigzag(data, at)
+        value, at = _varint(data, at)
+        return (value >> 1) ^ -(value & 1), at
     if kind == STRUCT:
         return _struct(data, at, depth + 1)
-    if kind in (BYTE, DOUBLE):
-        return None, _within(data, at + (1 if kind == BYTE else 8))
     if kind == BINARY:
         size, at = _varint(data, at)
-        return None, _within(data, at + size)
-    if kind in (LIST, SET):
-        head = _byte(data, at)
+        return None, at + size
+    if kind in (TRUE, FALSE):
+        return kind == TRUE, at + in_list
+    if kind in (BYTE, DOUBLE):
+        return None, at + (1 if kind == BYTE else 8)
+    if kind in (LIST, SET) and depth < DEEPEST:
+        head = data[at]
         size, at = (head >> 4, at + 1) if head >> 4 != 15 else _varint(data, at + 1)
         for _ in range(size):
+            data[at]  # a list cannot be longer than what is left
             _, at = _value(data, at, head & 0x0F, depth + 1, in_list=True)
         return None, at
     raise Damaged(f"a page header with a field of type {kind}")  # parquet.thrift has no maps there
-
-
-def _within(data: memoryview, at: int) -> int:
-    if at > len(data):
-        raise Damaged("a page header runs over the end of its column chunk")
-    return at

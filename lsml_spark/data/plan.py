@@ -105,17 +105,17 @@ class Plan:
         share = self.lanes // self.world
         return range(rank * share, (rank + 1) * share)
 
-    def cut(self, lane: int, step: int | None = None) -> tuple[int, int]:
-        """[first, last) of the epoch's N rows that a lane gives to a step; without one, the lane's whole part."""
+    def cut(self, lane: int, step: int | None = None, steps: int = 1) -> tuple[int, int]:
+        """[first, last) of the epoch's N rows that a lane gives to `steps` steps from `step` on; without one, the lane's whole part."""
         first, last = (self.rows * end // self.lanes for end in (lane, lane + 1))
         if step is None:
             return first, last
-        return min(last, first + step * self.rows_per_lane), min(last, first + (step + 1) * self.rows_per_lane)
+        return min(last, first + step * self.rows_per_lane), min(last, first + (step + steps) * self.rows_per_lane)
 
-    def pieces(self, lane: int, step: int | None = None) -> list[Piece]:
-        """What a lane gives to a step (or to the epoch), as pieces of row groups. Not for a `full` shuffle, which has none."""
+    def pieces(self, lane: int, step: int | None = None, steps: int = 1) -> list[Piece]:
+        """What a lane gives to some steps (or to the epoch), as pieces of row groups. Not for a `full` shuffle, which has none."""
         assert self.shuffle != "full"
-        at, last = (self.stretch.first + end for end in self.cut(lane, step))
+        at, last = (self.stretch.first + end for end in self.cut(lane, step, steps))
         place, found = bisect_right(self.ends_R, at), []
         while at < last:
             group = int(self.order_R[place])
@@ -126,14 +126,14 @@ class Plan:
             at, place = stop, place + 1
         return found
 
-    def rows_at(self, lane: int, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """(row group, row of the group as it lies) of what a lane gives to a step, in order; both (rows,), int64."""
+    def rows_at(self, lane: int, step: int, steps: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """(row group, row of the group as it lies) of what a lane gives to some steps, in order; both (rows,), int64."""
         if self.shuffle == "full":
-            chosen = self.order_N[slice(*self.cut(lane, step))]
+            chosen = self.order_N[slice(*self.cut(lane, step, steps))]
             place = np.searchsorted(np.asarray(self.ends_R), chosen, side="right")
             group_B = self.order_R[place]
             return group_B, chosen - np.asarray(self.ends_R)[place] + np.asarray(self.rows_G)[group_B]
-        pieces = self.pieces(lane, step)
+        pieces = self.pieces(lane, step, steps)
         group_B = np.repeat([piece.group for piece in pieces], [piece.rows for piece in pieces]).astype(np.int64)
         rows = [self.order_within(piece.group)[piece.start : piece.stop] for piece in pieces]
         return group_B, np.concatenate([np.empty(0, np.int64), *rows])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lsml_spark.core.errors import IntegrityError
-from lsml_spark.data.batch import Batch, Column, Ragged, span
+from lsml_spark.data.batch import Batch, Column, Ragged
 from lsml_spark.data.files import Group, Opened
 from lsml_spark.data.plan import Plan
 from lsml_spark.data.shards import LABEL, OFFSET, SAMPLE_ID, WEIGHT, Shards, Sources, sources_of
@@ -39,11 +39,9 @@ def batches(
     sources = sources_of(opened, wanted, str(group.path))
 
     def make(rows: Rows) -> list[Batch]:
-        starts = [0, *rows.ends_L]
-        parts = [{name: span(column, a, b) for name, column in rows.columns.items()} for a, b in zip(starts, rows.ends_L, strict=False)]
-        return [_batch(shards, sources, part) for part in parts]
+        return [_batch(shards, sources, columns) for columns in rows]
 
-    yield from Stream(shards, plan, rank, sources.read, make, threads=threads, memory=memory, on_bad=on_bad, lost=lost)
+    yield from Stream(shards, plan, rank, sources.read, make, by_lane=True, threads=threads, memory=memory, on_bad=on_bad, lost=lost)
 
 
 def _batch(shards: Shards, sources: Sources, columns: Mapping[str, Column]) -> Batch:

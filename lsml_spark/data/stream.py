@@ -1,14 +1,16 @@
 """The steps of one rank in order, made ahead of their use by threads, with at most so many bytes held.
 
-Row groups are loaded in the order of their first use, each step's rows gathered once into fresh arrays; numpy, zlib and Arrow release
-the interpreter's lock for both. Only the scheduling, a few list operations a step, is done by the thread that asks for the next step.
+Row groups are loaded in the order of their first use. Some consecutive steps, a block, are made together: their rows are gathered
+into fresh arrays of which a step is a slice, so that what Python costs is paid once for all of them. numpy, zlib and Arrow release
+the interpreter's lock; the thread that asks for steps only schedules.
 
 Memory: Σ decoded bytes of the held row groups (columns seen in place count nothing, the kernel takes mapped pages back) + 8 bytes
-a row of them for their order + (steps ahead + 2) · bytes of a step ≤ `memory`. Until it is loaded, a group is counted by the longest
-rows seen so far, so a table whose rows grow can exceed this by that growth. The least recently used groups make room; where
-a step alone needs more, ConfigError.
+a row of them for their order + (blocks of steps ahead + 2) · bytes of a block ≤ `memory`. Until it is loaded, a group is counted by
+the longest rows seen so far, so a table whose rows grow can exceed this by that growth. The least recently used groups make
+room; where a step alone needs more, ConfigError.
 """
 
+import itertools
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,26 +21,18 @@ from typing import Generic, Literal, TypeVar
 import numpy as np
 
 from lsml_spark.core.errors import ConfigError, IntegrityError
-from lsml_spark.data.batch import Column, Ragged
-from lsml_spark.data.columns import Held, Part, Places, gather
+from lsml_spark.data.batch import Column, Ragged, span
+from lsml_spark.data.columns import Held, Part, Places, StepOrder, gather
 from lsml_spark.data.plan import Plan
 from lsml_spark.data.shards import Shards
 
 T = TypeVar("T")
 MEMORY = 1 << 30
 THREADS = 2
+TOGETHER = 16  # steps of a block at most
+BLOCK = 4 << 20  # bytes of a block, unless a step has more
 OnBad = Literal["fail", "skip"]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """One step of one rank: the rows of its lanes end to end; lane i ends at ends_L[i]."""
-
-    columns: Mapping[str, Column]
-    ends_L: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return self.ends_L[-1]
+Rows = Sequence[Mapping[str, Column]]  # one step of one rank, lane by lane or all lanes in one
 
 
 @dataclass(frozen=True)
@@ -52,11 +46,23 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Taken:
-    """Places [start, stop), or `rows_P`, of one row group's order, and where in the step they go."""
+    """Places of one row group's order, and where in the block they go."""
 
     group: int
-    rows_P: slice | np.ndarray
+    order_P: slice | np.ndarray
     places: Places
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some consecutive steps, lane after lane: rows [edges[l][k], edges[l][k + 1]) are what lane l gives to step k."""
+
+    taken: Sequence[Taken]
+    edges: Sequence[Sequence[int]]
+
+    @property
+    def steps(self) -> int:
+        return len(self.edges[0]) - 1
 
 
 @dataclass
@@ -68,10 +74,12 @@ class Lost:
 
 
 class Entry:
-    """A row group that is held or being loaded; not let go of while a step is made of it."""
+    """A row group that is held or being loaded; not let go of while steps are made of it."""
 
-    def __init__(self, future: "Future[Loaded | None]", rows: int):
-        self.future, self.rows, self.users = future, rows, 0
+    def __init__(self, rows: int):
+        self.rows, self.users = rows, 0
+        self.future: Future[Loaded | None]
+        self.nbytes: float | None = None  # unknown until it is loaded
 
 
 class Stream(Generic[T]):
@@ -87,15 +95,18 @@ class Stream(Generic[T]):
         *,
         start: int = 0,
         every: int = 1,
+        by_lane: bool = False,
         stop: int | None = None,
+        together: int = TOGETHER,
         threads: int = THREADS,
         memory: int = MEMORY,
         on_bad: OnBad = "fail",
         lost: Lost | None = None,
     ):
         self.shards, self.plan, self.names, self.make = shards, plan, list(names), make
-        self.lanes = plan.lanes_of(rank)
+        self.lanes, self.by_lane = plan.lanes_of(rank), by_lane
         self.numbers = range(start, plan.steps if stop is None else stop, every)
+        self.together = together if every == 1 else 1
         self.threads, self.memory, self.on_bad = max(1, threads), memory, on_bad
         self.lost = lost if lost is not None else Lost()
         self.held: OrderedDict[int, Entry] = OrderedDict()
@@ -105,59 +116,73 @@ class Stream(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         """IntegrityError for a row group that cannot be read (unless `on_bad` is skip), ConfigError for too little memory."""
-        ahead = 2 * self.threads
-        waiting: deque[tuple[Future[T], list[Entry]]] = deque()
+        waiting: deque[tuple[Future[list[T]], list[Entry], int]] = deque()
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="read-ahead")
+        at = 0
         try:
-            for number in self.numbers:
-                taken, ends_L = self._taken(number)
-                groups = list(dict.fromkeys(part.group for part in taken))
-                # The first step goes alone: it tells how much memory a row and a step take.
-                while waiting and (len(waiting) >= ahead or not self.bytes_a_step or not self._fits(groups, len(waiting))):
-                    yield self._given(*waiting.popleft())
-                entries = {group: self._entry(group, pool) for group in groups}
-                waiting.append((pool.submit(self._made, taken, ends_L, entries), list(entries.values())))
-            while waiting:
-                yield self._given(*waiting.popleft())
+            while at < len(self.numbers) or waiting:
+                block = self._next(at, sum(steps for *_, steps in waiting), len(waiting)) if at < len(self.numbers) else None
+                if block is None:
+                    future, entries, _ = waiting.popleft()
+                    made = future.result()
+                    for entry in entries:
+                        entry.users -= 1
+                    yield from made
+                    continue
+                entries_of = {group: self._entry(group, pool) for group in dict.fromkeys(taken.group for taken in block.taken)}
+                waiting.append((pool.submit(self._made, block, entries_of), list(entries_of.values()), block.steps))
+                at += block.steps
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
             self.held.clear()
 
-    def _given(self, future: "Future[T]", entries: list[Entry]) -> T:
-        value = future.result()
-        for entry in entries:
-            entry.users -= 1
-        return value
+    def _next(self, at: int, steps_ahead: int, blocks_ahead: int) -> Block | None:
+        """The block of steps from number `at` on, where it may be made now; always, where nothing else is being made."""
+        if blocks_ahead and (blocks_ahead > self.threads or not self.bytes_a_step):
+            return None  # the first step goes alone: it tells how much memory a row and a step take
+        room = min(BLOCK, self.memory // (4 * self.threads + 8))
+        most = int(room / self.bytes_a_step) if self.bytes_a_step else 1
+        for steps in dict.fromkeys([max(1, min(self.together, most, len(self.numbers) - at)), 1]):
+            block = self._block(self.numbers[at], steps)
+            if self._fits({taken.group for taken in block.taken}, (steps_ahead + 2 * steps) * self.bytes_a_step):
+                return block
+        return None if blocks_ahead else block
 
-    def _taken(self, number: int) -> tuple[list[Taken], tuple[int, ...]]:
-        """The parts of a step, and where its lanes end."""
+    def _block(self, step: int, steps: int) -> Block:
+        cuts = [self.plan.cut(lane, step, steps) for lane in self.lanes]
+        starts = [0, *itertools.accumulate(last - first for first, last in cuts)]
+        each = self.plan.rows_per_lane
+        edges = [
+            [start + min(last - first, number * each) for number in range(steps + 1)]
+            for start, (first, last) in zip(starts, cuts, strict=False)
+        ]
         if self.plan.shuffle == "full":
-            both = [self.plan.rows_at(lane, number) for lane in self.lanes]
-            group_B, row_B = (np.concatenate(parts) for parts in zip(*both, strict=True))
+            group_B, row_B = (
+                np.concatenate(both) for both in zip(*(self.plan.rows_at(lane, step, steps) for lane in self.lanes), strict=True)
+            )
             by_group_B = np.argsort(group_B, kind="stable")
-            edges = np.flatnonzero(np.diff(group_B[by_group_B], prepend=-1, append=-1))
-            bounds = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True) if len(group_B) else ()
-            taken = [Taken(int(group_B[by_group_B[a]]), row_B[by_group_B[a:b]], by_group_B[a:b]) for a, b in bounds]
-            return taken, tuple(np.cumsum([len(groups) for groups, _ in both]).tolist())
-        taken, ends, at = [], [], 0
-        for lane in self.lanes:
-            for piece in self.plan.pieces(lane, number):
+            bounds = np.flatnonzero(np.diff(group_B[by_group_B], prepend=-1, append=-1)).tolist() if len(group_B) else []
+            parts = [by_group_B[a:b] for a, b in itertools.pairwise(bounds)]
+            return Block([Taken(int(group_B[places_P[0]]), row_B[places_P], places_P) for places_P in parts], edges)
+        taken = []
+        for lane, at in zip(self.lanes, starts, strict=False):
+            for piece in self.plan.pieces(lane, step, steps):
                 taken.append(Taken(piece.group, slice(piece.start, piece.stop), slice(at, at + piece.rows)))
                 at += piece.rows
-            ends.append(at)
-        return taken, tuple(ends)
+        return Block(taken, edges)
 
     def _entry(self, group: int, pool: ThreadPoolExecutor) -> Entry:
         if group not in self.held:
-            self.held[group] = Entry(pool.submit(self._loaded, group), self.plan.rows_G[group])
+            entry = self.held[group] = Entry(self.plan.rows_G[group])
+            entry.future = pool.submit(self._loaded, group, entry)
         self.held.move_to_end(group)
         self.held[group].users += 1
         return self.held[group]
 
-    def _fits(self, groups: list[int], in_flight: int) -> bool:
+    def _fits(self, groups: set[int], for_steps: float) -> bool:
         """Whether the groups may be held too, after the least recently used ones have made room."""
         new = sum(self.plan.rows_G[group] for group in groups if group not in self.held) * self.bytes_a_row
-        room = self.memory - (in_flight + 2) * self.bytes_a_step - new
+        room = self.memory - for_steps - new
         used = sum(self._bytes(entry) for entry in self.held.values())
         for group, entry in list(self.held.items()):
             if used <= room:
@@ -168,10 +193,9 @@ class Stream(Generic[T]):
         return used <= room
 
     def _bytes(self, entry: Entry) -> float:
-        loaded = entry.future.result() if entry.future.done() and not entry.future.exception() else None
-        return loaded.nbytes if loaded else entry.rows * self.bytes_a_row
+        return entry.rows * self.bytes_a_row if entry.nbytes is None else entry.nbytes
 
-    def _loaded(self, group: int) -> Loaded | None:
+    def _loaded(self, group: int, entry: Entry) -> Loaded | None:
         """None for a group that cannot be read and may be left out."""
         try:
             columns, kept_N = self.shards.rows_of(self.shards.groups[group], self.names)
@@ -179,13 +203,14 @@ class Stream(Generic[T]):
             if self.on_bad == "fail":
                 raise
             self.lost.groups.setdefault(group, str(error))
+            entry.nbytes = 0
             return None
         order_N = self.plan.order_within(group)
         order_N = order_N if kept_N is None else kept_N[order_N]
-        nbytes = order_N.nbytes + sum(column.nbytes for column in columns.values())
-        self.bytes_a_row = max(self.bytes_a_row, nbytes / max(len(order_N), 1))
+        entry.nbytes = order_N.nbytes + sum(column.nbytes for column in columns.values())
+        self.bytes_a_row = max(self.bytes_a_row, entry.nbytes / max(len(order_N), 1))
         self._agree(group, columns)
-        return Loaded(columns, order_N, nbytes)
+        return Loaded(columns, order_N, entry.nbytes)
 
     def _agree(self, group: int, columns: Mapping[str, Held]) -> None:
         self.template = self.template or columns
@@ -194,54 +219,58 @@ class Stream(Generic[T]):
                 kinds = f"{column.kind[1:]}, in other files {self.template[name].kind[1:]}"
                 raise IntegrityError(f"{self.shards.groups[group]}, column '{name}': it holds {kinds}; write the files with one schema")
 
-    def _made(self, taken: list[Taken], ends_L: tuple[int, ...], entries: Mapping[int, Entry]) -> T:
+    def _made(self, block: Block, entries: Mapping[int, Entry]) -> list[T]:
         loaded = {group: entry.future.result() for group, entry in entries.items()}
-        if any(value is None for value in loaded.values()):
-            taken, ends_L = self._without({group for group, value in loaded.items() if value is None}, taken, ends_L)
-        rows = ends_L[-1] if ends_L else 0
-        parts: dict[str, list[Part]] = {name: [] for name in self.names}
-        for part in taken:
-            group = loaded[part.group]
-            assert group is not None
-            rows_P = group.order_N[part.rows_P]
-            for name in self.names:
-                parts[name].append(Part(group.columns[name], rows_P, part.places))
-        if not taken:
-            nothing = self._template()
-            parts = {name: [Part(nothing[name], np.empty(0, np.int64), slice(0, 0))] for name in self.names}
-        columns = {name: gather(of_column, rows) for name, of_column in parts.items()}
+        lost = {group for group, value in loaded.items() if value is None}
+        block = self._without(lost, block) if lost else block
+        by_lane = self.by_lane or len(self.lanes) == 1
+        order = None if by_lane else StepOrder(block.edges)
+        columns, edges = self._gathered(block, loaded, order), [order.edges] if order else block.edges
         size = sum(_nbytes(column) for column in columns.values())
-        self.bytes_a_step = max(self.bytes_a_step, size)
+        self.bytes_a_step = max(self.bytes_a_step, size / block.steps, 1.0)
         needed = sum(value.nbytes for value in loaded.values() if value) + 2 * size
         if needed > self.memory:
             raise ConfigError(
                 f"a step needs {needed:,} bytes: {len(loaded)} row groups of up to {max(self.plan.rows_G):,} rows, and its own rows twice; "
                 f"memory is {self.memory:,}. Raise memory, or lower shard.rows_per_group or lanes ({self.plan.lanes})"
             )
-        return self.make(Rows(columns, ends_L))
+        cuts = ([(edges_K1[number], edges_K1[number + 1]) for edges_K1 in edges] for number in range(block.steps))
+        return [self.make([{name: span(column, a, b) for name, column in columns.items()} for a, b in cut]) for cut in cuts]
 
-    def _without(self, lost: set[int], taken: list[Taken], ends_L: tuple[int, ...]) -> tuple[list[Taken], tuple[int, ...]]:
-        """The step without the rows of some groups; what is left moves up."""
-        stays_B = np.ones(ends_L[-1], dtype=bool)
-        for part in taken:
-            if part.group in lost:
-                stays_B[part.places] = False
+    def _gathered(self, block: Block, loaded: Mapping[int, Loaded | None], order: StepOrder | None) -> dict[str, Column]:
+        taken = [(group, taken) for taken in block.taken if (group := loaded[taken.group]) is not None]
+        if not taken:
+            nothing = self._template()
+            return {name: gather([Part(nothing[name], np.empty(0, np.int64), slice(0, 0))], 0) for name in self.names}
+        rows_of = [group.order_N[part.order_P] for group, part in taken]
+        columns = {}
+        for name in self.names:
+            parts = [Part(group.columns[name], rows_P, part.places) for (group, part), rows_P in zip(taken, rows_of, strict=True)]
+            columns[name] = gather(parts, block.edges[-1][-1], order)
+        return columns
+
+    def _without(self, lost: set[int], block: Block) -> Block:
+        """The block without the rows of some groups; what is left moves up."""
+        stays_B = np.ones(block.edges[-1][-1], dtype=bool)
+        for taken in block.taken:
+            if taken.group in lost:
+                stays_B[taken.places] = False
         before_B = np.concatenate([[0], np.cumsum(stays_B)])
         with self.lock:
             self.lost.rows += int((~stays_B).sum())
         moved = []
-        for part in taken:
-            if part.group not in lost:
-                places = part.places
-                moved_to = slice(int(before_B[places.start]), int(before_B[places.stop])) if isinstance(places, slice) else before_B[places]
-                moved.append(Taken(part.group, part.rows_P, moved_to))
-        return moved, tuple(int(before_B[end]) for end in ends_L)
+        for taken in block.taken:
+            if taken.group not in lost:
+                to = taken.places
+                moved_to = slice(int(before_B[to.start]), int(before_B[to.stop])) if isinstance(to, slice) else before_B[to]
+                moved.append(Taken(taken.group, taken.order_P, moved_to))
+        return Block(moved, [[int(before_B[edge]) for edge in edges_K1] for edges_K1 in block.edges])
 
     def _template(self) -> Mapping[str, Held]:
-        """Columns of any row group, for the types of a step without rows."""
+        """Columns of any row group, for the types of a lane without rows."""
         for group in self.plan.order_R.tolist():
             if self.template is None:
-                self._loaded(group)
+                self._loaded(group, Entry(0))
         if self.template is None:
             raise IntegrityError(f"{self.shards.groups[0].path if self.shards.groups else 'the table'}: not one row group can be read")
         return self.template
