@@ -38,7 +38,9 @@ class UnischemaShards(Shards):
         opened = self.files.schema_of(group)
         stored = [name for name in names if name in opened.leaves]
         try:
-            rows = pq.ParquetFile(pa.BufferReader(opened.mapped) if opened.mapped else self.store.file(str(group.path)), metadata=opened.footer)
+            rows = pq.ParquetFile(
+                pa.BufferReader(opened.mapped) if opened.mapped else self.store.file(str(group.path)), metadata=opened.footer
+            )
             table = to_layout(rows.read_row_group(group.index, columns=stored, use_threads=False), self.codecs)
             found = {name: held_of(table.column(name), self.codecs[name].layout) for name in stored}
         except UNREADABLE as error:
