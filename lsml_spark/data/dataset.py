@@ -14,6 +14,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from lsml_spark.core.config import did_you_mean, digest
 from lsml_spark.core.errors import ConfigError
+from lsml_spark.data import unischema
 from lsml_spark.data.batch import Column, Ragged
 from lsml_spark.data.discover import Paths, filtered, find
 from lsml_spark.data.files import Opened, is_tensor
@@ -71,6 +72,7 @@ def make_torch_dataset(
     pad: Mapping[str, int] | None = None,
     decode: Mapping[str, Any] | None = None,
     filters: Any = None,
+    schema: Any = None,
     filesystem: fs.FileSystem | None = None,
     memory: int = MEMORY,
     on_bad: OnBad = "fail",
@@ -92,6 +94,7 @@ def make_torch_dataset(
     `decode`: {column: "rgb" | "gray" | {"mode": …, "resize": [height, width]}} for JPEG and PNG.
     `filters`: rows to keep, as a pyarrow expression or (column, operator, value) tuples; the rows of each group that pass are counted
     first, so that steps are full and equal on all ranks. `memory`: bytes, see data/stream.py.
+    `schema`: of a data set of petastorm's, see data/unischema.py.
     `on_bad`: skip leaves out row groups that cannot be read, see `lost`. `retries`: of a store's read that fails.
     ConfigError for what does not fit together; IntegrityError for damaged files.
     """
@@ -117,7 +120,9 @@ def make_torch_dataset(
         raise ConfigError(f"shuffle: '{shuffle}'{did_you_mean(str(shuffle), ['none', 'buffer', 'full'])}")
     everyone = batch * world
     lanes = lanes or (world if shuffle == "none" else lcm(gcd(everyone, LANES), world))
-    shards, name = find(path, table, filesystem, Patience(retries=retries))
+    shards, name, by_manifest = find(path, table, filesystem, Patience(retries=retries))
+    if schema is not None or (not by_manifest and unischema.is_beside(shards)):
+        shards = unischema.decoded(shards, None if columns is None else [*columns, *([label] if label else [])], schema)
     shards = shards if filters is None else filtered(shards, filters)
     order = plan(shards.rows_G, seed=seed, epoch=0, world=world, batch=everyone, lanes=lanes, shuffle=shuffle)
     return ShardDataset(shards, f"{name} {shards.filter}", order, rank, options)

@@ -23,8 +23,8 @@ AT_ONCE = 16  # footers (or filter columns) read at the same time
 Paths = str | Path | Sequence[str | Path]
 
 
-def find(path: Paths, table: str, filesystem: fs.FileSystem | None, patience: Patience) -> tuple[Shards, str]:
-    """The row groups at `path`, in order, and a name of their content that outlives a move to another folder.
+def find(path: Paths, table: str, filesystem: fs.FileSystem | None, patience: Patience) -> tuple[Shards, str, bool]:
+    """The row groups at `path`, in order, a name of their content that outlives a move to another folder, and whether a manifest told.
 
     A manifest tells all; without one the footers of all files are read, by threads. ConfigError where there is nothing to read.
     """
@@ -36,11 +36,11 @@ def find(path: Paths, table: str, filesystem: fs.FileSystem | None, patience: Pa
         for folder, name in ((root, table), _parent(root)):
             found = store.manifest(folder) if folder else None
             if found is not None and (folder == root or name in found.tables):
-                return _told(store, folder, found, name, str(path))
+                return *_told(store, folder, found, name, str(path)), True
     files = [file for one in paths for file in _files(store, Store.of(one, filesystem, patience)[1])]
     if not files:
         raise ConfigError(f"{path}: no Parquet file there, nor a manifest.json")
-    return _looked_up(store, files)
+    return *_looked_up(store, files), False
 
 
 def filtered(shards: Shards, filters: Any) -> Shards:

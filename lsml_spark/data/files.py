@@ -7,7 +7,8 @@ batches at hand need. The first time that a process reads a column of a row grou
 import inspect
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -89,13 +90,9 @@ class Files:
             if name in self.opened:
                 self.opened.move_to_end(name)
                 return self.opened[name]
-        mapped = None
-        if self.store.filesystem is None:
-            mapped = self.store.patience(lambda: _mapped(name), name)
-            source = pq.ParquetFile(pa.BufferReader(mapped))
-        else:
-            source = pq.ParquetFile(pa.PythonFile(self.store.file(name), mode="r"))
-        opened = Opened(source.metadata, source.schema_arrow, mapped)
+        mapped = self.store.patience(lambda: _mapped(name), name) if self.store.filesystem is None else None
+        with self._parquet(name, mapped) as file:
+            opened = Opened(file.metadata, file.schema_arrow, mapped)
         with self.lock:
             self.opened[name] = opened
             while len(self.opened) > self.open_files:
@@ -161,8 +158,9 @@ class Files:
         if check and not PYARROW_CHECKS and (wrong := self._blame(opened, group, names)):
             raise IntegrityError(f"{group}{wrong}; run the shard stage again")
         try:
-            reader = self._reader(opened, group, check)
-            table = reader.read_row_group(group.index, columns=names, use_threads=False)
+            told = {"metadata": opened.footer} | ({"page_checksum_verification": check} if PYARROW_CHECKS else {})
+            with self._parquet(str(group.path), opened.mapped, pre_buffer=True, **told) as file:
+                table = file.read_row_group(group.index, columns=names, use_threads=False)
         except UNREADABLE as error:
             blame = self._blame(opened, group, names)
             raise IntegrityError(f"{group}{blame}: cannot be read ({_line(error)}); run the shard stage again") from error
@@ -175,11 +173,10 @@ class Files:
         self.checked.update(keys)
         return found
 
-    def _reader(self, opened: Opened, group: Group, check: bool = True) -> pq.ParquetFile:
-        told = {"metadata": opened.footer} | ({"page_checksum_verification": check} if PYARROW_CHECKS else {})
-        if opened.mapped is not None:
-            return pq.ParquetFile(pa.BufferReader(opened.mapped), **told)
-        return pq.ParquetFile(pa.PythonFile(self.store.file(str(group.path)), mode="r"), pre_buffer=True, **told)
+    @contextmanager
+    def _parquet(self, path: str, mapped: pa.Buffer | None, **told: Any) -> Iterator[pq.ParquetFile]:
+        with closing(self.store.file(path)) if mapped is None else nullcontext() as remote:
+            yield pq.ParquetFile(pa.BufferReader(mapped) if remote is None else pa.PythonFile(remote, mode="r"), **told)
 
     def _blame(self, opened: Opened, group: Group, names: list[str]) -> str:
         """Which column's pages are damaged, and how; empty where that is not to be seen in a mapped file's pages."""

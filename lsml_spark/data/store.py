@@ -89,8 +89,9 @@ class Store:
         if self.filesystem is None:
             return read(Path(folder))
         try:
-            raw = self.file(f"{folder.rstrip('/')}/{NAME}").read()
-        except FileNotFoundError:
+            with self.file(f"{folder.rstrip('/')}/{NAME}") as file:
+                raw = file.read()
+        except (FileNotFoundError, NotADirectoryError):
             return None
         with tempfile.TemporaryDirectory() as local:
             (Path(local) / NAME).write_bytes(raw)
@@ -132,7 +133,7 @@ class RetryingFile(io.RawIOBase):
             try:
                 return bytes(self.source.read_at(wanted, start))
             except OSError:
-                self.source = None
+                self._let_go()
                 raise
 
         found = self.store.patience(once, self.path) if wanted > 0 else b""
@@ -142,6 +143,15 @@ class RetryingFile(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         self.at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.length}[whence]
         return self.at
+
+    def _let_go(self) -> None:
+        if self.source is not None:
+            self.source.close()
+            self.source = None
+
+    def close(self) -> None:
+        self._let_go()
+        super().close()
 
     def tell(self) -> int:
         return self.at
