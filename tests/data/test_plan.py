@@ -5,14 +5,15 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from planned_rows import flat, global_batches
+from planned_rows import flat, global_batches, places, rows_of
 
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.data.plan import plan
 
-LANES = st.sampled_from([1, 2, 3, 4, 6, 8])
+LANES = st.sampled_from([1, 2, 3, 4, 6, 8, 12, 16])
+SHUFFLES = ["none", "buffer", "full"]
 
 
 @st.composite
@@ -26,6 +27,7 @@ def plans(draw):
         world=world,
         batch=lanes * draw(st.integers(1, 9)),
         lanes=lanes,
+        shuffle=draw(st.sampled_from(SHUFFLES)),
     )
 
 
@@ -39,41 +41,90 @@ def test_every_row_is_read_exactly_once_in_an_epoch(p):
 def test_every_rank_takes_the_same_number_of_steps_and_only_a_lanes_end_is_short(p):
     for rank in range(p.world):
         for lane in p.lanes_of(rank):
-            sizes = [sum(piece.rows for piece in pieces) for pieces in p.steps_of(lane)]
-            assert len(sizes) == p.steps
+            sizes = [len(p.rows_at(lane, step)[0]) for step in range(p.steps)]
+            assert len(p.rows_at(lane, p.steps)[0]) == 0
             full = [size for size in sizes if size == p.rows_per_lane]
             assert sizes[: len(full)] == full
             assert sum(size > 0 for size in sizes[len(full) :]) <= 1
-    lengths = [sum(piece.rows for piece in p.pieces(lane)) for lane in range(p.lanes)]
+            assert all(size > 0 for size in sizes[: p.full_steps])
+    lengths = [last - first for first, last in map(p.cut, range(p.lanes))]
     assert max(lengths) - min(lengths) <= 1
+    assert sum(lengths) == p.rows
 
 
 @given(plans(), st.data())
 def test_global_batches_are_the_same_at_any_world_size(p, data):
     world = data.draw(st.sampled_from([w for w in range(1, p.lanes + 1) if p.lanes % w == 0]))
-    other = plan(p.rows_G, seed=p.seed, epoch=p.epoch, world=world, batch=p.batch, lanes=p.lanes)
+    other = plan(p.rows_G, seed=p.seed, epoch=p.epoch, world=world, batch=p.batch, lanes=p.lanes, shuffle=p.shuffle)
     assert global_batches(other) == global_batches(p)
     assert other.digest == p.digest
 
 
-@settings(max_examples=20)
-@given(st.integers(0, 2**40))
-def test_epochs_and_seeds_give_other_orders(seed):
-    def order(seed, epoch):
-        return flat(global_batches(plan([50, 50, 50], seed=seed, epoch=epoch, world=2, batch=16, lanes=8)))
+@given(plans(), st.data())
+def test_what_comes_after_a_step_does_not_depend_on_where_the_reading_began(p, data):
+    """Some steps at once, one at a time, or in pieces of row groups: the same rows."""
+    if not p.steps:
+        return
+    lane, first = data.draw(st.integers(0, p.lanes - 1)), data.draw(st.integers(0, p.steps - 1))
+    steps = data.draw(st.integers(1, p.steps - first))
+    one_by_one = flat(rows_of(p, lane, step) for step in range(first, first + steps))
+    assert list(zip(*(part.tolist() for part in p.rows_at(lane, first, steps)), strict=True)) == one_by_one
+    if p.shuffle != "full":
+        pieces = p.pieces(lane, first, steps)
+        assert [(x.group, row) for x in pieces for row in p.order_within(x.group)[x.start : x.stop].tolist()] == one_by_one
+        assert flat(p.steps_of(lane)) == flat(p.pieces(lane, step) for step in range(p.steps))
 
-    assert order(seed, 0) == order(seed, 0)
-    assert order(seed, 0) != order(seed, 1)
-    assert order(seed, 0) != order(seed + 1, 0)
+
+def test_a_thousand_random_manifests_are_read_whole_at_every_world_size():
+    """The same without Hypothesis, in bulk: each row once, whatever ranks share the lanes."""
+    rng = np.random.default_rng(0)
+    for number in range(1000):
+        rows_G = rng.integers(0, rng.choice([3, 50, 400]), rng.integers(0, 12)).tolist()
+        lanes = int(rng.choice([1, 2, 4, 8, 12, 16]))
+        worlds = [world for world in range(1, 17) if lanes % world == 0]
+        told = {"seed": number, "epoch": int(rng.integers(0, 9)), "batch": lanes * int(rng.integers(1, 40)), "lanes": lanes}
+        told["shuffle"] = SHUFFLES[number % 3]
+        first, last = (plan(rows_G, world=world, **told) for world in (1, worlds[-1]))
+        read = [places(first, lane) for lane in range(lanes)]
+        assert np.array_equal(np.sort(np.concatenate(read)), np.arange(sum(rows_G)))
+        for world in worlds:
+            other = plan(rows_G, world=world, **told)
+            assert other.steps == first.steps
+            assert flat(other.lanes_of(rank) for rank in range(world)) == list(range(lanes))
+        assert all(np.array_equal(places(last, lane), rows) for lane, rows in enumerate(read))
 
 
-def test_the_order_is_close_to_uniform():
+def order(seed, epoch, shuffle, rows_G=(50, 50, 50)):
+    return flat(global_batches(plan(rows_G, seed=seed, epoch=epoch, world=2, batch=16, lanes=8, shuffle=shuffle)))
+
+
+@pytest.mark.parametrize("shuffle", ["buffer", "full"])
+def test_epochs_and_seeds_give_other_orders(shuffle):
+    for seed in (0, 1, 2**40):
+        assert order(seed, 0, shuffle) == order(seed, 0, shuffle)
+        assert order(seed, 0, shuffle) != order(seed, 1, shuffle)
+        assert order(seed, 0, shuffle) != order(seed + 1, 0, shuffle)
+
+
+def test_without_a_shuffle_one_lane_reads_the_rows_as_they_lie():
+    for epoch in (0, 1):
+        p = plan([5, 0, 7], seed=1, epoch=epoch, world=1, batch=4, lanes=1, shuffle="none")
+        assert flat(global_batches(p)) == [(0, row) for row in range(5)] + [(2, row) for row in range(7)]
+
+
+def test_shuffles_have_digests_of_their_own():
+    digests = {plan([5, 7], seed=1, epoch=0, world=1, batch=4, lanes=1, shuffle=shuffle).digest for shuffle in SHUFFLES}
+    assert len(digests) == 3
+
+
+@pytest.mark.parametrize("shuffle", ["buffer", "full"])
+def test_the_order_is_close_to_uniform(shuffle):
     """The first row is read at a mean place of N/2 over many epochs, within four standard errors."""
-    places = []
+    found = []
     for epoch in range(300):
-        order = flat(global_batches(plan([40] * 5, seed=3, epoch=epoch, world=1, batch=200, lanes=1)))
-        places.append(order.index((0, 0)))
-    assert abs(np.mean(places) - 99.5) < 4 * np.sqrt((200**2 - 1) / 12 / 300)
+        p = plan([40] * 5, seed=3, epoch=epoch, world=1, batch=200, lanes=1, shuffle=shuffle)
+        found.append(places(p, 0).tolist().index(0))
+    assert abs(np.mean(found) - 99.5) < 4 * np.sqrt((200**2 - 1) / 12 / 300)
 
 
 def test_without_a_rule_of_epochs_the_plan_is_what_it_was_before_there_were_rules():
