@@ -1,5 +1,5 @@
-"""Goals: shuffled batches at 0.3 (tabular), 0.4 (dense, images) or 0.15 (ragged) of the speed of pyarrow's bare reading of the same bytes; at
-least 10 times petastorm's shuffling BatchedDataLoader (5 on ragged) and every other streaming peer; a permuted TensorDataset on tabular.
+"""Goals: shuffled batches at 0.3 (tabular), 0.4 (dense, images) or 0.15 (ragged) of the speed of pyarrow's bare reading of the same bytes;
+at least 10 times petastorm's shuffling BatchedDataLoader (5 on ragged) and every other streaming peer; a permuted TensorDataset on tabular.
 
     python benchmarks/loading.py --venvs DIR --prepare     makes the peers' environments: minutes, and gigabytes
     python benchmarks/loading.py --venvs DIR [--rounds 3] [--seconds 8] [--shapes tabular …] [--readers lsml …] [--scale 1] [--scratch DIR]

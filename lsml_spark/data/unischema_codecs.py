@@ -4,8 +4,10 @@
 otherwise, the user says: `schema={"image": {"dtype": "uint8", "shape": [28, 28]}}`, or the Unischema object itself.
 """
 
+import ast
 import io
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +15,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.lib import format as npy
 
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.data.fields import Layout
 
-MARKS = {b"\x93NUMPY": "npy", b"PK\x03\x04": "npz", b"\x89PNG\r\n\x1a\n": "image", b"\xff\xd8\xff": "image"}
+NPY, LONGEST_HEADER = b"\x93NUMPY", 10_000  # bytes, as numpy has it
+MARKS = {NPY: "npy", b"PK\x03\x04": "npz", b"\x89PNG\r\n\x1a\n": "image", b"\xff\xd8\xff": "image"}
 Shape = tuple[int | None, ...]
 Schema = Mapping[str, Mapping[str, Any]] | Any  # {column: {"dtype": …, "shape": …}}, or an object with `fields` such as a Unischema
 
@@ -196,33 +198,45 @@ def _stacked(rows: pa.Array) -> np.ndarray | None:
 
 
 def _header(raw: bytes) -> tuple[np.dtype, bool, tuple[int, ...], int]:
-    """(dtype, in Fortran order, shape, where the values begin) of a `.npy`. ValueError for objects, which are pickles."""
-    file = io.BytesIO(raw)
-    version = npy.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"a .npy of version {version}, which is not known")
-    shape, fortran, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
+    """(dtype, in Fortran order, shape, where the values begin) of a `.npy` (numpy.lib.format). ValueError for objects: pickles."""
+    lengths = {b"\x01\x00": 2, b"\x02\x00": 4}.get(raw[6:8])
+    if lengths is None:
+        raise ValueError(f"a .npy of version {list(raw[6:8])}, which is not known")
+    begin = 8 + lengths + int.from_bytes(raw[8 : 8 + lengths], "little")
+    try:
+        if not raw.startswith(NPY) or begin > min(len(raw), LONGEST_HEADER):
+            raise ValueError(f"it ends at {begin} of {len(raw)} bytes")
+        told = ast.literal_eval(raw[8 + lengths : begin].decode("latin1"))
+        dtype, fortran, shape = np.dtype(told["descr"]), bool(told["fortran_order"]), tuple(map(operator.index, told["shape"]))
+        if min(shape, default=0) < 0:
+            raise ValueError(f"its shape is {shape}")
+    except Exception as error:  # what literal_eval and numpy raise for garbage is not told
+        raise ValueError(f"a .npy whose header cannot be read ({' '.join(str(error).split())[:200]})") from error
     if dtype.kind not in "biuf":
         raise ValueError(f"a .npy of type {dtype}: only numbers are read, objects would be unpickled")
-    return dtype, fortran, shape, file.tell()
+    return dtype, fortran, shape, begin
 
 
 def _decoded(raw: bytes, stored: str, dtype: np.dtype) -> np.ndarray:
-    """One row; of what has no header (`raw`), a flat array."""
+    """One row; of what has no header (`raw`), a flat array. ValueError where it is not what it seems."""
     if stored == "raw":
         return np.frombuffer(raw, dtype)
     if stored == "npy":
-        _header(raw)
-        return np.load(io.BytesIO(raw), allow_pickle=False)
-    if stored == "npz":
+        of, fortran, shape, begin = _header(raw)
+        return np.frombuffer(raw, of, offset=begin).reshape(shape, order="F" if fortran else "C")
+    if stored == "image":
+        try:
+            from PIL import Image
+        except ImportError as error:
+            raise ConfigError("images are decoded by Pillow: pip install 'lsml_spark[media]'") from error
+    try:
+        if stored == "image":
+            with Image.open(io.BytesIO(raw), formats=("PNG", "JPEG")) as image:
+                return np.asarray(image)
         with np.load(io.BytesIO(raw), allow_pickle=False) as file:
             return file["arr"]  # as petastorm's CompressedNdarrayCodec names it
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ConfigError("images are decoded by Pillow: pip install 'lsml_spark[media]'") from error
-    with Image.open(io.BytesIO(raw), formats=("PNG", "JPEG")) as image:
-        return np.asarray(image)
+    except Exception as error:  # of zipfile, zlib, numpy or Pillow, which have no common one
+        raise ValueError(f"a row cannot be decoded as {stored} ({' '.join(str(error).split())[:200]})") from error
 
 
 def _heads(rows: pa.Array) -> list[bytes]:

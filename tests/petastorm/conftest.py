@@ -1,4 +1,7 @@
-"""These tests run in an environment of their own (`make petastorm`); in any other they are skipped."""
+"""What needs petastorm runs in an environment of its own (`make petastorm`) and is skipped in any other.
+
+Tests ask for `petastorm.reader`, since `import petastorm` alone would find this folder.
+"""
 
 import sys
 from pathlib import Path

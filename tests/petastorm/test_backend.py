@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import toy_shards
 
-pytest.importorskip("petastorm", reason="petastorm needs pyarrow < 15: `make petastorm` runs these tests in its own environment")
+pytest.importorskip("petastorm.reader", reason="petastorm needs pyarrow < 15: `make petastorm` runs these tests in its own environment")
 
 from lsml_spark.core import manifest
 from lsml_spark.core.config import validate

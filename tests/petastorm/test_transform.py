@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("petastorm", reason="petastorm needs pyarrow < 15: `make petastorm` runs these tests in its own environment")
+pytest.importorskip("petastorm.reader", reason="petastorm needs pyarrow < 15: `make petastorm` runs these tests in its own environment")
 
 import torch
 from petastorm import make_batch_reader
