@@ -5,9 +5,10 @@ into fresh arrays of which a step is a slice, so that what Python costs is paid 
 the interpreter's lock; the thread that asks for steps only schedules.
 
 Memory: Σ decoded bytes of the held row groups (columns seen in place count nothing, the kernel takes mapped pages back) + 8 bytes
-a row of them for their order + (blocks of steps ahead + 2) · bytes of a block ≤ `memory`. Until it is loaded, a group is counted by
-the longest rows seen so far, so a table whose rows grow can exceed this by that growth. The least recently used groups make
-room; where a step alone needs more, ConfigError.
+a row of them for their order + threads · the largest group, while it is decoded + (steps that wait + 1 with the user + 3 · threads ·
+steps of a block, while it is made) · bytes of a step ≤ `memory`. Until it is loaded, a group is counted by the longest rows seen so
+far, so a table whose rows grow can exceed this by that growth. The least recently used groups make room; where a step alone
+needs more, ConfigError.
 """
 
 import itertools
@@ -111,6 +112,7 @@ class Stream(Generic[T]):
         self.lost = lost if lost is not None else Lost()
         self.held: OrderedDict[int, Entry] = OrderedDict()
         self.bytes_a_row = self.bytes_a_step = 0.0
+        self.largest = max(plan.rows_G, default=0)
         self.template: Mapping[str, Held] | None = None
         self.lock = threading.Lock()
 
@@ -140,11 +142,11 @@ class Stream(Generic[T]):
         """The block of steps from number `at` on, where it may be made now; always, where nothing else is being made."""
         if blocks_ahead and (blocks_ahead > self.threads or not self.bytes_a_step):
             return None  # the first step goes alone: it tells how much memory a row and a step take
-        room = min(BLOCK, self.memory // (4 * self.threads + 8))
+        room = min(BLOCK, self.memory // (8 * self.threads))
         most = int(room / self.bytes_a_step) if self.bytes_a_step else 1
         for steps in dict.fromkeys([max(1, min(self.together, most, len(self.numbers) - at)), 1]):
             block = self._block(self.numbers[at], steps)
-            if self._fits({taken.group for taken in block.taken}, (steps_ahead + 2 * steps) * self.bytes_a_step):
+            if self._fits({taken.group for taken in block.taken}, (steps_ahead + 1 + 3 * self.threads * steps) * self.bytes_a_step):
                 return block
         return None if blocks_ahead else block
 
@@ -182,7 +184,8 @@ class Stream(Generic[T]):
     def _fits(self, groups: set[int], for_steps: float) -> bool:
         """Whether the groups may be held too, after the least recently used ones have made room."""
         new = sum(self.plan.rows_G[group] for group in groups if group not in self.held) * self.bytes_a_row
-        room = self.memory - for_steps - new
+        decoding = self.threads * self.largest * self.bytes_a_row
+        room = self.memory - for_steps - decoding - new
         used = sum(self._bytes(entry) for entry in self.held.values())
         for group, entry in list(self.held.items()):
             if used <= room:
@@ -228,11 +231,11 @@ class Stream(Generic[T]):
         columns, edges = self._gathered(block, loaded, order), [order.edges] if order else block.edges
         size = sum(_nbytes(column) for column in columns.values())
         self.bytes_a_step = max(self.bytes_a_step, size / block.steps, 1.0)
-        needed = sum(value.nbytes for value in loaded.values() if value) + 2 * size
+        needed = sum(value.nbytes for value in loaded.values() if value) + 4 * size
         if needed > self.memory:
             raise ConfigError(
-                f"a step needs {needed:,} bytes: {len(loaded)} row groups of up to {max(self.plan.rows_G):,} rows, and its own rows twice; "
-                f"memory is {self.memory:,}. Raise memory, or lower shard.rows_per_group or lanes ({self.plan.lanes})"
+                f"a step needs {needed:,} bytes: {len(loaded)} row groups of up to {self.largest:,} rows, and its own rows four times "
+                f"while it is made; memory is {self.memory:,}. Raise memory, or lower shard.rows_per_group or lanes ({self.plan.lanes})"
             )
         cuts = ([(edges_K1[number], edges_K1[number + 1]) for edges_K1 in edges] for number in range(block.steps))
         return [self.make([{name: span(column, a, b) for name, column in columns.items()} for a, b in cut]) for cut in cuts]
