@@ -115,11 +115,21 @@ def read(folder: Path) -> Manifest | None:
         raw = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    manifest = parse(raw, folder)
+    if json.dumps(json.loads(raw), indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n" != raw:
+        raise _damaged(folder, "its checksum does not match its bytes")
+    return manifest
+
+
+def parse(raw: bytes, folder: Path | str) -> Manifest:
+    """The manifest of a file's bytes; IntegrityError, naming `folder`, where its content is not as written.
+
+    White space is not looked at, which `read` does too and which for ten thousand files takes four times as long.
+    """
     try:
         values = json.loads(raw)
         checksum = values.pop("checksum")
-        rewritten = json.dumps({**values, "checksum": checksum}, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
-        if digest(values) != checksum or rewritten != raw:
+        if digest(values) != checksum:
             raise ValueError("its checksum does not match its bytes")
         identity, _ = values.pop("identity"), values.pop("config_hash")
         manifest = Manifest(
@@ -136,8 +146,12 @@ def read(folder: Path) -> Manifest | None:
         if manifest.identity != identity:
             raise ValueError("its identity does not match its contents")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise IntegrityError(f"{path}: damaged manifest ({error}); delete the folder {folder} and run the night again") from error
+        raise _damaged(folder, error) from error
     return manifest
+
+
+def _damaged(folder: Path | str, why: object) -> IntegrityError:
+    return IntegrityError(f"{folder}/{NAME}: damaged manifest ({why}); delete the folder {folder} and run the night again")
 
 
 def _file(values: dict[str, Any]) -> File:

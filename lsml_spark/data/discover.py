@@ -76,13 +76,8 @@ def _parent(root: str) -> tuple[str, str]:
 def _told(store: Store, folder: str, manifest: Manifest, table: str, path: str) -> tuple[Shards, str]:
     if table not in manifest.tables:
         raise ConfigError(f"{path}: its manifest has no table '{table}'{did_you_mean(table, list(manifest.tables))}")
-    base = Path(folder)
-    files = manifest.tables[table].files
-    groups = [
-        Group(base / file.path if store.filesystem is None else f"{folder.rstrip('/')}/{file.path}", index, rows)
-        for file in files
-        for index, rows in enumerate(file.row_groups)
-    ]
+    paths = [(f"{folder.rstrip('/')}/{file.path}", file.row_groups) for file in manifest.tables[table].files]
+    groups = [Group(path, index, rows) for path, row_groups in paths for index, rows in enumerate(row_groups)]
     return Shards(tuple(groups), (), store=store), f"{manifest.identity}/{table}"
 
 

@@ -186,7 +186,8 @@ class Files:
             for leaf, number in opened.leaves.items():
                 if leaf == name or leaf.startswith(f"{name}."):
                     try:
-                        wrong = pages.check_crcs(_chunk(opened.mapped, pages.chunk_of(opened.footer, group.index, number)))
+                        chunk = _chunk(opened.mapped, pages.chunk_of(opened.footer, group.index, number))
+                        wrong = pages.check_crcs(chunk, pages.pages(chunk))
                     except pages.Damaged as error:
                         wrong = str(error)
                     if wrong:

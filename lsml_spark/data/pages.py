@@ -6,7 +6,7 @@ checked against the chunk's own, so damaged bytes end in `Damaged` and never in 
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,9 +82,9 @@ def pages(chunk: memoryview) -> Iterator[Page]:
         at += size
 
 
-def check_crcs(chunk: memoryview) -> str | None:
+def check_crcs(chunk: memoryview, of: Iterable[Page]) -> str | None:
     """What is wrong with the first page whose CRC-32 is not the stored one; None where all that have one agree."""
-    for number, page in enumerate(pages(chunk)):
+    for number, page in enumerate(of):
         found = zlib.crc32(chunk[page.start : page.stop]) if page.crc is not None else None
         if found != page.crc:
             return f"page {number}: its CRC-32 is {found:08x}, stored is {page.crc:08x}"
@@ -103,7 +103,7 @@ def view(chunk: memoryview, told: Chunk, check: bool) -> np.ndarray | None:
         if page.type not in (DATA, DATA_V2) or page.encoding != PLAIN or page.levels:
             return None
         found.append(page)
-    if check and (wrong := check_crcs(chunk)):
+    if check and (wrong := check_crcs(chunk, found)):
         raise Damaged(wrong)
     parts = []
     for page in found:

@@ -7,7 +7,6 @@ taken for a flaky store.
 
 import io
 import random
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from typing import Any, TypeVar
 
 from pyarrow import fs
 
-from lsml_spark.core.errors import ConfigError, EnvironmentProblem, IntegrityError
-from lsml_spark.core.manifest import NAME, Manifest, read
+from lsml_spark.core.errors import ConfigError, EnvironmentProblem
+from lsml_spark.core.manifest import NAME, Manifest, parse
 
 T = TypeVar("T")
 LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)  # asking again does not help
@@ -86,19 +85,15 @@ class Store:
 
     def manifest(self, folder: str) -> Manifest | None:
         """The manifest of a stage folder, None where there is none. IntegrityError where it is damaged."""
-        if self.filesystem is None:
-            return read(Path(folder))
         try:
-            with self.file(f"{folder.rstrip('/')}/{NAME}") as file:
-                raw = file.read()
+            if self.filesystem is None:
+                raw = (Path(folder) / NAME).read_bytes()
+            else:
+                with self.file(f"{folder.rstrip('/')}/{NAME}") as file:
+                    raw = file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        with tempfile.TemporaryDirectory() as local:
-            (Path(local) / NAME).write_bytes(raw)
-            try:
-                return read(Path(local))
-            except IntegrityError as error:
-                raise IntegrityError(str(error).replace(local, folder)) from error
+        return parse(raw, folder)
 
 
 LOCAL = Store()
