@@ -23,7 +23,7 @@ class Unfit(ValueError):
 
 @dataclass(frozen=True)
 class Form:
-    """`packed`: numeric columns that go into one record per dtype; `tensors`: dtype and shape of columns of one shape."""
+    """`packed`: numeric columns that go into one record per dtype, in this order; `tensors`: dtype and shape of columns of one shape."""
 
     packed: tuple[str, ...] = ()
     tensors: Mapping[str, Layout] = field(default_factory=dict)
@@ -53,9 +53,10 @@ def to_shard(table: pa.Table, form: Form = PLAIN) -> pa.Table:
             if not is_number(flat.type):
                 raise Unfit(f"column '{name}' holds {field_.type} values; only numbers can be packed into a record")
             packed.setdefault(str(np.dtype(flat.type.to_pandas_dtype())), []).append((name, flat.to_numpy()))
-    for dtype, parts in packed.items():
-        if len(parts) == 1:
+    for dtype, unsorted in packed.items():
+        if len(unsorted) == 1:
             continue
+        parts = sorted(unsorted, key=lambda part: form.packed.index(part[0]))
         name = f"record_{dtype}"
         if name in columns:
             raise Unfit(f"column '{name}' has the name of a record; give it another one")
