@@ -15,13 +15,13 @@ ROWS_G = st.lists(st.integers(0, 20), min_size=1, max_size=8)
 SEED = st.integers(0, 2**40)
 
 
-def order_of(rows_G, rule, epoch, seed=1, world=1, lanes=4, batch=8):
-    return plan(rows_G, seed=seed, epoch=epoch, world=world, batch=batch, lanes=lanes, rule=rule)
+def order_of(rows_G, rule, epoch, seed=1, world=1, lanes=4, batch=8, shuffle="buffer"):
+    return plan(rows_G, seed=seed, epoch=epoch, world=world, batch=batch, lanes=lanes, rule=rule, shuffle=shuffle)
 
 
-def read(rows_G, rule, epoch, seed=1):
+def read(rows_G, rule, epoch, seed=1, shuffle="buffer"):
     """The (row group, row) pairs of an epoch, in order."""
-    return flat(global_batches(order_of(rows_G, rule, epoch, seed)))
+    return flat(global_batches(order_of(rows_G, rule, epoch, seed, shuffle=shuffle)))
 
 
 def every_row(rows_G):
@@ -38,10 +38,10 @@ def rules(draw, rows_G):
 
 
 @settings(deadline=None)
-@given(ROWS_G, SEED, st.integers(1, 7), st.integers(0, 3))
-def test_a_redraw_reads_every_row_exactly_once_in_each_pass_where_one_over_its_share_is_whole(rows_G, seed, slots, which):
+@given(ROWS_G, SEED, st.integers(1, 7), st.integers(0, 3), st.sampled_from(["none", "buffer", "full"]))
+def test_a_redraw_reads_every_row_exactly_once_in_each_pass_where_one_over_its_share_is_whole(rows_G, seed, slots, which, shuffle):
     rule = Redraw(share=1 / slots)
-    epochs = [read(rows_G, rule, which * slots + slot, seed) for slot in range(slots)]
+    epochs = [read(rows_G, rule, which * slots + slot, seed, shuffle) for slot in range(slots)]
     assert sorted(flat(epochs)) == every_row(rows_G)
     assert max(map(len, epochs)) - min(map(len, epochs)) <= 1
 
