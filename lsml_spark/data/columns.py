@@ -81,7 +81,7 @@ def held_of(column: pa.ChunkedArray, layout: Layout) -> Held:
         raise ValueError(f"it has {column.null_count} nulls")
     type_ = column.type
     if pa.types.is_fixed_size_list(type_) and _is_number(type_.value_type):
-        dtype = np.dtype(type_.value_type.to_pandas_dtype())
+        dtype = numpy_type(type_.value_type)
         values = column.combine_chunks()
         values = values.flatten() if isinstance(values, pa.Array) else pa.concat_arrays([chunk.flatten() for chunk in values.chunks])
         if values.null_count:
@@ -145,14 +145,14 @@ def gather(parts: Sequence[Part], rows: int, order: StepOrder | None = None) -> 
         rows_BW = _gathered(parts, rows, first.rows_NW.shape[1], order)
         flat = rows_BW.reshape(-1).view(first.stored).astype(first.dtype, copy=False)
         return flat.reshape(rows, *first.shape)
-    taken = [pc.take(part.column.array, pa.array(part.rows_P)) for part in parts]  # type: ignore[union-attr]
+    taken = [pc.take(part.column.array, _indices(part.rows_P)) for part in parts]  # type: ignore[union-attr]
     array = pa.concat_arrays(taken) if len(taken) > 1 else taken[0]
     from_B = order.from_B if order else None
     if not isinstance(parts[0].places, slice):
         back_B = np.empty(rows, np.int64)
         back_B[np.concatenate([part.places for part in parts])] = np.arange(rows)
         from_B = back_B if from_B is None else back_B[from_B]
-    array = array if from_B is None else pc.take(array, pa.array(from_B))
+    array = array if from_B is None else pc.take(array, _indices(from_B))
     return array.to_numpy(zero_copy_only=False) if first.dtype is None else ragged_of(array, first.dtype)
 
 
@@ -206,7 +206,7 @@ def _lists(array: pa.Array, layout: Layout) -> Varied:
     if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
         if not _is_number(array.type.value_type) or array.flatten().null_count:
             raise ValueError(f"it has lists of {array.type.value_type}, or nulls in them; a batch holds lists of numbers")
-        return Varied(array, np.dtype(array.type.value_type.to_pandas_dtype()))
+        return Varied(array, numpy_type(array.type.value_type))
     dtype = np.dtype(layout.dtype).newbyteorder("<")
     if (_offsets(array) % dtype.itemsize).any():
         raise ValueError(f"a list is not a whole number of {dtype} values")
@@ -235,6 +235,17 @@ def _bytes_of(chunk: pa.FixedSizeBinaryArray) -> np.ndarray:
     if not len(chunk):
         return np.empty((0, width), np.uint8)
     return np.frombuffer(data, np.uint8)[chunk.offset * width : (chunk.offset + len(chunk)) * width].reshape(len(chunk), width)
+
+
+def numpy_type(type_: pa.DataType) -> np.dtype:
+    """Of a number or boolean. Arrow's own way imports pandas, which takes longer than the first batch."""
+    name = str(type_)
+    return np.dtype({"halffloat": "float16", "float": "float32", "double": "float64"}.get(name, name))
+
+
+def _indices(rows_P: np.ndarray) -> pa.Array:
+    # pa.array() would import pandas to see whether this is a column of it.
+    return pa.Array.from_buffers(pa.int64(), len(rows_P), [None, pa.py_buffer(np.ascontiguousarray(rows_P))])
 
 
 def _is_number(type_: pa.DataType) -> bool:

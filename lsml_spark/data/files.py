@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.data import pages
-from lsml_spark.data.columns import Fixed, Held, Varied, fixed_form, held_of
+from lsml_spark.data.columns import Fixed, Held, Varied, fixed_form, held_of, numpy_type
 from lsml_spark.data.fields import Layout, layout_of
 from lsml_spark.data.store import Store
 
@@ -213,7 +213,7 @@ def _form(field: pa.Field, layout: Layout) -> tuple[np.dtype, np.dtype, tuple[in
         return dtype, dtype, shape
     if layout.kind != "scalar" or not (pa.types.is_integer(field.type) or pa.types.is_floating(field.type)):
         return None
-    dtype = np.dtype(field.type.to_pandas_dtype())
+    dtype = numpy_type(field.type)
     narrow = dtype.kind in "iu" and dtype.itemsize < 4
     return np.dtype("<i4") if narrow else dtype, dtype, ()
 

@@ -308,6 +308,11 @@ def test_images_are_decoded_and_brought_to_one_size_on_request(tmp_path):
         list(make_torch_dataset(images(tmp_path, [b"none"]), decode={"image": "rgb"}))
 
 
+def test_a_first_batch_does_not_wait_for_pandas(plain):
+    code = f"import sys, lsml_spark; next(iter(lsml_spark.make_torch_dataset({str(plain)!r}))); assert 'pandas' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_importing_the_package_imports_no_torch():
     code = "import sys, lsml_spark, lsml_spark.data.read; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
