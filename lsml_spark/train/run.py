@@ -119,8 +119,11 @@ def _rule(work: Work, config: Config) -> Rule:
 
 
 def _log_prior(shards: Shards, labels: int, config: Config) -> np.ndarray:
-    """Log of the smoothed, weighted frequencies of the known labels; shape (V,), float64. With it, training starts from popularity."""
-    counts = np.full(labels + 1, config.smoothing)
+    """Log of the smoothed, weighted frequencies of the known labels; shape (V,), float64. With it, training starts from popularity.
+
+    A row of the smoothing weighs as much as the average row, so that a prior does not depend on the scale of the weights.
+    """
+    counts, rows = np.zeros(labels + 1), 0
     for group in shards.groups:
         try:
             columns = shards.columns(group, [shards.label, WEIGHT])
@@ -134,6 +137,8 @@ def _log_prior(shards: Shards, labels: int, config: Config) -> np.ndarray:
         # A weight that is not finite is the ranks' to report, with its sample id.
         weight_N = np.nan_to_num(weight_N, nan=0.0, posinf=0.0) if config.weights else np.ones(len(label_N))
         counts += np.bincount(label_N, weights=weight_N, minlength=labels + 1)
+        rows += len(label_N)
+    counts += config.smoothing * (counts.sum() / rows if counts.any() else 1.0)
     return np.log(counts[1:] / counts[1:].sum())
 
 

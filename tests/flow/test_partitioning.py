@@ -20,7 +20,7 @@ def test_the_number_of_partitions_does_not_matter(spark, finished, tmp_path, par
         "spark.sql.shuffle.partitions": partitions,
         "spark.sql.files.minPartitionNum": partitions,
         "spark.sql.files.openCostInBytes": 0,
-        "spark.sql.files.maxPartitionBytes": {1: 2**40, 3: 400_000, 11: 60_000}[partitions],
+        "spark.sql.files.maxPartitionBytes": {1: 2**40, 3: 400_000, 11: 20_000}[partitions],
         "spark.sql.adaptive.enabled": "false",  # it would merge the small partitions that this test wants
     }
     before = {key: spark.conf.get(key, None) for key in settings}
