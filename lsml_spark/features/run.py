@@ -27,9 +27,11 @@ WRITTEN_ALIKE = (StringType, IntegralType, BooleanType, DateType)
 
 
 class Config(Strict):
-    """`columns`: the transform of the label and of every feature; columns of the samples not named here are left out."""
+    """`columns`: the transform of the label and of every feature. `carry`: columns that go into the shards as they are (numbers,
+    tensors, texts, images), for those who read these with a model of their own. Other columns of the samples are left out."""
 
     columns: dict[str, component(Transform, "lsml_spark.features")]  # type: ignore[valid-type]
+    carry: list[str] = []
     label: str = "label"
 
 
@@ -42,7 +44,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     fitted = fit(train, config)
     encoders = {"label": config.label, "columns": fitted}
 
-    names = list(config.columns)
+    names = [*config.columns, *config.carry]
     steering = [name for name in STEERING if name in train.columns and name not in test.columns]  # not a sample's own column
     test = test.withColumn("weight", F.lit(1.0))
     nothing = [F.lit(None).cast(train.schema[name].dataType).alias(name) for name in steering]
@@ -62,11 +64,18 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
 def _refuse_unfit_columns(config: Config, samples: StructType) -> None:
     if config.label not in config.columns:
         raise ConfigError(f"features.columns: the label '{config.label}' needs a transform too")
-    for name, transform in config.columns.items():
+    told = [
+        *((name, f"features.columns.{name}") for name in config.columns),
+        *((name, f"features.carry: '{name}'") for name in config.carry),
+    ]
+    for name, where in told:
         if name in (*CARRIED, *WEIGHTS, *STEERING):
-            raise ConfigError(f"features.columns.{name}: is carried along as it is; give the feature another name in prepare.sql")
+            raise ConfigError(f"{where}: is carried along as it is; give the feature another name in prepare.sql")
         if name not in samples.names:
-            raise ConfigError(f"features.columns.{name}: prepare.sql gives no such column{did_you_mean(name, samples.names)}")
+            raise ConfigError(f"{where}: prepare.sql gives no such column{did_you_mean(name, samples.names)}")
+    if twice := [name for i, name in enumerate(config.carry) if name in config.columns or name in config.carry[:i]]:
+        raise ConfigError(f"features.carry: '{twice[0]}' is named twice, here or in features.columns")
+    for name, transform in config.columns.items():
         type_ = samples[name].dataType
         item = type_.elementType if isinstance(type_, ArrayType) else type_
         if not isinstance(item, WRITTEN_ALIKE):
@@ -78,7 +87,7 @@ def _refuse_unfit_columns(config: Config, samples: StructType) -> None:
 
 def fit(train: DataFrame, config: Config) -> dict[str, dict[str, Any]]:
     """The encoder of every column, from one job that counts the values of all of them."""
-    lists = {field.name for field in train.schema if isinstance(field.dataType, ArrayType)}
+    lists = {field.name for field in train.schema if isinstance(field.dataType, ArrayType) and field.name in config.columns}
     own = [name for name, transform in config.columns.items() if transform.like is None]
     no_items = F.array().cast("array<string>")  # a NULL list would make the whole row NULL
     items = {name: F.coalesce(F.col(name).cast("array<string>"), no_items) for name in lists}

@@ -57,10 +57,10 @@ def frames(spark):
     return train.cache(), spark.createDataFrame(TEST, SCHEMA).cache()
 
 
-def run_stage(spark, night, train, test, columns=COLUMNS):
+def run_stage(spark, night, train, test, columns=COLUMNS, **config):
     inputs = {"augment": night.source("augment", train=train), "prepare": night.source("prepare", test=test)}
     work = night.work("features", inputs)
-    source = night.finish(work, features.run(work, validate(features.Config, {"columns": columns}, "night.yaml: features"), spark))
+    source = night.finish(work, features.run(work, validate(features.Config, {"columns": columns} | config, "night.yaml: features"), spark))
     return source, json.loads(source.file("encoders.json").read_text())
 
 
@@ -145,6 +145,32 @@ def test_pace_and_offset_pass_where_select_gave_them(spark, night, frames, finis
     assert found.offset.tolist() == (hours / 7).tolist()
     assert source.manifest.tables["test"] == finished[0].manifest.tables["test"]
     assert source.manifest.tables["train"].columns == {**finished[0].manifest.tables["train"].columns, "pace": "int", "offset": "double"}
+
+
+def test_carried_columns_pass_as_they_are_and_no_encoder_knows_them(spark, night, frames):
+    made = ["double(hour) / 7 AS price", "array(array(hour, 1), array(2, 3)) AS grid", "encode(key, 'utf-8') AS picture", "*"]
+    source, encoders = run_stage(spark, night, *(frame.selectExpr(*made) for frame in frames), carry=["price", "grid", "picture"])
+    assert not {"price", "grid", "picture"} & set(encoders["columns"])
+    for table, told in (("train", TRAIN), ("test", TEST)):
+        found = {row["sample_id"]: row for row in arrow(source, table).to_pylist()}
+        for row in told.to_dict("records"):
+            carried = found[row["sample_id"]]
+            assert carried["price"] == row["hour"] / 7
+            assert carried["grid"] == [[row["hour"], 1], [2, 3]]
+            assert carried["picture"] == row["key"].encode()
+
+
+@pytest.mark.parametrize(
+    ("carry", "said"),
+    [
+        (["prise"], "features\\.carry: 'prise'.*prepare\\.sql gives no such column"),
+        (["weight"], "features\\.carry: 'weight'"),
+        (["hour"], "'hour' is named twice"),
+    ],
+)
+def test_what_cannot_be_carried_is_a_one_line_config_error(spark, night, frames, carry, said):
+    with pytest.raises(ConfigError, match=said):
+        run_stage(spark, night, *frames, carry=carry)
 
 
 def test_a_samples_own_column_of_such_a_name_is_left_out_like_any_other(spark, night, frames, finished):
