@@ -75,7 +75,7 @@ def main() -> None:
     except NotImplementedError as error:
         found = {"cannot": str(error)}
     except Exception as error:  # a peer may fail with anything: that is a result too
-        found = {"failed": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
+        found = {"failed": f"{type(error).__name__}: {' '.join(str(error).split())[-300:]}"}
     print(json.dumps(found), flush=True)
 
 

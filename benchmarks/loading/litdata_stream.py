@@ -27,7 +27,7 @@ def collate(samples: list) -> dict:
     batch = {}
     for name in samples[0]:
         values = [one[name] for one in samples]
-        if isinstance(values[0], bytes):
+        if isinstance(values[0], bytes | memoryview):
             values = [decoded(raw) for raw in values]
         if name == "tokens":
             values = padded(values)
