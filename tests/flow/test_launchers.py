@@ -59,6 +59,7 @@ def test_a_barrier_stage_trains_the_same_model(cluster, nights, finished):
         "spark.driver.host=127.0.0.1",
         "--conf",
         "spark.executor.memory=1g",
+        date=NIGHT,
     )
     assert identities(nights, NIGHT)["train"] == identities(finished, NIGHT)["train"]
     assert manifests(nights, NIGHT)["train"].run["launcher"] == "spark"

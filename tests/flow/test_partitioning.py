@@ -39,13 +39,13 @@ def test_the_number_of_partitions_does_not_matter(spark, finished, tmp_path, par
     assert shards[0] == shards[1], "shards are the same to the byte"
 
 
-def submit(root, stage, *spark_options, config=RETAIL):
+def submit(root, stage, *spark_options, config=RETAIL, date=NIGHT):
     """spark-submit jobs/<stage>.py"""
     sets = [word for setting in SMALL for word in ("--set", setting)]
     words = [os.path.join(os.path.dirname(sys.executable), "spark-submit"), *spark_options, f"jobs/{SCRIPTS.get(stage, stage)}.py"]
     environment = plain_environment() | {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
     done = subprocess.run(
-        [*words, "--config", str(config), "--date", NIGHT, "--root", str(root), *sets],
+        [*words, "--config", str(config), "--date", date, "--root", str(root), *sets],
         cwd=REPO,
         env=environment,
         capture_output=True,
