@@ -1,5 +1,6 @@
 """Nights run once for all tests that look at finished nights, and a Spark cluster on loopback."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pyspark
 import pytest
+from filelock import FileLock
 from nights import lsml, plain_environment
 
 from lsml_spark.spark.java import ensure_java
@@ -16,8 +18,10 @@ from lsml_spark.spark.java import ensure_java
 @pytest.fixture(scope="session")
 def finished(spark, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root of the nights 2011-01-13 and 2011-01-14. Copy it before changing anything."""
-    root = tmp_path_factory.mktemp("nights")
-    result = lsml("backfill", "--from", "2011-01-13", "--to", "2011-01-14", root=root)
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "nights"  # one for all processes that share the tests
+    with FileLock(f"{root}.lock"):
+        result = lsml("backfill", "--from", "2011-01-13", "--to", "2011-01-14", root=root)  # nothing to do where another has done it
     assert result.exit_code == 0, result.output
     return root
 
