@@ -72,6 +72,18 @@ def concat(columns: Sequence[Column]) -> Column:
     return np.concatenate(columns)  # type: ignore[arg-type]
 
 
+def padded(lists: Ragged, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Lists as (B, length), cut or with 0 after their end, and how many values of each were kept, (B,) int64."""
+    lengths_B = np.minimum(np.diff(lists.offsets_N1), length)
+    there_BP = np.arange(length) < lengths_B[:, None]
+    out_BP = np.zeros((len(lists), length), lists.values_T.dtype)
+    if lengths_B.sum() == len(lists.values_T):
+        out_BP[there_BP] = lists.values_T
+    else:
+        out_BP[there_BP] = lists.values_T[(lists.offsets_N1[:-1, None] + np.arange(length))[there_BP]]
+    return out_BP, lengths_B
+
+
 def _offsets(lengths_N: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(lengths_N, dtype=np.int64)])
 

@@ -15,7 +15,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from lsml_spark.core.config import did_you_mean, digest
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.data import unischema
-from lsml_spark.data.batch import Column, Ragged
+from lsml_spark.data.batch import Column, Ragged, padded
 from lsml_spark.data.discover import Paths, filtered, find
 from lsml_spark.data.files import Opened, is_tensor
 from lsml_spark.data.images import Image, decoded, image_of
@@ -253,7 +253,7 @@ def _values(rows: Rows, sources: Sources, options: Options) -> Values:
         elif name in options.decode:
             values[name] = torch.from_numpy(decoded(column, options.decode[name], name))  # type: ignore[arg-type]
         elif name in options.pad:
-            values[name], values[name + LENGTH] = (torch.from_numpy(array) for array in padded(column, options.pad[name], name))
+            values[name], values[name + LENGTH] = (torch.from_numpy(array) for array in _padded(column, options.pad[name], name))
         elif isinstance(column, Ragged):
             values[name] = RaggedTensor(_tensor(column.values_T), _tensor(column.offsets_N1))
         else:
@@ -268,18 +268,10 @@ def _tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
-def padded(column: Column, length: int, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Lists as (B, length), 0 after their end, and how many values of each were kept, (B,) int64."""
+def _padded(column: Column, length: int, name: str) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(column, Ragged):
         raise ConfigError(f"pad: column '{name}' holds no lists")
-    lengths_B = np.minimum(np.diff(column.offsets_N1), length)
-    there_BP = np.arange(length) < lengths_B[:, None]
-    out_BP = np.zeros((len(column), length), column.values_T.dtype)
-    if lengths_B.sum() == len(column.values_T):
-        out_BP[there_BP] = column.values_T
-    else:
-        out_BP[there_BP] = column.values_T[(column.offsets_N1[:-1, None] + np.arange(length))[there_BP]]
-    return out_BP, lengths_B
+    return padded(column, length)
 
 
 def _moved(value: Value, device: torch.device) -> Value:

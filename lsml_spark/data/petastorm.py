@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError, IntegrityError
+from lsml_spark.data.batch import Ragged, padded
 from lsml_spark.data.columns import Held, held_of
 from lsml_spark.data.fields import Layout, layout_of
 from lsml_spark.data.files import Group
@@ -143,18 +144,9 @@ def _given(name: str, values: pd.Series, layout: Layout, width: int | None) -> d
         return {name: values}
     dtype, items = np.dtype(layout.dtype), np.frombuffer(b"".join(values), layout.dtype)
     if layout.kind == "ragged":
-        lengths_B = np.fromiter(map(len, values), np.int64, len(values)) // dtype.itemsize
-        padded_BW, kept_B = _padded(items, lengths_B, width or 0)
-        return {name: list(padded_BW), name + LENGTH: kept_B}
+        ends_B = np.cumsum(np.fromiter(map(len, values), np.int64, len(values))) // dtype.itemsize
+        padded_BW, kept_B = padded(Ragged(items, np.concatenate([[0], ends_B])), width or 0)
+        return {name: list(padded_BW), name + LENGTH: kept_B.astype(np.int32)}
     if layout.kind == "record":
         return dict(zip(layout.columns, items.reshape(len(values), -1).T, strict=True))
     return {name: list(items.reshape(len(values), *layout.shape))}
-
-
-def _padded(values_T: np.ndarray, lengths_B: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Lists end to end as one array (B, width), 0 after their end, and how many values of each were kept, (B,) int32."""
-    starts_B, kept_B = np.cumsum(lengths_B) - lengths_B, np.minimum(lengths_B, width)
-    padded_BW = np.zeros((len(lengths_B), width), values_T.dtype)
-    kept_BW = np.arange(width) < kept_B[:, None]
-    padded_BW[kept_BW] = values_T[(starts_B[:, None] + np.arange(width))[kept_BW]]
-    return padded_BW, kept_B.astype(np.int32)
