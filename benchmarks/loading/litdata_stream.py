@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from loading.shapes import BATCH, Rows, decoded, padded
+from loading.shapes import BATCH, Rows, collate
 
 REQUIREMENTS = ["litdata==0.2.76", "torch==2.13.0", "pillow"]
 
@@ -18,21 +18,6 @@ def write(folder: Path, rows: Rows) -> None:
     optimize(
         partial(sample, rows.fields, rows.label), inputs=list(range(len(rows))), output_dir=str(folder), chunk_bytes="64MB", num_workers=1
     )
-
-
-def collate(samples: list) -> dict:
-    import numpy as np
-    import torch
-
-    batch = {}
-    for name in samples[0]:
-        values = [one[name] for one in samples]
-        if isinstance(values[0], bytes | memoryview):
-            values = [decoded(raw) for raw in values]
-        if name == "tokens":
-            values = padded(values)
-        batch[name] = values if isinstance(values[0], str) else torch.from_numpy(np.stack(values))
-    return batch
 
 
 def reader(shuffle: bool):

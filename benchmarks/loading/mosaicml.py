@@ -7,9 +7,7 @@ from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
-
-from loading.shapes import BATCH, Rows, decoded, padded
+from loading.shapes import BATCH, Rows, collate
 
 REQUIREMENTS = ["mosaicml-streaming==0.13.0", "torch==2.13.0", "pillow"]
 
@@ -36,20 +34,6 @@ def write(folder: Path, rows: Rows) -> None:
     with streaming().MDSWriter(out=str(folder), columns=columns) as writer:
         for i in range(len(rows)):
             writer.write({"label": rows.label[i], **{name: values[i] for name, values in rows.fields.items()}})
-
-
-def collate(samples: list) -> dict:
-    import torch
-
-    batch = {}
-    for name in samples[0]:
-        values = [sample[name] for sample in samples]
-        if isinstance(values[0], bytes):
-            values = [decoded(raw) for raw in values]
-        if name == "tokens":
-            values = padded(values)
-        batch[name] = values if isinstance(values[0], str) else torch.from_numpy(np.stack(values))
-    return batch
 
 
 def reader(shuffle: bool):

@@ -85,3 +85,18 @@ def padded(tokens: Sequence[np.ndarray]) -> np.ndarray:
     for row, values in enumerate(tokens):
         out[row, : len(values)] = values
     return out
+
+
+def collate(samples: list) -> dict:
+    """Samples as a peer's DataLoader gives them, {column: value} each, as a batch: images decoded, lists padded."""
+    import torch
+
+    batch = {}
+    for name in samples[0]:
+        values = [sample[name] for sample in samples]
+        if isinstance(values[0], bytes | memoryview):
+            values = [decoded(raw) for raw in values]
+        if name == "tokens":
+            values = padded(values)
+        batch[name] = values if isinstance(values[0], str) else torch.from_numpy(np.stack(values))
+    return batch
