@@ -21,19 +21,23 @@ def batches(
     plan: Plan,
     rank: int,
     *,
+    start: int = 0,
+    by_lane: bool = True,
     sample_ids: bool = False,
     threads: int = THREADS,
     memory: int = MEMORY,
     on_bad: OnBad = "fail",
     lost: Lost | None = None,
 ) -> Iterator[list[Batch]]:
-    """For each of `plan.steps` steps, one batch per lane of this rank (in lane order; the last ones may be empty).
+    """For each of `plan.steps` steps from `start` on, one batch per lane of this rank (in lane order; the last ones may be empty).
+
+    Without `by_lane` one batch for all of them.
 
     `threads` read ahead, in at most `memory` bytes (see data/stream.py). `on_bad`: skip leaves the rows of a row group that cannot be
     read out of their steps and notes it in `lost`; fail raises the IntegrityError.
     """
     wanted = list(dict.fromkeys([shards.label, WEIGHT, *shards.optional, *shards.features, *([SAMPLE_ID] if sample_ids else [])]))
-    if not plan.steps:
+    if start >= plan.steps:
         return
     opened, group = first_readable(shards, plan, rank, on_bad)
     sources = sources_of(opened, wanted, str(group.path))
@@ -41,7 +45,10 @@ def batches(
     def make(rows: Rows) -> list[Batch]:
         return [_batch(shards, sources, columns) for columns in rows]
 
-    yield from Stream(shards, plan, rank, sources.read, make, by_lane=True, threads=threads, memory=memory, on_bad=on_bad, lost=lost)
+    yield from Stream(
+        shards, plan, rank, sources.read, make,
+        start=start, by_lane=by_lane, threads=threads, memory=memory, on_bad=on_bad, lost=lost,
+    )  # fmt: skip
 
 
 def _batch(shards: Shards, sources: Sources, columns: Mapping[str, Column]) -> Batch:

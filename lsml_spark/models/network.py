@@ -18,6 +18,7 @@ class Network(nn.Module, ABC):
 
     # parameter or buffer name → column of encoders.json whose ids index its first dimension (V + 1 rows, row 0 is "unknown")
     rows_of: dict[str, str]
+    uses_all = True  # whether every parameter takes part in every batch; looking for those that do not costs time
 
     @abstractmethod
     def forward(self, features: Features) -> Tensor:

@@ -11,27 +11,42 @@ from lsml_spark.models.model import Model
 from lsml_spark.train.optimizers.optimizer import Optimizer
 from lsml_spark.train.optimizers.sgd import Sgd
 from lsml_spark.train.schedule import Schedule
+from lsml_spark.train.stop import Duration, Stop
+
+
+class Checkpointing(Strict):
+    """A checkpoint at the end of every epoch, and within one by updates or time; the newest `keep` stay."""
+
+    steps: int | None = Field(None, ge=1)  # updates from one to the next
+    seconds: Duration = 60.0
+    keep: int = Field(2, ge=1)
 
 
 class Config(Strict):
-    """How a night trains. The weights depend on everything here except `workers`, `launcher`, `reader` and the time limits."""
+    """How a night trains. The weights depend on everything here except `workers`, `launcher`, `reader`, `checkpoint` and time limits."""
 
     model: component(Model, "lsml_spark.models")  # type: ignore[valid-type]
     epochs: int = Field(4, ge=1)
+    stop: Stop = Stop()  # before the last epoch
     batch: int = Field(512, ge=1)  # rows of a step, all ranks together
-    lanes: int = Field(8, ge=1)  # parts of a batch, computed one by one and summed in a fixed order; a power of two
+    accumulate: int = Field(1, ge=1)  # steps of one update: their gradients are summed
+    lanes: int = Field(8, ge=1)  # parts of a batch that ranks share out, each in an order of its own; a power of two
+    lane_sums: bool = True  # lanes are computed one by one and summed in a fixed order: the same bits on any number of ranks
     optimizer: component(Optimizer, "lsml_spark.train.optimizers") = Sgd(use="sgd")  # type: ignore[valid-type]
     schedule: Schedule = Schedule()
+    l1: float = Field(0.0, ge=0.0)
     l2: float = Field(0.0, ge=0.0)
     clip: float | None = Field(1.0, gt=0.0)  # longest gradient, as a Euclidean norm; null for none
     weights: bool = True  # weigh rows by their importance weight; without, all rows count alike
     smoothing: float = Field(0.5, gt=0.0)  # rows added to every label's count for the prior
     warm_start: bool = True  # from the champion's weights where there is one
-    dtype: Literal["float32", "float64"] = "float32"
-    workers: int = Field(2, ge=1)  # ranks; a divisor of `lanes`
+    dtype: Literal["float32", "float64"] = "float32"  # of the parameters
+    precision: Literal["full", "bf16", "fp16"] = "full"  # of the forward and backward pass; full: that of the parameters
+    workers: int = Field(2, ge=1)  # ranks; at most `lanes`
     launcher: Literal["auto", "local", "spark", "torchrun"] = "auto"
     reader: Literal["lsml", "petastorm"] = "lsml"  # who decodes the shards; the order is ours
     on_bad_shard: Literal["fail", "skip"] = "fail"  # skip: train without row groups that cannot be read, and say so in the ledger
+    checkpoint: Checkpointing = Checkpointing()
     timeout: float = Field(300.0, gt=0.0)  # seconds that ranks wait for each other before they call it a failure
 
     @model_validator(mode="after")

@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from lsml_spark.models.network import Features, Network
+from lsml_spark.train.exchange import Compressor
+from lsml_spark.train.step import gradient_of
 from lsml_spark.train.world import World
 
 
@@ -38,25 +40,27 @@ class Tree:
 
 
 class LaneParallel:
-    """A network whose lanes' gradients are summed over lanes and ranks; DDP overlaps the exchange with the last backward."""
+    """A network whose lanes' gradients are summed over lanes and ranks; DDP overlaps the exchange with the last backward.
 
-    def __init__(self, network: Network, world: World):
-        self.network, self.world, self.tree = network, world, Tree()
+    `compress`: sums a bucket over the ranks in fewer bytes (see `hooks.py`); without one, exactly and in a fixed order.
+    """
+
+    def __init__(self, network: Network, world: World, compress: Compressor | None = None):
+        self.network, self.world, self.compress, self.tree = network, world, compress, Tree()
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.parallel: Any = network
         if world.size > 1:
-            self.parallel = DistributedDataParallel(network, broadcast_buffers=False)
+            # Making it sends rank 0's weights to all.
+            self.parallel = DistributedDataParallel(network, broadcast_buffers=False, find_unused_parameters=not network.uses_all)
             self.parallel.register_comm_hook(None, self._reduce)
 
     def __call__(self, features: Features) -> Tensor:
         return self.parallel(features)
 
     def lane(self, last: bool) -> AbstractContextManager[None]:
-        """Around the forward and backward pass of a lane; only the last one of a step talks to other ranks."""
         return nullcontext() if last or self.world.size == 1 else self.parallel.no_sync()
 
     def lane_done(self, last: bool) -> None:
-        """After a lane's backward pass. After the last one, `.grad` holds the sum over all lanes of all ranks."""
         if not last:
             self.tree.push({id(parameter): gradient_of(parameter) for parameter in self.parameters})
             for parameter in self.parameters:
@@ -67,13 +71,20 @@ class LaneParallel:
                 self.tree.fold(id(parameter), gradient_of(parameter))
         self.tree = Tree()
 
+    def merge(self, books: Tensor) -> Tensor:
+        return self.world.merge(books)
+
+    def stepped(self, update: int) -> None:
+        pass
+
+    def state(self) -> dict[str, Tensor]:
+        return self.compress.state() if self.compress else {}
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        if self.compress:
+            self.compress.load_state(tensors)
+
     def _reduce(self, _: None, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
         for parameter, gradient in zip(bucket.parameters(), bucket.gradients(), strict=True):
             self.tree.fold(id(parameter), gradient)
-        return self.world.sum_ordered(bucket.buffer())
-
-
-def gradient_of(parameter: Tensor) -> Tensor:
-    """The gradient of a parameter that took part in the backward pass."""
-    assert parameter.grad is not None, "a network must use all of its parameters in every batch"
-    return parameter.grad
+        return self.compress(bucket) if self.compress else self.world.sum_ordered(bucket.buffer())

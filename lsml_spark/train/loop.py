@@ -1,11 +1,10 @@
-"""The training run of one rank: epochs over the plan, a checkpoint at the end of each, a line of progress."""
+"""The training run of one rank: updates over the plans of the epochs, checkpoints among them, a line of progress."""
 
+import itertools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-
-import torch
 
 from lsml_spark.core import seeds
 from lsml_spark.core.errors import TrainingError
@@ -13,12 +12,11 @@ from lsml_spark.data.batch import Batch
 from lsml_spark.data.plan import Plan, plan
 from lsml_spark.data.read import Lost, Shards, batches
 from lsml_spark.models.network import Network
-from lsml_spark.train import checkpoint
-from lsml_spark.train.checkpoint import Position
-from lsml_spark.train.lanes import LaneParallel
+from lsml_spark.train import checkpoint, exchange
+from lsml_spark.train.checkpoint import Checkpoints, Position
 from lsml_spark.train.launch import PROGRESS
 from lsml_spark.train.spec import Spec
-from lsml_spark.train.step import NonFinite, StepStats, step
+from lsml_spark.train.step import NonFinite, Part, Signals, StepStats, Told, Updates, parts_by_lane
 from lsml_spark.train.world import World
 
 CURVE_POINTS = 500
@@ -29,84 +27,16 @@ PROGRESS_SECONDS = 2.0
 class Run:
     """What one rank did in this process (not in an earlier one that was interrupted)."""
 
+    resumed: int = 0  # epochs that an earlier process made, wholly or in part
     rows_by_epoch: dict[int, int] = field(default_factory=dict)  # rows of this rank's lanes
     seconds: dict[str, float] = field(default_factory=lambda: {"data": 0.0, "step": 0.0, "checkpoint": 0.0})
     lost: Lost = field(default_factory=Lost)  # row groups of this rank that could not be read
     lost_by_epoch: dict[int, int] = field(default_factory=dict)  # their rows in this rank's lanes
 
 
-def fit(spec: Spec, network: Network, world: World, shards: Shards, start: str | None) -> tuple[Position, Run]:
-    """Train `network` in place from the last checkpoint, or from where it stands. TrainingError where the loss is not finite."""
-    config = spec.config
-    model = LaneParallel(network, world)
-    optimizer = config.optimizer.build(model.parameters, config.l2)
-    position = checkpoint.restore(spec.scratch, spec.identity, network, optimizer) or Position(0, [], [], start)
-    if len(set(world.gather(position.epochs))) > 1:
-        raise TrainingError(f"the ranks see different checkpoints in {spec.scratch}; it must be one folder shared by all hosts")
-    run = Run()
-    orders = [_plan(spec, shards, world, epoch) for epoch in range(config.epochs)]
-    while position.epochs < config.epochs:
-        position = _epoch(spec, model, optimizer, shards, orders, position, run)
-        clock = time.monotonic()
-        if world.rank == 0:
-            checkpoint.save(spec.scratch, spec.identity, network, optimizer, position)
-        run.seconds["checkpoint"] += time.monotonic() - clock
-    return position, run
-
-
-def _plan(spec: Spec, shards: Shards, world: World, epoch: int) -> Plan:
-    seed = seeds.derive(spec.seed, "order")
-    batch, lanes = spec.config.batch, spec.config.lanes
-    return plan(shards.rows_G, seed=seed, epoch=epoch, world=world.size, batch=batch, lanes=lanes, rule=spec.rule)
-
-
-def _epoch(
-    spec: Spec,
-    model: LaneParallel,
-    optimizer: torch.optim.Optimizer,
-    shards: Shards,
-    orders: Sequence[Plan],
-    before: Position,
-    run: Run,
-) -> Position:
-    """The next epoch; `orders` are the plans of all, which may have unequal steps and rows."""
-    config, rank, epoch, order = spec.config, model.world.rank, before.epochs, orders[before.epochs]
-    total_steps, earlier_steps = (sum(other.steps for other in some) for some in (orders, orders[:epoch]))
-    every = math.ceil(total_steps / CURVE_POINTS)
-    curve, done = list(before.steps), StepTotals()
-    lanes = order.lanes_of(rank)
-    progress = Progress(sum(other.rows for other in orders[epoch:]), epoch, config.epochs) if rank == 0 else None
-    model.network.train()
-    run.rows_by_epoch[epoch], lost_before = 0, run.lost.rows
-    clock = time.monotonic()
-    for number, local in enumerate(batches(shards, order, rank, on_bad=config.on_bad_shard, lost=run.lost)):
-        run.seconds["data"] += time.monotonic() - clock
-        clock = time.monotonic()
-        overall = earlier_steps + number
-        rate = config.optimizer.lr * config.schedule.share(overall, total_steps)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        seed = seeds.derive(spec.seed, "step", epoch, number)
-        try:
-            stats = step(model, optimizer, local, lanes=lanes, all_lanes=order.lanes, seed=seed, weighted=config.weights, clip=config.clip)
-        except NonFinite as error:
-            raise _explained(error, model.world, shards, order, number, local, run.lost) from error
-        done.add(stats)
-        run.rows_by_epoch[epoch] += sum(len(batch) for batch in local)
-        if overall % every == 0:
-            curve.append({"step": overall, "epoch": epoch, "loss": stats.loss, "lr": rate})
-        if progress:
-            progress.show(done.rows, stats.loss, rate)
-        run.seconds["step"] += time.monotonic() - clock
-        clock = time.monotonic()
-    run.lost_by_epoch[epoch] = run.lost.rows - lost_before
-    by_epoch = [*before.by_epoch, {"epoch": epoch, "rows": done.rows, "loss": done.loss}]
-    return Position(epoch + 1, curve, by_epoch, before.start)
-
-
 @dataclass
-class StepTotals:
-    """Rows and mean loss over the steps of an epoch."""
+class Totals:
+    """Rows and mean loss over the updates of an epoch."""
 
     rows: int = 0
     weight: float = 0.0
@@ -122,28 +52,169 @@ class StepTotals:
         return self.weighted / self.weight if self.weight else 0.0
 
 
-def _explained(
-    error: NonFinite, world: World, shards: Shards, order: Plan, number: int, local: Sequence[Batch], lost: Lost
-) -> TrainingError:
-    """The same error on every rank, naming the samples whichever rank read them."""
-    found = []
-    for lane, rows in error.rows_of.items():
-        if rows:
-            found += [str(sample_id) for sample_id in shards.sample_ids(order, lane, number, without=lost.groups)[rows]]
-    ids = [sample_id for of_rank in world.gather(found) for sample_id in of_rank]
-    rows = sum(world.gather(sum(len(batch) for batch in local)))
-    where = f"epoch {order.epoch}, step {number}: the loss is not finite"
-    if len(ids) < rows:
-        named = ", ".join(ids[:10]) + (" …" if len(ids) > 10 else "")
-        return TrainingError(f"{where}; sample ids: {named}; look at their weight, offset and features")
-    return TrainingError(f"{where} for all {rows} rows, first sample id {ids[0]}: it diverged; lower train.optimizer.lr or train.clip")
+class Training:
+    """Trains `network` in place, from the last checkpoint or from where it stands."""
+
+    def __init__(self, spec: Spec, network: Network, world: World, shards: Shards, start: str | None):
+        config = self.config = spec.config
+        self.spec, self.network, self.world, self.shards, self.start = spec, network, world, shards, start
+        self.model = exchange.build(config, network, world)
+        self.optimizer = config.optimizer.build(self.model.parameters, config.l2)
+        told = Told(config.weights, config.clip, config.l1, config.precision)
+        self.updates = Updates(self.model, self.optimizer, told, config.lanes if config.lane_sums else world.size)
+        self.orders = [self._plan(epoch) for epoch in range(config.epochs)]
+        self.updates_of = [math.ceil(order.steps / config.accumulate) for order in self.orders]
+        self.total = config.stop.total(sum(self.updates_of))
+        self.store = Checkpoints(spec.scratch, spec.identity, config.checkpoint.keep)
+        self.run = Run()
+
+    def fit(self) -> tuple[Position, Run]:
+        """TrainingError where the loss is not finite; EnvironmentProblem where a checkpoint cannot be written."""
+        try:
+            position = self._resumed()
+            self.began = time.monotonic() - position.seconds
+            self.saved = time.monotonic()
+            while position.epoch < self.config.epochs and not position.stopped:
+                position = self._epoch(position)
+        finally:
+            self.store.close()
+        return position, self.run
+
+    def _plan(self, epoch: int) -> Plan:
+        seed = seeds.derive(self.spec.seed, "order")
+        batch, lanes = self.config.batch, self.config.lanes
+        return plan(self.shards.rows_G, seed=seed, epoch=epoch, world=self.world.size, batch=batch, lanes=lanes, rule=self.spec.rule)
+
+    def _resumed(self) -> Position:
+        """The position of the last checkpoint, which is loaded; the first one where there is none."""
+        found = self.store.newest()
+        position = checkpoint.position_of(found[1]) if found else Position.first(self.start)
+        if len(set(self.world.gather((position.epoch, position.step)))) > 1:
+            raise TrainingError(f"the ranks see different checkpoints in {self.spec.scratch}; it must be one folder shared by all hosts")
+        if self.world.rank == 0:
+            self.store.forget_after(found)
+        if found:
+            tensors, values = found
+            checkpoint.load(tensors, self.network, self.optimizer)
+            prefix = "exchange."
+            self.model.load_state({name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)})
+            self.updates.scaler.load_state_dict(values["scaler"])
+            self.run.resumed = position.epoch + (position.step > 0)
+        return position
+
+    def _epoch(self, before: Position) -> Position:
+        """The rest of an epoch. The plans of the epochs may have unequal steps and rows."""
+        config, epoch, order = self.config, before.epoch, self.orders[before.epoch]
+        every = math.ceil(self.total / CURVE_POINTS)
+        curve, done, update, stopped = list(before.steps), Totals(**before.running), before.update, None
+        position, lost_before = before, self.run.lost.rows
+        progress = Progress(self, epoch, before.step) if self.world.rank == 0 else None
+        self.network.train()
+        self.run.rows_by_epoch[epoch] = 0
+        clock = time.monotonic()
+        for number, local in self._steps(order, before.step):
+            self.run.seconds["data"] += time.monotonic() - clock
+            clock = time.monotonic()
+            rate = self._set_rate(update)
+            stats = self._update(order, number, local)
+            done.add(stats)
+            self.run.rows_by_epoch[epoch] += sum(len(batch) for step in local for batch in step)
+            if update % every == 0:
+                curve.append({"step": update, "epoch": epoch, "loss": stats.loss, "lr": rate})
+            update += 1
+            stopped = config.stop.why(update, stats.signals.seconds)
+            position = Position(
+                epoch, number + len(local), update, stats.signals.seconds, before.start, curve, before.by_epoch, vars(done), stopped
+            )
+            if progress:
+                progress.show(done.rows, stats.loss, rate)
+            self.run.seconds["step"] += time.monotonic() - clock
+            clock = time.monotonic()
+            if stopped or position.step >= order.steps:
+                break
+            if self._due(update, stats.signals):
+                self._save(position)
+                self.run.seconds["checkpoint"] += time.monotonic() - clock
+                clock = time.monotonic()
+        self.run.lost_by_epoch[epoch] = self.run.lost.rows - lost_before
+        whole = position.step >= order.steps
+        by_epoch = [*before.by_epoch, {"epoch": epoch, "rows": done.rows, "loss": done.loss} | ({} if whole else {"steps": position.step})]
+        stopped = stopped or config.stop.after_epoch(by_epoch)
+        position = Position(epoch + 1, 0, update, position.seconds, before.start, curve, by_epoch, {}, stopped)
+        self._save(position)
+        self.run.seconds["checkpoint"] += time.monotonic() - clock
+        return position
+
+    def _steps(self, order: Plan, start: int) -> Iterator[tuple[int, list[list[Batch]]]]:
+        """(first step, batches of the lanes for each step) of every update."""
+        by_lane = self.config.lane_sums
+        steps = batches(
+            self.shards, order, self.world.rank, start=start, by_lane=by_lane, on_bad=self.config.on_bad_shard, lost=self.run.lost
+        )
+        for number in range(start, order.steps, self.config.accumulate):
+            yield number, list(itertools.islice(steps, self.config.accumulate))
+
+    def _set_rate(self, update: int) -> float:
+        rate = self.config.optimizer.lr * self.config.schedule.share(update, self.total)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _update(self, order: Plan, number: int, local: Sequence[Sequence[Batch]]) -> StepStats:
+        rank, epoch = self.world.rank, order.epoch
+        step_seeds = [seeds.derive(self.spec.seed, "step", epoch, number + ahead) for ahead in range(len(local))]
+        if self.config.lane_sums:
+            parts = parts_by_lane(order.lanes_of(rank), local, step_seeds)
+        else:
+            of_rank = [seeds.derive(seed, "rank", rank) for seed in step_seeds]
+            parts = [Part(rank, [batch for step in local for batch in step], of_rank)]
+        now = time.monotonic()
+        wish = Signals(now - self.began, save=now - self.saved >= self.config.checkpoint.seconds and not self.store.busy)
+        try:
+            return self.updates.step(parts, wish)
+        except NonFinite as error:
+            raise self._explained(error, order, number, local) from error
+
+    def _due(self, update: int, signals: Signals) -> bool:
+        every = self.config.checkpoint.steps
+        return signals.save or bool(every and update % every == 0)
+
+    def _save(self, position: Position) -> None:
+        """Begin a checkpoint; rank 0 writes it."""
+        self.saved = time.monotonic()
+        if self.world.rank == 0:
+            tensors = checkpoint.tensors_of(self.network, self.optimizer)
+            tensors |= {f"exchange.{name}": tensor for name, tensor in self.model.state().items()}
+            self.store.save(tensors, {"plan": self.orders[0].digest, "scaler": self.updates.scaler.state_dict()}, position)
+
+    def _explained(self, error: NonFinite, order: Plan, number: int, local: Sequence[Sequence[Batch]]) -> TrainingError:
+        """The same error on every rank, naming the samples whichever rank read them."""
+        found = []
+        lanes = order.lanes_of(self.world.rank)
+        for place, of_step in error.rows_of.items():
+            for ahead, rows in enumerate(of_step):
+                if rows:
+                    of_part = [place] if self.config.lane_sums else lanes
+                    ids = [self.shards.sample_ids(order, lane, number + ahead, without=self.run.lost.groups) for lane in of_part]
+                    every = list(itertools.chain(*ids))
+                    found += [str(every[row]) for row in rows]
+        ids_of_all = list(itertools.chain(*self.world.gather(found)))
+        rows = sum(self.world.gather(sum(len(batch) for step in local for batch in step)))
+        where = f"epoch {order.epoch}, step {number}: the loss is not finite"
+        if 0 < len(ids_of_all) < rows:
+            named = ", ".join(ids_of_all[:10]) + (" …" if len(ids_of_all) > 10 else "")
+            return TrainingError(f"{where}; sample ids: {named}; look at their weight, offset and features")
+        first = f", first sample id {ids_of_all[0]}" if ids_of_all else ""
+        return TrainingError(f"{where} for all {rows} rows{first}: it diverged; lower train.optimizer.lr or train.clip")
 
 
 class Progress:
     """A line every two seconds on standard output: rows per second, loss, learning rate, time left."""
 
-    def __init__(self, rows_left: int, epoch: int, epochs: int):
-        self.rows_left, self.epoch, self.epochs = rows_left, epoch, epochs
+    def __init__(self, training: Training, epoch: int, step: int):
+        orders = training.orders
+        self.rows_left = sum(order.rows for order in orders[epoch:]) - orders[epoch].rows_until(step)
+        self.epoch, self.epochs = epoch, len(orders)
         self.started = self.shown = time.monotonic()
 
     def show(self, rows: int, loss: float, rate: float) -> None:
@@ -159,4 +230,5 @@ class Progress:
 
 def curve_of(position: Position, world: World) -> dict:
     """curve.json."""
-    return {"steps": position.steps, "epochs": position.by_epoch, "world": world.size, "start": position.start}
+    stopped = {"stopped": position.stopped} if position.stopped else {}
+    return {"steps": position.steps, "epochs": position.by_epoch, "world": world.size, "start": position.start} | stopped

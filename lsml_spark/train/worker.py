@@ -24,7 +24,7 @@ from lsml_spark.models import saved
 from lsml_spark.models.network import Network, transplant
 from lsml_spark.train import results, spec
 from lsml_spark.train.agent import die_with_parent
-from lsml_spark.train.loop import curve_of, fit
+from lsml_spark.train.loop import Training, curve_of
 from lsml_spark.train.spec import Spec
 from lsml_spark.train.world import LostPeers, World, joined
 
@@ -75,7 +75,7 @@ def _train(told: Spec, world: World) -> None:
     network.to(device=world.device)
     features = [name for name in encoders["columns"] if name != encoders["label"]]
     shards = _reader(told.config.reader).of(told.shards, told.files, features, encoders["label"], told.optional)
-    position, run = fit(told, network, world, shards, start)
+    position, run = Training(told, network, world, shards, start).fit()
     parameters = sum(parameter.numel() for parameter in network.parameters())
     if world.rank == 0:
         description = {
@@ -92,6 +92,7 @@ def _train(told: Spec, world: World) -> None:
     lost = {"row_groups": lost_groups, "rows_by_epoch": {str(epoch): count for epoch, count in run.lost_by_epoch.items()}}
     done = {
         "world": world.size,
+        "resumed": run.resumed,
         "lost": lost,
         "rows_by_epoch": rows,
         "seconds": seconds,
