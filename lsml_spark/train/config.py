@@ -10,7 +10,7 @@ from lsml_spark.data.plan import plan
 from lsml_spark.models.model import Model
 from lsml_spark.train.optimizers.optimizer import Optimizer
 from lsml_spark.train.optimizers.sgd import Sgd
-from lsml_spark.train.schedule import Schedule
+from lsml_spark.train.schedule import RateScaling, Schedule
 from lsml_spark.train.stop import Duration, Stop
 
 
@@ -31,9 +31,10 @@ class Config(Strict):
     batch: int = Field(512, ge=1)  # rows of a step, all ranks together
     accumulate: int = Field(1, ge=1)  # steps of one update: their gradients are summed
     lanes: int = Field(8, ge=1)  # parts of a batch that ranks share out, each in an order of its own; a power of two
-    lane_sums: bool = True  # lanes are computed one by one and summed in a fixed order: the same bits on any number of ranks
+    lane_sums: bool = False  # compute lanes one by one, sum them in a fixed order: the same bits on 1, 2, 4 … ranks; slower for small batches
     optimizer: component(Optimizer, "lsml_spark.train.optimizers") = Sgd(use="sgd")  # type: ignore[valid-type]
     schedule: Schedule = Schedule()
+    lr_scaling: RateScaling = RateScaling()
     l1: float = Field(0.0, ge=0.0)
     l2: float = Field(0.0, ge=0.0)
     clip: float | None = Field(1.0, gt=0.0)  # longest gradient, as a Euclidean norm; null for none
@@ -48,6 +49,11 @@ class Config(Strict):
     on_bad_shard: Literal["fail", "skip"] = "fail"  # skip: train without row groups that cannot be read, and say so in the ledger
     checkpoint: Checkpointing = Checkpointing()
     timeout: float = Field(300.0, gt=0.0)  # seconds that ranks wait for each other before they call it a failure
+
+    @property
+    def peak_rate(self) -> float:
+        """Of the learning rate, once it is scaled to the rows of an update."""
+        return self.optimizer.lr * self.lr_scaling.factor(self.batch * self.accumulate)
 
     @model_validator(mode="after")
     def _ranks_share_the_batch(self) -> "Config":

@@ -16,7 +16,7 @@ from lsml_spark.train import checkpoint, exchange
 from lsml_spark.train.checkpoint import Checkpoints, Position
 from lsml_spark.train.launch import PROGRESS
 from lsml_spark.train.spec import Spec
-from lsml_spark.train.step import NonFinite, Part, Signals, StepStats, Told, Updates, parts_by_lane
+from lsml_spark.train.step import NonFinite, Part, Signals, StepStats, Updates, parts_by_lane
 from lsml_spark.train.world import World
 
 CURVE_POINTS = 500
@@ -60,8 +60,7 @@ class Training:
         self.spec, self.network, self.world, self.shards, self.start = spec, network, world, shards, start
         self.model = exchange.build(config, network, world)
         self.optimizer = config.optimizer.build(self.model.parameters, config.l2)
-        told = Told(config.weights, config.clip, config.l1, config.precision)
-        self.updates = Updates(self.model, self.optimizer, told, config.lanes if config.lane_sums else world.size)
+        self.updates = Updates(self.model, self.optimizer, config, config.lanes if config.lane_sums else world.size)
         self.orders = [self._plan(epoch) for epoch in range(config.epochs)]
         self.updates_of = [math.ceil(order.steps / config.accumulate) for order in self.orders]
         self.total = config.stop.total(sum(self.updates_of))
@@ -115,7 +114,7 @@ class Training:
         for number, local in self._steps(order, before.step):
             self.run.seconds["data"] += time.monotonic() - clock
             clock = time.monotonic()
-            rate = self._set_rate(update)
+            rate = self._set_rate(update, position.seconds)
             stats = self._update(order, number, local)
             done.add(stats)
             self.run.rows_by_epoch[epoch] += sum(len(batch) for step in local for batch in step)
@@ -154,8 +153,14 @@ class Training:
         for number in range(start, order.steps, self.config.accumulate):
             yield number, list(itertools.islice(steps, self.config.accumulate))
 
-    def _set_rate(self, update: int) -> float:
-        rate = self.config.optimizer.lr * self.config.schedule.share(update, self.total)
+    def _set_rate(self, update: int, elapsed: float) -> float:
+        """The same on all ranks, which go by rank 0's clock."""
+        schedule, stop = self.config.schedule, self.config.stop
+        if stop.time is None:
+            share = schedule.share(update, self.total)
+        else:
+            share = schedule.share_at(max((update + 1) / self.total, elapsed / stop.time), update)
+        rate = self.config.peak_rate * share
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate

@@ -178,6 +178,7 @@ def _finish(work: Work, config: Config, told: Spec) -> Outcome:
         "world": world,
         "parameters": description["parameters"],
         "start": curve["start"],
+        "peak_rate": config.peak_rate,
     } | ({"stopped": curve["stopped"]} if "stopped" in curve else {})
     dropped = {
         "left to other epochs": rows - order.rows,

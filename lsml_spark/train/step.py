@@ -11,19 +11,11 @@ from torch.nn.functional import cross_entropy
 from lsml_spark.core import seeds
 from lsml_spark.data.batch import Batch
 from lsml_spark.models.network import tensors
+from lsml_spark.train.config import Config
 from lsml_spark.train.exchange import Exchange
+from lsml_spark.train.penalty import soft_threshold_
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@dataclass(frozen=True)
-class Told:
-    """What every update of a run has in common. `precision`: of the forward pass; parameters keep their dtype."""
-
-    weighted: bool = True
-    clip: float | None = None
-    l1: float = 0.0
-    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -76,11 +68,11 @@ class Updates:
     The gradient is Σ weight · ∂loss / Σ weight over the rows of all ranks, so unequal, short or empty batches are right too.
     """
 
-    def __init__(self, model: Exchange, optimizer: torch.optim.Optimizer, told: Told, places: int):
-        self.model, self.optimizer, self.told, self.places = model, optimizer, told, places
+    def __init__(self, model: Exchange, optimizer: torch.optim.Optimizer, config: Config, places: int):
+        self.model, self.optimizer, self.config, self.places = model, optimizer, config, places
         self.device = model.world.device
         # Sums over rows are larger than the means that the scaler's own first scale is made for.
-        self.scaler = torch.amp.GradScaler(self.device.type, init_scale=2.0**8, enabled=told.precision == "fp16")
+        self.scaler = torch.amp.GradScaler(self.device.type, init_scale=2.0**8, enabled=config.precision == "fp16")
 
     def step(self, parts: Sequence[Part], signals: Signals = Signals()) -> StepStats:
         """One update. NonFinite, before anything has changed, where a weighted loss is not finite."""
@@ -92,7 +84,7 @@ class Updates:
             losses[part.place] = []
             for batch, seed in zip(part.batches, part.seeds, strict=True):
                 final = last and batch is part.batches[-1]
-                torch.manual_seed(seed)  # drop-out: a function of step and lane, not of the rank
+                _seed(self.device, seed)  # drop-out: a function of step and lane, not of the rank
                 with self.model.lane(final):
                     loss_B, weight = self._weighted_loss(batch)
                     self.scaler.scale(loss_B.sum()).backward()
@@ -116,7 +108,7 @@ class Updates:
     def _weighted_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(weight · loss of each row (B,), their total weight)."""
         features, label_B, weight_B = tensors(batch, self.device)
-        weight_B = (weight_B if self.told.weighted else torch.ones_like(weight_B)) * (label_B > 0)
+        weight_B = (weight_B if self.config.weights else torch.ones_like(weight_B)) * (label_B > 0)
         with self._forward_precision():
             logits_BV = self.model(features)
         if logits_BV.dtype in PRECISIONS.values():
@@ -128,7 +120,7 @@ class Updates:
         return loss_B * weight_B.to(loss_B.dtype), weight_B.sum()
 
     def _forward_precision(self) -> AbstractContextManager[object]:
-        dtype = PRECISIONS.get(self.told.precision)
+        dtype = PRECISIONS.get(self.config.precision)
         return torch.autocast(self.device.type, dtype) if dtype else nullcontext()
 
     def _apply(self, weight: float) -> tuple[float, bool]:
@@ -136,8 +128,8 @@ class Updates:
         self.scaler.unscale_(self.optimizer)
         gradients = [gradient_of(parameter) for parameter in self.model.parameters]
         torch._foreach_mul_(gradients, 1.0 / weight if weight else 0.0)
-        if self.told.clip is not None:
-            norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters, self.told.clip))
+        if self.config.clip is not None:
+            norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters, self.config.clip))
         else:
             norm = float(torch.nn.utils.get_total_norm(gradients))
         if not self.scaler.is_enabled() and not norm < float("inf"):
@@ -145,7 +137,10 @@ class Updates:
         scale = self.scaler.get_scale()
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        return norm, self.scaler.get_scale() >= scale
+        applied = self.scaler.get_scale() >= scale
+        if applied:
+            soft_threshold_(self.optimizer, self.config.optimizer, self.config.l1)
+        return norm, applied
 
 
 def gradient_of(parameter: Tensor) -> Tensor:
@@ -171,6 +166,13 @@ def _own_raised(logits_BV: Tensor, label_B: Tensor, offset_B: Tensor) -> Tensor:
     """
     own_BV = (label_B - 1)[:, None] == torch.arange(logits_BV.shape[1], device=logits_BV.device)
     return torch.where(own_BV, logits_BV + offset_B[:, None], logits_BV)
+
+
+def _seed(device: torch.device, seed: int) -> None:
+    """As torch.manual_seed does for this device; that one sees to every kind of device, which takes a millisecond."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index].manual_seed(seed)
 
 
 def _offenders(values_B: Tensor) -> list[int]:

@@ -38,13 +38,6 @@ class Stop(Strict):
     time: Duration | None = None  # of training, the parts before an interruption included
     plateau: Plateau | None = None
 
-    def done(self, updates: int, total: int, elapsed: float) -> float:
-        """Share of the budget that is used, in [0, 1], after so many updates of `total` and seconds."""
-        shares = [updates / total if total else 1.0]
-        if self.time is not None:
-            shares.append(elapsed / self.time)
-        return min(1.0, max(shares))
-
     def total(self, planned: int) -> int:
         """Updates at most, of those that all epochs would make."""
         return planned if self.steps is None else min(planned, self.steps)

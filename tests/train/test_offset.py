@@ -17,7 +17,7 @@ from lsml_spark.models import saved
 from lsml_spark.train.config import Config
 from lsml_spark.train.lanes import LaneParallel
 from lsml_spark.train.run import in_process, run
-from lsml_spark.train.step import Part, Told, Updates
+from lsml_spark.train.step import Part, Updates
 from lsml_spark.train.world import World
 
 ROWS, LEVELS = 60_000, 4
@@ -111,7 +111,8 @@ def test_an_offset_moves_the_logit_of_a_rows_own_label_and_of_no_unknown_one():
     batch = Batch(label, np.ones(4), {"x": np.zeros(4)}, {}, offset=offset)
     model = LaneParallel(Constant(logits), World(0, 1, torch.device("cpu")))
     optimizer = torch.optim.SGD(model.parameters, lr=1.0)
-    stats = Updates(model, optimizer, Told(), 1).step([Part(0, [batch], [1])])
+    config = validate(Config, {"model": "logistic", "clip": None}, "test")
+    stats = Updates(model, optimizer, config, 1).step([Part(0, [batch], [1])])
 
     losses, gradient = [], np.zeros(3)
     for own, shift in zip(label - 1, offset, strict=True):

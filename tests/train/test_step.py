@@ -21,7 +21,7 @@ from lsml_spark.train.optimizers.adamw import Adamw
 from lsml_spark.train.optimizers.sgd import Sgd
 from lsml_spark.train.run import in_process, run
 from lsml_spark.train.schedule import Schedule
-from lsml_spark.train.step import NonFinite, Told, Updates, parts_by_lane
+from lsml_spark.train.step import NonFinite, Updates, parts_by_lane
 from lsml_spark.train.world import World
 
 ALONE = World(0, 1, torch.device("cpu"))
@@ -44,7 +44,8 @@ def fresh(dropout=0.0):
 
 def lanes_step(network, optimizer, local, lanes, **changes):
     seed = changes.pop("seed", 5)
-    updates = Updates(LaneParallel(network, ALONE), optimizer, Told(**changes), lanes)
+    config = CONFIG.model_copy(update={"clip": None, **changes})
+    updates = Updates(LaneParallel(network, ALONE), optimizer, config, lanes)
     return updates.step(parts_by_lane(range(lanes), [local], [seed]))
 
 
@@ -91,7 +92,7 @@ def test_without_weights_all_rows_count_alike(shards):
     local = first_batches(shards, 2, 64)
     ones = [_with(batch, "weight", 1.0, rows=slice(None)) for batch in local]
     networks = fresh(), fresh()
-    lanes_step(networks[0], torch.optim.SGD(networks[0].parameters(), lr=0.5), local, 2, weighted=False)
+    lanes_step(networks[0], torch.optim.SGD(networks[0].parameters(), lr=0.5), local, 2, weights=False)
     lanes_step(networks[1], torch.optim.SGD(networks[1].parameters(), lr=0.5), ones, 2)
     assert all(torch.equal(mine, other) for mine, other in zip(*(network.parameters() for network in networks), strict=True))
 
