@@ -60,6 +60,9 @@ class BagMlpNetwork(Network):
 
         self.rows_of = {f"items.{_key(name)}.weight": name for name in shared} | {"bias": label, "prior": label}
         self.rows_of |= {f"category.{_key(name)}.weight": vocabulary_of(encoders, name) for name in scalar}
+        # All tables but the label's, of which the softmax needs every row.
+        self.lookups = frozenset(table for table in self.rows_of if table.startswith(("items.", "category.")))
+        self.lookups -= {f"items.{_key(label)}.weight"}
 
     def set_prior(self, log_prior_V: Tensor) -> None:
         """The prior is not trained: each night sets it from its own rows, the weights learn what differs from it."""

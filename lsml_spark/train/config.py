@@ -1,8 +1,8 @@
 """The `train:` section of a pipeline. Imports no torch, so any host can check it."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from lsml_spark.core.config import Strict, component
 from lsml_spark.core.errors import ConfigError
@@ -22,6 +22,18 @@ class Checkpointing(Strict):
     keep: int = Field(2, ge=1)
 
 
+class Hook(Strict):
+    """In how many bytes gradients travel: as they are, as bf16 or fp16, or as matrices of low rank (PowerSGD)."""
+
+    use: Literal["none", "bf16", "fp16", "powersgd"] = "none"
+    columns: int = Field(4, ge=1)  # powersgd: the rank of a gradient
+    start: int = Field(10, ge=2)  # powersgd: updates that are exact before it begins
+
+
+def _by_name(value: Any) -> Any:
+    return {"use": value} if isinstance(value, str) else value
+
+
 class Config(Strict):
     """How a night trains. The weights depend on everything here except `workers`, `launcher`, `reader`, `checkpoint` and time limits."""
 
@@ -31,13 +43,15 @@ class Config(Strict):
     batch: int = Field(512, ge=1)  # rows of a step, all ranks together
     accumulate: int = Field(1, ge=1)  # steps of one update: their gradients are summed
     lanes: int = Field(8, ge=1)  # parts of a batch that ranks share out, each in an order of its own; a power of two
-    lane_sums: bool = False  # compute lanes one by one, sum them in a fixed order: the same bits on 1, 2, 4 … ranks; slower for small batches
+    lane_sums: bool = False  # lanes one by one, summed in a fixed order: the same bits on 1, 2, 4 … ranks; slower for small batches
     optimizer: component(Optimizer, "lsml_spark.train.optimizers") = Sgd(use="sgd")  # type: ignore[valid-type]
     schedule: Schedule = Schedule()
     lr_scaling: RateScaling = RateScaling()
     l1: float = Field(0.0, ge=0.0)
     l2: float = Field(0.0, ge=0.0)
     clip: float | None = Field(1.0, gt=0.0)  # longest gradient, as a Euclidean norm; null for none
+    hook: Annotated[Hook, BeforeValidator(_by_name)] = Hook()
+    sparse: Literal["auto"] | bool = "auto"  # gradients of tables as the rows that a batch looked up; auto: where they are large
     weights: bool = True  # weigh rows by their importance weight; without, all rows count alike
     smoothing: float = Field(0.5, gt=0.0)  # rows added to every label's count for the prior
     warm_start: bool = True  # from the champion's weights where there is one

@@ -3,23 +3,11 @@
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 from lsml_spark.models.network import Features, Network
 from lsml_spark.train.config import Config
 from lsml_spark.train.world import World
-
-
-class Compressor(Protocol):
-    """Sums a bucket of gradients over the ranks in fewer bytes (`hooks.py`)."""
-
-    def __call__(self, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]: ...
-
-    def state(self) -> dict[str, Tensor]: ...
-
-    def load_state(self, tensors: dict[str, Tensor]) -> None: ...
 
 
 class Exchange(Protocol):
@@ -28,6 +16,9 @@ class Exchange(Protocol):
     network: Network
     parameters: list[nn.Parameter]
     world: World
+
+    def begin(self, rows: int) -> None:
+        """Before an update of so many rows, all ranks together."""
 
     def __call__(self, features: Features) -> Tensor:
         """Logits (B, V)."""
@@ -51,8 +42,13 @@ class Exchange(Protocol):
         """The opposite of `state`."""
 
 
-def build(config: Config, network: Network, world: World) -> Exchange:
-    """The exchange that the config asks for."""
+def build(config: Config, network: Network, world: World, seed: int) -> Exchange:
+    """The exchange that the config asks for. `seed`: of what it draws."""
+    from lsml_spark.train import hooks, sparse
     from lsml_spark.train.lanes import LaneParallel
 
-    return LaneParallel(network, world)
+    sparse.choose(network, config.sparse, config.optimizer, config.l2, config.batch * config.accumulate)
+    hook, compress = config.hook, None
+    if world.size > 1:
+        compress = hooks.build(hook.use, network, seed, columns=hook.columns, start=hook.start)
+    return LaneParallel(network, world, compress)

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from lsml_spark.models.network import Features, Network
-from lsml_spark.train.exchange import Compressor
-from lsml_spark.train.step import gradient_of
+from lsml_spark.train.hooks import Compressor
+from lsml_spark.train.sparse import all_reduce_sparse, gradient_of, plus, sparse_parameters
 from lsml_spark.train.world import World
 
 
@@ -29,14 +29,15 @@ class Tree:
         lanes = 1
         while self.sums and self.sums[-1][0] == lanes:
             _, left = self.sums.pop()
-            gradients = {key: left[key].add_(right) for key, right in gradients.items()}
+            gradients = {key: plus(left[key], right) for key, right in gradients.items()}
             lanes *= 2
         self.sums.append((lanes, gradients))
 
-    def fold(self, key: int, last: Tensor) -> None:
-        """Add, in place, all that was pushed for one parameter to the gradient of the last lane."""
+    def fold(self, key: int, last: Tensor) -> Tensor:
+        """The gradient of the last lane plus, in place where it is dense, all that was pushed for its parameter."""
         for _, gradients in reversed(self.sums):
-            last.add_(gradients[key])
+            last = plus(last, gradients[key])
+        return last
 
 
 class LaneParallel:
@@ -48,11 +49,16 @@ class LaneParallel:
     def __init__(self, network: Network, world: World, compress: Compressor | None = None):
         self.network, self.world, self.compress, self.tree = network, world, compress, Tree()
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.sparse = sparse_parameters(network)  # which DDP leaves alone
         self.parallel: Any = network
         if world.size > 1:
             # Making it sends rank 0's weights to all.
             self.parallel = DistributedDataParallel(network, broadcast_buffers=False, find_unused_parameters=not network.uses_all)
             self.parallel.register_comm_hook(None, self._reduce)
+
+    def begin(self, rows: int) -> None:
+        if self.compress:
+            self.compress.begin(rows)
 
     def __call__(self, features: Features) -> Tensor:
         return self.parallel(features)
@@ -66,10 +72,10 @@ class LaneParallel:
             for parameter in self.parameters:
                 parameter.grad = None
             return
-        if self.world.size == 1:
-            for parameter in self.parameters:
-                self.tree.fold(id(parameter), gradient_of(parameter))
+        for parameter in self.parameters if self.world.size == 1 else self.sparse:
+            parameter.grad = self.tree.fold(id(parameter), gradient_of(parameter))
         self.tree = Tree()
+        all_reduce_sparse(self.sparse, self.world)
 
     def merge(self, books: Tensor) -> Tensor:
         return self.world.merge(books)

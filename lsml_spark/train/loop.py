@@ -58,7 +58,7 @@ class Training:
     def __init__(self, spec: Spec, network: Network, world: World, shards: Shards, start: str | None):
         config = self.config = spec.config
         self.spec, self.network, self.world, self.shards, self.start = spec, network, world, shards, start
-        self.model = exchange.build(config, network, world)
+        self.model = exchange.build(config, network, world, seeds.derive(spec.seed, "exchange"))
         self.optimizer = config.optimizer.build(self.model.parameters, config.l2)
         self.updates = Updates(self.model, self.optimizer, config, config.lanes if config.lane_sums else world.size)
         self.orders = [self._plan(epoch) for epoch in range(config.epochs)]
@@ -175,8 +175,9 @@ class Training:
             parts = [Part(rank, [batch for step in local for batch in step], of_rank)]
         now = time.monotonic()
         wish = Signals(now - self.began, save=now - self.saved >= self.config.checkpoint.seconds and not self.store.busy)
+        rows = order.rows_until(number + len(local)) - order.rows_until(number)
         try:
-            return self.updates.step(parts, wish)
+            return self.updates.step(parts, rows, wish)
         except NonFinite as error:
             raise self._explained(error, order, number, local) from error
 
@@ -187,9 +188,10 @@ class Training:
     def _save(self, position: Position) -> None:
         """Begin a checkpoint; rank 0 writes it."""
         self.saved = time.monotonic()
+        of_ranks = self.world.gather(self.model.state())
         if self.world.rank == 0:
             tensors = checkpoint.tensors_of(self.network, self.optimizer)
-            tensors |= {f"exchange.{name}": tensor for name, tensor in self.model.state().items()}
+            tensors |= {f"exchange.{name}": tensor for state in of_ranks for name, tensor in state.items()}
             self.store.save(tensors, {"plan": self.orders[0].digest, "scaler": self.updates.scaler.state_dict()}, position)
 
     def _explained(self, error: NonFinite, order: Plan, number: int, local: Sequence[Sequence[Batch]]) -> TrainingError:

@@ -14,6 +14,7 @@ from lsml_spark.models.network import tensors
 from lsml_spark.train.config import Config
 from lsml_spark.train.exchange import Exchange
 from lsml_spark.train.penalty import soft_threshold_
+from lsml_spark.train.sparse import clip_, gradient_of
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -74,9 +75,13 @@ class Updates:
         # Sums over rows are larger than the means that the scaler's own first scale is made for.
         self.scaler = torch.amp.GradScaler(self.device.type, init_scale=2.0**8, enabled=config.precision == "fp16")
 
-    def step(self, parts: Sequence[Part], signals: Signals = Signals()) -> StepStats:
-        """One update. NonFinite, before anything has changed, where a weighted loss is not finite."""
+    def step(self, parts: Sequence[Part], rows: int = 0, signals: Signals = Signals()) -> StepStats:
+        """One update. `rows`: about how many it has, all ranks together.
+
+        NonFinite, before anything has changed, where a weighted loss or the gradient is not finite.
+        """
         self.optimizer.zero_grad(set_to_none=True)
+        self.model.begin(rows)
         books = torch.zeros(self.places + 1, 3, dtype=torch.float64, device=self.device)  # per place: rows, weight, weighted loss
         losses: dict[int, list[Tensor]] = {}
         for part in parts:
@@ -126,12 +131,9 @@ class Updates:
     def _apply(self, weight: float) -> tuple[float, bool]:
         """(norm of the mean gradient, whether the optimiser made its step)."""
         self.scaler.unscale_(self.optimizer)
-        gradients = [gradient_of(parameter) for parameter in self.model.parameters]
-        torch._foreach_mul_(gradients, 1.0 / weight if weight else 0.0)
-        if self.config.clip is not None:
-            norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters, self.config.clip))
-        else:
-            norm = float(torch.nn.utils.get_total_norm(gradients))
+        for parameter in self.model.parameters:
+            gradient_of(parameter).mul_(1.0 / weight if weight else 0.0)
+        norm = float(clip_(self.model.parameters, self.config.clip))
         if not self.scaler.is_enabled() and not norm < float("inf"):
             raise NonFinite({})
         scale = self.scaler.get_scale()
@@ -141,13 +143,6 @@ class Updates:
         if applied:
             soft_threshold_(self.optimizer, self.config.optimizer, self.config.l1)
         return norm, applied
-
-
-def gradient_of(parameter: Tensor) -> Tensor:
-    """The gradient of a parameter; zeros where it took no part."""
-    if parameter.grad is None:
-        parameter.grad = torch.zeros_like(parameter)
-    return parameter.grad
 
 
 def parts_by_lane(lanes: range, steps: Sequence[Sequence[Batch]], step_seeds: Sequence[int]) -> list[Part]:

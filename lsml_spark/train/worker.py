@@ -114,7 +114,7 @@ def _reader(name: str) -> type[Shards]:
 def _be_deterministic(world: World) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # with NaN, which no result depends on: a tenth of a step
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # with NaN, which no result depends on: a tenth of a step
     if world.device.type == "cpu":
         torch.set_num_threads(1)  # a sum over threads changes with their number
 

@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from lsml_spark.core.config import validate
 from lsml_spark.data.batch import Batch
 from lsml_spark.models import saved
+from lsml_spark.models.network import Network
 from lsml_spark.train.config import Config
 from lsml_spark.train.lanes import LaneParallel
 from lsml_spark.train.run import in_process, run
@@ -94,7 +95,7 @@ def test_training_on_a_case_control_sample_with_its_offset_recovers_the_logits_o
     assert np.abs(without - by_all_rows).min() > 0.8
 
 
-class Constant(torch.nn.Module):
+class Constant(Network):
     """The same logits for every row."""
 
     def __init__(self, logits_V):

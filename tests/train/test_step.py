@@ -145,8 +145,7 @@ def test_the_tree_adds_neighbours_first(lanes):
     tree = Tree()
     for value in values[:-1]:
         tree.push({0: torch.tensor([value])})
-    last = torch.tensor([values[-1]])
-    tree.fold(0, last)
+    last = tree.fold(0, torch.tensor([values[-1]]))
     while len(values) > 1:
         values = values[0::2] + values[1::2]
     assert last.item() == values[0]
