@@ -62,6 +62,8 @@ class Config(Strict):
     reader: Literal["lsml", "petastorm"] = "lsml"  # who decodes the shards; the order is ours
     on_bad_shard: Literal["fail", "skip"] = "fail"  # skip: train without row groups that cannot be read, and say so in the ledger
     checkpoint: Checkpointing = Checkpointing()
+    restarts: int = Field(3, ge=0)  # of all ranks, after one of them has died
+    stall: float = Field(20.0, gt=0.0)  # seconds without progress of a rank that end the attempt
     timeout: float = Field(300.0, gt=0.0)  # seconds that ranks wait for each other before they call it a failure
 
     @property

@@ -35,7 +35,7 @@ __all__ = ["Config", "in_process", "run"]
 LOG = logging.getLogger("lsml")
 SCRATCH = ".train"  # beside the stage folders: outlives a killed run, removed after a finished one
 SELECTION = "selection.json"
-SAME_WEIGHTS = {"workers", "launcher", "reader", "checkpoint", "timeout"}  # config that the weights do not depend on
+SAME_WEIGHTS = {"workers", "launcher", "reader", "checkpoint", "timeout", "restarts", "stall"}  # config that the weights do not depend on
 
 
 def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
@@ -51,7 +51,7 @@ def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
         LOG.info(line, extra={"date": work.date.isoformat(), "stage": work.stage})
 
     def local(spec_path: Path, ranks: int, log_path: Path) -> None:
-        launchers.local(spec_path, ranks, log_path, say)
+        launchers.local(spec_path, ranks, log_path, say, config.restarts)
 
     launch = launch or (in_process if "RANK" in os.environ else local)
     path = told.scratch / "spec.json"

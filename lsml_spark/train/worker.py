@@ -2,7 +2,8 @@
 
 RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT come from the environment; without RANK it trains alone. Rank 0
 writes the model; every rank writes its result file. Exit code 0; 4 for an error that a retry cannot mend (one line on
-standard error, its type in the result file); 1 for anything else, such as a peer that died.
+standard error, its type in the result file); 143 where SIGTERM asked to stop and a checkpoint is written; 1 for anything
+else, such as a peer that died.
 """
 
 import os
@@ -10,23 +11,28 @@ import platform
 import sys
 import time
 import traceback
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 
 from lsml_spark.core import seeds
 from lsml_spark.core.config import canonical
-from lsml_spark.core.errors import ConfigError, LsmlError, TrainingError
+from lsml_spark.core.errors import ConfigError, LsmlError, Stopped, TrainingError
 from lsml_spark.data.read import Shards
 from lsml_spark.models import saved
 from lsml_spark.models.network import Network, transplant
 from lsml_spark.train import results, spec
 from lsml_spark.train.agent import die_with_parent
+from lsml_spark.train.launch import PROGRESS
 from lsml_spark.train.loop import Training, curve_of
 from lsml_spark.train.spec import Spec
+from lsml_spark.train.watch import Watch, blame, stoppable, where
 from lsml_spark.train.world import LostPeers, World, joined
+
+RETRY = 1  # the exit code of what a launcher may try again
 
 
 def main(arguments: list[str]) -> int:
@@ -39,35 +45,76 @@ def main(arguments: list[str]) -> int:
         train(Path(arguments[0]))
     except LsmlError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
-        return 1 if isinstance(error, LostPeers) else TrainingError.exit_code
+        if isinstance(error, Stopped):
+            return Stopped.exit_code
+        return RETRY if isinstance(error, LostPeers) else TrainingError.exit_code
     except Exception:
         traceback.print_exc()
-        return 1
+        return RETRY
     return 0
 
 
-def train(path: Path | None, timeout: float | None = None) -> None:
+def train(path: Path | None, timeout: float | None = None, stall_code: int = RETRY) -> None:
     """Be one rank of the world that the environment describes. Rank 0 knows the spec's path; the others may pass None.
 
-    LsmlError (after it is in the rank's result file) where training fails.
+    LsmlError (after it is in the rank's result file) where training fails, Stopped after SIGTERM. `stall_code`: the exit code of
+    this process where its watch ends it.
     """
     known = spec.read(path) if path else None
     rank = int(os.environ.get("RANK", "0"))
-    try:
-        with joined(timeout or (known.config.timeout if known else 1800.0)) as world:
-            leader = world.gather(str(path or ""))[0]
-            if not leader:
-                return  # the first rank found nothing to do
-            known = known or spec.read(Path(leader))
-            _train(known, world)
-    except LsmlError as error:
+    with stoppable(), ExitStack() as life:
         if known:
-            value = {"type": type(error).__name__, "message": str(error), "lost_peers": isinstance(error, LostPeers)}
-            results.write(known.scratch, rank, {"error": value})
-        raise
+            results.discard(known.scratch, rank)
+        try:
+            with joined(timeout or (known.config.timeout if known else 1800.0)) as world:
+                leader = world.gather(str(path or ""))[0]
+                if not leader:
+                    return  # the first rank found nothing to do
+                known = known or spec.read(Path(leader))
+                watch = life.enter_context(_watched(known, world, stall_code))
+                results.discard(known.scratch, rank)
+                _train(known, world, watch)
+                watch.at("all-reduce")
+                world.gather("done")  # nobody believes in the end before all have written their results
+                watch.at("done")
+        except Exception as error:
+            if not known:
+                raise
+            told = _told(error, known.scratch, rank)
+            results.write(known.scratch, rank, {"error": told})
+            if isinstance(error, LostPeers | MemoryError | torch.OutOfMemoryError) or _allocation(error):
+                raise (LostPeers if isinstance(error, LostPeers) else TrainingError)(told["message"]) from error
+            raise
 
 
-def _train(told: Spec, world: World) -> None:
+def _watched(told: Spec, world: World, code: int) -> Watch:
+    hosts = set(world.gather(platform.node()))
+    return Watch(told.scratch, world.rank, told.config.stall, lambda line: print(f"{PROGRESS}{line}", flush=True), code, len(hosts) > 1)
+
+
+def _told(error: Exception, scratch: Path, rank: int) -> dict[str, Any]:
+    """An error as the rank's result tells it, with who is to blame."""
+    kind, message = "TrainingError", str(error)
+    if isinstance(error, LostPeers):
+        culprit = blame(scratch, rank)
+        message = f"rank {rank} lost its peers: {culprit}" if culprit else message
+    elif isinstance(error, LsmlError):
+        kind = type(error).__name__
+    elif isinstance(error, MemoryError | torch.OutOfMemoryError) or _allocation(error):
+        first = (message or type(error).__name__).splitlines()[0]
+        message = f"{where(scratch, rank)} ran out of memory: {first}; lower train.batch, or raise train.lanes or train.accumulate"
+    else:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        message = f"{where(scratch, rank)} failed: {type(error).__name__}: {message} ({frame.filename}, line {frame.lineno})"
+    return {"type": kind, "message": message, "lost_peers": isinstance(error, LostPeers)}
+
+
+def _allocation(error: Exception) -> bool:
+    """torch's allocator of host memory raises a bare RuntimeError."""
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _train(told: Spec, world: World, watch: Watch) -> None:
     clock = time.monotonic()
     _be_deterministic(world)
     encoders = saved.read_json(told.encoders)
