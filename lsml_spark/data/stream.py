@@ -68,10 +68,11 @@ class Block:
 
 @dataclass
 class Lost:
-    """Row groups that could not be read and were left out: what was said of each."""
+    """Row groups that could not be read and were left out: what was said of each; and those that are being read now."""
 
     groups: dict[int, str] = field(default_factory=dict)
     rows: int = 0  # left out of steps so far
+    reading: dict[int, int] = field(default_factory=dict)  # by thread; for those who ask why nothing comes
 
 
 class Entry:
@@ -200,6 +201,8 @@ class Stream(Generic[T]):
 
     def _loaded(self, group: int, entry: Entry) -> Loaded | None:
         """None for a group that cannot be read and may be left out."""
+        thread = threading.get_ident()
+        self.lost.reading[thread] = group
         try:
             columns, kept_N = self.shards.rows_of(self.shards.groups[group], self.names)
         except IntegrityError as error:
@@ -208,6 +211,8 @@ class Stream(Generic[T]):
             self.lost.groups.setdefault(group, str(error))
             entry.nbytes = 0
             return None
+        finally:
+            del self.lost.reading[thread]
         order_N = self.plan.order_within(group)
         order_N = order_N if kept_N is None else kept_N[order_N]
         entry.nbytes = order_N.nbytes + sum(column.nbytes for column in columns.values())
