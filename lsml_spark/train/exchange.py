@@ -1,5 +1,6 @@
 """What joins the gradients of the ranks into one update, as `train.sync`, `train.hook` and `train.parallel` ask."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -8,6 +9,12 @@ from torch import Tensor, nn
 from lsml_spark.models.network import Features, Network
 from lsml_spark.train.config import Config
 from lsml_spark.train.world import World
+
+Mark = Callable[[str], None]  # hears which phase of a step begins (see `watch.py`)
+
+
+def unmarked(phase: str) -> None:
+    """Nobody asks where the time goes."""
 
 
 class Exchange(Protocol):
@@ -42,7 +49,7 @@ class Exchange(Protocol):
         """The opposite of `state`."""
 
 
-def build(config: Config, network: Network, world: World, seed: int) -> Exchange:
+def build(config: Config, network: Network, world: World, seed: int, mark: Mark = unmarked) -> Exchange:
     """The exchange that the config asks for. `seed`: of what it draws."""
     from lsml_spark.train import hooks, sparse
     from lsml_spark.train.lanes import LaneParallel
@@ -51,4 +58,4 @@ def build(config: Config, network: Network, world: World, seed: int) -> Exchange
     hook, compress = config.hook, None
     if world.size > 1:
         compress = hooks.build(hook.use, network, seed, columns=hook.columns, start=hook.start)
-    return LaneParallel(network, world, compress)
+    return LaneParallel(network, world, compress, mark)

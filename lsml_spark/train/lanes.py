@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from lsml_spark.models.network import Features, Network
+from lsml_spark.train.exchange import Mark, unmarked
 from lsml_spark.train.hooks import Compressor
 from lsml_spark.train.sparse import all_reduce_sparse, gradient_of, plus, sparse_parameters
 from lsml_spark.train.world import World
@@ -44,10 +45,11 @@ class LaneParallel:
     """A network whose lanes' gradients are summed over lanes and ranks; DDP overlaps the exchange with the last backward.
 
     `compress`: sums a bucket over the ranks in fewer bytes (see `hooks.py`); without one, exactly and in a fixed order.
+    `mark` hears "all-reduce" where nothing is left to do but to wait for other ranks, and "compute" where there is.
     """
 
-    def __init__(self, network: Network, world: World, compress: Compressor | None = None):
-        self.network, self.world, self.compress, self.tree = network, world, compress, Tree()
+    def __init__(self, network: Network, world: World, compress: Compressor | None = None, mark: Mark = unmarked):
+        self.network, self.world, self.compress, self.mark, self.tree = network, world, compress, mark, Tree()
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.sparse = sparse_parameters(network)  # which DDP leaves alone
         self.parallel: Any = network
@@ -75,10 +77,16 @@ class LaneParallel:
         for parameter in self.parameters if self.world.size == 1 else self.sparse:
             parameter.grad = self.tree.fold(id(parameter), gradient_of(parameter))
         self.tree = Tree()
-        all_reduce_sparse(self.sparse, self.world)
+        if self.sparse:
+            self.mark("all-reduce")
+            all_reduce_sparse(self.sparse, self.world)
+        self.mark("compute")
 
     def merge(self, books: Tensor) -> Tensor:
-        return self.world.merge(books)
+        self.mark("all-reduce")
+        merged = self.world.merge(books)
+        self.mark("compute")
+        return merged
 
     def stepped(self, update: int) -> None:
         pass
@@ -93,4 +101,8 @@ class LaneParallel:
     def _reduce(self, _: None, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
         for parameter, gradient in zip(bucket.parameters(), bucket.gradients(), strict=True):
             self.tree.fold(id(parameter), gradient)
-        return self.compress(bucket) if self.compress else self.world.sum_ordered(bucket.buffer())
+        self.mark("all-reduce")
+        summed = self.compress(bucket) if self.compress else self.world.sum_ordered(bucket.buffer())
+        if not bucket.is_last():
+            self.mark("compute")  # the rest of the backward pass; after the last bucket, backward waits for all sums
+        return summed

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lsml_spark.core import seeds
-from lsml_spark.core.errors import TrainingError
+from lsml_spark.core.errors import Stopped, TrainingError
 from lsml_spark.data.batch import Batch
 from lsml_spark.data.plan import Plan, plan
 from lsml_spark.data.read import Lost, Shards, batches
@@ -17,6 +17,7 @@ from lsml_spark.train.checkpoint import Checkpoints, Position
 from lsml_spark.train.launch import PROGRESS
 from lsml_spark.train.spec import Spec
 from lsml_spark.train.step import NonFinite, Part, Signals, StepStats, Updates, parts_by_lane
+from lsml_spark.train.watch import Watch, stop_requested
 from lsml_spark.train.world import World
 
 CURVE_POINTS = 500
@@ -29,7 +30,6 @@ class Run:
 
     resumed: int = 0  # epochs that an earlier process made, wholly or in part
     rows_by_epoch: dict[int, int] = field(default_factory=dict)  # rows of this rank's lanes
-    seconds: dict[str, float] = field(default_factory=lambda: {"data": 0.0, "step": 0.0, "checkpoint": 0.0})
     lost: Lost = field(default_factory=Lost)  # row groups of this rank that could not be read
     lost_by_epoch: dict[int, int] = field(default_factory=dict)  # their rows in this rank's lanes
 
@@ -55,10 +55,10 @@ class Totals:
 class Training:
     """Trains `network` in place, from the last checkpoint or from where it stands."""
 
-    def __init__(self, spec: Spec, network: Network, world: World, shards: Shards, start: str | None):
+    def __init__(self, spec: Spec, network: Network, world: World, shards: Shards, watch: Watch, start: str | None):
         config = self.config = spec.config
-        self.spec, self.network, self.world, self.shards, self.start = spec, network, world, shards, start
-        self.model = exchange.build(config, network, world, seeds.derive(spec.seed, "exchange"))
+        self.spec, self.network, self.world, self.shards, self.watch, self.start = spec, network, world, shards, watch, start
+        self.model = exchange.build(config, network, world, seeds.derive(spec.seed, "exchange"), watch.at)
         self.optimizer = config.optimizer.build(self.model.parameters, config.l2)
         self.updates = Updates(self.model, self.optimizer, config, config.lanes if config.lane_sums else world.size)
         self.orders = [self._plan(epoch) for epoch in range(config.epochs)]
@@ -66,9 +66,10 @@ class Training:
         self.total = config.stop.total(sum(self.updates_of))
         self.store = Checkpoints(spec.scratch, spec.identity, config.checkpoint.keep)
         self.run = Run()
+        watch.reading = lambda: "; ".join(str(shards.groups[group]) for group in list(self.run.lost.reading.values()))
 
     def fit(self) -> tuple[Position, Run]:
-        """TrainingError where the loss is not finite; EnvironmentProblem where a checkpoint cannot be written."""
+        """TrainingError where the loss is not finite; EnvironmentProblem where a checkpoint cannot be written; Stopped after SIGTERM."""
         try:
             position = self._resumed()
             self.began = time.monotonic() - position.seconds
@@ -110,10 +111,9 @@ class Training:
         progress = Progress(self, epoch, before.step) if self.world.rank == 0 else None
         self.network.train()
         self.run.rows_by_epoch[epoch] = 0
-        clock = time.monotonic()
+        self.watch.at("data", epoch, before.step)
         for number, local in self._steps(order, before.step):
-            self.run.seconds["data"] += time.monotonic() - clock
-            clock = time.monotonic()
+            self.watch.at("compute", epoch, number)
             rate = self._set_rate(update, position.seconds)
             stats = self._update(order, number, local)
             done.add(stats)
@@ -127,21 +127,19 @@ class Training:
             )
             if progress:
                 progress.show(done.rows, stats.loss, rate)
-            self.run.seconds["step"] += time.monotonic() - clock
-            clock = time.monotonic()
             if stopped or position.step >= order.steps:
                 break
             if self._due(update, stats.signals):
                 self._save(position)
-                self.run.seconds["checkpoint"] += time.monotonic() - clock
-                clock = time.monotonic()
+            if stats.signals.stop:
+                raise Stopped(f"stopped after step {position.step} of epoch {epoch}; the same command goes on from there")
+            self.watch.at("data", epoch, position.step)
         self.run.lost_by_epoch[epoch] = self.run.lost.rows - lost_before
         whole = position.step >= order.steps
         by_epoch = [*before.by_epoch, {"epoch": epoch, "rows": done.rows, "loss": done.loss} | ({} if whole else {"steps": position.step})]
         stopped = stopped or config.stop.after_epoch(by_epoch)
         position = Position(epoch + 1, 0, update, position.seconds, before.start, curve, by_epoch, {}, stopped)
         self._save(position)
-        self.run.seconds["checkpoint"] += time.monotonic() - clock
         return position
 
     def _steps(self, order: Plan, start: int) -> Iterator[tuple[int, list[list[Batch]]]]:
@@ -174,7 +172,8 @@ class Training:
             of_rank = [seeds.derive(seed, "rank", rank) for seed in step_seeds]
             parts = [Part(rank, [batch for step in local for batch in step], of_rank)]
         now = time.monotonic()
-        wish = Signals(now - self.began, save=now - self.saved >= self.config.checkpoint.seconds and not self.store.busy)
+        due = now - self.saved >= self.config.checkpoint.seconds and not self.store.busy
+        wish = Signals(now - self.began, due, stop_requested())
         rows = order.rows_until(number + len(local)) - order.rows_until(number)
         try:
             return self.updates.step(parts, rows, wish)
@@ -183,10 +182,11 @@ class Training:
 
     def _due(self, update: int, signals: Signals) -> bool:
         every = self.config.checkpoint.steps
-        return signals.save or bool(every and update % every == 0)
+        return signals.save or signals.stop or bool(every and update % every == 0)
 
     def _save(self, position: Position) -> None:
         """Begin a checkpoint; rank 0 writes it."""
+        self.watch.at("checkpoint")
         self.saved = time.monotonic()
         of_ranks = self.world.gather(self.model.state())
         if self.world.rank == 0:

@@ -207,7 +207,7 @@ def _speed(ranks: dict[int, dict[str, Any]]) -> dict[str, Any]:
     """Of this process's epochs: rows per second over all ranks, and where rank 0's time went."""
     rows = sum(count for result in ranks.values() for count in result["rows_by_epoch"].values())
     seconds = ranks[0]["seconds"]
-    busy = seconds["data"] + seconds["step"]
+    busy = sum(seconds[phase] for phase in ("data", "compute", "all-reduce"))
     return {"rows_per_second": round(rows / busy) if busy else None, "rank_0_seconds": seconds, "device": ranks[0]["device"]}
 
 

@@ -26,6 +26,7 @@ from lsml_spark.models import saved
 from lsml_spark.models.network import Network, transplant
 from lsml_spark.train import results, spec
 from lsml_spark.train.agent import die_with_parent
+from lsml_spark.train.heartbeat import PHASES
 from lsml_spark.train.launch import PROGRESS
 from lsml_spark.train.loop import Training, curve_of
 from lsml_spark.train.spec import Spec
@@ -122,7 +123,7 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
     network.to(device=world.device)
     features = [name for name in encoders["columns"] if name != encoders["label"]]
     shards = _reader(told.config.reader).of(told.shards, told.files, features, encoders["label"], told.optional)
-    position, run = Training(told, network, world, shards, start).fit()
+    position, run = Training(told, network, world, shards, watch, start).fit()
     parameters = sum(parameter.numel() for parameter in network.parameters())
     if world.rank == 0:
         description = {
@@ -133,7 +134,9 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
         }
         saved.save(told.out, network, encoders, description)
         (told.out / "curve.json").write_bytes(canonical(curve_of(position, world)) + b"\n")
-    seconds = {name: round(value, 3) for name, value in run.seconds.items()} | {"all": round(time.monotonic() - clock, 3)}
+    seconds = {name: round(value, 3) for name, value in zip(PHASES, watch.seconds, strict=True)} | {
+        "all": round(time.monotonic() - clock, 3)
+    }
     rows = {str(epoch): count for epoch, count in run.rows_by_epoch.items()}
     lost_groups = {str(shards.groups[group]): why for group, why in run.lost.groups.items()}
     lost = {"row_groups": lost_groups, "rows_by_epoch": {str(epoch): count for epoch, count in run.lost_by_epoch.items()}}
@@ -161,7 +164,8 @@ def _reader(name: str) -> type[Shards]:
 def _be_deterministic(world: World) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # with NaN, which no result depends on: a tenth of a step
+    # Memory that nothing has written yet need not be NaN, which took a tenth of a step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if world.device.type == "cpu":
         torch.set_num_threads(1)  # a sum over threads changes with their number
 
