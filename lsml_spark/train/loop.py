@@ -105,7 +105,6 @@ class Training:
     def _epoch(self, before: Position) -> Position:
         """The rest of an epoch. The plans of the epochs may have unequal steps and rows."""
         config, epoch, order = self.config, before.epoch, self.orders[before.epoch]
-        every = math.ceil(self.total / CURVE_POINTS)
         curve, done, update, stopped = list(before.steps), Totals(**before.running), before.update, None
         position, lost_before = before, self.run.lost.rows
         progress = Progress(self, epoch, before.step) if self.world.rank == 0 else None
@@ -118,8 +117,7 @@ class Training:
             stats = self._update(order, number, local)
             done.add(stats)
             self.run.rows_by_epoch[epoch] += sum(len(batch) for step in local for batch in step)
-            if update % every == 0:
-                curve.append({"step": update, "epoch": epoch, "loss": stats.loss, "lr": rate})
+            curve = extended(curve, {"step": update, "epoch": epoch, "loss": stats.loss, "lr": rate})
             update += 1
             stopped = config.stop.why(update, stats.signals.seconds)
             position = Position(
@@ -233,6 +231,14 @@ class Progress:
         left = (self.rows_left - rows) / speed
         line = f"epoch {self.epoch + 1}/{self.epochs}  {speed:,.0f} rows/s  loss {loss:.4f}  lr {rate:.3g}  {left:.0f} s left"
         print(f"{PROGRESS}{line}", flush=True)
+
+
+def extended(curve: list[dict], point: dict) -> list[dict]:
+    """A curve of at most 500 points, evenly spaced: only each 2^k-th update is kept."""
+    every = 1 << max(0, math.ceil(math.log2((point["step"] + 1) / CURVE_POINTS)))
+    if point["step"] % every:
+        return curve
+    return [*(curve if len(curve) < CURVE_POINTS else [old for old in curve if old["step"] % every == 0]), point]
 
 
 def curve_of(position: Position, world: World) -> dict:

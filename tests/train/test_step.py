@@ -1,5 +1,6 @@
 """One step, and whole epochs of them, against plain torch on the whole global batch at once."""
 
+import itertools
 import resource
 
 import numpy as np
@@ -21,7 +22,7 @@ from lsml_spark.train.optimizers.adamw import Adamw
 from lsml_spark.train.optimizers.sgd import Sgd
 from lsml_spark.train.run import in_process, run
 from lsml_spark.train.schedule import Schedule
-from lsml_spark.train.step import NonFinite, Updates, parts_by_lane
+from lsml_spark.train.step import NonFinite, Part, Updates, parts_by_lane
 from lsml_spark.train.world import World
 
 ALONE = World(0, 1, torch.device("cpu"))
@@ -136,6 +137,50 @@ def test_the_gradient_is_clipped_as_one_vector(shards):
     lanes_step(network, torch.optim.SGD(network.parameters(), lr=1.0), local, 2, clip=0.01)
     after = torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
     assert (after - before).norm().item() == pytest.approx(0.01, rel=1e-4)
+
+
+def test_accumulated_steps_name_the_step_and_row_that_is_not_finite(shards):
+    order = plan(shards.rows_G, seed=1, epoch=0, world=1, batch=64, lanes=2)
+    two = list(itertools.islice(batches(shards, order, 0, by_lane=False), 2))
+    two[1] = [_with(two[1][0], "weight", np.inf, rows=slice(7, 8))]
+    network = fresh()
+    updates = Updates(LaneParallel(network, ALONE), torch.optim.SGD(network.parameters(), lr=0.5), CONFIG, 1)
+    with pytest.raises(NonFinite) as caught:
+        updates.step([Part(0, [batch for step in two for batch in step], [1, 2])])
+    assert caught.value.rows_of == {0: [[], [7]]}
+
+
+def test_bf16_is_the_forward_and_backward_pass_of_torchs_autocast(shards):
+    local = first_batches(shards, 2, 64)
+    ours, theirs = fresh().float(), fresh().float()
+    lanes_step(ours, torch.optim.SGD(ours.parameters(), lr=0.5), local, 2, precision="bf16")
+    total = 0.0
+    for batch in local:
+        features, label, weight = tensors(batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = theirs(features)
+        (cross_entropy(logits.float(), label - 1, reduction="none") * weight.float()).sum().backward()
+        total += float(weight.sum())
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert mine.dtype == torch.float32
+        torch.testing.assert_close(mine, other - 0.5 * other.grad / total, rtol=1e-5, atol=1e-7)
+
+
+def test_fp16_leaves_out_updates_that_overflow_and_finds_its_scale(shards):
+    local = [_with(batch, "weight", 3000.0, rows=slice(None)) for batch in first_batches(shards, 2, 64)]
+    network = fresh().float()
+    before = [parameter.clone() for parameter in network.parameters()]
+    updates = Updates(
+        LaneParallel(network, ALONE), torch.optim.SGD(network.parameters(), lr=0.5), CONFIG.model_copy(update={"precision": "fp16"}), 2
+    )
+    parts = parts_by_lane(range(2), [local], [5])
+    first = updates.step(parts)
+    assert not first.applied
+    assert all(torch.equal(mine, other) for mine, other in zip(network.parameters(), before, strict=True))
+    stats = [updates.step(parts) for _ in range(30)]
+    assert stats[-1].applied
+    assert stats[-1].loss < first.loss
+    assert all(parameter.isfinite().all() for parameter in network.parameters())
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 4, 8, 16])
