@@ -39,7 +39,7 @@ def batches(
     wanted = list(dict.fromkeys([shards.label, WEIGHT, *shards.optional, *shards.features, *([SAMPLE_ID] if sample_ids else [])]))
     if start >= plan.steps:
         return
-    opened, group = first_readable(shards, plan, rank, on_bad)
+    opened, group = first_readable(shards, plan, rank, on_bad, lost)
     sources = sources_of(opened, wanted, str(group.path))
 
     def make(rows: Rows) -> list[Batch]:
@@ -71,14 +71,16 @@ def _batch(shards: Shards, sources: Sources, columns: Mapping[str, Column]) -> B
     )
 
 
-def first_readable(shards: Shards, plan: Plan, rank: int, on_bad: OnBad) -> tuple[Opened, Group]:
+def first_readable(shards: Shards, plan: Plan, rank: int, on_bad: OnBad, lost: Lost | None = None) -> tuple[Opened, Group]:
     """The first row group of this rank's epoch whose file opens. IntegrityError where none does, or the first where `on_bad` is fail."""
     at = plan.stretch.first + plan.cut(plan.lanes_of(rank)[0])[0]
     first = bisect_right(plan.ends_R, at) % max(len(plan.ends_R), 1)
     for place in range(len(plan.order_R)):
-        group = shards.groups[int(plan.order_R[(first + place) % len(plan.order_R)])]
+        number = int(plan.order_R[(first + place) % len(plan.order_R)])
+        group = shards.groups[number]
         try:
-            return shards.files.schema_of(group), group
+            with (lost or Lost()).reads(number):
+                return shards.files.schema_of(group), group
         except IntegrityError:
             if on_bad == "fail":
                 raise

@@ -16,6 +16,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
@@ -73,6 +74,15 @@ class Lost:
     groups: dict[int, str] = field(default_factory=dict)
     rows: int = 0  # left out of steps so far
     reading: dict[int, int] = field(default_factory=dict)  # by thread; for those who ask why nothing comes
+
+    @contextmanager
+    def reads(self, group: int) -> Iterator[None]:
+        thread = threading.get_ident()
+        self.reading[thread] = group
+        try:
+            yield
+        finally:
+            del self.reading[thread]
 
 
 class Entry:
@@ -201,18 +211,15 @@ class Stream(Generic[T]):
 
     def _loaded(self, group: int, entry: Entry) -> Loaded | None:
         """None for a group that cannot be read and may be left out."""
-        thread = threading.get_ident()
-        self.lost.reading[thread] = group
         try:
-            columns, kept_N = self.shards.rows_of(self.shards.groups[group], self.names)
+            with self.lost.reads(group):
+                columns, kept_N = self.shards.rows_of(self.shards.groups[group], self.names)
         except IntegrityError as error:
             if self.on_bad == "fail":
                 raise
             self.lost.groups.setdefault(group, str(error))
             entry.nbytes = 0
             return None
-        finally:
-            del self.lost.reading[thread]
         order_N = self.plan.order_within(group)
         order_N = order_N if kept_N is None else kept_N[order_N]
         entry.nbytes = order_N.nbytes + sum(column.nbytes for column in columns.values())

@@ -68,7 +68,7 @@ def _agent() -> type:
             codes = self._ended(worker_group)
             result = super()._monitor_workers(worker_group)
             if result.state == WorkerState.FAILED:
-                said = [self._obituary(worker_group, rank, code) for rank, code in sorted(codes.items()) if code]
+                said = list(dict.fromkeys(self._obituary(worker_group, rank, code) for rank, code in sorted(codes.items())))
                 left, most = self._remaining_restarts, worker_group.spec.max_restarts
                 if FINAL & set(codes.values()):
                     self._remaining_restarts = 0  # as torch itself forbids more
@@ -102,7 +102,9 @@ def _agent() -> type:
 
         def _obituary(self, worker_group: WorkerGroup, rank: int, code: int) -> str:
             spec = Path(str(worker_group.spec.args[-1]))
-            return obituary(spec.parent, rank, code) if spec.name == "spec.json" else f"rank {rank} ended with exit code {code}"
+            if spec.name != "spec.json":
+                return f"rank {rank} ended with exit code {code}"
+            return obituary(spec.parent, rank, code)
 
     return Agent
 

@@ -26,7 +26,7 @@ PERIOD = 1.0  # seconds between two beats, at most
 FIRST = 10  # times `stall` for the phases before the end of the first step: compilation, a device that wakes up
 LONGER = 5  # times the longest so far of a phase are no stall
 OWN = ("data", "checkpoint")  # phases in which a rank waits for no other
-SLOW, SLOW_EVERY = 2.0, 10.0  # times the median of the others; seconds between two looks
+SLOW = 2.0  # times the median of the others
 STOP = "stop"  # a file in scratch that asks all ranks to stop, as SIGTERM does
 
 _asked = False
@@ -229,7 +229,7 @@ class Watch:
                 self._end(stalled(lookout.see(heartbeat.read(self.scratch)), self.stall))
             else:
                 lookout.forget(but=self.rank)
-            if self.rank == 0 and lookout.clock - looked > SLOW_EVERY:
+            if self.rank == 0 and lookout.clock - looked > self.stall / 2:
                 pages = heartbeat.read(self.scratch)
                 if said := slowest(before, pages, lookout.clock - looked):
                     self.say(said)
@@ -281,11 +281,15 @@ def where(scratch: Path, rank: int) -> str:
 
 def obituary(scratch: Path, rank: int, code: int) -> str:
     """What to say of a rank whose process ended with `code` (negative: a signal), which becomes its result where it left none."""
-    error = results.read(scratch).get(rank, {}).get("error")
-    if error:
-        return str(error["message"])
+    result = results.read(scratch).get(rank)
+    if result and "error" in result:
+        return str(result["error"]["message"])
+    if result and code == 0:
+        return f"rank {rank} was done"
     beat = heartbeat.read(scratch).get(rank)
     how = f"ended with exit code {code}"
+    if code == 0:
+        how += " and no result"
     if code < 0:
         how = f"was killed by signal {-code}"
         if -code == signal.SIGKILL:
