@@ -1,0 +1,79 @@
+"""Killed again and again, at moments that are drawn: the weights are those of a run that nobody touched, bit for bit."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+
+import pytest
+from toy_runs import config, prepared
+
+from lsml_spark.train import launch
+
+pytestmark = [pytest.mark.dist, pytest.mark.slow]
+
+# Each life has its moment: (whom it strikes, the rank that does it, its how many-th update, milliseconds later).
+MORTAL = """
+import json, os, signal, sys, threading
+from pathlib import Path
+from lsml_spark.train import worker
+from lsml_spark.train.step import Updates
+folder = Path(sys.argv[1]).parent
+deaths = folder / "deaths"
+lives = len(deaths.read_text().splitlines()) if deaths.exists() else 0
+moments = json.loads((folder / "moments.json").read_text())
+whom, rank, call, wait = moments[lives] if lives < len(moments) else (None, -1, 0, 0)
+plain, calls = Updates.step, iter(range(10**6))
+
+def strike():
+    with deaths.open("a") as file:
+        file.write(whom + "\\n")
+    if whom == "agent":
+        os.kill(os.getppid(), signal.SIGKILL)
+    elif whom == "all":
+        os.killpg(0, signal.SIGKILL)
+    else:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def step(*arguments, **told):
+    if int(os.environ["RANK"]) == rank and next(calls) == call:
+        threading.Timer(wait / 1000, strike).start()
+    return plain(*arguments, **told)
+
+Updates.step = step
+worker.leave(worker.main(sys.argv[1:]))
+"""
+
+
+def trained(root, moments, told):
+    """(bytes of the weights, bytes of the curve, how often it was started) of a run on two ranks, restarted until it is done."""
+    path = prepared(root, {"run": told})["run"]
+    (path.parent / "moments.json").write_text(json.dumps(moments))
+    (path.parent / "mortal.py").write_text(MORTAL)
+    words = ["-m", "lsml_spark.train.agent", "--standalone", "--nproc-per-node=2", "--max-restarts=99", "--monitor-interval=0.1"]
+    for started in range(1, 100):
+        done = subprocess.run(
+            [sys.executable, *words, str(path.parent / "mortal.py"), str(path)],
+            env={**os.environ, **launch.environment()}, capture_output=True, text=True, timeout=300, start_new_session=True,
+        )  # fmt: skip
+        if done.returncode == 0:
+            folder = path.parent / "train"
+            return (folder / "model.safetensors").read_bytes(), (folder / "curve.json").read_bytes(), started
+        assert done.returncode == -9, done.stderr[-3000:]
+    raise AssertionError("it never finished")
+
+
+def test_twenty_kills_leave_no_trace(tmp_path):
+    """Ranks, their launcher, and all at once; between updates, in them, and while a checkpoint is being written."""
+    told = config(epochs=10, checkpoint={"steps": 2}, dtype="float32", optimizer="adamw", workers=2)
+    draw = random.Random(8)
+    whom = ["rank"] * 14 + ["agent"] * 3 + ["all"] * 3
+    draw.shuffle(whom)
+    moments = [(who, draw.randrange(2), draw.randrange(7), draw.uniform(0, 20)) for who in whom]
+    weights, curve, _ = trained(tmp_path / "undisturbed", [], told)
+    killed_weights, killed_curve, started = trained(tmp_path / "killed", moments, told)
+    assert (tmp_path / "killed" / "run" / "deaths").read_text().split() == whom
+    assert started == 7  # torchrun brought the ranks back itself, unless it was killed too
+    assert killed_weights == weights
+    assert killed_curve == curve
