@@ -61,7 +61,7 @@ def all_reduce_sparse(parameters: Sequence[nn.Parameter], world: World) -> None:
     """
     for parameter in parameters:
         if parameter.grad is None:
-            parameter.grad = torch.sparse_coo_tensor(size=parameter.shape, dtype=parameter.dtype, device=parameter.device)
+            parameter.grad = torch.zeros_like(parameter, layout=torch.sparse_coo)
         parameter.grad = parameter.grad.coalesce()
     if world.size == 1 or not parameters:
         return
