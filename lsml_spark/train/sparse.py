@@ -61,8 +61,7 @@ def all_reduce_sparse(parameters: Sequence[nn.Parameter], world: World) -> None:
     """
     for parameter in parameters:
         if parameter.grad is None:
-            no_rows, no_values = torch.empty((1, 0), dtype=torch.int64), parameter.new_empty((0, *parameter.shape[1:]))
-            parameter.grad = torch.sparse_coo_tensor(no_rows, no_values, parameter.shape)
+            parameter.grad = torch.zeros_like(parameter, layout=torch.sparse_coo)
         parameter.grad = parameter.grad.coalesce()
     if world.size == 1 or not parameters:
         return
