@@ -141,7 +141,7 @@ class ShardDataset(IterableDataset[Values]):
         self.lost = Lost()  # row groups that could not be read, and their rows left out so far
         # Epoch and first step, with the worker and number of workers that it counts for (-1, 0: for all). Shared, so that
         # persistent workers see `set_epoch`; in a worker, what it has reached and what it was told to go on from are its own.
-        self._position = torch.tensor([0, 0, -1, 0]).share_memory_()
+        self._shared = torch.tensor([0, 0, -1, 0]).share_memory_()
         self._reached: list[int] | None = None
         self._told_worker: list[int] | None = None
 
@@ -152,7 +152,7 @@ class ShardDataset(IterableDataset[Values]):
     @property
     def epoch(self) -> int:
         """The epoch that the next iteration reads, or goes on with."""
-        return int(self._position[0])
+        return int(self._shared.numpy()[0])
 
     def set_epoch(self, epoch: int) -> None:
         """Read this epoch next, from its start; where a state has been loaded for the same one, from there."""
@@ -161,7 +161,7 @@ class ShardDataset(IterableDataset[Values]):
 
     def _at(self, epoch: int, step: int, worker: int = -1, workers: int = 0) -> None:
         if get_worker_info() is None:
-            self._position.copy_(torch.tensor([epoch, step, worker, workers]))
+            self._shared.numpy()[:] = epoch, step, worker, workers
         else:
             self._reached = [epoch, step, worker, workers]
 
@@ -170,7 +170,7 @@ class ShardDataset(IterableDataset[Values]):
 
         `steps`: of this epoch that were trained, where workers of a DataLoader read.
         """
-        epoch, step, worker, workers = self._reached or self._position.tolist()
+        epoch, step, worker, workers = self._reached or self._shared.numpy().tolist()
         if steps is not None:
             step, worker, workers = steps, -1, 0
         if worker < 0 and step >= len(self):
@@ -199,7 +199,7 @@ class ShardDataset(IterableDataset[Values]):
     def __iter__(self) -> Iterator[Values]:
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        epoch, step, for_worker, of_workers = self._told_worker or self._position.tolist()
+        epoch, step, for_worker, of_workers = self._told_worker or self._shared.numpy().tolist()
         self._told_worker = None
         if for_worker >= 0 and (for_worker, of_workers) != (worker, workers):
             raise ConfigError(

@@ -30,8 +30,8 @@ from lsml_spark.data.shards import Shards
 T = TypeVar("T")
 MEMORY = 1 << 30
 THREADS = 2
-TOGETHER = 16  # steps of a block at most
-BLOCK = 4 << 20  # bytes of a block, unless a step has more
+TOGETHER = 32  # steps of a block at most
+BLOCK = 8 << 20  # bytes of a block, unless a step has more
 OnBad = Literal["fail", "skip"]
 Rows = Sequence[Mapping[str, Column]]  # one step of one rank, lane by lane or all lanes in one
 
