@@ -1,7 +1,7 @@
 """Read a rank's batches from Parquet shards: only the row groups of its lanes, only the columns that the model names."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ def batches(
     opened, group = first_readable(shards, plan, rank, on_bad, lost)
     sources = sources_of(opened, wanted, str(group.path))
 
-    def make(rows: Rows) -> list[Batch]:
+    def make(rows: Rows, rows_L: Sequence[int]) -> list[Batch]:
         return [_batch(shards, sources, columns) for columns in rows]
 
     yield from Stream(

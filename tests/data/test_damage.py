@@ -61,7 +61,7 @@ def test_skipped_row_groups_are_left_out_to_the_row_and_counted_once(paths, shuf
     lost = {*range(50), *range(350, 400)}
     assert rows == sorted(set(range(600)) - lost)
     assert dataset.lost.rows == 100
-    assert [dataset.shards.groups[group].index for group in sorted(dataset.lost.groups)] == [0, 1]
+    assert [dataset.reader.shards.groups[group].index for group in sorted(dataset.lost.groups)] == [0, 1]
     list(dataset)
     assert len(dataset.lost.groups) == 2
 
