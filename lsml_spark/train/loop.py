@@ -1,10 +1,10 @@
-"""The training run of one rank: updates over the plans of the epochs, checkpoints among them, a line of progress."""
+"""The training run of one rank: updates over the plans of the epochs, checkpoints among them, all of it watched and booked."""
 
 import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from lsml_spark.core import seeds
 from lsml_spark.core.errors import Stopped, TrainingError
@@ -14,14 +14,15 @@ from lsml_spark.data.read import Lost, Shards, batches
 from lsml_spark.models.network import Network
 from lsml_spark.train import checkpoint, exchange
 from lsml_spark.train.checkpoint import Checkpoints, Position
-from lsml_spark.train.launch import PROGRESS
+from lsml_spark.train.clock import ALL_REDUCE, CHECKPOINT, COMPUTE, DATA, Blame, StepClock
+from lsml_spark.train.record import Record
 from lsml_spark.train.spec import Spec
 from lsml_spark.train.step import NonFinite, Part, Signals, StepStats, Updates, parts_by_lane
 from lsml_spark.train.watch import Watch, stop_requested
 from lsml_spark.train.world import World
 
 CURVE_POINTS = 500
-PROGRESS_SECONDS = 2.0
+PHASE = {"all-reduce": ALL_REDUCE, "data": DATA, "compute": COMPUTE, "checkpoint": CHECKPOINT}  # of the watch → of the clock
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Run:
 
     resumed: int = 0  # epochs that an earlier process made, wholly or in part
     rows_by_epoch: dict[int, int] = field(default_factory=dict)  # rows of this rank's lanes
+    blame: Blame = field(default_factory=Blame)  # where the time of the steps went, on all ranks
     lost: Lost = field(default_factory=Lost)  # row groups of this rank that could not be read
     lost_by_epoch: dict[int, int] = field(default_factory=dict)  # their rows in this rank's lanes
 
@@ -58,27 +60,40 @@ class Training:
     def __init__(self, spec: Spec, network: Network, world: World, shards: Shards, watch: Watch, start: str | None):
         config = self.config = spec.config
         self.spec, self.network, self.world, self.shards, self.watch, self.start = spec, network, world, shards, watch, start
-        self.model = exchange.build(config, network, world, seeds.derive(spec.seed, "exchange"), watch.at)
+        self.model = exchange.build(config, network, world, seeds.derive(spec.seed, "exchange"), self._mark)
         self.optimizer = config.optimizer.build(self.model.parameters, config.l2)
         self.updates = Updates(self.model, self.optimizer, config, config.lanes if config.lane_sums else world.size)
         self.orders = [self._plan(epoch) for epoch in range(config.epochs)]
         self.updates_of = [math.ceil(order.steps / config.accumulate) for order in self.orders]
         self.total = config.stop.total(sum(self.updates_of))
         self.store = Checkpoints(spec.scratch, spec.identity, config.checkpoint.keep)
-        self.run = Run()
+        self.run, self.clock = Run(), StepClock()
+        self.record: Record | None = None  # rank 0's
         watch.reading = lambda: "; ".join(str(shards.groups[group]) for group in list(self.run.lost.reading.values()))
 
     def fit(self) -> tuple[Position, Run]:
         """TrainingError where the loss is not finite; EnvironmentProblem where a checkpoint cannot be written; Stopped after SIGTERM."""
         try:
             position = self._resumed()
-            self.began = time.monotonic() - position.seconds
             self.saved = time.monotonic()
+            self.began = self.saved - position.seconds
+            if self.world.rank == 0:
+                ends = None if self.config.stop.time is None else self.began + self.config.stop.time
+                self.record = Record(
+                    self.spec.scratch, self.clock, first=position.update, updates=self.total, epochs=self.config.epochs, ends=ends
+                )
             while position.epoch < self.config.epochs and not position.stopped:
                 position = self._epoch(position)
         finally:
+            if self.record:
+                self.record.close()
             self.store.close()
         return position, self.run
+
+    def _mark(self, phase: str, epoch: int | None = None, step: int | None = None) -> None:
+        """This rank enters a phase of a step."""
+        self.watch.at(phase, epoch, step)
+        self.clock.to(PHASE[phase])
 
     def _plan(self, epoch: int) -> Plan:
         seed = seeds.derive(self.spec.seed, "order")
@@ -107,36 +122,38 @@ class Training:
         config, epoch, order = self.config, before.epoch, self.orders[before.epoch]
         curve, done, update, stopped = list(before.steps), Totals(**before.running), before.update, None
         position, lost_before = before, self.run.lost.rows
-        progress = Progress(self, epoch, before.step) if self.world.rank == 0 else None
         self.network.train()
         self.run.rows_by_epoch[epoch] = 0
-        self.watch.at("data", epoch, before.step)
+        self._mark("data", epoch, before.step)
         for number, local in self._steps(order, before.step):
-            self.watch.at("compute", epoch, number)
+            self._mark("compute", epoch, number)
             rate = self._set_rate(update, position.seconds)
             stats = self._update(order, number, local)
             done.add(stats)
             self.run.rows_by_epoch[epoch] += sum(len(batch) for step in local for batch in step)
             curve = extended(curve, {"step": update, "epoch": epoch, "loss": stats.loss, "lr": rate})
+            seconds = self.clock.step_done()
+            if self.record:
+                self.record.add(update, epoch, stats, rate, self.updates.scale, seconds)
             update += 1
             stopped = config.stop.why(update, stats.signals.seconds)
             position = Position(
-                epoch, number + len(local), update, stats.signals.seconds, before.start, curve, before.by_epoch, vars(done), stopped
+                epoch, number + len(local), update, stats.signals.seconds, before.start, curve, before.by_epoch, asdict(done), stopped
             )
-            if progress:
-                progress.show(done.rows, stats.loss, rate)
             if stopped or position.step >= order.steps:
                 break
             if self._due(update, stats.signals):
                 self._save(position)
             if stats.signals.stop:
                 raise Stopped(f"stopped after step {position.step} of epoch {epoch}; the same command goes on from there")
-            self.watch.at("data", epoch, position.step)
+            self._mark("data", epoch, position.step)
         self.run.lost_by_epoch[epoch] = self.run.lost.rows - lost_before
         whole = position.step >= order.steps
         by_epoch = [*before.by_epoch, {"epoch": epoch, "rows": done.rows, "loss": done.loss} | ({} if whole else {"steps": position.step})]
         stopped = stopped or config.stop.after_epoch(by_epoch)
         position = Position(epoch + 1, 0, update, position.seconds, before.start, curve, by_epoch, {}, stopped)
+        self._mark("all-reduce")
+        self.run.blame.add(self.world.gather(self.clock.take()))
         self._save(position)
         return position
 
@@ -184,8 +201,10 @@ class Training:
 
     def _save(self, position: Position) -> None:
         """Begin a checkpoint; rank 0 writes it."""
-        self.watch.at("checkpoint")
+        self._mark("checkpoint")
         self.saved = time.monotonic()
+        if self.record:
+            self.record.metrics.sync()
         of_ranks = self.world.gather(self.model.state())
         if self.world.rank == 0:
             tensors = checkpoint.tensors_of(self.network, self.optimizer)
@@ -211,26 +230,6 @@ class Training:
             return TrainingError(f"{where}; sample ids: {named}; look at their weight, offset and features")
         first = f", first sample id {ids_of_all[0]}" if ids_of_all else ""
         return TrainingError(f"{where} for all {rows} rows{first}: it diverged; lower train.optimizer.lr or train.clip")
-
-
-class Progress:
-    """A line every two seconds on standard output: rows per second, loss, learning rate, time left."""
-
-    def __init__(self, training: Training, epoch: int, step: int):
-        orders = training.orders
-        self.rows_left = sum(order.rows for order in orders[epoch:]) - orders[epoch].rows_until(step)
-        self.epoch, self.epochs = epoch, len(orders)
-        self.started = self.shown = time.monotonic()
-
-    def show(self, rows: int, loss: float, rate: float) -> None:
-        now = time.monotonic()
-        if now - self.shown < PROGRESS_SECONDS:
-            return
-        self.shown = now
-        speed = rows / (now - self.started)
-        left = (self.rows_left - rows) / speed
-        line = f"epoch {self.epoch + 1}/{self.epochs}  {speed:,.0f} rows/s  loss {loss:.4f}  lr {rate:.3g}  {left:.0f} s left"
-        print(f"{PROGRESS}{line}", flush=True)
 
 
 def extended(curve: list[dict], point: dict) -> list[dict]:

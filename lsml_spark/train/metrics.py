@@ -12,6 +12,7 @@ import importlib.util
 import json
 import math
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -95,14 +96,17 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def collect(scratch: Path, out: Path) -> list[Path]:
-    """Move the files of a finished training into its stage folder; their new paths, for `run.files`."""
+    """Copy the files of a finished training into its stage folder; their new paths, for `run.files`.
+
+    Copied, not moved: a stage that is killed before it is finished collects once more.
+    """
     found = [path for path in (scratch / METRICS, *sorted((scratch / EVENTS).glob("events.*"))) if path.is_file()]
-    moved = []
+    copied = []
     for path in found:
         to = out / path.relative_to(scratch)
         to.parent.mkdir(exist_ok=True)
-        moved.append(path.replace(to))
-    return moved
+        copied.append(Path(shutil.copyfile(path, to)))
+    return copied
 
 
 def tensorboard_installed() -> bool:

@@ -189,7 +189,9 @@ def _finish(work: Work, config: Config, told: Spec) -> Outcome:
         unreadable = {name: why for result in ranks.values() for name, why in result["lost"]["row_groups"].items()}
         metrics["unreadable"] = {"rows": due - last, "row_groups": unreadable}
     ledger = Ledger(rows, last, dropped={reason: count for reason, count in dropped.items() if count})
-    return Outcome(ledger, files=files, metrics=metrics, run=_speed(ranks))
+    told_files = [work.folder / "metrics.jsonl", *sorted((work.folder / "events").glob("events.*"))]  # whose times no run repeats
+    described = [vars(describe(work.folder, path)) for path in told_files if path.is_file()]
+    return Outcome(ledger, files=files, metrics=metrics, run=_speed(ranks) | {"files": described})
 
 
 def _due(epoch: dict[str, Any], order: Plan) -> int:
@@ -208,7 +210,8 @@ def _speed(ranks: dict[int, dict[str, Any]]) -> dict[str, Any]:
     rows = sum(count for result in ranks.values() for count in result["rows_by_epoch"].values())
     seconds = ranks[0]["seconds"]
     busy = sum(seconds[phase] for phase in ("data", "compute", "all-reduce"))
-    return {"rows_per_second": round(rows / busy) if busy else None, "rank_0_seconds": seconds, "device": ranks[0]["device"]}
+    speed = round(rows / busy) if busy else None
+    return {"rows_per_second": speed, "rank_0_seconds": seconds, "device": ranks[0]["device"], "time": ranks[0]["time"]}
 
 
 def _last_error(log: Path) -> str | None:

@@ -75,6 +75,11 @@ class Updates:
         # Sums over rows are larger than the means that the scaler's own first scale is made for.
         self.scaler = torch.amp.GradScaler(self.device.type, init_scale=2.0**8, enabled=config.precision == "fp16")
 
+    @property
+    def scale(self) -> float | None:
+        """Of the loss, where gradients are fp16."""
+        return self.scaler.get_scale() if self.scaler.is_enabled() else None
+
     def step(self, parts: Sequence[Part], rows: int = 0, signals: Signals = Signals()) -> StepStats:
         """One update. `rows`: about how many it has, all ranks together.
 

@@ -24,7 +24,7 @@ from lsml_spark.core.errors import ConfigError, LsmlError, Stopped, TrainingErro
 from lsml_spark.data.read import Shards
 from lsml_spark.models import saved
 from lsml_spark.models.network import Network, transplant
-from lsml_spark.train import results, spec
+from lsml_spark.train import metrics, results, spec
 from lsml_spark.train.agent import die_with_parent
 from lsml_spark.train.heartbeat import PHASES
 from lsml_spark.train.launch import PROGRESS
@@ -133,6 +133,7 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
             "start": position.start,
         }
         saved.save(told.out, network, encoders, description)
+        metrics.collect(told.scratch, told.out)
         (told.out / "curve.json").write_bytes(canonical(curve_of(position, world)) + b"\n")
     seconds = {name: round(value, 3) for name, value in zip(PHASES, watch.seconds, strict=True)} | {
         "all": round(time.monotonic() - clock, 3)
@@ -146,6 +147,7 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
         "lost": lost,
         "rows_by_epoch": rows,
         "seconds": seconds,
+        "time": run.blame.as_json(),
         "host": platform.node(),
         "device": str(world.device),
     }
