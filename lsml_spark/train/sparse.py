@@ -40,7 +40,9 @@ def choose(network: Network, mode: Literal["auto"] | bool, optimizer: Optimizer,
     network.use_sparse(names)
     if names:
         torch.sparse.check_sparse_tensor_invariants.disable()  # torch warns where a program does not say
-        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(network, names)
+        # DDP looks for a parameter of the outermost module under ".name".
+        ignored = [*names, *(f".{name}" for name in names)]
+        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(network, ignored)
     return names
 
 
@@ -86,14 +88,20 @@ def gradient_of(parameter: nn.Parameter) -> Tensor:
 
 
 def clip_(parameters: Sequence[nn.Parameter], longest: float | None) -> Tensor:
-    """torch's clip_grad_norm_ for gradients of which some are sparse and coalesced; the norm of all before it, as a scalar."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norm = torch.nn.utils.get_total_norm([gradient.values() if gradient.is_sparse else gradient for gradient in gradients])
+    """torch's clip_grad_norm_ where some gradients are sparse; the norm of all together before it, as a scalar. None: no clipping."""
+    values = []
+    for parameter in parameters:
+        if parameter.grad is not None and parameter.grad.is_sparse:
+            parameter.grad = parameter.grad.coalesce()  # a product with a number makes torch forget that it was
+            values.append(parameter.grad.values())
+        elif parameter.grad is not None:
+            values.append(parameter.grad)
+    norm = torch.nn.utils.get_total_norm(values)
     if longest is None:
         return norm
     scale = (longest / (norm + 1e-6)).clamp(max=1.0)
-    for gradient in gradients:
-        gradient.mul_(scale)
+    for value in values:
+        value.mul_(scale)
     return norm
 
 
