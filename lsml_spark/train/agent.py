@@ -1,7 +1,8 @@
 """torchrun, with three things it lacks: it dies with its parent, does not retry what a retry cannot mend, and its exit code says which.
 
 `python -m lsml_spark.train.agent` takes torchrun's options: `--nnodes 2 --nproc-per-node 4 --rdzv-endpoint … -m MODULE ARGUMENT`.
-Exit codes: 0; 4 where a rank found its input at fault; 143 after SIGTERM, to it or to a rank; else 1.
+Exit codes: 0; a rank's own where that says that the input or the machine is at fault (2 to 7); 143 after SIGTERM, to it or to a
+rank; else 1.
 """
 
 import ctypes
@@ -12,12 +13,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lsml_spark.core.errors import Stopped, TrainingError
+from lsml_spark.core.errors import Stopped
 
 PR_SET_PDEATHSIG = 1
 PARENT = "LSML_PARENT"  # the process id of who started this one, where that must outlive it
 GRACE = 5.0  # seconds in which the ranks that lost one may end by themselves and say what they saw
-FINAL = {TrainingError.exit_code, Stopped.exit_code, -signal.SIGTERM}  # of a rank: nothing to try again
+FINAL = {*range(2, 8), Stopped.exit_code, -signal.SIGTERM}  # of a rank: nothing to try again (core/errors.py)
 
 
 def die_with_parent() -> None:
@@ -30,10 +31,9 @@ def die_with_parent() -> None:
 
 def meaning(codes: list[int]) -> int:
     """The exit code of a launcher, from those of its ranks."""
-    if TrainingError.exit_code in codes:
-        return TrainingError.exit_code
-    if Stopped.exit_code in codes or -signal.SIGTERM in codes:
-        return Stopped.exit_code
+    final = [code for code in codes if code in FINAL]
+    if final:
+        return Stopped.exit_code if -signal.SIGTERM in final else final[0]
     return int(any(codes))
 
 

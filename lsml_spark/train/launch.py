@@ -55,7 +55,7 @@ def local(spec_path: Path, ranks: int, log_path: Path, say: Callable[[str], None
         if code in (Stopped.exit_code, -signal.SIGTERM):
             raise Stopped("stopped by SIGTERM; run the same command again to go on")
         said = watch.obituary(spec_path.parent, 0, code) if ranks == 1 else f"training ended with exit code {code}"
-        if code == TrainingError.exit_code:
+        if code in agent.FINAL:
             break
         if attempt + 1 < attempts:
             say(f"{said}: restart {attempt + 1} of {restarts}")
@@ -91,7 +91,18 @@ def _run(words: list[str], attempt: int, log_path: Path, say: Callable[[str], No
 
 
 def in_process(spec_path: Path | None, ranks: int = 0, log_path: Path | None = None) -> None:
-    """Be a rank oneself: torchrun has started this process. Rank 0 passes the spec, the others None; `ranks` is torchrun's."""
-    from lsml_spark.train.worker import train
+    """Be a rank oneself: torchrun has started this process. Rank 0 passes the spec, the others None; `ranks` is torchrun's.
 
-    train(spec_path, stall_code=TrainingError.exit_code)
+    Where a peer is lost and torchrun has restarts left, the process ends with the code of what may be tried again.
+    """
+    from lsml_spark.train.worker import RETRY, leave, train
+    from lsml_spark.train.world import LostPeers
+
+    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) < int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0"))
+    try:
+        train(spec_path, stall_code=RETRY if again else TrainingError.exit_code)
+    except LostPeers as error:
+        if not again:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        leave(RETRY)

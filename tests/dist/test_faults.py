@@ -16,19 +16,6 @@ pytestmark = pytest.mark.dist
 HOST = re.escape(platform.node())
 
 
-@pytest.fixture
-def job(tmp_path):
-    return Job(tmp_path / "job")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """The weights of two ranks to which nothing happens."""
-    quiet = Job(tmp_path_factory.mktemp("quiet") / "job")
-    quiet.run(quiet.config())
-    return quiet.weights()
-
-
 def test_a_killed_rank_is_named_and_the_run_goes_on_to_the_undisturbed_weights(job, undisturbed):
     said = []
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from unittest import mock
@@ -9,6 +10,9 @@ from unittest import mock
 import toy_shards
 
 from lsml_spark.core.config import validate
+from lsml_spark.flow import log
+from lsml_spark.flow.guard import guarded
+from lsml_spark.flow.launch import first_rank, follow, leave
 from lsml_spark.train.run import Config, run
 
 HERE = Path(__file__).parent
@@ -17,14 +21,16 @@ SAMPLES = toy_shards.baskets(600, seed=4)
 
 def paths():
     """PYTHONPATH of workers, which import the toy models."""
-    return os.pathsep.join([str(HERE), str(HERE.parent / "train"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return os.pathsep.join(
+        [*(str(folder) for folder in (HERE, HERE.parent / "train", HERE.parent / "data")), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
 
 
 class Job:
     """One night of 600 samples: 10 steps an epoch, three epochs."""
 
     def __init__(self, folder):
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         self.work = toy_shards.night(folder, SAMPLES)
         self.scratch = folder / ".train"
         self.marker = folder / "happened"
@@ -48,3 +54,22 @@ class Job:
 
     def results(self):
         return {path.stem: json.loads(path.read_bytes()) for path in sorted(self.scratch.glob("rank-*.json"))}
+
+
+def main(folder, told):
+    """What `jobs/train.py` does: the first rank keeps the books, the others follow."""
+    with guarded():
+        if first_rank():
+            job = Job(Path(folder))
+            job.run(job.config(**json.loads(told)))
+        else:
+            follow()
+
+
+if __name__ == "__main__":
+    log.to_console()
+    try:
+        main(*sys.argv[1:])
+    except SystemExit as error:
+        leave(int(error.code))
+    leave(0)
