@@ -6,10 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from toy_runs import config, prepared
+from toy_runs import config, furthest, prepared
 
 from lsml_spark.train import launch
 
@@ -48,10 +47,6 @@ def launched(root, ranks, configs):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return {name: load_file(path.parent / "train" / "model.safetensors") for name, path in paths.items()}
-
-
-def furthest(one, other):
-    return max(float(np.abs(one[name] - other[name]).max(initial=0.0)) for name in one)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Small training runs as the train stage hands them to its ranks: a spec file each, over the same shards."""
 
+import numpy as np
 import toy_shards
 
 from lsml_spark.core.config import validate
@@ -31,3 +32,7 @@ def prepared(root, configs):
         paths[name] = out.parent / "spec.json"
         spec.write(paths[name], _tell(work, told))
     return paths
+
+
+def furthest(one, other):
+    return max(float(np.abs(one[name] - other[name]).max(initial=0.0)) for name in one)
