@@ -1,20 +1,20 @@
 """Weights and optimiser state as whole, named tensors, however they are cut over ranks: what any other `parallel` can load.
 
-torch.distributed.checkpoint's state dicts do the gathering and the cutting. Names: `network.<parameter or buffer>` and
+torch.distributed.checkpoint's state dicts do the gathering. Names: `network.<parameter or buffer>` and
 `optimizer.<parameter>.<state>`.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_model_state_dict,
     get_optimizer_state_dict,
-    set_model_state_dict,
-    set_optimizer_state_dict,
 )
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
@@ -39,17 +39,31 @@ def tensors_of(network: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
     return tensors
 
 
+@torch.no_grad()
 def load(network: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Set network and optimiser from `tensors_of`; every rank passes all tensors and keeps its part. KeyError where one is missing."""
-    weights: dict[str, Any] = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
-    set_model_state_dict(network, weights, options=WHOLE)
+    """Set network and optimiser from `tensors_of`, in place; every rank passes all tensors and keeps its part.
+
+    KeyError where one is missing. (torch 2.13's own set_state_dict leaves tensors uncut that it should cut, and cannot take
+    an optimiser with two groups of parameters.)
+    """
+    for name, value in network.state_dict().items():
+        _set(value, tensors[f"network.{name}"])
     if not any(name.startswith("optimizer.") for name in tensors):
         return
-    optimizer.zero_grad(set_to_none=True)  # or torch leaves out the state that this optimiser has yet to make
-    states: dict[str, Any] = get_optimizer_state_dict(network, optimizer)
-    for parameter, state in states["state"].items():
-        state |= {key: tensors[_name(parameter, key)] for key, value in state.items() if isinstance(value, Tensor)}
-    set_optimizer_state_dict(network, optimizer, states, options=WHOLE)
+    optimizer.zero_grad(set_to_none=True)
+    get_optimizer_state_dict(network, optimizer)  # makes the state of an optimiser that has not stepped yet
+    for name, parameter in network.named_parameters():
+        for key, value in optimizer.state.get(parameter, {}).items():
+            if isinstance(value, Tensor):
+                _set(value, tensors[_name(name, key)])
+
+
+def _set(value: Tensor, whole: Tensor) -> None:
+    if isinstance(value, DTensor):
+        part = distribute_tensor(whole.to(value.device), value.device_mesh, value.placements, src_data_rank=None)
+        value.to_local().copy_(part.to_local())
+    else:
+        value.copy_(whole)
 
 
 def _name(parameter: str, key: str) -> str:

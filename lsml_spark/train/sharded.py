@@ -6,7 +6,8 @@ of it add theirs once more (HSDP). The ranks of a tensor group read the same lan
 network's `tensor_plan` says (Shoeybi et al. 2019, Megatron-LM).
 
 The whole network is one FSDP unit: from an update's first forward pass to its last backward pass a rank holds all parameters and
-all gradients of its tensor slice once. Sums over ranks have another order than those of one process, so the last bits differ.
+all gradients of its tensor slice once, in the parameters' own precision: bf16 is autocast's business, as it is without a cut
+(FSDP's mixed precision casts parameters but no buffers, and so cannot run a network that adds the two). Sums over ranks have another order than those of one process, so the last bits differ.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 from torch.distributed.tensor.parallel import ColwiseParallel, ParallelStyle, RowwiseParallel, parallelize_module
 from torch.nn.functional import dropout
@@ -30,7 +31,7 @@ from lsml_spark.train.world import World
 class Sharded:
     """The exchange of a network whose parameters are DTensors. `network` is cut in place; all ranks must build it together."""
 
-    def __init__(self, network: Network, world: World, *, data: int, shard: int, tensor: int, bf16: bool = False):
+    def __init__(self, network: Network, world: World, *, data: int, shard: int, tensor: int):
         """ConfigError where data · shard · tensor ranks are not there, or the network cannot be cut that way."""
         if data * shard * tensor != world.size:
             found = f"data {data} × shard {shard} × tensor {tensor} = {data * shard * tensor} ranks"
@@ -39,10 +40,9 @@ class Sharded:
             dist.broadcast(value, 0)
         mesh = init_device_mesh(world.device.type, (data, shard, tensor), mesh_dim_names=("data", "shard", "tensor"))
         if tensor > 1:
-            parallelize_module(network, mesh["tensor"], _styles(network, tensor))
+            parallelize_module(network, mesh["tensor"], _styles(network, tensor, shard))
             mesh["shard", "tensor"]._flatten()  # a norm over both dimensions is then one exchange
-        policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32) if bf16 else MixedPrecisionPolicy()
-        cut: Any = fully_shard(network, mesh=mesh["data", "shard"] if data > 1 else mesh["shard"], mp_policy=policy)
+        cut: Any = fully_shard(network, mesh=mesh["data", "shard"] if data > 1 else mesh["shard"])
         # Sums, not means; by the one reduction that gloo has too. A rank that does not use a parameter adds zeros for it.
         cut.set_gradient_divide_factor(1.0)
         cut.set_force_sum_reduction_for_comms(True)
@@ -121,15 +121,16 @@ class SlicedDropout(ParallelStyle):
 STYLES = {"colwise": ColwiseParallel, "rowwise": RowwiseParallel, "dropout": SlicedDropout}
 
 
-def _styles(network: Network, tensor: int) -> dict[str, ParallelStyle]:
+def _styles(network: Network, tensor: int, shard: int) -> dict[str, ParallelStyle]:
     plan = network.tensor_plan()
     kind = type(network).__name__
     if not plan:
         raise ConfigError(f"train.parallel.tensor: {kind} has no layers that ranks can compute together; take `shard` instead")
     for name, style in plan.items():
         width = getattr(network.get_submodule(name), "out_features", 0)
-        if style == "colwise" and width % tensor:
-            raise ConfigError(f"train.parallel.tensor: {tensor} ranks cannot share the {width} columns of {kind}.{name} evenly")
+        if style == "colwise" and width % (tensor * shard):  # torch loses count of uneven parts of a dimension that is cut twice
+            found = f"tensor {tensor} × shard {shard} ranks cannot share the {width} columns of {kind}.{name} evenly"
+            raise ConfigError(f"train.parallel: {found}; change the model's width or take `shard` alone")
     return {name: STYLES[style]() for name, style in plan.items()}
 
 
