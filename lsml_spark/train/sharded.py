@@ -6,8 +6,9 @@ of it add theirs once more (HSDP). The ranks of a tensor group read the same lan
 network's `tensor_plan` says (Shoeybi et al. 2019, Megatron-LM).
 
 The whole network is one FSDP unit: from an update's first forward pass to its last backward pass a rank holds all parameters and
-all gradients of its tensor slice once, in the parameters' own precision: bf16 is autocast's business, as it is without a cut
-(FSDP's mixed precision casts parameters but no buffers, and so cannot run a network that adds the two). Sums over ranks have another order than those of one process, so the last bits differ.
+all gradients of its tensor slice once, in the parameters' own precision. bf16 is autocast's business, as it is without a cut:
+FSDP's mixed precision casts parameters but no buffers, and so cannot run a network that adds the two. Sums over ranks have
+another order than those of one process, so the last bits differ.
 """
 
 from collections.abc import Iterator
