@@ -68,6 +68,14 @@ class BagMlpNetwork(Network):
         """The prior is not trained: each night sets it from its own rows, the weights learn what differs from it."""
         self.prior[1:] = log_prior_V.to(self.prior)
 
+    def tensor_plan(self) -> dict[str, str]:
+        """Pairs of linear layers: the columns of the first, then the rows of the second, so that each pair exchanges once (Megatron-LM)."""
+        linear = [int(name) for name, layer in self.mlp.named_children() if isinstance(layer, nn.Linear)]
+        plan: dict[str, str] = {}
+        for first, second in zip(linear[0::2], linear[1::2], strict=False):
+            plan |= {f"mlp.{first}": "colwise", f"mlp.{second - 1}": "dropout", f"mlp.{second}": "rowwise"}
+        return plan
+
     def forward(self, features: Features) -> Tensor:
         inputs: list[Tensor] = []
         past_BD: Tensor | float = 0.0

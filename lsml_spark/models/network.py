@@ -27,6 +27,10 @@ class Network(nn.Module, ABC):
     def forward(self, features: Features) -> Tensor:
         """Logits of the known labels: (B, V), column j is id j + 1. There is no logit for "unknown"."""
 
+    def tensor_plan(self) -> dict[str, str]:
+        """Modules that ranks may compute together, by name: `colwise` or `rowwise` a Linear, `dropout` one on a colwise one's columns."""
+        return {}
+
     def set_prior(self, log_prior_V: Tensor) -> None:
         """Start from these log frequencies of the known labels, shape (V,); a network without a use for them ignores it."""
 
