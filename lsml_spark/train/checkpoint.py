@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -138,28 +137,6 @@ class Checkpoints:
 
 def position_of(values: Mapping[str, Any]) -> Position:
     return Position(**values["position"])
-
-
-def tensors_of(network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Weights, buffers and the optimiser's state by name."""
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        for name, value in state.items():
-            if value is not None:
-                assert isinstance(value, Tensor), f"{type(optimizer).__name__} keeps '{name}' outside of tensors"
-                tensors[f"optimizer.{index}.{name}"] = value
-    return tensors
-
-
-def load(tensors: Mapping[str, Tensor], network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """The opposite of `tensors_of`."""
-    network.load_state_dict({name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")})
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, key = name.split(".", 2)
-            state.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
 def _replace(partial: Path, final: Path) -> None:

@@ -34,6 +34,15 @@ def _by_name(value: Any) -> Any:
     return {"use": value} if isinstance(value, str) else value
 
 
+class Parallel(Strict):
+    """A network cut over ranks: `shard` of them hold its parameters together (FSDP2), `tensor` compute its wide layers together
+    (DTensor); `data`, which is what the other numbers leave of `workers`, such groups read different lanes."""
+
+    data: int | None = Field(None, ge=1)
+    shard: int = Field(1, ge=1)
+    tensor: int = Field(1, ge=1)
+
+
 class Config(Strict):
     """How a night trains. The weights depend on everything here except `workers`, `launcher`, `reader`, `checkpoint` and time limits."""
 
@@ -50,6 +59,9 @@ class Config(Strict):
     l1: float = Field(0.0, ge=0.0)
     l2: float = Field(0.0, ge=0.0)
     clip: float | None = Field(1.0, gt=0.0)  # longest gradient, as a Euclidean norm; null for none
+    sync: Literal["allreduce", "local", "async"] = "allreduce"  # local: ranks step alone and average; async: a parameter server
+    average_every: int = Field(8, ge=1)  # local: updates from one average to the next
+    parallel: Parallel = Parallel()
     hook: Annotated[Hook, BeforeValidator(_by_name)] = Hook()
     sparse: Literal["auto"] | bool = "auto"  # gradients of tables as the rows that a batch looked up; auto: where they are large
     weights: bool = True  # weigh rows by their importance weight; without, all rows count alike
@@ -73,6 +85,7 @@ class Config(Strict):
 
     @model_validator(mode="after")
     def _ranks_share_the_batch(self) -> "Config":
+        self._ways_go_together()
         if self.lanes & (self.lanes - 1):
             raise ValueError(f"lanes: {self.lanes} is not a power of two, so its sums would depend on the number of ranks")
         try:
@@ -80,3 +93,16 @@ class Config(Strict):
         except ConfigError as error:
             raise ValueError(str(error).removeprefix("train.")) from error
         return self
+
+    def _ways_go_together(self) -> None:
+        cut = self.parallel
+        together = cut.shard * cut.tensor
+        if self.workers % together or cut.data not in (None, self.workers // together):
+            asked = f"data {cut.data or 1} × shard {cut.shard} × tensor {cut.tensor}"
+            raise ValueError(f"parallel: {asked} do not make workers: {self.workers}")
+        if together > 1 and (self.sync != "allreduce" or self.hook.use != "none" or self.precision == "fp16" or self.l1):
+            raise ValueError("parallel: a network cut over ranks takes sync: allreduce, hook: none, l1: 0 and precision: full or bf16")
+        if self.sync != "allreduce" and (self.hook.use != "none" or self.lane_sums):
+            raise ValueError(f"sync: {self.sync} is not exact: it takes hook: none and lane_sums: false")
+        if self.sync == "async" and (self.workers < 2 or self.stop.time or self.accumulate > 1 or self.precision == "fp16"):
+            raise ValueError("sync: async takes two workers at least, accumulate: 1, precision: full or bf16, and no stop.time")

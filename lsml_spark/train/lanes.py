@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from lsml_spark.models.network import Features, Network
 from lsml_spark.train.exchange import Mark, unmarked
 from lsml_spark.train.hooks import Compressor
-from lsml_spark.train.sparse import all_reduce_sparse, gradient_of, plus, sparse_parameters
+from lsml_spark.train.sparse import all_reduce_sparse, clip_, gradient_of, plus, sparse_parameters
 from lsml_spark.train.world import World
 
 
@@ -51,6 +51,7 @@ class LaneParallel:
     def __init__(self, network: Network, world: World, compress: Compressor | None = None, mark: Mark = unmarked):
         self.network, self.world, self.compress, self.mark, self.tree = network, world, compress, mark, Tree()
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.lanes_rank, self.lanes_world = world.rank, world.size
         self.sparse = sparse_parameters(network)  # which DDP leaves alone
         self.parallel: Any = network
         if world.size > 1:
@@ -58,7 +59,11 @@ class LaneParallel:
             self.parallel = DistributedDataParallel(network, broadcast_buffers=False, find_unused_parameters=not network.uses_all)
             self.parallel.register_comm_hook(None, self._reduce)
 
-    def begin(self, rows: int) -> None:
+    @property
+    def groups(self) -> list[nn.Parameter]:
+        return self.parameters
+
+    def begin(self, rows: int, last: bool) -> None:
         if self.compress:
             self.compress.begin(rows)
 
@@ -82,13 +87,16 @@ class LaneParallel:
             all_reduce_sparse(self.sparse, self.world)
         self.mark("compute")
 
-    def merge(self, books: Tensor) -> Tensor:
+    def merge(self, books: Tensor) -> tuple[Tensor, Tensor]:
         self.mark("all-reduce")
         merged = self.world.merge(books)
         self.mark("compute")
-        return merged
+        return merged, merged
 
-    def stepped(self, update: int) -> None:
+    def clip(self, longest: float | None) -> Tensor:
+        return clip_(self.parameters, longest)
+
+    def stepped(self, optimizer: torch.optim.Optimizer) -> None:
         pass
 
     def state(self) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from lsml_spark.data.batch import Batch
 from lsml_spark.data.plan import Plan, plan
 from lsml_spark.data.read import Lost, Shards, batches
 from lsml_spark.models.network import Network
-from lsml_spark.train import checkpoint, exchange
+from lsml_spark.train import checkpoint, exchange, full_state
 from lsml_spark.train.checkpoint import Checkpoints, Position
 from lsml_spark.train.clock import ALL_REDUCE, CHECKPOINT, COMPUTE, DATA, Blame, StepClock
 from lsml_spark.train.record import Record
@@ -61,8 +61,11 @@ class Training:
         config = self.config = spec.config
         self.spec, self.network, self.world, self.shards, self.watch, self.start = spec, network, world, shards, watch, start
         self.model = exchange.build(config, network, world, seeds.derive(spec.seed, "exchange"), self._mark)
-        self.optimizer = config.optimizer.build(self.model.parameters, config.l2)
-        self.updates = Updates(self.model, self.optimizer, config, config.lanes if config.lane_sums else world.size)
+        self.optimizer = config.optimizer.build(self.model.groups, config.l2)
+        self.updates = Updates(self.model, self.optimizer, config, config.lanes if config.lane_sums else self.model.lanes_world)
+        # Of ranks that compute the same lanes together, one counts their rows.
+        self.counts = world.rank % (world.size // self.model.lanes_world) == 0
+        self.refused: list[str] = []  # sample ids of updates that this rank alone has left out
         self.orders = [self._plan(epoch) for epoch in range(config.epochs)]
         self.updates_of = [math.ceil(order.steps / config.accumulate) for order in self.orders]
         self.total = config.stop.total(sum(self.updates_of))
@@ -98,7 +101,8 @@ class Training:
     def _plan(self, epoch: int) -> Plan:
         seed = seeds.derive(self.spec.seed, "order")
         batch, lanes = self.config.batch, self.config.lanes
-        return plan(self.shards.rows_G, seed=seed, epoch=epoch, world=self.world.size, batch=batch, lanes=lanes, rule=self.spec.rule)
+        world, rule = self.model.lanes_world, self.spec.rule
+        return plan(self.shards.rows_G, seed=seed, epoch=epoch, world=world, batch=batch, lanes=lanes, rule=rule)
 
     def _resumed(self) -> Position:
         """The position of the last checkpoint, which is loaded; the first one where there is none."""
@@ -110,7 +114,7 @@ class Training:
             self.store.forget_after(found)
         if found:
             tensors, values = found
-            checkpoint.load(tensors, self.network, self.optimizer)
+            full_state.load(self.network, self.optimizer, tensors)
             prefix = "exchange."
             self.model.load_state({name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)})
             self.updates.scaler.load_state_dict(values["scaler"])
@@ -128,14 +132,17 @@ class Training:
         for number, local in self._steps(order, before.step):
             self._mark("compute", epoch, number)
             rate = self._set_rate(update, position.seconds)
-            stats = self._update(order, number, local)
+            stats = self._update(order, number, local, update)
+            self.run.rows_by_epoch[epoch] += self.counts * sum(len(batch) for step in local for batch in step)
+            update += 1
+            if stats is None:
+                self._mark("data", epoch, number + len(local))
+                continue
             done.add(stats)
-            self.run.rows_by_epoch[epoch] += sum(len(batch) for step in local for batch in step)
-            curve = extended(curve, {"step": update, "epoch": epoch, "loss": stats.loss, "lr": rate})
+            curve = extended(curve, {"step": update - 1, "epoch": epoch, "loss": stats.loss, "lr": rate})
             seconds = self.clock.step_done()
             if self.record:
-                self.record.add(update, epoch, stats, rate, self.updates.scale, seconds)
-            update += 1
+                self.record.add(update - 1, epoch, stats, rate, self.updates.scale, seconds)
             stopped = config.stop.why(update, stats.signals.seconds)
             position = Position(
                 epoch, number + len(local), update, stats.signals.seconds, before.start, curve, before.by_epoch, asdict(done), stopped
@@ -161,7 +168,7 @@ class Training:
         """(first step, batches of the lanes for each step) of every update."""
         by_lane = self.config.lane_sums
         steps = batches(
-            self.shards, order, self.world.rank, start=start, by_lane=by_lane, on_bad=self.config.on_bad_shard, lost=self.run.lost
+            self.shards, order, self.model.lanes_rank, start=start, by_lane=by_lane, on_bad=self.config.on_bad_shard, lost=self.run.lost
         )
         for number in range(start, order.steps, self.config.accumulate):
             yield number, list(itertools.islice(steps, self.config.accumulate))
@@ -178,8 +185,8 @@ class Training:
             group["lr"] = rate
         return rate
 
-    def _update(self, order: Plan, number: int, local: Sequence[Sequence[Batch]]) -> StepStats:
-        rank, epoch = self.world.rank, order.epoch
+    def _update(self, order: Plan, number: int, local: Sequence[Sequence[Batch]], update: int) -> StepStats | None:
+        rank, epoch = self.model.lanes_rank, order.epoch
         step_seeds = [seeds.derive(self.spec.seed, "step", epoch, number + ahead) for ahead in range(len(local))]
         if self.config.lane_sums:
             parts = parts_by_lane(order.lanes_of(rank), local, step_seeds)
@@ -190,10 +197,13 @@ class Training:
         due = now - self.saved >= self.config.checkpoint.seconds and not self.store.busy
         wish = Signals(now - self.began, due, stop_requested())
         rows = order.rows_until(number + len(local)) - order.rows_until(number)
+        last = number + len(local) >= order.steps or update + 1 >= self.total
         try:
-            return self.updates.step(parts, rows, wish)
+            stats = self.updates.step(parts, rows, last, wish)
         except NonFinite as error:
             raise self._explained(error, order, number, local) from error
+        self.refused += self._sample_ids(self.updates.refused, order, number)
+        return stats
 
     def _due(self, update: int, signals: Signals) -> bool:
         every = self.config.checkpoint.steps
@@ -206,23 +216,15 @@ class Training:
         if self.record:
             self.record.metrics.sync()
         of_ranks = self.world.gather(self.model.state())
+        tensors = full_state.tensors_of(self.network, self.optimizer)
         if self.world.rank == 0:
-            tensors = checkpoint.tensors_of(self.network, self.optimizer)
             tensors |= {f"exchange.{name}": tensor for state in of_ranks for name, tensor in state.items()}
             self.store.save(tensors, {"plan": self.orders[0].digest, "scaler": self.updates.scaler.state_dict()}, position)
 
     def _explained(self, error: NonFinite, order: Plan, number: int, local: Sequence[Sequence[Batch]]) -> TrainingError:
         """The same error on every rank, naming the samples whichever rank read them."""
-        found = []
-        lanes = order.lanes_of(self.world.rank)
-        for place, of_step in error.rows_of.items():
-            for ahead, rows in enumerate(of_step):
-                if rows:
-                    of_part = [place] if self.config.lane_sums else lanes
-                    ids = [self.shards.sample_ids(order, lane, number + ahead, without=self.run.lost.groups) for lane in of_part]
-                    every = list(itertools.chain(*ids))
-                    found += [str(every[row]) for row in rows]
-        ids_of_all = list(itertools.chain(*self.world.gather(found)))
+        found = self.refused + self._sample_ids(error.rows_of, order, number)
+        ids_of_all = list(dict.fromkeys(itertools.chain(*self.world.gather(found))))
         rows = sum(self.world.gather(sum(len(batch) for step in local for batch in step)))
         where = f"epoch {order.epoch}, step {number}: the loss is not finite"
         if 0 < len(ids_of_all) < rows:
@@ -230,6 +232,24 @@ class Training:
             return TrainingError(f"{where}; sample ids: {named}; look at their weight, offset and features")
         first = f", first sample id {ids_of_all[0]}" if ids_of_all else ""
         return TrainingError(f"{where} for all {rows} rows{first}: it diverged; lower train.optimizer.lr or train.clip")
+
+    def _sample_ids(self, rows_of: dict[int, list[list[int]]], order: Plan, number: int) -> list[str]:
+        """Of the rows that NonFinite names."""
+        return refused_ids(self.shards, order, self.model.lanes_rank, number, rows_of, self.run.lost, self.config.lane_sums)
+
+
+def refused_ids(
+    shards: Shards, order: Plan, rank: int, number: int, rows_of: dict[int, list[list[int]]], lost: Lost, by_lane: bool = False
+) -> list[str]:
+    """Sample ids of the rows that NonFinite names, of an update that begins with step `number`. `by_lane`: its places are lanes."""
+    found = []
+    for place, of_step in rows_of.items():
+        lanes = [place] if by_lane else order.lanes_of(rank)
+        for ahead, rows in enumerate(of_step):
+            if rows:
+                every = list(itertools.chain(*(shards.sample_ids(order, lane, number + ahead, without=lost.groups) for lane in lanes)))
+                found += [str(every[row]) for row in rows]
+    return found
 
 
 def extended(curve: list[dict], point: dict) -> list[dict]:

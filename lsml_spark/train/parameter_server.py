@@ -8,7 +8,6 @@ checkpoints: an interrupted run starts again.
 """
 
 import datetime
-import math
 import queue
 import threading
 from collections import Counter
@@ -27,9 +26,9 @@ from lsml_spark.data.read import Shards, batches
 from lsml_spark.models.network import Network
 from lsml_spark.train.checkpoint import Position
 from lsml_spark.train.lanes import LaneParallel
-from lsml_spark.train.loop import CURVE_POINTS, Run, StepTotals
+from lsml_spark.train.loop import Run, Totals, extended, refused_ids
 from lsml_spark.train.spec import Spec
-from lsml_spark.train.step import NonFinite, StepStats, step
+from lsml_spark.train.step import NonFinite, Part, Signals, StepStats, Updates
 from lsml_spark.train.world import LostPeers, World
 
 GRADIENT, EPOCH_DONE, REFUSED = 0.0, 1.0, 2.0  # what a worker's message is
@@ -46,13 +45,13 @@ def fit_async(spec: Spec, network: Network, world: World, shards: Shards, start:
     workers, timeout = world.size - 1, datetime.timedelta(seconds=spec.config.timeout)
     links = {rank: dist.new_group([0, rank], timeout, backend="gloo") for rank in range(1, world.size)}
     orders = [_plan(spec, shards, workers, epoch) for epoch in range(spec.config.epochs)]
-    run, position = Run(), Position(0, [], [], start)
+    run, position = Run(), Position.first(start)
     server = Server(spec, network, links, workers * sum(order.steps for order in orders)) if world.rank == 0 else None
     for epoch, order in enumerate(orders):
         if server:
             run.rows_by_epoch[epoch], run.lost_by_epoch[epoch] = 0, 0
             why, done = "", server.epoch(epoch)
-            position = Position(epoch + 1, server.curve, [*position.by_epoch, done], start)
+            position = Position(epoch + 1, 0, server.pushes, 0.0, start, server.curve, [*position.by_epoch, done], {})
         else:
             why = work(spec, network, world, links[world.rank], shards, order, run)
         reasons = [reason for reason in world.gather(why) if reason]
@@ -74,7 +73,7 @@ class Server:
 
     def epoch(self, epoch: int) -> dict[str, Any]:
         """Serve until every worker has given all of its steps, or one has refused; what curve.json says of the epoch."""
-        totals, staleness, stopped = StepTotals(), Counter[int](), False
+        totals, staleness, stopped = Totals(), Counter[int](), False
         for rank in self.links:
             threading.Thread(target=self._listen, args=(rank,), daemon=True).start()
             self._answer(rank, GO_ON)
@@ -88,7 +87,7 @@ class Server:
                 working.remove(rank)
                 stopped |= kind == REFUSED
                 continue
-            stats = StepStats(int(rows), weight, loss)
+            stats = StepStats(int(rows), weight, loss, norm=0.0, applied=True, signals=Signals())
             totals.add(stats)
             staleness[self.version - int(version)] += 1
             self._apply(epoch, stats, gradient)
@@ -97,9 +96,8 @@ class Server:
         return {"epoch": epoch, "rows": totals.rows, "loss": totals.loss, "staleness": counts}
 
     def _apply(self, epoch: int, stats: StepStats, gradient: Tensor) -> None:
-        rate = self.config.optimizer.lr * self.config.schedule.share(self.pushes, self.updates)
-        if self.pushes % math.ceil(self.updates / CURVE_POINTS) == 0:
-            self.curve.append({"step": self.pushes, "epoch": epoch, "loss": stats.loss, "lr": rate})
+        rate = self.config.peak_rate * self.config.schedule.share(self.pushes, self.updates)
+        self.curve = extended(self.curve, {"step": self.pushes, "epoch": epoch, "loss": stats.loss, "lr": rate})
         self.pushes += 1
         if not stats.weight:
             return
@@ -143,15 +141,17 @@ def work(spec: Spec, network: Network, world: World, link: Any, shards: Shards, 
     idle = torch.optim.SGD(model.parameters, lr=0.0)  # the server has the one that moves
     run.rows_by_epoch[epoch], lost_before = 0, run.lost.rows
     network.train()
-    lanes, why = order.lanes_of(worker), ""
+    updates, why = Updates(model, idle, config, 1), ""
     goes_on, version = _pull(model.parameters, link)
-    for number, local in enumerate(batches(shards, order, worker, on_bad=config.on_bad_shard, lost=run.lost)):
+    for number, local in enumerate(batches(shards, order, worker, by_lane=False, on_bad=config.on_bad_shard, lost=run.lost)):
         seed = seeds.derive(spec.seed, "step", epoch, number)
         try:
-            stats = step(model, idle, local, lanes=lanes, all_lanes=order.lanes, seed=seed, weighted=config.weights, clip=config.clip)
+            stats = updates.step([Part(0, local, [seeds.derive(seed, "rank", worker)])])
         except NonFinite as error:
-            why = _blame(error, shards, order, number, run)
+            ids = refused_ids(shards, order, worker, number, error.rows_of, run.lost)
+            why = f"epoch {epoch}, step {number}: the loss is not finite; sample ids: {', '.join(ids[:10])}"
             break
+        assert stats is not None
         run.rows_by_epoch[epoch] += stats.rows
         _push(link, GRADIENT, version, stats, model.parameters)
         goes_on, version = _pull(model.parameters, link)
@@ -177,16 +177,6 @@ def _push(link: Any, kind: float, version: int = 0, stats: StepStats | None = No
     if kind == GRADIENT:
         gradients = [torch.zeros_like(parameter) if parameter.grad is None else parameter.grad for parameter in parameters]
         dist.send(parameters_to_vector(gradients).cpu(), 0, link)
-
-
-def _blame(error: NonFinite, shards: Shards, order: Plan, number: int, run: Run) -> str:
-    ids = [
-        str(sample_id)
-        for lane, rows in error.rows_of.items()
-        if rows
-        for sample_id in shards.sample_ids(order, lane, number, without=run.lost.groups)[rows]
-    ]
-    return f"epoch {order.epoch}, step {number}: the loss is not finite; sample ids: {', '.join(ids[:10])}{' …' if len(ids) > 10 else ''}"
 
 
 def _plan(spec: Spec, shards: Shards, workers: int, epoch: int) -> Plan:

@@ -26,13 +26,14 @@ from torch.nn.functional import dropout
 
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.models.network import Features, Network
+from lsml_spark.train.exchange import Mark, unmarked
 from lsml_spark.train.world import World
 
 
 class Sharded:
     """The exchange of a network whose parameters are DTensors. `network` is cut in place; all ranks must build it together."""
 
-    def __init__(self, network: Network, world: World, *, data: int, shard: int, tensor: int):
+    def __init__(self, network: Network, world: World, *, data: int, shard: int, tensor: int, mark: Mark = unmarked):
         """ConfigError where data · shard · tensor ranks are not there, or the network cannot be cut that way."""
         if data * shard * tensor != world.size:
             found = f"data {data} × shard {shard} × tensor {tensor} = {data * shard * tensor} ranks"
@@ -49,7 +50,7 @@ class Sharded:
         cut.set_force_sum_reduction_for_comms(True)
         cut.set_reduce_scatter_unused_params(True)
 
-        self.network, self.world, self.cut = network, world, cut
+        self.network, self.world, self.cut, self.mark = network, world, cut, mark
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.lanes_rank, self.lanes_world = world.rank // tensor, data * shard
         self.readers = mesh["data", "shard"]._flatten("readers").get_group()
@@ -72,20 +73,27 @@ class Sharded:
     def lane_done(self, last: bool) -> None:
         """After the last one, `.grad` holds this rank's part of the sum over all lanes of all ranks."""
 
-    def merge(self, books: Tensor) -> Tensor:
+    def merge(self, books: Tensor) -> tuple[Tensor, Tensor]:
         """The sum over the ranks that read different lanes: a tensor group counts once."""
+        self.mark("all-reduce")
         dist.all_reduce(books, group=self.readers)
-        return books
+        self.mark("compute")
+        return books, books
 
-    def clip(self, longest: float) -> None:
-        """Shorten the gradient, taken as one vector over all ranks, to this Euclidean norm; torch's own does not mix meshes."""
+    def clip(self, longest: float | None) -> Tensor:
+        """The gradient is taken as one vector over all ranks; torch's own clip_grad_norm_ does not mix meshes."""
         by_mesh = self._by_mesh()
         norms = [_full(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])) for parameters in by_mesh.values()]
         total = torch.linalg.vector_norm(torch.stack(norms))
-        for parameters in by_mesh.values():
-            nn.utils.clip_grads_with_norm_(parameters, longest, total)
+        if longest is not None:
+            for parameters in by_mesh.values():
+                nn.utils.clip_grads_with_norm_(parameters, longest, total)
+        return total
 
-    def stepped(self, update: int) -> None:
+    def begin(self, rows: int, last: bool) -> None:
+        pass
+
+    def stepped(self, optimizer: torch.optim.Optimizer) -> None:
         pass
 
     def state(self) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from lsml_spark.models.network import tensors
 from lsml_spark.train.config import Config
 from lsml_spark.train.exchange import Exchange
 from lsml_spark.train.penalty import soft_threshold_
-from lsml_spark.train.sparse import clip_, gradient_of
+from lsml_spark.train.sparse import gradient_of
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -63,6 +64,26 @@ class NonFinite(Exception):
         self.rows_of = rows_of
 
 
+class Sums(NamedTuple):
+    """Of books."""
+
+    loss: float
+    weight: float
+    finite: bool
+
+
+def _sums(books: Tensor) -> Sums:
+    _, weight, loss = books[:-1].cpu().numpy().cumsum(axis=0)[-1].tolist()
+    return Sums(loss, weight, abs(loss) < float("inf") and abs(weight) < float("inf"))
+
+
+def _stats(books: Tensor, norm: float, applied: bool) -> StepStats:
+    loss, weight, _ = _sums(books)
+    seconds, save, stop = books[-1].tolist()
+    mean = loss / weight if weight else 0.0
+    return StepStats(int(books[:-1, 0].sum()), weight, mean, norm, applied, Signals(seconds, bool(save), bool(stop)))
+
+
 class Updates:
     """Makes updates of `model` by `optimizer`. `places`: rows of the books, which are the lanes or the ranks of all ranks.
 
@@ -72,6 +93,7 @@ class Updates:
     def __init__(self, model: Exchange, optimizer: torch.optim.Optimizer, config: Config, places: int):
         self.model, self.optimizer, self.config, self.places = model, optimizer, config, places
         self.device = model.world.device
+        self.refused: dict[int, list[list[int]]] = {}  # as NonFinite says it, of an update that this rank alone left out
         # Sums over rows are larger than the means that the scaler's own first scale is made for.
         self.scaler = torch.amp.GradScaler(self.device.type, init_scale=2.0**8, enabled=config.precision == "fp16")
 
@@ -80,13 +102,14 @@ class Updates:
         """Of the loss, where gradients are fp16."""
         return self.scaler.get_scale() if self.scaler.is_enabled() else None
 
-    def step(self, parts: Sequence[Part], rows: int = 0, signals: Signals = Signals()) -> StepStats:
-        """One update. `rows`: about how many it has, all ranks together.
+    def step(self, parts: Sequence[Part], rows: int = 0, last: bool = True, signals: Signals = Signals()) -> StepStats | None:
+        """One update. `rows`: how many it has, all ranks together; `last`: of its epoch. What all ranks have done since they last
+        told each other (mostly: now); None where they do not.
 
         NonFinite, before anything has changed, where a weighted loss or the gradient is not finite.
         """
         self.optimizer.zero_grad(set_to_none=True)
-        self.model.begin(rows)
+        self.model.begin(rows, last)
         books = torch.zeros(self.places + 1, 3, dtype=torch.float64, device=self.device)  # per place: rows, weight, weighted loss
         losses: dict[int, list[Tensor]] = {}
         for part in parts:
@@ -106,14 +129,14 @@ class Updates:
         if self.model.world.rank == 0:
             books[-1, 0], books[-1, 1] = signals.seconds, signals.save
         books[-1, 2] = signals.stop
-        books = self.model.merge(books).cpu()
-
-        rows, weight, loss = books[:-1].numpy().cumsum(axis=0)[-1].tolist()
-        if not (abs(loss) < float("inf") and abs(weight) < float("inf")):
-            raise NonFinite({place: [_offenders(loss_B) for loss_B in of_part] for place, of_part in losses.items()})
-        norm, applied = self._apply(weight)
-        heard = Signals(float(books[-1, 0]), bool(books[-1, 1]), bool(books[-1, 2]))
-        return StepStats(int(rows), weight, loss / weight if weight else 0.0, norm, applied, heard)
+        own, told = self.model.merge(books)
+        mine = _sums(own)
+        self.refused = {} if mine.finite else {place: [_offenders(loss_B) for loss_B in of_part] for place, of_part in losses.items()}
+        if told is not None and not _sums(told).finite:
+            raise NonFinite(self.refused)
+        norm, applied = self._apply(mine.weight) if mine.finite else (float("nan"), False)
+        self.model.stepped(self.optimizer)
+        return None if told is None else _stats(told.cpu(), norm, applied)
 
     def _weighted_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(weight · loss of each row (B,), their total weight)."""
@@ -138,7 +161,7 @@ class Updates:
         self.scaler.unscale_(self.optimizer)
         for parameter in self.model.parameters:
             gradient_of(parameter).mul_(1.0 / weight if weight else 0.0)
-        norm = float(clip_(self.model.parameters, self.config.clip))
+        norm = float(self.model.clip(self.config.clip))
         if not self.scaler.is_enabled() and not norm < float("inf"):
             raise NonFinite({})
         scale = self.scaler.get_scale()

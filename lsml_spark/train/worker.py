@@ -26,9 +26,11 @@ from lsml_spark.models import saved
 from lsml_spark.models.network import Network, transplant
 from lsml_spark.train import metrics, results, spec
 from lsml_spark.train.agent import die_with_parent
+from lsml_spark.train.full_state import network_tensors
 from lsml_spark.train.heartbeat import PHASES
 from lsml_spark.train.launch import PROGRESS
 from lsml_spark.train.loop import Training, curve_of
+from lsml_spark.train.parameter_server import fit_async
 from lsml_spark.train.spec import Spec
 from lsml_spark.train.watch import Watch, blame, stoppable, where
 from lsml_spark.train.world import LostPeers, World, joined
@@ -123,8 +125,12 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
     network.to(device=world.device)
     features = [name for name in encoders["columns"] if name != encoders["label"]]
     shards = _reader(told.config.reader).of(told.shards, told.files, features, encoders["label"], told.optional)
-    position, run = Training(told, network, world, shards, watch, start).fit()
+    if told.config.sync == "async":
+        position, run = fit_async(told, network, world, shards, start)
+    else:
+        position, run = Training(told, network, world, shards, watch, start).fit()
     parameters = sum(parameter.numel() for parameter in network.parameters())
+    weights = network_tensors(network)
     if world.rank == 0:
         description = {
             "model": told.config.model.model_dump(mode="json"),
@@ -132,7 +138,7 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
             "parameters": parameters,
             "start": position.start,
         }
-        saved.save(told.out, network, encoders, description)
+        saved.save(told.out, weights, encoders, description)
         metrics.collect(told.scratch, told.out)
         (told.out / "curve.json").write_bytes(canonical(curve_of(position, world)) + b"\n")
     seconds = {name: round(value, 3) for name, value in zip(PHASES, watch.seconds, strict=True)} | {

@@ -14,7 +14,7 @@ from lsml_spark.core.errors import EnvironmentProblem
 from lsml_spark.data.plan import plan
 from lsml_spark.data.read import Shards, batches
 from lsml_spark.models.network import tensors
-from lsml_spark.train import checkpoint
+from lsml_spark.train import checkpoint, full_state
 from lsml_spark.train.checkpoint import Checkpoints, Position
 from lsml_spark.train.config import Config
 from lsml_spark.train.lanes import LaneParallel, Tree
@@ -217,14 +217,14 @@ def test_a_checkpoint_brings_back_weights_and_optimiser_exactly(shards, tmp_path
     lanes_step(network, optimizer, local, 2)
     position = Position(1, 3, 24, 1.5, "2011-02-23", [{"loss": 1.5}], [], {"rows": 7})
     store = Checkpoints(tmp_path, "this")
-    store.save(checkpoint.tensors_of(network, optimizer), {}, position)
+    store.save(full_state.tensors_of(network, optimizer), {}, position)
     store.close()
 
     other = fresh()
     restored = config.build(other.parameters(), 0.0)
     assert Checkpoints(tmp_path, "another").newest() is None
     tensors, values = Checkpoints(tmp_path, "this").newest()
-    checkpoint.load(tensors, other, restored)
+    full_state.load(other, restored, tensors)
     assert checkpoint.position_of(values) == position
     for model, state in ((network, optimizer), (other, restored)):
         lanes_step(model, state, local, 2)
