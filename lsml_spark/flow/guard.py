@@ -21,7 +21,7 @@ NO_SPACE = ("No space left on device", f"[Errno {errno.ENOSPC}]", "Disk quota ex
 def guarded() -> Iterator[None]:
     """End the process with the documented exit code if the body fails; 1, and `a bug`, for what no one foresaw.
 
-    SIGTERM ends the body with `Stopped`; the training ranks take it for themselves and finish their step first.
+    SIGTERM ends it with exit code 143; the training ranks take it for themselves and finish their step first.
     """
     try:
         with _stoppable():
@@ -53,7 +53,9 @@ def _stoppable() -> Iterator[None]:
 
 
 def _stop(*_: object) -> NoReturn:
-    raise Stopped("stopped by SIGTERM; run the same command again to go on")
+    """Not an Exception, which py4j and logging would take for one of their own."""
+    print("error: stopped by SIGTERM; run the same command again to go on", file=sys.stderr)
+    sys.exit(Stopped.exit_code)
 
 
 def _one_line(error: BaseException) -> str:

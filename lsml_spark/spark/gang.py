@@ -145,8 +145,8 @@ def _end(context: BarrierTaskContext, rank: int, code: int, log: Path, died: Die
     said = f"{died(rank, code)}: {_last_line(log)}" if code else ""
     ended = _gathered(context, json.dumps([code, socket.gethostname(), said]), None if final else GRACE)
     codes = [code for code, _, _ in ended]
-    if not final and not ended:
-        raise RuntimeError(f"\nworker {rank} on {socket.gethostname()} {said}; others had not ended {GRACE:.0f} s later")
+    if not ended:
+        raise RuntimeError(f"\nworker {rank} on {socket.gethostname()} {said or 'was done'}, but the others have not ended")
     if any(codes) and not {USER_ERROR, STOPPED} & set(codes):
         culprit = min((rank for rank, code in enumerate(codes) if code), key=lambda rank: codes[rank])  # killed ones before victims
         raise RuntimeError(f"\nworker {culprit} on {ended[culprit][1]} {ended[culprit][2]}")

@@ -97,7 +97,6 @@ def _agent() -> type:
                 for handler in handlers.values():
                     if handler.proc.poll() is None:
                         handler.close(signal.SIGKILL)
-                        handler.proc.wait()
             return ended
 
         def _obituary(self, worker_group: WorkerGroup, rank: int, code: int) -> str:

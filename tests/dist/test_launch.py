@@ -21,6 +21,7 @@ from lsml_spark.train.heartbeat import read
 
 pytestmark = pytest.mark.dist
 HOST = re.escape(platform.node())
+LOOPBACK = [((), ("--local-addr=127.0.0.1", f"--rdzv-conf=is_host={first}"), {}) for first in ("true", "false")]
 TORCHRUN, AGENT = "torch.distributed.run", "lsml_spark.train.agent"
 
 
@@ -79,15 +80,15 @@ def test_no_process_outlives_a_killed_run(job):
 
 
 @contextlib.contextmanager
-def two_hosts(job, module, fault="none", restarts=0, hosts=((), ()), address="127.0.0.1", **told):
-    """Two torchruns of one rank each that meet at a port; `hosts`: the words that start a command on each."""
+def two_hosts(job, module, fault="none", restarts=0, hosts=LOOPBACK, address="127.0.0.1", **told):
+    """Two torchruns of one rank each that meet at a port; `hosts`: words before the command, options, environment of each."""
     meeting = f"{address}:{free_port()}"
     words = [sys.executable, "-m", module, "--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint={meeting}"]
     words += [f"--max-restarts={restarts}", f"--rdzv-id={job.scratch.parent.parent.name}"]
     with contextlib.ExitStack() as both:
         yield [
             both.enter_context(started([*host, *words, *local, *program(job, fault, **told)], **environment))
-            for host, local, environment in (host or ((), (), {}) for host in hosts)
+            for host, local, environment in hosts
         ]
 
 
@@ -165,7 +166,11 @@ def namespaces():
             for device in ("lo", card):
                 ip("-n", name, "link", "set", device, "up")
         hosts = [
-            (("ip", "netns", "exec", name), (f"--local-addr=10.77.0.{last}",), {"GLOO_SOCKET_IFNAME": card})
+            (
+                ("ip", "netns", "exec", name),
+                (f"--local-addr=10.77.0.{last}", f"--rdzv-conf=is_host={last == 1}"),
+                {"GLOO_SOCKET_IFNAME": card},
+            )
             for name, card, last in zip(names, cards, (1, 2), strict=True)
         ]
         yield hosts, link
