@@ -82,27 +82,16 @@ def test_a_state_without_a_tensor_that_is_wanted_is_refused():
         full_state.load(model, optimizer, tensors)
 
 
-def test_local_sgd_alone_averages_nothing_but_keeps_the_calendar():
+def test_local_sgd_tells_and_averages_every_so_many_updates_and_at_the_end_of_an_epoch():
     exchange = LocalSgd(network(), ALONE, every=3)
-    exchange.attach(OPTIMIZERS["sgd"](exchange.parameters))
+    optimizer = OPTIMIZERS["sgd"](exchange.parameters)
     before = [parameter.detach().clone() for parameter in exchange.parameters]
-    settled = []
-    for update in range(7):
-        exchange.merge(torch.ones(8, 3, dtype=torch.float64))
-        exchange.stepped(update)
-        settled.append(exchange.settled)
-    assert settled == [False, False, True, False, False, True, False]
-    exchange.settle()
-    assert exchange.settled
+    heard = []
+    for update in range(8):
+        exchange.begin(0, last=update == 6)
+        own, told = exchange.merge(torch.full((9, 3), update, dtype=torch.float64))
+        assert own[0, 0] == update
+        heard.append(None if told is None else told[[0, 8], 0].tolist())  # a sum of rows, and rank 0's clock as it is now
+        exchange.stepped(optimizer)
+    assert heard == [None, None, [3, 2], None, None, [12, 5], [6, 6], None]
     assert all(torch.equal(mine, other) for mine, other in zip(exchange.parameters, before, strict=True))
-
-
-def test_a_refused_update_stops_at_the_next_average():
-    exchange = LocalSgd(network(), ALONE, every=3)
-    exchange.attach(OPTIMIZERS["sgd"](exchange.parameters))
-    exchange.refuse("row a is bad")
-    exchange.stepped(0)
-    exchange.refuse("row b is bad")
-    exchange.stepped(1)
-    with pytest.raises(TrainingError, match=r"^rank 0: row a is bad$"):
-        exchange.stepped(2)
