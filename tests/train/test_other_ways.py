@@ -4,7 +4,6 @@ import pytest
 import torch
 import toy_shards
 
-from lsml_spark.core.errors import TrainingError
 from lsml_spark.models.bag_mlp import BagMlp
 from lsml_spark.models.logistic import Logistic
 from lsml_spark.train import full_state
