@@ -89,7 +89,7 @@ def test_a_file_that_is_damaged_or_gone_is_named_and_can_be_skipped(paths, damag
     else:
         path.write_bytes(np.random.default_rng(0).bytes(5000) if damage == "garbage" else b"")
     for some in (dataset, strict):
-        some.shards.files.opened.clear()  # opened to see their footers, before the damage
+        some.reader.shards.files.opened.clear()  # opened to see their footers, before the damage
     with pytest.raises(IntegrityError, match=r"part-00003\.parquet, row group \d: (there is no such file|cannot be read)"):
         list(strict)
     assert sorted(np.concatenate([batch["row"].numpy() for batch in dataset]).tolist()) == list(range(450))
