@@ -112,7 +112,8 @@ def test_a_line_takes_little_of_a_step(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")  # tensorboard's own
-def test_tensorboard_reads_every_step_once_after_a_resume(tmp_path):
+def test_tensorboard_reads_every_step_once_after_a_resume(tmp_path, monkeypatch):
+    monkeypatch.setattr(metrics, "EVENT_SECONDS", 0.0)
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     write(tmp_path, 0, 37, tensorboard=True)
     write(tmp_path, 30, 50, tensorboard=True)
