@@ -25,6 +25,7 @@ _PARTIAL = re.compile(r"\.[\w.-]+\.\d+")
 PAGES = {
     "night.html": "{}.html",
     "selection.html": "{}.selection.html",
+    "training.html": "{}.training.html",
     "quality.html": "{}.quality.html",
     "quality.json": "{}.quality.json",
 }
@@ -89,7 +90,7 @@ def _pages_of(night: Path) -> dict[str, bytes]:
     found = read(folder)
     if found is None:
         return {}
-    described = {file.path: file.checksum for file in found.files}
+    described = {file.path: file.checksum for file in found.all_files()}
     pages = {}
     for name, on_site in PAGES.items():
         if name not in described and name != "night.html":
