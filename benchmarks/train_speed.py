@@ -22,7 +22,7 @@ import tempfile
 from pathlib import Path
 
 from machine import machine
-from training.rows import SHAPES, write
+from training.rows import SHAPES, drawn, write
 
 from lsml_spark.train.launch import environment
 
@@ -192,7 +192,7 @@ def main() -> None:
     try:
         for shape in told.shapes:
             night = scratch / shape
-            write(shape, night)
+            write(SHAPES[shape], *drawn(SHAPES[shape]), night)
             worlds = {str(world): measure(shape, world, told, night) for world in told.worlds}
             resume = ours(shape, max(told.worlds), LANES, night, "kill")
             result["shapes"][shape] = {"rows": SHAPES[shape].rows, "batch": SHAPES[shape].batch, "worlds": worlds, "resume": resume}

@@ -77,10 +77,8 @@ def encoders(shape: Shape) -> dict[str, Any]:
     return {"label": "label", "columns": columns | {name: vocabulary(values) for name, values in shape.scalars.items()}}
 
 
-def write(name: str, root: Path) -> None:
+def write(shape: Shape, columns: dict[str, np.ndarray | Ragged], label: np.ndarray, root: Path) -> None:
     """The stage folders `features` and `shard` of a night over the rows."""
-    shape = SHAPES[name]
-    columns, label = drawn(shape)
     arrays = {
         key: pa.ListArray.from_arrays(pa.array(column.offsets_N1.astype(np.int32)), pa.array(column.values_T))
         if isinstance(column, Ragged)

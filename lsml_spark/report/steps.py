@@ -81,7 +81,13 @@ def _curve(
     data = [
         line(name, x, [float(f"{value:.6g}") if is_number(value) else None for value in values], {"color": colour, "width": 1.5}, hover)
     ]
-    return {"data": data, "layout": {"xaxis": {"title": {"text": "step"}}, "yaxis": {"title": {"text": title}}}}
+    return {
+        "data": data,
+        "layout": {
+            "xaxis": {"title": {"text": "step"}},
+            "yaxis": {"title": {"text": title}, **({} if name == "loss" else {"rangemode": "tozero"})},
+        },
+    }
 
 
 def _phases(stretches: Sequence[Sequence[Record]], seconds: Sequence[Mapping[str, float]]) -> Chart:
