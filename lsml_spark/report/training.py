@@ -25,7 +25,7 @@ ADVICE = {
     "compute-bound": "Computing is the limit, as it should be: more ranks or a faster device make the night shorter, not a faster disk.",
 }
 UNEVEN, WAITING = 0.75, 0.1  # from which share of the steps on, and of the time, one slow rank is worth a sentence
-USUAL = {"hook": "none", "precision": "float32", "accumulate": 1, "sync": "allreduce", "lr_scaling": "none", "l1": 0.0}
+USUAL = {"hook": "none", "precision": "full", "accumulate": 1, "sync": "allreduce", "lr_scaling": "none", "l1": 0.0}
 
 
 def describe(train: Source, records: Sequence[Record]) -> dict[str, Any]:
@@ -102,8 +102,10 @@ def _facts(metrics: Mapping[str, Any], run: Mapping[str, Any], records: Sequence
 def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """What was asked for beside the usual."""
     for name, usual in USUAL.items():
-        if name in config and config[name] != usual:
-            yield name, config[name]
+        asked = config.get(name, usual)
+        asked = asked["use"] if isinstance(asked, Mapping) and "use" in asked else asked
+        if asked != usual:
+            yield name, asked
     for name in ("stop", "parallel"):
         for key, value in (config.get(name) or {}).items():
             if value not in (None, 1):

@@ -30,6 +30,7 @@ class Run:
     """What one rank did in this process (not in an earlier one that was interrupted)."""
 
     resumed: int = 0  # epochs that an earlier process made, wholly or in part
+    resumptions: list[dict[str, int]] = field(default_factory=list)  # where the run was taken up again, in all its processes
     rows_by_epoch: dict[int, int] = field(default_factory=dict)  # rows of this rank's lanes
     blame: Blame = field(default_factory=Blame)  # where the time of the steps went, on all ranks
     lost: Lost = field(default_factory=Lost)  # row groups of this rank that could not be read
@@ -119,6 +120,8 @@ class Training:
             self.model.load_state({name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)})
             self.updates.scaler.load_state_dict(values["scaler"])
             self.run.resumed = position.epoch + (position.step > 0)
+            at = {"step": position.update, "epoch": position.epoch, "world": self.world.size}
+            self.run.resumptions = [*values["resumptions"], at]
         return position
 
     def _epoch(self, before: Position) -> Position:
@@ -219,7 +222,11 @@ class Training:
         tensors = full_state.tensors_of(self.network, self.optimizer)
         if self.world.rank == 0:
             tensors |= {f"exchange.{name}": tensor for state in of_ranks for name, tensor in state.items()}
-            self.store.save(tensors, {"plan": self.orders[0].digest, "scaler": self.updates.scaler.state_dict()}, position)
+            self.store.save(
+                tensors,
+                {"plan": self.orders[0].digest, "scaler": self.updates.scaler.state_dict(), "resumptions": self.run.resumptions},
+                position,
+            )
 
     def _explained(self, error: NonFinite, order: Plan, number: int, local: Sequence[Sequence[Batch]]) -> TrainingError:
         """The same error on every rank, naming the samples whichever rank read them."""

@@ -211,7 +211,8 @@ def _speed(ranks: dict[int, dict[str, Any]]) -> dict[str, Any]:
     seconds = ranks[0]["seconds"]
     busy = sum(seconds[phase] for phase in ("data", "compute", "all-reduce"))
     speed = round(rows / busy) if busy else None
-    return {"rows_per_second": speed, "rank_0_seconds": seconds, "device": ranks[0]["device"], "time": ranks[0]["time"]}
+    told = {name: ranks[0][name] for name in ("device", "time", "restarts")}
+    return {"rows_per_second": speed, "rank_0_seconds": seconds, "resumed": ranks[0]["resumptions"], **told}
 
 
 def _last_error(log: Path) -> str | None:

@@ -150,6 +150,8 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
     done = {
         "world": world.size,
         "resumed": run.resumed,
+        "resumptions": run.resumptions,
+        "restarts": int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")),
         "lost": lost,
         "rows_by_epoch": rows,
         "seconds": seconds,
