@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import toy_tables
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from planned_rows import rows_of
 
@@ -21,6 +21,7 @@ def lists(values):
     return Ragged(np.concatenate([np.empty(0, np.int64), *values]), np.concatenate([[0], np.cumsum([len(value) for value in values])]))
 
 
+@settings(deadline=None)
 @given(st.data(), st.lists(st.integers(0, 30), min_size=1, max_size=8), st.sampled_from([1, 2, 3, 4, 6, 8]), st.integers(1, 9))
 def test_filling_comes_at_the_end_only_weighs_nothing_and_leaves_global_batches_alike_at_any_world_size(data, rows_G, lanes, each):
     told = {"seed": data.draw(st.integers(0, 2**40)), "epoch": data.draw(st.integers(0, 5)), "shuffle": "buffer"}
