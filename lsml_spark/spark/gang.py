@@ -7,6 +7,7 @@ The form that Spark retries after a lost rank or executor: a barrier mapInArrow 
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -79,6 +80,8 @@ def _translated(error: Exception, ranks: int) -> Exception:
         return EnvironmentProblem("Spark seats no gang where executors come and go; set spark.dynamicAllocation.enabled=false")
     if "SPARK-24819" in text or "BARRIER_STAGE" in text or "requires more slots" in text:
         return EnvironmentProblem(f"the Spark cluster has fewer free slots than train.workers={ranks}; lower it, or add executors")
+    if cancelled := re.search(r"Job \d+ cancelled[^\n]*", text):
+        return TrainingError(f"Spark's {cancelled[0]}; its workers are ended")
     said = [line for line in text.splitlines() if line.startswith("worker ")]
     last = (said or text.strip().splitlines() or ["?"])[-1]
     return TrainingError(f"a worker failed more often than Spark retries a stage: {last}")
