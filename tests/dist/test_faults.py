@@ -49,9 +49,9 @@ def test_a_stopped_rank_is_named_and_the_run_goes_on(job, undisturbed):
 
 
 def test_a_rank_that_hangs_is_told_from_those_that_wait_for_it(job):
-    message, seconds = failure(job, "hang")
+    message, _ = failure(job, "hang")
     assert re.search(rf"^rank 1 on {HOST} \(process \d+\) has stood for \d s in phase compute, epoch 1, step 5", message)
-    assert seconds < 30
+    assert time.time() - job.marker.stat().st_mtime < 30
 
 
 @pytest.mark.slow
@@ -68,7 +68,7 @@ def test_with_the_default_patience_a_stopped_rank_ends_the_run_within_30_seconds
 
 
 def test_a_rank_out_of_memory_says_so_and_is_not_tried_again(job):
-    with pytest.raises(TrainingError, match=rf"^rank 1 on {HOST} .*epoch 1, step 5, ran out of memory: .*lower train\.batch"):
+    with pytest.raises(TrainingError, match=rf"^rank 1 on {HOST} .*epoch 1, step 5, .*ran out of memory: .*lower train\.batch"):
         job.run(job.config("memory", once=False))
     assert "restart" not in job.log()
 
@@ -120,7 +120,7 @@ def test_a_file_system_that_stalls_is_named_by_file_and_rank(job):
 
     message, seconds = failure(job, launch=local)
     assert re.search(
-        rf"rank [01] on {HOST} .* has stood for \d s in phase data, epoch 0, step 0, reading .*part-0000\d\.parquet, row group 0", message
+        rf"rank [01] on {HOST} .* has stood for \d s in phase data, epoch 0, step 0, reading .*part-0000\d\.parquet, row group \d", message
     )
     assert "look at the disk" in message
     assert seconds < 30
