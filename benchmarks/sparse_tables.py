@@ -44,7 +44,7 @@ def milliseconds(kind: bool, rows: int, ids: int, world: World) -> float:
     """Median of an update."""
     network, config = Table(rows), Adagrad(use="adagrad")
     sparse.choose(network, kind, config, 0.0, ids)
-    parallel = DistributedDataParallel(network, broadcast_buffers=False)
+    parallel = DistributedDataParallel(network)
     parallel.register_comm_hook(None, lambda _, bucket: world.sum_ordered(bucket.buffer()))
     optimizer = config.build(network.parameters(), 0.0)
     rng, taken = np.random.default_rng(world.rank), []
@@ -66,7 +66,7 @@ def rank_main(rank: int, store: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
     world = World(rank, 2, torch.device("cpu"), (dist.group.WORLD,))
     if rank == 0:
-        print(machine(), f"torch {torch.__version__}", sep="\n")
+        print(machine())
         print(f"{'ids':>6} {'rows':>8} {'per id':>6} {'dense ms':>9} {'sparse ms':>9} {'dense / sparse':>14}")
     for ids in IDS:
         for per_id in PER_ID:
