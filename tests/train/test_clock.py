@@ -1,10 +1,13 @@
 """Every nanosecond of a step is booked once, and the blame goes to the rank that the others waited for."""
 
+import threading
 import time
 from contextlib import suppress
 
 import numpy as np
 import pytest
+import torch
+import torch.distributed as dist
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,6 +92,58 @@ def test_on_a_device_the_exchange_is_what_its_stream_says_and_no_more_than_the_h
         hand.pass_(1_000_000)  # the host waits for the loss
         clock.step_done()
     assert clock.take()[:, [PHASES.index(COMPUTE), PHASES.index(ALL_REDUCE)]].tolist() == [[750_000, 250_000], [0, 1_000_000]]
+
+
+@pytest.mark.parametrize("slow", ["first", "last"])
+def test_of_a_real_ddp_only_what_backward_waits_for_is_all_reduce(tmp_path, slow):
+    """A network of one rank whose exchange takes 0.2 s, of the last bucket or of one that has the rest of backward to be sent in."""
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        network = torch.nn.Sequential(*(torch.nn.Linear(256, 256) for _ in range(4)))
+        seen = []
+
+        class Slow(torch.autograd.Function):  # a backward pass of 0.4 s between the gradients of the last layers and the first
+            @staticmethod
+            def forward(ctx, x):
+                return x.clone()
+
+            @staticmethod
+            def backward(ctx, gradient):
+                time.sleep(0.4)
+                return gradient
+
+        def forward(x):
+            for number, layer in enumerate(network):
+                x = Slow.apply(layer(x)) if number == 1 else layer(x)
+            return x
+
+        network.forward = forward
+        parallel = torch.nn.parallel.DistributedDataParallel(network, bucket_cap_mb=0.3)
+        clock = StepClock()
+
+        def hook(_, bucket):
+            seen.append(bucket.index())
+            if bucket.is_last():
+                clock.gradients_ready()
+            done = torch.futures.Future()
+            if bucket.index() == 0 if slow == "first" else bucket.is_last():
+                threading.Timer(0.2, done.set_result, [bucket.buffer()]).start()
+            else:
+                done.set_result(bucket.buffer())
+            return done
+
+        parallel.register_comm_hook(None, hook)
+        for _ in range(2):  # DDP makes its buckets anew after the first backward pass
+            seen.clear()
+            clock.to(COMPUTE)
+            parallel(torch.ones(2, 256)).sum().backward()
+            clock.exchanged()
+            step = clock.step_done()
+        assert seen == [0, 1]
+        assert step[COMPUTE] >= 0.4
+        assert (step[ALL_REDUCE] >= 0.19) == (slow == "last")
+    finally:
+        dist.destroy_process_group()
 
 
 def test_a_mark_takes_less_than_a_microsecond():
