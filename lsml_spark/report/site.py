@@ -76,6 +76,7 @@ def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], dict[str, bytes
         "page": _named("night.html", pages, night.date),
         "quality": _named("quality.html", pages, night.date),
         "selection": _named("selection.html", pages, night.date),
+        "training": _named("training.html", pages, night.date),
         **sections.flow_numbers(night),
         "metrics": metrics,
         "systems": [(name, dig(systems, name)) for name in ("model", *SHORT)],

@@ -116,6 +116,7 @@ def test_nothing_of_the_run_becomes_markup(tmp_path):
 def test_it_draws_every_chart_without_a_word_at_any_width(tmp_path):
     page_of(tmp_path, hostile=True)
     site = publish(tmp_path, "retail").parent
+    assert f'<a href="{DATE}.training.html">Training</a>' in (site / "index.html").read_text()
     with chromium(tmp_path / "profile") as browser:
         for width, dark in ((390, True), (1280, False)):
             browser.open(site / f"{DATE}.training.html", width, dark=dark)
