@@ -42,6 +42,11 @@ class Group:
     def __str__(self) -> str:
         return f"{self.path}, row group {self.index}"
 
+    @property
+    def name(self) -> str:
+        """The same without the folder."""
+        return f"{str(self.path).rpartition('/')[2]}, row group {self.index}"
+
 
 @dataclass(frozen=True)
 class Opened:

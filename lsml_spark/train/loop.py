@@ -248,14 +248,21 @@ class Training:
 def refused_ids(
     shards: Shards, order: Plan, rank: int, number: int, rows_of: dict[int, list[list[int]]], lost: Lost, by_lane: bool = False
 ) -> list[str]:
-    """Sample ids of the rows that NonFinite names, of an update that begins with step `number`. `by_lane`: its places are lanes."""
+    """Sample ids, with file and row group, of the rows that NonFinite names.
+
+    The update begins with step `number`; `by_lane`: its places are lanes.
+    """
     found = []
     for place, of_step in rows_of.items():
         lanes = [place] if by_lane else order.lanes_of(rank)
         for ahead, rows in enumerate(of_step):
             if rows:
-                every = list(itertools.chain(*(shards.sample_ids(order, lane, number + ahead, without=lost.groups) for lane in lanes)))
-                found += [str(every[row]) for row in rows]
+                every: list[str] = []
+                for lane in lanes:
+                    ids = shards.sample_ids(order, lane, number + ahead, without=lost.groups)
+                    groups = [group for group in order.rows_at(lane, number + ahead)[0].tolist() if group not in lost.groups]
+                    every += [f"{sample_id} ({shards.groups[group].name})" for sample_id, group in zip(ids, groups, strict=True)]
+                found += [every[row] for row in rows]
     return found
 
 
