@@ -120,6 +120,7 @@ def test_a_rank_killed_on_one_of_two_hosts_is_named_by_the_other_and_all_go_on(j
     assert re.search(blamed, "".join(said)), said
 
 
+@pytest.mark.slow
 def test_without_restarts_torchrun_says_who_died_and_no_host_is_left_waiting(job):
     with two_hosts(job, TORCHRUN, "kill") as hosts:
         codes, said = ends(hosts)
@@ -127,6 +128,7 @@ def test_without_restarts_torchrun_says_who_died_and_no_host_is_left_waiting(job
     assert re.search(rf"error: .*rank 1 on {HOST} \(process \d+\) is gone", "".join(said)), said
 
 
+@pytest.mark.slow
 def test_an_error_of_the_input_ends_both_hosts_at_once_with_its_code(job):
     with two_hosts(job, AGENT, "memory", restarts=3, once=False) as hosts:
         codes, said = ends(hosts)
@@ -135,6 +137,7 @@ def test_an_error_of_the_input_ends_both_hosts_at_once_with_its_code(job):
     assert "ran out of memory" in "".join(said)
 
 
+@pytest.mark.slow
 def test_sigterm_to_one_of_two_hosts_stops_both_with_143(job):
     with two_hosts(job, AGENT, "slow", call=0) as hosts:
         until(lambda: trains(job))
