@@ -18,7 +18,7 @@ class Network(nn.Module, ABC):
 
     # parameter or buffer name → column of encoders.json whose ids index its first dimension (V + 1 rows, row 0 is "unknown")
     rows_of: dict[str, str]
-    uses_all = True  # whether every parameter takes part in every batch; looking for those that do not costs time
+    uses_all = True  # whether every parameter takes part in every batch
     # parameters of which a batch only ever looks up rows, so that their gradients can be sparse; and those where they are to be
     lookups: frozenset[str] = frozenset()
     sparse: frozenset[str] = frozenset()

@@ -41,6 +41,21 @@ class Tree:
         return last
 
 
+class UsesAll(nn.Module):
+    """A network whose parameters all take part in every batch, if only by zeros.
+
+    DDP's own search for unused parameters looks at the last lane alone, and drops what lanes before it gave to them.
+    """
+
+    def __init__(self, network: Network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: Features) -> Tensor:
+        zeros = [parameter.flatten()[:1].sum() * 0.0 for parameter in self.network.parameters() if parameter.requires_grad]
+        return self.network(features) + torch.stack(zeros).sum()
+
+
 class LaneParallel:
     """A network whose lanes' gradients are summed over lanes and ranks; DDP overlaps the exchange with the last backward.
 
@@ -56,7 +71,8 @@ class LaneParallel:
         self.parallel: Any = network
         if world.size > 1:
             # Making it sends rank 0's weights to all.
-            self.parallel = DistributedDataParallel(network, broadcast_buffers=False, find_unused_parameters=not network.uses_all)
+            whole = network if network.uses_all else UsesAll(network)
+            self.parallel = DistributedDataParallel(whole, broadcast_buffers=False)
             self.parallel.register_comm_hook(None, self._reduce)
 
     @property
