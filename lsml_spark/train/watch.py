@@ -81,7 +81,8 @@ def stalled(seen: Mapping[int, Seen], stall: float) -> str | None:
     """Who is at fault where nothing moves; None while somebody may still be expected to go on.
 
     First those that give no beat (stopped, or their host is cut off); then those that stand in a phase in which they wait
-    for no one; then, where some wait for others, those that compute; then those that are a step behind.
+    for no one; then, where some wait for others, those that compute. Where all wait, each has its peers to wait for but
+    the network between them: whose message was lost may be a step ahead of the other.
     """
     live = {rank: one for rank, one in seen.items() if one.beat.phase != "done"}
     dumb = [one for one in live.values() if one.quiet > stall]
@@ -92,12 +93,10 @@ def stalled(seen: Mapping[int, Seen], stall: float) -> str | None:
         return None
     waiting = [one for one in late if one.beat.phase == "all-reduce"]
     computing = [one for one in late if one.beat.phase not in ("all-reduce", *OWN)]
-    last = min((one.beat.epoch, one.beat.step) for one in late)
-    behind = [one for one in late if (one.beat.epoch, one.beat.step) == last]
-    culprits = [one for one in late if one.beat.phase in OWN] or (computing if waiting else []) or behind
+    culprits = [one for one in late if one.beat.phase in OWN] or (computing if waiting else []) or late
     said = "; ".join(f"{one.beat.name} has stood for {one.standing:.0f} s in {one.beat.place}" for one in culprits)
     if len(culprits) == len(live) > 1:
-        return f"no rank goes on, all of them answer: {said}; look at the network between their hosts"
+        return f"no rank goes on, all of them answer: {said}; look at the network between them"
     return f"{said}; look at the disk or file system that it uses" if culprits[0].beat.phase in OWN else said
 
 

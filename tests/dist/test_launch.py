@@ -209,4 +209,4 @@ def test_a_link_that_stays_cut_ends_both_hosts_in_time_and_the_network_is_blamed
         link(True)
         codes, said = ends(both, 120)
     assert all(codes), said
-    assert "look at the network between their hosts" in "".join(said)
+    assert "look at the network between them" in "".join(said), said
