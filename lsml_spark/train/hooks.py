@@ -100,7 +100,12 @@ class PowerSgd(Compressor):
     def mean(self, bucket: dist.GradBucket) -> Future[Tensor]:
         if self.torch.iter >= self.torch.start_powerSGD_iter:
             self._place(bucket)
-        return powerSGD_hook.powerSGD_hook(self.torch, bucket)
+        done = powerSGD_hook.powerSGD_hook(self.torch, bucket)
+        if dist.get_backend(self.group) == "gloo":
+            # torch starts the second and third exchange of a bucket from gloo's threads: with two buckets under way, ranks
+            # would start them in different orders and sum what does not belong together.
+            done.wait()
+        return done
 
     def state(self) -> dict[str, Tensor]:
         """`updates` and `ranks` (); by parameter's name: `q.NAME`, and `error.RANK.NAME`, what this rank has not sent yet."""
