@@ -50,9 +50,9 @@ def test_a_stopped_rank_is_named_and_the_run_goes_on(job, undisturbed):
 
 
 def test_a_rank_that_hangs_is_told_from_those_that_wait_for_it(job):
-    message, _ = failure(job, "hang")
+    message, seconds = failure(job, "hang")
     assert re.search(rf"^rank 1 on {HOST} \(process \d+\) has stood for \d s in phase compute, epoch 1, step 5", message)
-    assert time.time() - job.marker.stat().st_mtime < 30
+    assert seconds < 30
 
 
 @pytest.mark.slow
@@ -66,7 +66,7 @@ def test_with_the_default_patience_a_stopped_rank_ends_the_run_within_30_seconds
 
 
 def test_a_rank_out_of_memory_says_so_and_is_not_tried_again(job):
-    with pytest.raises(TrainingError, match=rf"^rank 1 on {HOST} .*epoch 1, step 5, .*ran out of memory: .*lower train\.batch"):
+    with pytest.raises(TrainingError, match=rf"^rank 1 on {HOST} .*epoch 1, step 5.*, ran out of memory: .*lower train\.batch"):
         job.run(job.config("memory", once=False))
     assert "restart" not in job.log()
 
