@@ -62,9 +62,7 @@ def rank_of_any(world, folder):
         return
 
     told, network, shards = prepared(folder / "bad" / "spec.json")
-    with pytest.raises(
-        TrainingError, match=r"^epoch 0, step \d+: the loss .*; sample ids: s4-77 \(part-0000\d\.parquet, row group \d\)$"
-    ):
+    with pytest.raises(TrainingError, match=r"^epoch 0, step \d+: the loss .*; sample ids: s4-77 \(part-0000\d\.parquet, row group \d\)$"):
         fit_async(told, network, world, shards, None)
 
     told, network, shards = prepared(folder / "good" / "spec.json")

@@ -12,7 +12,11 @@ from toy_runs import config, furthest, prepared
 
 from lsml_spark.train import launch, metrics
 
-pytestmark = [pytest.mark.dist, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.dist,
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux says in /proc who the children of a process are"),
+]
 
 # Each life has its moment: (whom it strikes, the rank that does it, its how many-th update, milliseconds later).
 MORTAL = """
@@ -30,12 +34,10 @@ plain, calls = Updates.step, iter(range(10**6))
 def strike():
     with deaths.open("a") as file:
         file.write(whom + "\\n")
-    if whom == "agent":
-        os.kill(os.getppid(), signal.SIGKILL)
-    elif whom == "all":
-        os.killpg(0, signal.SIGKILL)
-    else:
-        os.kill(os.getpid(), signal.SIGKILL)
+    agent = os.getppid()
+    ranks = [int(pid) for pid in Path(f"/proc/{agent}/task/{agent}/children").read_text().split()]
+    for pid in {"rank": [os.getpid()], "agent": [agent], "all": [agent, *ranks]}[whom]:
+        os.kill(pid, signal.SIGKILL)
 
 def step(*arguments, **told):
     if int(os.environ["RANK"]) == rank and next(calls) == call:

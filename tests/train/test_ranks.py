@@ -189,9 +189,7 @@ def test_a_row_that_makes_the_loss_not_finite_stops_all_ranks_and_is_named(tmp_p
     weight = SAMPLES["weight"].to_numpy().copy()
     weight[123] = np.nan
     samples = SAMPLES.set_column(SAMPLES.schema.get_field_index("weight"), "weight", [weight])
-    with pytest.raises(
-        TrainingError, match=r"epoch 0, step \d: the loss .*; sample ids: s4-123 \(part-00000\.parquet, row group 1\);"
-    ):
+    with pytest.raises(TrainingError, match=r"epoch 0, step \d: the loss .*; sample ids: s4-123 \(part-00000\.parquet, row group 1\);"):
         trained(tmp_path / "nan", config(workers=2), None, samples)
     results = [json.loads(path.read_text())["error"] for path in sorted((tmp_path / "nan" / ".train").glob("rank-*.json"))]
     assert len(results) == 2
