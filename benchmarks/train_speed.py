@@ -15,6 +15,7 @@ import importlib.metadata
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -62,13 +63,17 @@ def prepare(venvs: Path) -> None:
 def said(command: list, python_path: Path = ROOT) -> dict:
     """The JSON that a process says last."""
     told = {**os.environ, **environment(), "PYTHONPATH": str(python_path), "RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    process = subprocess.Popen(list(map(str, command)), env=told, **pipes)
     try:
-        done = subprocess.run(list(map(str, command)), env=told, capture_output=True, text=True, timeout=LIMIT)
-        return json.loads(done.stdout.strip().splitlines()[-1])
+        out, error = process.communicate(timeout=LIMIT)
+        return json.loads(out.strip().splitlines()[-1])
     except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # ranks, and what Ray starts beside them
+        process.communicate()
         return {"failed": f"not done within {LIMIT:.0f} s"}
     except (IndexError, ValueError):
-        return {"failed": f"exit code {done.returncode}: {' '.join(done.stderr.split())[-300:]}"}
+        return {"failed": f"exit code {process.returncode}: {' '.join(error.split())[-300:]}"}
 
 
 def peer(name: str, shape: str, world: int, venvs: Path) -> dict:
