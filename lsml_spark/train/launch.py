@@ -17,6 +17,8 @@ from lsml_spark.train import agent, watch
 
 Launcher = Callable[[Path, int, Path], None]
 PROGRESS = "progress: "
+# glibc hands large blocks back to the kernel at once, and each step's first touch of them is a page fault: up to half of its time.
+MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(8 << 30), "MALLOC_TOP_PAD_": str(64 << 20)}
 
 
 def command(spec_path: Path) -> list[str]:
@@ -27,7 +29,7 @@ def command(spec_path: Path) -> list[str]:
 def environment() -> dict[str, str]:
     """Variables that every rank needs beside its place in the world."""
     root = str(Path(lsml_spark.__file__).parent.parent)
-    return {
+    return {name: os.environ.get(name, value) for name, value in MALLOC.items()} | {
         "OMP_NUM_THREADS": "1",  # a sum over threads changes with their number, and ranks share the cores
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # what deterministic cuBLAS asks for
         "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",  # restarted ranks on the agent's store hang (pytorch#135712)
