@@ -2,8 +2,9 @@
 
     python benchmarks/train_ways.py NIGHT [--workers 2] [--seeds 3]      NIGHT: runs/<pipeline>/<date>, with its shards
 
-Trains the night's shards in each way, with the pipeline's own `train` section and otherwise nothing changed, and evaluates the weights
+Trains the night's shards in each way, with the retail pipeline's `train` section but for the optimiser, and evaluates the weights
 on the held-out day: mean log loss of the rows whose label is known. Medians over seeds (of initial weights, order and drop-out).
+The optimiser is Adagrad: SGD at the pipeline's rate, from a cold start, differs between seeds by 10 %, more than the ways do.
 """
 
 import argparse
@@ -71,7 +72,10 @@ def main() -> None:
         found = manifest.read(told.night / name)
         assert found, f"{told.night / name}: no finished stage"
         inputs[name] = Source(told.night / name, found)
-    section = yaml.safe_load((ROOT / "pipelines" / "retail.yaml").read_text())["train"] | {"workers": told.workers}
+    section = yaml.safe_load((ROOT / "pipelines" / "retail.yaml").read_text())["train"] | {
+        "workers": told.workers,
+        "optimizer": {"use": "adagrad", "lr": 0.1},
+    }
     date = datetime.date.fromisoformat(inputs["shard"].manifest.date)
     rows: dict[str, list[tuple[float, float]]] = {way: [] for way in told.ways}
     for seed in range(told.seeds):
