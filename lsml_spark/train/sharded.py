@@ -50,10 +50,9 @@ class Sharded:
         cut.set_force_sum_reduction_for_comms(True)
         cut.set_reduce_scatter_unused_params(True)
 
-        self.network, self.world, self.cut, self.mark = network, world, cut, mark
+        self.network, self.world, self.cut, self.tensor, self.mark = network, world, cut, tensor, mark
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.lanes_rank, self.lanes_world = world.rank // tensor, data * shard
-        self.readers = mesh["data", "shard"]._flatten("readers").get_group()
 
     @property
     def groups(self) -> list[dict[str, Any]]:
@@ -74,9 +73,11 @@ class Sharded:
         """After the last one, `.grad` holds this rank's part of the sum over all lanes of all ranks."""
 
     def merge(self, books: Tensor) -> tuple[Tensor, Tensor]:
-        """The sum over the ranks that read different lanes: a tensor group counts once."""
+        """The sum over ranks. A tensor group, which reads the same lanes, counts once; the last row, of signals, is everybody's."""
+        if self.world.rank % self.tensor:
+            books[:-1] = 0.0
         self.mark("all-reduce")
-        dist.all_reduce(books, group=self.readers)
+        dist.all_reduce(books)
         self.mark("compute")
         return books, books
 

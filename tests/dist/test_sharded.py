@@ -37,7 +37,7 @@ def train(exchange, optimizer, updates, lanes):
     """The loop's update, in short."""
     for update in updates:
         optimizer.zero_grad(set_to_none=True)
-        books = torch.zeros(many.LANES, 3, dtype=torch.float64)
+        books = torch.zeros(many.LANES + 1, 3, dtype=torch.float64)
         for lane in lanes:
             last = lane == lanes[-1]
             with exchange.lane(last):
@@ -45,7 +45,7 @@ def train(exchange, optimizer, updates, lanes):
                 loss.backward()
             exchange.lane_done(last)
             books[lane, 1] = weight
-        total = float(exchange.merge(books)[0][:, 1].sum())
+        total = float(exchange.merge(books)[0][:-1, 1].sum())
         for parameter in exchange.parameters:
             parameter.grad.mul_(1.0 / total)
         exchange.clip(CLIP)
