@@ -37,6 +37,8 @@ WAYS: dict[str, dict] = {
     "bf16 hook": {"hook": "bf16"},
     "fp16 hook": {"hook": "fp16"},
     "PowerSGD, 4 columns": {"hook": "powersgd"},
+    "PowerSGD, 16 columns": {"hook": {"use": "powersgd", "columns": 16}},
+    "local SGD, average every 2": {"sync": "local", "average_every": 2, "lane_sums": False},
     "local SGD, average every 8": {"sync": "local", "average_every": 8, "lane_sums": False},
     "bf16 forward and backward": {"precision": "bf16"},
     "fp16 forward and backward": {"precision": "fp16"},
