@@ -104,5 +104,8 @@ class Config(Strict):
             raise ValueError("parallel: a network cut over ranks takes sync: allreduce, hook: none, l1: 0 and precision: full or bf16")
         if self.sync != "allreduce" and (self.hook.use != "none" or self.lane_sums):
             raise ValueError(f"sync: {self.sync} is not exact: it takes hook: none and lane_sums: false")
-        if self.sync == "async" and (self.workers < 2 or self.stop.time or self.accumulate > 1 or self.precision == "fp16"):
-            raise ValueError("sync: async takes two workers at least, accumulate: 1, precision: full or bf16, and no stop.time")
+        plain = self.stop == Stop() and self.accumulate == 1 and self.precision != "fp16" and not self.l1 and self.sparse is not True
+        if self.sync == "async" and (self.workers < 2 or not plain):
+            raise ValueError(
+                "sync: async takes two workers at least, no stop, accumulate: 1, l1: 0, no sparse tables, precision: full or bf16"
+            )

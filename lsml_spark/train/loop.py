@@ -232,7 +232,7 @@ class Training:
         """The same error on every rank, naming the samples whichever rank read them."""
         found = self.refused + self._sample_ids(error.rows_of, order, number)
         ids_of_all = list(dict.fromkeys(itertools.chain(*self.world.gather(found))))
-        rows = sum(self.world.gather(sum(len(batch) for step in local for batch in step)))
+        rows = sum(self.world.gather(self.counts * sum(len(batch) for step in local for batch in step)))
         where = f"epoch {order.epoch}, step {number}: the loss is not finite"
         if 0 < len(ids_of_all) < rows:
             named = ", ".join(ids_of_all[:10]) + (" …" if len(ids_of_all) > 10 else "")

@@ -134,7 +134,9 @@ class Updates:
         self.refused = {} if mine.finite else {place: [_offenders(loss_B) for loss_B in of_part] for place, of_part in losses.items()}
         if told is not None and not _sums(told).finite:
             raise NonFinite(self.refused)
-        norm, applied = self._apply(mine.weight) if mine.finite else (float("nan"), False)
+        # A rank that steps alone, and has nothing that weighs, stays: momentum would move it.
+        steps = mine.finite and (mine.weight > 0 or own is told)
+        norm, applied = self._apply(mine.weight) if steps else (float("nan"), False)
         self.model.stepped(self.optimizer)
         return None if told is None else _stats(told.cpu(), norm, applied)
 
