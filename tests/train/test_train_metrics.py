@@ -70,7 +70,7 @@ def test_half_a_line_is_not_read_and_cut_at_the_next_start(tmp_path, torn):
 
 def test_a_killed_process_loses_no_step_that_it_wrote(tmp_path):
     script = (
-        "import sys, pathlib; sys.path.insert(0, sys.argv[2]); import test_metrics as t\n"
+        "import sys, pathlib; sys.path.insert(0, sys.argv[2]); import test_train_metrics as t\n"
         "log = t.Metrics(pathlib.Path(sys.argv[1]), 0, tensorboard=False); [log.write(t.record(s)) for s in range(100)]\n"
         "print('written', flush=True); sys.stdin.read()"
     )
