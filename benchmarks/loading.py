@@ -176,14 +176,17 @@ def goals(found: dict) -> list[str]:
 
 
 def first_batch(scratch: Path, rounds: int) -> dict:
-    """Seconds from the start of a process to its first batch of 10,000 shards."""
+    """Seconds from the start of a process to its first batch of 10,000 shards, as arrays and, in another process, as tensors."""
     script, folder = ROOT / "benchmarks" / "loading" / "many_shards.py", scratch / "many_shards"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, script, "make", folder], check=True, env=environment)
     runs = []
     for _ in range(rounds):
-        done = subprocess.run([sys.executable, script, "read", folder], check=True, env=environment, capture_output=True, text=True)
-        runs.append(json.loads(done.stdout))
+        found = {}
+        for what in ("read", "torch"):
+            done = subprocess.run([sys.executable, script, what, folder], check=True, env=environment, capture_output=True, text=True)
+            found |= json.loads(done.stdout)
+        runs.append(found)
     return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
 
 

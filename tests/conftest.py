@@ -3,6 +3,7 @@
 import datetime
 import gzip
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,12 @@ from lsml_spark.core.config import digest
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import Manifest
 from lsml_spark.core.work import Outcome, Source, Work
+
+with suppress(ImportError):  # petastorm's environment has none
+    import hypothesis
+
+    hypothesis.settings.register_profile("shared machine", deadline=None)  # how long an example takes is the machine's affair
+    hypothesis.settings.load_profile("shared machine")
 
 PROJECT = Path(__file__).parents[1]
 DATE = datetime.date(2011, 2, 1)

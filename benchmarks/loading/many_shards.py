@@ -2,6 +2,7 @@
 
 python benchmarks/loading/many_shards.py make FOLDER [SHARDS]     a stage folder whose shards are links to one file of 256 rows
 python benchmarks/loading/many_shards.py read FOLDER              prints seconds from the start of the process, as the kernel knows it
+python benchmarks/loading/many_shards.py torch FOLDER             the same as tensors, `import torch` told apart
 """
 
 import json
@@ -38,6 +39,16 @@ def since_start() -> float:
 
 
 def read(folder: Path) -> dict:
+    from lsml_spark import make_reader
+
+    batch = next(iter(make_reader(folder, batch=1024)))
+    found = {"arrays": since_start()}
+    assert batch["x"].shape == (1024, 256)
+    assert "torch" not in sys.modules
+    return {name: round(value, 2) for name, value in found.items()}
+
+
+def read_tensors(folder: Path) -> dict:
     found = {"python": since_start()}
     import torch
 
@@ -45,7 +56,7 @@ def read(folder: Path) -> dict:
     from lsml_spark import make_torch_dataset
 
     batch = next(iter(make_torch_dataset(folder, batch=1024)))
-    found["first_batch"] = since_start()
+    found["tensors"] = since_start()
     assert len(batch["label"]) == 1024
     assert isinstance(batch["x"], torch.Tensor)
     return {name: round(value, 2) for name, value in found.items()}
@@ -55,4 +66,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "make":
         make(Path(sys.argv[2]), *map(int, sys.argv[3:]))
     else:
-        print(json.dumps(read(Path(sys.argv[2]))))
+        print(json.dumps({"read": read, "torch": read_tensors}[sys.argv[1]](Path(sys.argv[2]))))

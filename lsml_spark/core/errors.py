@@ -45,3 +45,9 @@ class EnvironmentProblem(LsmlError):
     """The machine is in the way: no Java, no space left, cluster out of reach."""
 
     exit_code = 7
+
+
+class Stopped(LsmlError):
+    """SIGTERM asked the run to stop; the same command goes on from where it was."""
+
+    exit_code = 143

@@ -93,7 +93,11 @@ class Manifest:
         )
 
     def all_files(self) -> list[File]:
-        return [file for table in self.tables.values() for file in table.files] + list(self.files)
+        return [file for table in self.tables.values() for file in table.files] + [*self.files, *self.run_files()]
+
+    def run_files(self) -> list[File]:
+        """Files that differ from run to run, such as times by step: named in `run.files`, checked, no part of the identity."""
+        return [File(**file) for file in self.run.get("files", [])]
 
     def write(self, folder: Path) -> None:
         """Write atomically: either the whole manifest is there or none."""

@@ -118,6 +118,8 @@ class StepOrder:
         before = np.concatenate([[0], np.cumsum(self.sizes_M)])
         self.before_M = before[:-1]
         self.edges: list[int] = before[:: len(edges)].tolist()  # step k has the rows [edges[k], edges[k + 1])
+        self.lanes, self.steps = len(edges), edges.shape[1] - 1
+        self.even = bool((self.sizes_M == self.sizes_M[0]).all())  # every lane gives every step as many rows
 
     @cached_property
     def from_B(self) -> np.ndarray:
@@ -172,7 +174,12 @@ def _gathered(parts: Sequence[Part], rows: int, width: int, order: StepOrder | N
             source_NW.take(part.rows_P, 0, out_BW[part.places], "clip")
     if order is None or straight or not isinstance(parts[0].places, slice):
         return out_BW
-    return out_BW.take(order.from_B, 0, _empty(rows, width), "clip")
+    ordered_BW = _empty(rows, width)
+    if order.even:  # lanes and steps change places: whole runs of rows are copied
+        by_lane = out_BW.reshape(order.lanes, order.steps, -1)
+        ordered_BW.reshape(order.steps, order.lanes, -1)[:] = by_lane.transpose(1, 0, 2)
+        return ordered_BW
+    return out_BW.take(order.from_B, 0, ordered_BW, "clip")
 
 
 def _within(stretches: list[tuple[int, int, int]], places: slice) -> Iterator[tuple[int, int, int]]:

@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,11 @@ class Group:
     def __str__(self) -> str:
         return f"{self.path}, row group {self.index}"
 
+    @property
+    def name(self) -> str:
+        """The same without the folder."""
+        return f"{str(self.path).rpartition('/')[2]}, row group {self.index}"
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -50,6 +55,7 @@ class Opened:
     footer: Any
     schema: pa.Schema
     mapped: pa.Buffer | None
+    seen: dict[tuple[int, str], Held | None] = field(default_factory=dict)  # columns of row groups that are views of `mapped`
 
     @cached_property
     def layouts(self) -> dict[str, Layout]:
@@ -134,7 +140,15 @@ class Files:
             raise IntegrityError(f"{group}: cannot be filtered ({_line(error)}); look at the filter, or at the shard") from error
 
     def _in_place(self, opened: Opened, group: Group, name: str) -> Held | None:
-        """A view of the mapped pages; None where the column must be decoded."""
+        """A view of the mapped pages; None where the column must be decoded. Found once: parsing a page header costs as much as a batch."""
+        if (group.index, name) in opened.seen:
+            return opened.seen[group.index, name]
+        found = self._looked_at(opened, group, name)
+        if found is None or not found.nbytes:
+            opened.seen[group.index, name] = found
+        return found
+
+    def _looked_at(self, opened: Opened, group: Group, name: str) -> Held | None:
         if opened.mapped is None or name not in opened.leaves:
             return None
         told = pages.chunk_of(opened.footer, group.index, opened.leaves[name])

@@ -2,7 +2,7 @@
 
 Row groups are shuffled and laid end to end; the N rows of it that the epoch reads (`epochs.py`: all of them, unless a rule
 says otherwise) are cut into `lanes` parts, and every lane gives batch / lanes rows to each step. A rank owns whole lanes,
-so global batch t holds the same rows in the same order on any number of ranks that divides the lanes (after
+so global batch t holds the same rows in the same order on any number of ranks up to that of the lanes (after
 mosaicml/streaming's canonical nodes).
 
 Shuffles: `buffer` as above, with the rows of each group permuted too: reads each group once, and is as good as a uniform shuffle only
@@ -102,8 +102,8 @@ class Plan:
         return whole[self.stretch.first : self.stretch.last]
 
     def lanes_of(self, rank: int) -> range:
-        share = self.lanes // self.world
-        return range(rank * share, (rank + 1) * share)
+        first, last = (rank_ * self.lanes // self.world for rank_ in (rank, rank + 1))
+        return range(first, last)
 
     def cut(self, lane: int, step: int | None = None, steps: int = 1) -> tuple[int, int]:
         """[first, last) of the epoch's N rows that a lane gives to `steps` steps from `step` on; without one, the lane's whole part."""
@@ -142,6 +142,10 @@ class Plan:
         """What the lane gives to each step, in order; exactly `steps` lists, the last ones possibly short or empty."""
         return (self.pieces(lane, step) for step in range(self.steps))
 
+    def rows_until(self, step: int) -> int:
+        """Rows of the steps before `step`, all ranks together."""
+        return sum(last - first for first, last in (self.cut(lane, 0, step) for lane in range(self.lanes)))
+
     @property
     def full_steps(self) -> int:
         """Steps in which every lane gives all of its rows: what is left where the last, short ones are dropped."""
@@ -169,9 +173,9 @@ def plan(
     rule: Rule = EVERY_ROW,
     shuffle: Shuffle = "buffer",
 ) -> Plan:
-    """The plan of one epoch. ConfigError unless `world` divides `lanes` and `lanes` divides `batch` (rows, all ranks)."""
-    if world < 1 or lanes % world:
-        raise ConfigError(f"train.workers: {world} ranks cannot share {lanes} lanes evenly; take a divisor of it, or change train.lanes")
+    """The plan of one epoch. ConfigError unless there is a lane for every rank and `lanes` divides `batch` (rows, all ranks)."""
+    if not 1 <= world <= lanes:
+        raise ConfigError(f"train.workers: {world} ranks cannot share {lanes} lanes; each needs at least one: change train.lanes")
     if batch < lanes or batch % lanes:
         raise ConfigError(f"train.batch: {batch} rows cannot be split over {lanes} lanes; take a multiple of it, or change train.lanes")
     return Plan(tuple(int(rows) for rows in rows_G), seed, epoch, world, batch, lanes, rule, shuffle)

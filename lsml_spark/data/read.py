@@ -1,7 +1,7 @@
 """Read a rank's batches from Parquet shards: only the row groups of its lanes, only the columns that the model names."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,27 +21,34 @@ def batches(
     plan: Plan,
     rank: int,
     *,
+    start: int = 0,
+    by_lane: bool = True,
     sample_ids: bool = False,
     threads: int = THREADS,
     memory: int = MEMORY,
     on_bad: OnBad = "fail",
     lost: Lost | None = None,
 ) -> Iterator[list[Batch]]:
-    """For each of `plan.steps` steps, one batch per lane of this rank (in lane order; the last ones may be empty).
+    """For each of `plan.steps` steps from `start` on, one batch per lane of this rank (in lane order; the last ones may be empty).
+
+    Without `by_lane` one batch for all of them.
 
     `threads` read ahead, in at most `memory` bytes (see data/stream.py). `on_bad`: skip leaves the rows of a row group that cannot be
     read out of their steps and notes it in `lost`; fail raises the IntegrityError.
     """
     wanted = list(dict.fromkeys([shards.label, WEIGHT, *shards.optional, *shards.features, *([SAMPLE_ID] if sample_ids else [])]))
-    if not plan.steps:
+    if start >= plan.steps:
         return
-    opened, group = first_readable(shards, plan, rank, on_bad)
+    opened, group = first_readable(shards, plan, rank, on_bad, lost)
     sources = sources_of(opened, wanted, str(group.path))
 
-    def make(rows: Rows) -> list[Batch]:
+    def make(rows: Rows, rows_L: Sequence[int]) -> list[Batch]:
         return [_batch(shards, sources, columns) for columns in rows]
 
-    yield from Stream(shards, plan, rank, sources.read, make, by_lane=True, threads=threads, memory=memory, on_bad=on_bad, lost=lost)
+    yield from Stream(
+        shards, plan, rank, sources.read, make,
+        start=start, by_lane=by_lane, threads=threads, memory=memory, on_bad=on_bad, lost=lost,
+    )  # fmt: skip
 
 
 def _batch(shards: Shards, sources: Sources, columns: Mapping[str, Column]) -> Batch:
@@ -64,14 +71,16 @@ def _batch(shards: Shards, sources: Sources, columns: Mapping[str, Column]) -> B
     )
 
 
-def first_readable(shards: Shards, plan: Plan, rank: int, on_bad: OnBad) -> tuple[Opened, Group]:
+def first_readable(shards: Shards, plan: Plan, rank: int, on_bad: OnBad, lost: Lost | None = None) -> tuple[Opened, Group]:
     """The first row group of this rank's epoch whose file opens. IntegrityError where none does, or the first where `on_bad` is fail."""
     at = plan.stretch.first + plan.cut(plan.lanes_of(rank)[0])[0]
     first = bisect_right(plan.ends_R, at) % max(len(plan.ends_R), 1)
     for place in range(len(plan.order_R)):
-        group = shards.groups[int(plan.order_R[(first + place) % len(plan.order_R)])]
+        number = int(plan.order_R[(first + place) % len(plan.order_R)])
+        group = shards.groups[number]
         try:
-            return shards.files.schema_of(group), group
+            with (lost or Lost()).reads(number):
+                return shards.files.schema_of(group), group
         except IntegrityError:
             if on_bad == "fail":
                 raise

@@ -16,6 +16,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
@@ -30,8 +31,8 @@ from lsml_spark.data.shards import Shards
 T = TypeVar("T")
 MEMORY = 1 << 30
 THREADS = 2
-TOGETHER = 16  # steps of a block at most
-BLOCK = 4 << 20  # bytes of a block, unless a step has more
+TOGETHER = 32  # steps of a block at most
+BLOCK = 8 << 20  # bytes of a block, unless a step has more
 OnBad = Literal["fail", "skip"]
 Rows = Sequence[Mapping[str, Column]]  # one step of one rank, lane by lane or all lanes in one
 
@@ -68,10 +69,20 @@ class Block:
 
 @dataclass
 class Lost:
-    """Row groups that could not be read and were left out: what was said of each."""
+    """Row groups that could not be read and were left out: what was said of each; and those that are being read now."""
 
     groups: dict[int, str] = field(default_factory=dict)
     rows: int = 0  # left out of steps so far
+    reading: dict[int, int] = field(default_factory=dict)  # by thread; for those who ask why nothing comes
+
+    @contextmanager
+    def reads(self, group: int) -> Iterator[None]:
+        thread = threading.get_ident()
+        self.reading[thread] = group
+        try:
+            yield
+        finally:
+            del self.reading[thread]
 
 
 class Entry:
@@ -84,7 +95,7 @@ class Entry:
 
 
 class Stream(Generic[T]):
-    """Steps `start`, `start + every`, … of a rank, each as `make(rows)` gives it. Iterate it once."""
+    """Steps `start`, `start + every`, … of a rank, each as `make(rows, rows that each lane gave)` gives it. Iterate it once."""
 
     def __init__(
         self,
@@ -92,7 +103,7 @@ class Stream(Generic[T]):
         plan: Plan,
         rank: int,
         names: Sequence[str],
-        make: Callable[[Rows], T],
+        make: Callable[[Rows, Sequence[int]], T],
         *,
         start: int = 0,
         every: int = 1,
@@ -201,7 +212,8 @@ class Stream(Generic[T]):
     def _loaded(self, group: int, entry: Entry) -> Loaded | None:
         """None for a group that cannot be read and may be left out."""
         try:
-            columns, kept_N = self.shards.rows_of(self.shards.groups[group], self.names)
+            with self.lost.reads(group):
+                columns, kept_N = self.shards.rows_of(self.shards.groups[group], self.names)
         except IntegrityError as error:
             if self.on_bad == "fail":
                 raise
@@ -237,8 +249,12 @@ class Stream(Generic[T]):
                 f"a step needs {needed:,} bytes: {len(loaded)} row groups of up to {self.largest:,} rows, and its own rows four times "
                 f"while it is made; memory is {self.memory:,}. Raise memory, or lower shard.rows_per_group or lanes ({self.plan.lanes})"
             )
-        cuts = ([(edges_K1[number], edges_K1[number + 1]) for edges_K1 in edges] for number in range(block.steps))
-        return [self.make([{name: span(column, a, b) for name, column in columns.items()} for a, b in cut]) for cut in cuts]
+        made = []
+        for number in range(block.steps):
+            cuts = [(edges_K1[number], edges_K1[number + 1]) for edges_K1 in edges]
+            rows = [{name: span(column, a, b) for name, column in columns.items()} for a, b in cuts]
+            made.append(self.make(rows, [edges_K1[number + 1] - edges_K1[number] for edges_K1 in block.edges]))
+        return made
 
     def _gathered(self, block: Block, loaded: Mapping[int, Loaded | None], order: StepOrder | None) -> dict[str, Column]:
         taken = [(group, taken) for taken in block.taken if (group := loaded[taken.group]) is not None]

@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import NoReturn
 
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.flow import launch, log
@@ -23,6 +22,17 @@ def main(stage: str) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of the YAML")
     arguments = parser.parse_args()
     log.to_console()
+    if not launch.under_torchrun():
+        _run(stage, arguments)
+        return
+    try:
+        _run(stage, arguments)
+    except SystemExit as error:
+        launch.leave(int(error.code or 0))
+    launch.leave(0)
+
+
+def _run(stage: str, arguments: argparse.Namespace) -> None:
     with guarded():
         pipeline = Pipeline(arguments.config, arguments.set)
         night = Night(pipeline, Runs(arguments.root.resolve(), pipeline.name), parse_date(arguments.date))
@@ -30,6 +40,7 @@ def main(stage: str) -> None:
             if stage != "train":
                 raise ConfigError(f"torchrun starts jobs/train.py alone; run jobs/{stage}.py with python or spark-submit")
             _as_rank(night)
+            return
         with writing(night.runs):
             if stage in ("quality", "prepare"):
                 catch_up(night)
@@ -41,7 +52,7 @@ def main(stage: str) -> None:
                 publish(night)
 
 
-def _as_rank(night: Night) -> NoReturn:
+def _as_rank(night: Night) -> None:
     """The train stage on every process that torchrun started; the first one keeps the books."""
     if launch.first_rank():
         with writing(night.runs):
@@ -50,4 +61,3 @@ def _as_rank(night: Night) -> NoReturn:
                 launch.follow()  # lets the waiting ranks go
     else:
         launch.follow()
-    launch.leave()

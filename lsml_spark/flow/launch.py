@@ -4,14 +4,18 @@ The worker does not know its launcher: the train stage itself starts torchrun on
 job seats the ranks in a barrier stage of its own cluster.
 """
 
+import functools
 import os
+import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.errors import ConfigError, Stopped, TrainingError
 
 Launcher = Callable[[Path, int, Path], None]
+STOP_WITHIN = 30.0  # seconds after SIGTERM
 
 
 def under_torchrun() -> bool:
@@ -30,28 +34,61 @@ def follow() -> None:
     launch.in_process(None)
 
 
-def leave() -> NoReturn:
-    """End a rank that is done, as the workers of the other launchers end."""
-    from lsml_spark.train import worker
+def leave(code: int) -> NoReturn:
+    """End a rank, as the workers of the other launchers end: without tearing down an interpreter in which torch has threads."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
-    worker.leave(0)
 
-
-def choose(wanted: str, spark_settings: Mapping[str, str]) -> tuple[str, Launcher | None]:
+def choose(wanted: str, spark_settings: Mapping[str, str], say: Callable[[str], None]) -> tuple[str, Launcher | None]:
     """The launcher's name, and a function where it is not the train stage's own; `auto` looks at who started this process."""
     if wanted == "auto":
         wanted = "torchrun" if under_torchrun() else "spark" if "PYSPARK_GATEWAY_PORT" in os.environ else "local"
     if wanted == "torchrun" and not under_torchrun():
         raise ConfigError("train.launcher=torchrun, but torchrun did not start this process: `torchrun --nproc-per-node 2 jobs/train.py …`")
-    return wanted, _in_barrier_stage(dict(spark_settings)) if wanted == "spark" else None
+    return wanted, _in_barrier_stage(dict(spark_settings), say) if wanted == "spark" else None
 
 
-def _in_barrier_stage(settings: dict[str, str]) -> Launcher:
+def _in_barrier_stage(settings: dict[str, str], say: Callable[[str], None]) -> Launcher:
     def spark(spec_path: Path, ranks: int, log_path: Path) -> None:
         from lsml_spark.spark import gang
         from lsml_spark.spark.session import session
-        from lsml_spark.train import launch
+        from lsml_spark.train import launch, spec, watch
 
-        gang.launch(session(settings), launch.command(spec_path)[1:], launch.environment(), ranks)
+        scratch, running = spec_path.parent, session(settings)
+        stop = scratch / watch.STOP
+
+        def ask_to_stop() -> None:
+            """Workers stop at the end of their step; what is then still there is Spark's to kill."""
+            stop.touch()
+            cancel = threading.Timer(STOP_WITHIN, running.sparkContext.cancelAllJobs)
+            cancel.daemon = True
+            cancel.start()
+
+        def hear(line: str) -> None:
+            if line.startswith((launch.PROGRESS, "waiting for")):
+                say(line.removeprefix(launch.PROGRESS))
+
+        try:
+            with watch.on_sigterm(ask_to_stop):
+                gang.launch(
+                    running,
+                    launch.command(spec_path)[1:],
+                    launch.environment(),
+                    ranks,
+                    scratch,
+                    restarts=spec.read(spec_path).config.restarts,
+                    heard=hear,
+                    died=functools.partial(watch.obituary, scratch),
+                )
+        except TrainingError as error:
+            if stop.exists():
+                raise Stopped("stopped by SIGTERM; run the same command again to go on") from error
+            raise
+        finally:
+            with log_path.open("a") as log:
+                for path in sorted(scratch.glob("worker-*.log")):
+                    log.write(f"--- {path.name}\n{path.read_text(errors='replace')}")
 
     return spark

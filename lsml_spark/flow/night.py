@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import functools
 import importlib.metadata
 import json
 import logging
@@ -17,7 +18,7 @@ from typing import Any
 from lsml_spark import __version__
 from lsml_spark.core import manifest
 from lsml_spark.core.config import digest
-from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError
+from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError, Stopped
 from lsml_spark.core.manifest import Input, Manifest
 from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.flow import launch, wiring
@@ -59,8 +60,8 @@ def run(night: Night, first: str | None = None, last: str | None = None) -> list
         try:
             source, fresh = run_stage(night, stage, forced)
             refuse_failed(night, source)
-        except LsmlError:
-            if "report" in stages:
+        except LsmlError as error:
+            if "report" in stages and not isinstance(error, Stopped):  # who sends SIGTERM does not wait for long
                 report_what_there_is(night)
             raise
         if stage == "promote":
@@ -224,7 +225,8 @@ def _call(night: Night, stage: str, work: Work) -> Outcome:
 
         return module.run(work, config, session(night.pipeline.spark_settings))
     if stage == "train":
-        launcher, start = launch.choose(config.launcher, night.pipeline.spark_settings)
+        tell = functools.partial(say, night.date, stage)
+        launcher, start = launch.choose(config.launcher, night.pipeline.spark_settings, tell)
         outcome = module.run(work, config, start)
         return dataclasses.replace(outcome, run={**outcome.run, "launcher": launcher})
     return module.run(work, config)

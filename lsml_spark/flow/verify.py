@@ -7,9 +7,12 @@ input is no longer what was read.
 import datetime
 import gzip
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,11 +21,12 @@ import pyarrow.parquet as pq
 
 from lsml_spark.core import manifest
 from lsml_spark.core.errors import IntegrityError
-from lsml_spark.core.manifest import Table
+from lsml_spark.core.manifest import File, Table
 from lsml_spark.core.work import Source
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import STAGES
 
+THREADS = min(8, os.cpu_count() or 1)
 # Which tables' rows each stage takes in; `quality` takes raw records, `prepare` the clean rows of all its days.
 ROWS_IN: dict[str, dict[str, tuple[str, ...]]] = {
     "zipf": {"prepare": ("train",)},
@@ -112,23 +116,31 @@ def _later_stage_done(runs: Runs, date: datetime.date, stage: str) -> bool:
 
 def _files(source: Source, checked: Checked) -> Iterator[str]:
     named = {file.path: file for file in source.manifest.all_files()}
-    for name, file in named.items():
-        path = source.folder / name
-        if not path.resolve().is_relative_to(source.folder.resolve()):
-            yield f"{source.folder / manifest.NAME}: names a file outside its folder: {name}"
-        elif not path.is_file():
-            yield f"{path}: missing"
-        elif (algorithm := file.checksum.partition(":")[0]) not in manifest.ALGORITHMS:
-            yield f"{source.folder / manifest.NAME}: {name} has a checksum of an unknown kind, '{algorithm}'"
-        elif path.stat().st_size != file.bytes or manifest.checksum_of(path, algorithm) != file.checksum:
-            yield f"{path}: its bytes are not those that were written ({algorithm} differs)"
-        else:
-            checked.files += 1
-            checked.bytes += file.bytes
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="verify") as pool:  # reading and hashing release the interpreter's lock
+        for file, problem in zip(named.values(), pool.map(partial(_file, source), named.values()), strict=True):
+            if problem:
+                yield problem
+            else:
+                checked.files += 1
+                checked.bytes += file.bytes
     for path in sorted(source.folder.rglob("*")):
         name = path.relative_to(source.folder).as_posix()
         if path.is_file() and name not in named and name != manifest.NAME:
             yield f"{path}: added; no manifest names it"
+
+
+def _file(source: Source, file: File) -> str | None:
+    """What is wrong with a file that the manifest names."""
+    path, here = source.folder / file.path, source.folder / manifest.NAME
+    if not path.resolve().is_relative_to(source.folder.resolve()):
+        return f"{here}: names a file outside its folder: {file.path}"
+    if not path.is_file():
+        return f"{path}: missing"
+    if (algorithm := file.checksum.partition(":")[0]) not in manifest.ALGORITHMS:
+        return f"{here}: {file.path} has a checksum of an unknown kind, '{algorithm}'"
+    if path.stat().st_size != file.bytes or manifest.checksum_of(path, algorithm) != file.checksum:
+        return f"{path}: its bytes are not those that were written ({algorithm} differs)"
+    return None
 
 
 def _inputs(runs: Runs, source: Source) -> Iterator[str]:

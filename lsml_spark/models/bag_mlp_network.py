@@ -60,10 +60,21 @@ class BagMlpNetwork(Network):
 
         self.rows_of = {f"items.{_key(name)}.weight": name for name in shared} | {"bias": label, "prior": label}
         self.rows_of |= {f"category.{_key(name)}.weight": vocabulary_of(encoders, name) for name in scalar}
+        # All tables but the label's, of which the softmax needs every row.
+        self.lookups = frozenset(table for table in self.rows_of if table.startswith(("items.", "category.")))
+        self.lookups -= {f"items.{_key(label)}.weight"}
 
     def set_prior(self, log_prior_V: Tensor) -> None:
         """The prior is not trained: each night sets it from its own rows, the weights learn what differs from it."""
         self.prior[1:] = log_prior_V.to(self.prior)
+
+    def tensor_plan(self) -> dict[str, str]:
+        """Pairs of linear layers: the columns of the first, then the rows of the second, so that each pair exchanges once (Megatron-LM)."""
+        linear = [int(name) for name, layer in self.mlp.named_children() if isinstance(layer, nn.Linear)]
+        plan: dict[str, str] = {}
+        for first, second in zip(linear[0::2], linear[1::2], strict=False):
+            plan |= {f"mlp.{first}": "colwise", f"mlp.{second - 1}": "dropout", f"mlp.{second}": "rowwise"}
+        return plan
 
     def forward(self, features: Features) -> Tensor:
         inputs: list[Tensor] = []

@@ -33,6 +33,7 @@ class LogisticNetwork(Network):
         self.bias = _zeros(labels + 1)
         self.register_buffer("prior", torch.zeros(labels + 1))
 
+        self.lookups = frozenset(f"{self.tables}.{_key(name)}" for name in ragged | scalar)
         self.rows_of = {"bias": label, "prior": label}
         self.rows_of |= {f"{self.tables}.{_key(name)}": vocabulary_of(encoders, name) for name in ragged | scalar}
 
@@ -44,15 +45,18 @@ class LogisticNetwork(Network):
         logits_BV = (self.prior + self.bias)[1:]
         for name in self.lists:
             values_T, offsets = features[name]
-            bag_BV = nn.functional.embedding_bag(values_T, self._table(name), offsets, mode="sum", include_last_offset=True)
+            table, sparse = self._table(name)
+            bag_BV = nn.functional.embedding_bag(values_T, table, offsets, mode="sum", include_last_offset=True, sparse=sparse)
             logits_BV = logits_BV + bag_BV
         for name in self.categories:
             ids_B: Any = features[name]
-            logits_BV = logits_BV + nn.functional.embedding(ids_B, self._table(name))
+            table, sparse = self._table(name)
+            logits_BV = logits_BV + nn.functional.embedding(ids_B, table, sparse=sparse)
         return logits_BV
 
-    def _table(self, name: str) -> Tensor:
-        return self.get_parameter(f"{self.tables}.{_key(name)}")
+    def _table(self, name: str) -> tuple[Tensor, bool]:
+        full = f"{self.tables}.{_key(name)}"
+        return self.get_parameter(full), full in self.sparse
 
 
 def _key(column: str) -> str:

@@ -1,7 +1,7 @@
 """The contract of a network: features in, one logit per known label out; and how its weights move to another vocabulary."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -18,13 +18,28 @@ class Network(nn.Module, ABC):
 
     # parameter or buffer name → column of encoders.json whose ids index its first dimension (V + 1 rows, row 0 is "unknown")
     rows_of: dict[str, str]
+    uses_all = True  # whether every parameter takes part in every batch
+    # parameters of which a batch only ever looks up rows, so that their gradients can be sparse; and those where they are to be
+    lookups: frozenset[str] = frozenset()
+    sparse: frozenset[str] = frozenset()
 
     @abstractmethod
     def forward(self, features: Features) -> Tensor:
         """Logits of the known labels: (B, V), column j is id j + 1. There is no logit for "unknown"."""
 
+    def tensor_plan(self) -> dict[str, str]:
+        """Modules that ranks may compute together, by name: `colwise` or `rowwise` a Linear, `dropout` one on a colwise one's columns."""
+        return {}
+
     def set_prior(self, log_prior_V: Tensor) -> None:
         """Start from these log frequencies of the known labels, shape (V,); a network without a use for them ignores it."""
+
+    def use_sparse(self, names: Iterable[str]) -> None:
+        """From now on the gradients of these tables, some of `lookups`, are sparse; those of the others are dense."""
+        self.sparse = frozenset(names)
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Embedding):
+                module.sparse = f"{name}.weight" in self.sparse
 
 
 def tensors(batch: Batch, device: torch.device | str = "cpu") -> tuple[Features, Tensor, Tensor]:

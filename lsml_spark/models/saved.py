@@ -34,9 +34,9 @@ def build(config: Mapping[str, Any], encoders: Mapping[str, Any]) -> Network:
     return find_component(Model, PACKAGE, config["use"]).model_validate(dict(config)).build(encoders)
 
 
-def save(folder: Path, network: Network, encoders: Mapping[str, Any], description: Mapping[str, Any]) -> None:
-    """Write the three files; equal weights give equal bytes."""
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}, folder / WEIGHTS)
+def save(folder: Path, weights: Mapping[str, Tensor], encoders: Mapping[str, Any], description: Mapping[str, Any]) -> None:
+    """Write the three files; equal weights (a network's whole state_dict) give equal bytes."""
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, folder / WEIGHTS)
     (folder / DESCRIPTION).write_bytes(canonical(description) + b"\n")
     (folder / ENCODERS).write_bytes(canonical(encoders) + b"\n")
 

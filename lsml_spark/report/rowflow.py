@@ -173,6 +173,8 @@ def _window(sources: Mapping[str, Source], quality: Source | None) -> Trunk:
         if behind is not None:
             _between(trunk, behind, source)
         _through(trunk, stage, source)
+        if stage == "shard":
+            _splits(trunk, source)
         behind = source
     return trunk
 
@@ -198,6 +200,13 @@ def _through(trunk: Trunk, stage: str, source: Source) -> None:
         trunk.leave("quarantined", reason, rows)
     for reason, rows in by_size(ledger.dropped):
         trunk.leave("dropped", reason, rows)
+
+
+def _splits(trunk: Trunk, shard: Source) -> None:
+    """The rows that `shard.split` keeps from training; those of the day itself leave for evaluation."""
+    splits = {name: table.rows for name, table in shard.manifest.tables.items() if name not in ("train", "test")}
+    for name, rows in by_size(splits):
+        trunk.leave("left", f"split ‘{name}’, kept from training", rows)
 
 
 def _between(trunk: Trunk, behind: Source, ahead: Source) -> None:

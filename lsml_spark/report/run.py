@@ -1,11 +1,14 @@
-"""The report stage: manifests and metrics of a night to static pages: `night.html`, `selection.html`, `quality.html`, `quality.json`.
+"""The report stage: manifests and metrics of a night to static pages: `night.html`, `selection.html`, `quality.html`, `quality.json`,
+and `training.html`, which alone shows times and so is named in `run.files`, outside the identity.
 
 What is read, beyond the manifest fields of docs/architecture.md (each may be missing and is then left out):
 
 - `manifest.metrics` of any stage: `failed` (a sentence: the night stopped here).
 - `manifest.metrics` of quality (of a former version, its findings.json): `verdict` ok | warn | failed, `findings` [{check, column,
   severity: warn | quarantine | fail, rows, share, message, ok}], `schema_drift` [sentence].
-- `manifest.run` of any stage: `versions` {library: version}. Times and hosts are left out: equal nights, equal pages.
+- `manifest.run` of any stage: `versions` {library: version}. Times and hosts are left out of all pages but training.html: equal
+  nights, equal pages.
+- `manifest.run` of train, see report/training.py, and its metrics.jsonl.
 - `manifest.ledger` of every stage; `manifest.tables["test"].rows` of prepare, features and shard (the held-out day).
 - `manifest.metrics` of zipf: `shift` against the keys of the last night.
 - the `quarantine` and `metrics` tables of quality, its profile.json, and profile.json (zipf), selection.json, curve.json,
@@ -16,6 +19,7 @@ What is read, beyond the manifest fields of docs/architecture.md (each may be mi
 The stage's own metrics are `verdict`, `sentence` and `reasons` [[level, text]].
 """
 
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import Field
@@ -24,7 +28,7 @@ from lsml_spark.core.config import Strict
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import describe, write_json
 from lsml_spark.core.work import Outcome, Work
-from lsml_spark.report import charts, document, examples, keycharts, law, page, rowflow, sections, selected
+from lsml_spark.report import charts, document, examples, keycharts, law, page, rowflow, sections, selected, steps, training
 from lsml_spark.report.night import Night, facts_of, from_work
 from lsml_spark.report.verdict import Verdict, judge
 
@@ -55,7 +59,11 @@ def run(work: Work, config: Config) -> Outcome:
         "sentence": verdict.sentence,
         "reasons": [[reason.level, reason.text] for reason in verdict.reasons],
     }
-    return Outcome(ledger=Ledger(), files=files, metrics=metrics)
+    timed = []
+    if "train" in night.sources:
+        (work.folder / "training.html").write_bytes(training_page(night, config))
+        timed = [asdict(describe(work.folder, work.folder / "training.html"))]
+    return Outcome(ledger=Ledger(), files=files, metrics=metrics, run={"files": timed} if timed else {})
 
 
 def quality_page(night: Night, quality: dict[str, Any], config: Config) -> bytes:
@@ -93,6 +101,19 @@ def selection_page(night: Night, config: Config) -> bytes:
             "weights": keycharts.weights(selection),
             "pilot": keycharts.pilot(selection, bands),
         },
+    )
+
+
+def training_page(night: Night, config: Config) -> bytes:
+    """The page on the training: its curve, where its time went, and what bounds it."""
+    records = steps.read(night.sources["train"])
+    return page.render(
+        "training_page.html",
+        styles=("style.css", "selection.css"),
+        title=config.title or night.pipeline,
+        night=night,
+        training=training.describe(night.sources["train"], records),
+        charts=steps.charts(records, night.facts("train", "curve.json")),
     )
 
 

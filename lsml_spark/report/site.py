@@ -25,6 +25,7 @@ _PARTIAL = re.compile(r"\.[\w.-]+\.\d+")
 PAGES = {
     "night.html": "{}.html",
     "selection.html": "{}.selection.html",
+    "training.html": "{}.training.html",
     "quality.html": "{}.quality.html",
     "quality.json": "{}.quality.json",
 }
@@ -75,6 +76,7 @@ def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], dict[str, bytes
         "page": _named("night.html", pages, night.date),
         "quality": _named("quality.html", pages, night.date),
         "selection": _named("selection.html", pages, night.date),
+        "training": _named("training.html", pages, night.date),
         **sections.flow_numbers(night),
         "metrics": metrics,
         "systems": [(name, dig(systems, name)) for name in ("model", *SHORT)],
@@ -89,7 +91,7 @@ def _pages_of(night: Path) -> dict[str, bytes]:
     found = read(folder)
     if found is None:
         return {}
-    described = {file.path: file.checksum for file in found.files}
+    described = {file.path: file.checksum for file in found.all_files()}
     pages = {}
     for name, on_site in PAGES.items():
         if name not in described and name != "night.html":

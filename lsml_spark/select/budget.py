@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lsml_spark.core.duration import NUMBER, SECONDS
 from lsml_spark.core.errors import ConfigError
 
-TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h)(?:\s+on\s+(\d+)\s+workers?)?")
-SECONDS = {"s": 1, "min": 60, "h": 3600}
+TIME = re.compile(rf"{NUMBER}(?:\s+on\s+(\d+)\s+workers?)?")
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,20 @@ Imports no torch. A launcher raises TrainingError when a rank fails; which one a
 """
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import lsml_spark
-from lsml_spark.core.errors import TrainingError
+from lsml_spark.core.errors import Stopped, TrainingError
+from lsml_spark.train import agent, watch
 
 Launcher = Callable[[Path, int, Path], None]
 PROGRESS = "progress: "
+# glibc hands large blocks back to the kernel at once, and each step's first touch of them is a page fault: up to half of its time.
+MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(8 << 30), "MALLOC_TOP_PAD_": str(64 << 20)}
 
 
 def command(spec_path: Path) -> list[str]:
@@ -25,7 +29,7 @@ def command(spec_path: Path) -> list[str]:
 def environment() -> dict[str, str]:
     """Variables that every rank needs beside its place in the world."""
     root = str(Path(lsml_spark.__file__).parent.parent)
-    return {
+    return {name: os.environ.get(name, value) for name, value in MALLOC.items()} | {
         "OMP_NUM_THREADS": "1",  # a sum over threads changes with their number, and ranks share the cores
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # what deterministic cuBLAS asks for
         "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",  # restarted ranks on the agent's store hang (pytorch#135712)
@@ -33,14 +37,40 @@ def environment() -> dict[str, str]:
     }
 
 
-def local(spec_path: Path, ranks: int, log_path: Path, say: Callable[[str], None] = print) -> None:
-    """`ranks` processes on this host; one rank needs no torchrun. Output goes to the log, progress lines also to `say`."""
+def local(spec_path: Path, ranks: int, log_path: Path, say: Callable[[str], None] = print, restarts: int = 3) -> None:
+    """`ranks` processes on this host; one rank needs no torchrun. Output goes to the log, progress lines also to `say`.
+
+    When a rank dies all are started again, from the last checkpoint, at most `restarts` times. On SIGTERM the ranks stop at the
+    end of their step and write a checkpoint.
+
+    Raises:
+        TrainingError: a rank says that its input is at fault, or ranks died more often than that.
+        Stopped: after SIGTERM.
+    """
     one = command(spec_path)
-    many = [sys.executable, "-m", "lsml_spark.train.agent", "--standalone", f"--nproc-per-node={ranks}", *one[1:]]
+    many = [sys.executable, "-m", "lsml_spark.train.agent", "--standalone", f"--nproc-per-node={ranks}", f"--max-restarts={restarts}"]
+    attempts = 1 if ranks > 1 else restarts + 1
+    for attempt in range(attempts):
+        code = _run(one if ranks == 1 else [*many, *one[1:]], attempt, log_path, say)
+        if code == 0:
+            return
+        if code in (Stopped.exit_code, -signal.SIGTERM):
+            raise Stopped("stopped by SIGTERM; run the same command again to go on")
+        said = watch.obituary(spec_path.parent, 0, code) if ranks == 1 else f"training ended with exit code {code}"
+        if code in agent.FINAL:
+            break
+        if attempt + 1 < attempts:
+            say(f"{said}: restart {attempt + 1} of {restarts}")
+    raise TrainingError(f"{said}; log: {log_path}")
+
+
+def _run(words: list[str], attempt: int, log_path: Path, say: Callable[[str], None]) -> int:
+    """A process's exit code. SIGTERM is passed on to it while it runs."""
     inherited = {key: value for key, value in os.environ.items() if key not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
+    place = {"TORCHELASTIC_RESTART_COUNT": str(attempt), agent.PARENT: str(os.getpid())}
     process = subprocess.Popen(
-        one if ranks == 1 else many,
-        env={**inherited, **environment()},
+        words,
+        env={**inherited, **environment(), **place},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -49,23 +79,32 @@ def local(spec_path: Path, ranks: int, log_path: Path, say: Callable[[str], None
     )
     assert process.stdout is not None
     try:
-        with process.stdout, log_path.open("a") as log:
+        with watch.on_sigterm(process.terminate), process.stdout, log_path.open("a") as log:
             for line in process.stdout:
                 log.write(line)
                 log.flush()
                 if line.startswith(PROGRESS):
                     say(line.removeprefix(PROGRESS).rstrip())
-        code = process.wait()
+            return process.wait()
     except BaseException:
         process.terminate()
         process.wait()
         raise
-    if code:
-        raise TrainingError(f"training ended with exit code {code}; log: {log_path}")
 
 
 def in_process(spec_path: Path | None, ranks: int = 0, log_path: Path | None = None) -> None:
-    """Be a rank oneself: torchrun has started this process. Rank 0 passes the spec, the others None; `ranks` is torchrun's."""
-    from lsml_spark.train.worker import train
+    """Be a rank oneself: torchrun has started this process. Rank 0 passes the spec, the others None; `ranks` is torchrun's.
 
-    train(spec_path)
+    Where a peer is lost and torchrun has restarts left, the process ends with the code of what may be tried again.
+    """
+    from lsml_spark.train.worker import RETRY, leave, train
+    from lsml_spark.train.world import LostPeers
+
+    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) < int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0"))
+    try:
+        train(spec_path, stall_code=RETRY if again else TrainingError.exit_code)
+    except LostPeers as error:
+        if not again:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        leave(RETRY)

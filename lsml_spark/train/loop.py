@@ -1,112 +1,45 @@
-"""The training run of one rank: epochs over the plan, a checkpoint at the end of each, a line of progress."""
+"""The training run of one rank: updates over the plans of the epochs, checkpoints among them, all of it watched and booked."""
 
+import itertools
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-
-import torch
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 
 from lsml_spark.core import seeds
-from lsml_spark.core.errors import TrainingError
+from lsml_spark.core.errors import Stopped, TrainingError
 from lsml_spark.data.batch import Batch
 from lsml_spark.data.plan import Plan, plan
 from lsml_spark.data.read import Lost, Shards, batches
 from lsml_spark.models.network import Network
-from lsml_spark.train import checkpoint
-from lsml_spark.train.checkpoint import Position
-from lsml_spark.train.lanes import LaneParallel
-from lsml_spark.train.launch import PROGRESS
+from lsml_spark.train import checkpoint, exchange, full_state
+from lsml_spark.train.checkpoint import Checkpoints, Position
+from lsml_spark.train.clock import ALL_REDUCE, CHECKPOINT, COMPUTE, DATA, Blame, StepClock
+from lsml_spark.train.record import Record
 from lsml_spark.train.spec import Spec
-from lsml_spark.train.step import NonFinite, StepStats, step
+from lsml_spark.train.step import NonFinite, Part, Signals, StepStats, Updates, parts_by_lane
+from lsml_spark.train.watch import Watch, stop_requested
 from lsml_spark.train.world import World
 
 CURVE_POINTS = 500
-PROGRESS_SECONDS = 2.0
+PHASE = {"all-reduce": ALL_REDUCE, "data": DATA, "compute": COMPUTE, "checkpoint": CHECKPOINT}  # of the watch → of the clock
 
 
 @dataclass
 class Run:
     """What one rank did in this process (not in an earlier one that was interrupted)."""
 
+    resumed: int = 0  # epochs that an earlier process made, wholly or in part
+    resumptions: list[dict[str, int]] = field(default_factory=list)  # where the run was taken up again, in all its processes
     rows_by_epoch: dict[int, int] = field(default_factory=dict)  # rows of this rank's lanes
-    seconds: dict[str, float] = field(default_factory=lambda: {"data": 0.0, "step": 0.0, "checkpoint": 0.0})
+    blame: Blame = field(default_factory=Blame)  # where the time of the steps went, on all ranks
     lost: Lost = field(default_factory=Lost)  # row groups of this rank that could not be read
     lost_by_epoch: dict[int, int] = field(default_factory=dict)  # their rows in this rank's lanes
 
 
-def fit(spec: Spec, network: Network, world: World, shards: Shards, start: str | None) -> tuple[Position, Run]:
-    """Train `network` in place from the last checkpoint, or from where it stands. TrainingError where the loss is not finite."""
-    config = spec.config
-    model = LaneParallel(network, world)
-    optimizer = config.optimizer.build(model.parameters, config.l2)
-    position = checkpoint.restore(spec.scratch, spec.identity, network, optimizer) or Position(0, [], [], start)
-    if len(set(world.gather(position.epochs))) > 1:
-        raise TrainingError(f"the ranks see different checkpoints in {spec.scratch}; it must be one folder shared by all hosts")
-    run = Run()
-    orders = [_plan(spec, shards, world, epoch) for epoch in range(config.epochs)]
-    while position.epochs < config.epochs:
-        position = _epoch(spec, model, optimizer, shards, orders, position, run)
-        clock = time.monotonic()
-        if world.rank == 0:
-            checkpoint.save(spec.scratch, spec.identity, network, optimizer, position)
-        run.seconds["checkpoint"] += time.monotonic() - clock
-    return position, run
-
-
-def _plan(spec: Spec, shards: Shards, world: World, epoch: int) -> Plan:
-    seed = seeds.derive(spec.seed, "order")
-    batch, lanes = spec.config.batch, spec.config.lanes
-    return plan(shards.rows_G, seed=seed, epoch=epoch, world=world.size, batch=batch, lanes=lanes, rule=spec.rule)
-
-
-def _epoch(
-    spec: Spec,
-    model: LaneParallel,
-    optimizer: torch.optim.Optimizer,
-    shards: Shards,
-    orders: Sequence[Plan],
-    before: Position,
-    run: Run,
-) -> Position:
-    """The next epoch; `orders` are the plans of all, which may have unequal steps and rows."""
-    config, rank, epoch, order = spec.config, model.world.rank, before.epochs, orders[before.epochs]
-    total_steps, earlier_steps = (sum(other.steps for other in some) for some in (orders, orders[:epoch]))
-    every = math.ceil(total_steps / CURVE_POINTS)
-    curve, done = list(before.steps), StepTotals()
-    lanes = order.lanes_of(rank)
-    progress = Progress(sum(other.rows for other in orders[epoch:]), epoch, config.epochs) if rank == 0 else None
-    model.network.train()
-    run.rows_by_epoch[epoch], lost_before = 0, run.lost.rows
-    clock = time.monotonic()
-    for number, local in enumerate(batches(shards, order, rank, on_bad=config.on_bad_shard, lost=run.lost)):
-        run.seconds["data"] += time.monotonic() - clock
-        clock = time.monotonic()
-        overall = earlier_steps + number
-        rate = config.optimizer.lr * config.schedule.share(overall, total_steps)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        seed = seeds.derive(spec.seed, "step", epoch, number)
-        try:
-            stats = step(model, optimizer, local, lanes=lanes, all_lanes=order.lanes, seed=seed, weighted=config.weights, clip=config.clip)
-        except NonFinite as error:
-            raise _explained(error, model.world, shards, order, number, local, run.lost) from error
-        done.add(stats)
-        run.rows_by_epoch[epoch] += sum(len(batch) for batch in local)
-        if overall % every == 0:
-            curve.append({"step": overall, "epoch": epoch, "loss": stats.loss, "lr": rate})
-        if progress:
-            progress.show(done.rows, stats.loss, rate)
-        run.seconds["step"] += time.monotonic() - clock
-        clock = time.monotonic()
-    run.lost_by_epoch[epoch] = run.lost.rows - lost_before
-    by_epoch = [*before.by_epoch, {"epoch": epoch, "rows": done.rows, "loss": done.loss}]
-    return Position(epoch + 1, curve, by_epoch, before.start)
-
-
 @dataclass
-class StepTotals:
-    """Rows and mean loss over the steps of an epoch."""
+class Totals:
+    """Rows and mean loss over the updates of an epoch."""
 
     rows: int = 0
     weight: float = 0.0
@@ -122,41 +55,226 @@ class StepTotals:
         return self.weighted / self.weight if self.weight else 0.0
 
 
-def _explained(
-    error: NonFinite, world: World, shards: Shards, order: Plan, number: int, local: Sequence[Batch], lost: Lost
-) -> TrainingError:
-    """The same error on every rank, naming the samples whichever rank read them."""
-    found = []
-    for lane, rows in error.rows_of.items():
-        if rows:
-            found += [str(sample_id) for sample_id in shards.sample_ids(order, lane, number, without=lost.groups)[rows]]
-    ids = [sample_id for of_rank in world.gather(found) for sample_id in of_rank]
-    rows = sum(world.gather(sum(len(batch) for batch in local)))
-    where = f"epoch {order.epoch}, step {number}: the loss is not finite"
-    if len(ids) < rows:
-        named = ", ".join(ids[:10]) + (" …" if len(ids) > 10 else "")
-        return TrainingError(f"{where}; sample ids: {named}; look at their weight, offset and features")
-    return TrainingError(f"{where} for all {rows} rows, first sample id {ids[0]}: it diverged; lower train.optimizer.lr or train.clip")
+class Training:
+    """Trains `network` in place, from the last checkpoint or from where it stands."""
 
+    def __init__(self, spec: Spec, network: Network, world: World, shards: Shards, watch: Watch, start: str | None):
+        config = self.config = spec.config
+        self.spec, self.network, self.world, self.shards, self.watch, self.start = spec, network, world, shards, watch, start
+        self.model = exchange.build(config, network, world, seeds.derive(spec.seed, "exchange"), self._mark)
+        self.optimizer = config.optimizer.build(self.model.groups, config.l2)
+        self.updates = Updates(self.model, self.optimizer, config, config.lanes if config.lane_sums else self.model.lanes_world)
+        # Of ranks that compute the same lanes together, one counts their rows.
+        self.counts = world.rank % (world.size // self.model.lanes_world) == 0
+        self.refused: list[str] = []  # sample ids of updates that this rank alone has left out
+        self.orders = [self._plan(epoch) for epoch in range(config.epochs)]
+        self.updates_of = [math.ceil(order.steps / config.accumulate) for order in self.orders]
+        self.total = config.stop.total(sum(self.updates_of))
+        self.store = Checkpoints(spec.scratch, spec.identity, config.checkpoint.keep)
+        self.run, self.clock = Run(), StepClock()
+        self.record: Record | None = None  # rank 0's
+        watch.reading = lambda: "; ".join(str(shards.groups[group]) for group in list(self.run.lost.reading.values()))
 
-class Progress:
-    """A line every two seconds on standard output: rows per second, loss, learning rate, time left."""
+    def fit(self) -> tuple[Position, Run]:
+        """TrainingError where the loss is not finite; EnvironmentProblem where a checkpoint cannot be written; Stopped after SIGTERM."""
+        try:
+            position = self._resumed()
+            self.saved = time.monotonic()
+            self.began = self.saved - position.seconds
+            if self.world.rank == 0:
+                ends = None if self.config.stop.time is None else self.began + self.config.stop.time
+                self.record = Record(
+                    self.spec.scratch, self.clock, first=position.update, updates=self.total, epochs=self.config.epochs, ends=ends
+                )
+            while position.epoch < self.config.epochs and not position.stopped:
+                position = self._epoch(position)
+        finally:
+            if self.record:
+                self.record.close()
+            self.store.close()
+        return position, self.run
 
-    def __init__(self, rows_left: int, epoch: int, epochs: int):
-        self.rows_left, self.epoch, self.epochs = rows_left, epoch, epochs
-        self.started = self.shown = time.monotonic()
+    def _mark(self, phase: str, epoch: int | None = None, step: int | None = None) -> None:
+        """This rank enters a phase of a step."""
+        self.watch.at(phase, epoch, step)
+        self.clock.to(PHASE[phase])
 
-    def show(self, rows: int, loss: float, rate: float) -> None:
+    def _plan(self, epoch: int) -> Plan:
+        seed = seeds.derive(self.spec.seed, "order")
+        batch, lanes = self.config.batch, self.config.lanes
+        world, rule = self.model.lanes_world, self.spec.rule
+        return plan(self.shards.rows_G, seed=seed, epoch=epoch, world=world, batch=batch, lanes=lanes, rule=rule)
+
+    def _resumed(self) -> Position:
+        """The position of the last checkpoint, which is loaded; the first one where there is none."""
+        found = self.store.newest()
+        position = checkpoint.position_of(found[1]) if found else Position.first(self.start)
+        if len(set(self.world.gather((position.epoch, position.step)))) > 1:
+            raise TrainingError(f"the ranks see different checkpoints in {self.spec.scratch}; it must be one folder shared by all hosts")
+        if self.world.rank == 0:
+            self.store.forget_after(found)
+        if found:
+            tensors, values = found
+            full_state.load(self.network, self.optimizer, tensors)
+            prefix = "exchange."
+            self.model.load_state({name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)})
+            self.updates.scaler.load_state_dict(values["scaler"])
+            self.run.resumed = position.epoch + (position.step > 0)
+            at = {"step": position.update, "epoch": position.epoch, "world": self.world.size}
+            self.run.resumptions = [*values["resumptions"], at]
+        return position
+
+    def _epoch(self, before: Position) -> Position:
+        """The rest of an epoch. The plans of the epochs may have unequal steps and rows."""
+        config, epoch, order = self.config, before.epoch, self.orders[before.epoch]
+        curve, done, update, stopped = list(before.steps), Totals(**before.running), before.update, None
+        position, lost_before = before, self.run.lost.rows
+        self.network.train()
+        self.run.rows_by_epoch[epoch] = 0
+        self._mark("data", epoch, before.step)
+        for number, local in self._steps(order, before.step):
+            self._mark("compute", epoch, number)
+            rate = self._set_rate(update, position.seconds)
+            stats = self._update(order, number, local, update)
+            self.run.rows_by_epoch[epoch] += self.counts * sum(len(batch) for step in local for batch in step)
+            update += 1
+            if stats is None:
+                self._mark("data", epoch, number + len(local))
+                continue
+            done.add(stats)
+            curve = extended(curve, {"step": update - 1, "epoch": epoch, "loss": stats.loss, "lr": rate})
+            seconds = self.clock.step_done()
+            if self.record:
+                self.record.add(update - 1, epoch, stats, rate, self.updates.scale, seconds)
+            stopped = config.stop.why(update, stats.signals.seconds)
+            position = Position(
+                epoch, number + len(local), update, stats.signals.seconds, before.start, curve, before.by_epoch, asdict(done), stopped
+            )
+            if stopped or position.step >= order.steps:
+                break
+            if self._due(update, stats.signals):
+                self._save(position)
+            if stats.signals.stop:
+                raise Stopped(f"stopped after step {position.step} of epoch {epoch}; the same command goes on from there")
+            self._mark("data", epoch, position.step)
+        self.run.lost_by_epoch[epoch] = self.run.lost.rows - lost_before
+        whole = position.step >= order.steps
+        by_epoch = [*before.by_epoch, {"epoch": epoch, "rows": done.rows, "loss": done.loss} | ({} if whole else {"steps": position.step})]
+        stopped = stopped or config.stop.after_epoch(by_epoch)
+        position = Position(epoch + 1, 0, update, position.seconds, before.start, curve, by_epoch, {}, stopped)
+        self._mark("all-reduce")
+        self.run.blame.add(self.world.gather(self.clock.take()))
+        self._save(position)
+        return position
+
+    def _steps(self, order: Plan, start: int) -> Iterator[tuple[int, list[list[Batch]]]]:
+        """(first step, batches of the lanes for each step) of every update."""
+        by_lane = self.config.lane_sums
+        steps = batches(
+            self.shards, order, self.model.lanes_rank, start=start, by_lane=by_lane, on_bad=self.config.on_bad_shard, lost=self.run.lost
+        )
+        for number in range(start, order.steps, self.config.accumulate):
+            yield number, list(itertools.islice(steps, self.config.accumulate))
+
+    def _set_rate(self, update: int, elapsed: float) -> float:
+        """The same on all ranks, which go by rank 0's clock."""
+        schedule, stop = self.config.schedule, self.config.stop
+        if stop.time is None:
+            share = schedule.share(update, self.total)
+        else:
+            share = schedule.share_at(max((update + 1) / self.total, elapsed / stop.time), update)
+        rate = self.config.peak_rate * share
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _update(self, order: Plan, number: int, local: Sequence[Sequence[Batch]], update: int) -> StepStats | None:
+        rank, epoch = self.model.lanes_rank, order.epoch
+        step_seeds = [seeds.derive(self.spec.seed, "step", epoch, number + ahead) for ahead in range(len(local))]
+        if self.config.lane_sums:
+            parts = parts_by_lane(order.lanes_of(rank), local, step_seeds)
+        else:
+            of_rank = [seeds.derive(seed, "rank", rank) for seed in step_seeds]
+            parts = [Part(rank, [batch for step in local for batch in step], of_rank)]
         now = time.monotonic()
-        if now - self.shown < PROGRESS_SECONDS:
-            return
-        self.shown = now
-        speed = rows / (now - self.started)
-        left = (self.rows_left - rows) / speed
-        line = f"epoch {self.epoch + 1}/{self.epochs}  {speed:,.0f} rows/s  loss {loss:.4f}  lr {rate:.3g}  {left:.0f} s left"
-        print(f"{PROGRESS}{line}", flush=True)
+        due = now - self.saved >= self.config.checkpoint.seconds and not self.store.busy
+        wish = Signals(now - self.began, due, stop_requested())
+        rows = order.rows_until(number + len(local)) - order.rows_until(number)
+        last = number + len(local) >= order.steps or update + 1 >= self.total
+        try:
+            stats = self.updates.step(parts, rows, last, wish)
+        except NonFinite as error:
+            raise self._explained(error, order, number, local) from error
+        self.refused += self._sample_ids(self.updates.refused, order, number)
+        return stats
+
+    def _due(self, update: int, signals: Signals) -> bool:
+        every = self.config.checkpoint.steps
+        return signals.save or signals.stop or bool(every and update % every == 0)
+
+    def _save(self, position: Position) -> None:
+        """Begin a checkpoint; rank 0 writes it."""
+        self._mark("checkpoint")
+        self.saved = time.monotonic()
+        if self.record:
+            self.record.metrics.sync()
+        of_ranks = self.world.gather(self.model.state())
+        tensors = full_state.tensors_of(self.network, self.optimizer)
+        if self.world.rank == 0:
+            tensors |= {f"exchange.{name}": tensor for state in of_ranks for name, tensor in state.items()}
+            self.store.save(
+                tensors,
+                {"plan": self.orders[0].digest, "scaler": self.updates.scaler.state_dict(), "resumptions": self.run.resumptions},
+                position,
+            )
+
+    def _explained(self, error: NonFinite, order: Plan, number: int, local: Sequence[Sequence[Batch]]) -> TrainingError:
+        """The same error on every rank, naming the samples whichever rank read them."""
+        found = self.refused + self._sample_ids(error.rows_of, order, number)
+        ids_of_all = list(dict.fromkeys(itertools.chain(*self.world.gather(found))))
+        rows = sum(self.world.gather(self.counts * sum(len(batch) for step in local for batch in step)))
+        where = f"epoch {order.epoch}, step {number}: the loss is not finite"
+        if 0 < len(ids_of_all) < rows:
+            named = ", ".join(ids_of_all[:10]) + (" …" if len(ids_of_all) > 10 else "")
+            return TrainingError(f"{where}; sample ids: {named}; look at their weight, offset and features")
+        first = f", first sample id {ids_of_all[0]}" if ids_of_all else ""
+        return TrainingError(f"{where} for all {rows} rows{first}: it diverged; lower train.optimizer.lr or train.clip")
+
+    def _sample_ids(self, rows_of: dict[int, list[list[int]]], order: Plan, number: int) -> list[str]:
+        """Of the rows that NonFinite names."""
+        return refused_ids(self.shards, order, self.model.lanes_rank, number, rows_of, self.run.lost, self.config.lane_sums)
+
+
+def refused_ids(
+    shards: Shards, order: Plan, rank: int, number: int, rows_of: dict[int, list[list[int]]], lost: Lost, by_lane: bool = False
+) -> list[str]:
+    """Sample ids, with file and row group, of the rows that NonFinite names.
+
+    The update begins with step `number`; `by_lane`: its places are lanes.
+    """
+    found = []
+    for place, of_step in rows_of.items():
+        lanes = [place] if by_lane else order.lanes_of(rank)
+        for ahead, rows in enumerate(of_step):
+            if rows:
+                every: list[str] = []
+                for lane in lanes:
+                    ids = shards.sample_ids(order, lane, number + ahead, without=lost.groups)
+                    groups = [group for group in order.rows_at(lane, number + ahead)[0].tolist() if group not in lost.groups]
+                    every += [f"{sample_id} ({shards.groups[group].name})" for sample_id, group in zip(ids, groups, strict=True)]
+                found += [every[row] for row in rows]
+    return found
+
+
+def extended(curve: list[dict], point: dict) -> list[dict]:
+    """A curve of at most 500 points, evenly spaced: only each 2^k-th update is kept."""
+    every = 1 << max(0, math.ceil(math.log2((point["step"] + 1) / CURVE_POINTS)))
+    if point["step"] % every:
+        return curve
+    return [*(curve if len(curve) < CURVE_POINTS else [old for old in curve if old["step"] % every == 0]), point]
 
 
 def curve_of(position: Position, world: World) -> dict:
     """curve.json."""
-    return {"steps": position.steps, "epochs": position.by_epoch, "world": world.size, "start": position.start}
+    stopped = {"stopped": position.stopped} if position.stopped else {}
+    return {"steps": position.steps, "epochs": position.by_epoch, "world": world.size, "start": position.start} | stopped

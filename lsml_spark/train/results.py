@@ -17,8 +17,15 @@ def write(scratch: Path, rank: int, value: dict[str, Any]) -> None:
 
 
 def clear(scratch: Path) -> None:
-    for path in scratch.glob("rank-*.json"):
-        path.unlink()
+    """Nothing of an earlier run: no results, no heartbeats, no wish to stop."""
+    for pattern in ("rank-*.json", "heartbeat-*", "stop", "attempt"):
+        for path in scratch.glob(pattern):
+            path.unlink()
+
+
+def discard(scratch: Path, rank: int) -> None:
+    """What an earlier attempt of this rank left."""
+    (scratch / f"rank-{rank}.json").unlink(missing_ok=True)
 
 
 def read(scratch: Path) -> dict[int, dict[str, Any]]:

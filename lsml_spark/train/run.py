@@ -1,7 +1,7 @@
 """The train stage: shards to a model. Writes the spec, starts the ranks, and checks what they say they did.
 
-The folder's weights depend on the rows, the config and the seed, not on the number of ranks or on an interruption: a run
-that was killed goes on from its last epoch, bit for bit. Imports no torch; the ranks do.
+The folder's weights depend on the rows, the config and the seed, not on the number of ranks (see `train.lane_sums`) or on an
+interruption: a run that was killed goes on from its last checkpoint, bit for bit. Imports no torch; the ranks do.
 """
 
 import importlib.metadata
@@ -35,7 +35,7 @@ __all__ = ["Config", "in_process", "run"]
 LOG = logging.getLogger("lsml")
 SCRATCH = ".train"  # beside the stage folders: outlives a killed run, removed after a finished one
 SELECTION = "selection.json"
-SAME_WEIGHTS = {"workers", "launcher", "reader", "timeout"}  # config that the weights do not depend on
+SAME_WEIGHTS = {"workers", "launcher", "reader", "checkpoint", "timeout", "restarts", "stall"}  # config that the weights do not depend on
 
 
 def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
@@ -51,7 +51,7 @@ def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
         LOG.info(line, extra={"date": work.date.isoformat(), "stage": work.stage})
 
     def local(spec_path: Path, ranks: int, log_path: Path) -> None:
-        launchers.local(spec_path, ranks, log_path, say)
+        launchers.local(spec_path, ranks, log_path, say, config.restarts)
 
     launch = launch or (in_process if "RANK" in os.environ else local)
     path = told.scratch / "spec.json"
@@ -157,30 +157,46 @@ def _finish(work: Work, config: Config, told: Spec) -> Outcome:
     description = json.loads((work.folder / "model.json").read_bytes())
     rows = work.inputs["shard"].manifest.tables["train"].rows
     planned = _planned(told, config, world)
-    for epoch, order in zip(curve["epochs"], planned, strict=True):
+    resumed = max(result["resumed"] for result in ranks.values())
+    for epoch, order in zip(curve["epochs"], planned, strict="stopped" not in curve):
         by_rank = [result["rows_by_epoch"].get(str(epoch["epoch"])) for result in ranks.values()]
-        resumed = None in by_rank  # that epoch was another process's
+        earlier = epoch["epoch"] < resumed  # another process made it, or a part of it
+        due = _due(epoch, order)
         lost = sum(result["lost"]["rows_by_epoch"].get(str(epoch["epoch"]), 0) for result in ranks.values())
-        told_lost = config.on_bad_shard == "skip" and (resumed or epoch["rows"] + lost == order.rows)
-        if not (epoch["rows"] == order.rows or told_lost) or not (resumed or sum(by_rank) == epoch["rows"]):
-            raise IntegrityError(f"epoch {epoch['epoch']} read {epoch['rows']} rows, ranks counted {by_rank}, its plan has {order.rows}")
+        told_lost = config.on_bad_shard == "skip" and (earlier or epoch["rows"] + lost == due)
+        if not (epoch["rows"] == due or told_lost) or not (earlier or sum(by_rank) == epoch["rows"]):
+            raise IntegrityError(f"epoch {epoch['epoch']} read {epoch['rows']} rows, ranks counted {by_rank}, its plan has {due}")
 
     files = [describe(work.folder, work.folder / name) for name in ("model.safetensors", "model.json", "encoders.json", "curve.json")]
+    ended = curve["epochs"][-1]
+    last, order = ended["rows"], planned[ended["epoch"]]
+    due, steps = _due(ended, order), sum(epoch.get("steps", order.steps) for epoch, order in zip(curve["epochs"], planned, strict=False))
     metrics = {
-        "loss": curve["epochs"][-1]["loss"],
+        "loss": ended["loss"],
         "epochs": len(curve["epochs"]),
-        "steps": sum(order.steps for order in planned),
+        "steps": steps,
         "world": world,
         "parameters": description["parameters"],
         "start": curve["start"],
+        "peak_rate": config.peak_rate,
+    } | ({"stopped": curve["stopped"]} if "stopped" in curve else {})
+    dropped = {
+        "left to other epochs": rows - order.rows,
+        "after the end of training": order.rows - due,
+        "in unreadable row groups": due - last,
     }
-    last, planned_last = curve["epochs"][-1]["rows"], planned[-1].rows
-    dropped = {"left to other epochs": rows - planned_last, "in unreadable row groups": planned_last - last}
-    if planned_last > last:
+    if due > last:
         unreadable = {name: why for result in ranks.values() for name, why in result["lost"]["row_groups"].items()}
-        metrics["unreadable"] = {"rows": planned_last - last, "row_groups": unreadable}
+        metrics["unreadable"] = {"rows": due - last, "row_groups": unreadable}
     ledger = Ledger(rows, last, dropped={reason: count for reason, count in dropped.items() if count})
-    return Outcome(ledger, files=files, metrics=metrics, run=_speed(ranks))
+    told_files = [work.folder / "metrics.jsonl", *sorted((work.folder / "events").glob("events.*"))]  # whose times no run repeats
+    described = [vars(describe(work.folder, path)) for path in told_files if path.is_file()]
+    return Outcome(ledger, files=files, metrics=metrics, run=_speed(ranks) | {"files": described})
+
+
+def _due(epoch: dict[str, Any], order: Plan) -> int:
+    """Rows that an epoch of the curve should have read; it may have ended within its plan."""
+    return order.rows_until(epoch["steps"]) if "steps" in epoch else order.rows
 
 
 def _planned(told: Spec, config: Config, world: int) -> list[Plan]:
@@ -193,8 +209,10 @@ def _speed(ranks: dict[int, dict[str, Any]]) -> dict[str, Any]:
     """Of this process's epochs: rows per second over all ranks, and where rank 0's time went."""
     rows = sum(count for result in ranks.values() for count in result["rows_by_epoch"].values())
     seconds = ranks[0]["seconds"]
-    busy = seconds["data"] + seconds["step"]
-    return {"rows_per_second": round(rows / busy) if busy else None, "rank_0_seconds": seconds, "device": ranks[0]["device"]}
+    busy = sum(seconds[phase] for phase in ("data", "compute", "all-reduce"))
+    speed = round(rows / busy) if busy else None
+    told = {name: ranks[0][name] for name in ("device", "time", "restarts")}
+    return {"rows_per_second": speed, "rank_0_seconds": seconds, "resumed": ranks[0]["resumptions"], **told}
 
 
 def _last_error(log: Path) -> str | None:

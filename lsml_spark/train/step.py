@@ -1,7 +1,9 @@
 """One synchronous update, equal to a single process stepping on every rank's rows at once."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,76 +12,175 @@ from torch.nn.functional import cross_entropy
 from lsml_spark.core import seeds
 from lsml_spark.data.batch import Batch
 from lsml_spark.models.network import tensors
-from lsml_spark.train.lanes import LaneParallel, gradient_of
+from lsml_spark.train.config import Config
+from lsml_spark.train.exchange import Exchange
+from lsml_spark.train.penalty import soft_threshold_
+from lsml_spark.train.sparse import gradient_of
+
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is summed before anything else: a lane of this rank, or all its lanes. A batch for each step that the update spans."""
+
+    place: int  # of its row in the books: the lane, or the rank
+    batches: Sequence[Batch]
+    seeds: Sequence[int]  # drop-out's, one per batch
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What ranks tell each other beside the sums: rank 0's clock and wish for a checkpoint, anyone's wish to stop."""
+
+    seconds: float = 0.0
+    save: bool = False
+    stop: bool = False
 
 
 @dataclass(frozen=True)
 class StepStats:
-    """Of the global batch: rows, their total weight, and their weighted mean loss in nats (0 where no row weighs)."""
+    """Of the global batch: rows, their total weight, their weighted mean loss in nats (0 where no row weighs), the gradient's norm.
+
+    `applied`: false where fp16 overflowed and the update was left out; its scale is smaller now.
+    """
 
     rows: int
     weight: float
     loss: float
+    norm: float
+    applied: bool
+    signals: Signals
 
 
 class NonFinite(Exception):
-    """The loss of the global batch is not finite. Every rank raises it at the same step.
+    """The loss of the global batch is not finite. Every rank raises it at the same update.
 
-    `rows_of`: for each of this rank's lanes, the places of the offending rows in the lane's batch.
+    `rows_of`: for each part and each of its batches, the places of the offending rows.
     """
 
-    def __init__(self, rows_of: dict[int, list[int]]):
+    def __init__(self, rows_of: dict[int, list[list[int]]]):
         super().__init__("the loss is not finite")
         self.rows_of = rows_of
 
 
-def step(
-    model: LaneParallel,
-    optimizer: torch.optim.Optimizer,
-    batches: Sequence[Batch],
-    *,
-    lanes: range,
-    all_lanes: int,
-    seed: int,
-    weighted: bool,
-    clip: float | None,
-) -> StepStats:
-    """`batches`: one per lane in `lanes`, this rank's share of `all_lanes`. `seed` belongs to the step; each lane derives its own.
+class Sums(NamedTuple):
+    """Of books."""
+
+    loss: float
+    weight: float
+    finite: bool
+
+
+def _sums(books: Tensor) -> Sums:
+    _, weight, loss = books[:-1].cpu().numpy().cumsum(axis=0)[-1].tolist()
+    return Sums(loss, weight, abs(loss) < float("inf") and abs(weight) < float("inf"))
+
+
+def _stats(books: Tensor, norm: float, applied: bool) -> StepStats:
+    loss, weight, _ = _sums(books)
+    seconds, save, stop = books[-1].tolist()
+    mean = loss / weight if weight else 0.0
+    return StepStats(int(books[:-1, 0].sum()), weight, mean, norm, applied, Signals(seconds, bool(save), bool(stop)))
+
+
+class Updates:
+    """Makes updates of `model` by `optimizer`. `places`: rows of the books, which are the lanes or the ranks of all ranks.
 
     The gradient is Σ weight · ∂loss / Σ weight over the rows of all ranks, so unequal, short or empty batches are right too.
     """
-    optimizer.zero_grad(set_to_none=True)
-    device = model.world.device
-    books = torch.zeros(all_lanes, 3, dtype=torch.float64, device=device)  # per lane: rows, weight, weighted loss
-    weighed = {}
-    for lane, batch in zip(lanes, batches, strict=True):
-        last = lane == lanes[-1]
-        torch.manual_seed(seeds.derive(seed, "lane", lane))  # drop-out: a function of step and lane, not of the rank
-        with model.lane(last):
-            features, label_B, weight_B = tensors(batch, device)
-            weight_B = (weight_B if weighted else torch.ones_like(weight_B)) * (label_B > 0)
-            logits_BV = model(features)
-            if batch.offset is not None:
-                logits_BV = _own_raised(logits_BV, label_B, torch.from_numpy(batch.offset).to(logits_BV))
-            # A label outside the vocabulary (id 0) has no logit: it weighs nothing.
-            loss_B = cross_entropy(logits_BV, label_B - 1, ignore_index=-1, reduction="none")
-            weighed[lane] = loss_B * weight_B.to(loss_B.dtype)
-            weighed[lane].sum().backward()
-        model.lane_done(last)
-        books[lane, 0] = len(batch)
-        books[lane, 1] = weight_B.sum()
-        books[lane, 2] = weighed[lane].detach().double().sum()
-    books = model.world.merge(books)
 
-    rows, weight, loss = (float(total) for total in books.cpu().numpy().cumsum(axis=0)[-1])
-    if not (abs(loss) < float("inf") and abs(weight) < float("inf")):
-        raise NonFinite({lane: _offenders(values) for lane, values in weighed.items()})
-    for parameter in model.parameters:
-        gradient_of(parameter).mul_(1.0 / weight if weight else 0.0)
-    if clip is not None:
-        torch.nn.utils.clip_grad_norm_(model.parameters, clip)
-    optimizer.step()
-    return StepStats(int(rows), weight, loss / weight if weight else 0.0)
+    def __init__(self, model: Exchange, optimizer: torch.optim.Optimizer, config: Config, places: int):
+        self.model, self.optimizer, self.config, self.places = model, optimizer, config, places
+        self.device = model.world.device
+        self.refused: dict[int, list[list[int]]] = {}  # as NonFinite says it, of an update that this rank alone left out
+        # Sums over rows are larger than the means that the scaler's own first scale is made for.
+        self.scaler = torch.amp.GradScaler(self.device.type, init_scale=2.0**8, enabled=config.precision == "fp16")
+
+    @property
+    def scale(self) -> float | None:
+        """Of the loss, where gradients are fp16."""
+        return self.scaler.get_scale() if self.scaler.is_enabled() else None
+
+    def step(self, parts: Sequence[Part], rows: int = 0, last: bool = True, signals: Signals = Signals()) -> StepStats | None:
+        """One update. `rows`: how many it has, all ranks together; `last`: of its epoch. What all ranks have done since they last
+        told each other (mostly: now); None where they do not.
+
+        NonFinite, before anything has changed, where a weighted loss or the gradient is not finite.
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        self.model.begin(rows, last)
+        books = torch.zeros(self.places + 1, 3, dtype=torch.float64, device=self.device)  # per place: rows, weight, weighted loss
+        losses: dict[int, list[Tensor]] = {}
+        for part in parts:
+            last = part is parts[-1]
+            losses[part.place] = []
+            for batch, seed in zip(part.batches, part.seeds, strict=True):
+                final = last and batch is part.batches[-1]
+                _seed(self.device, seed)  # drop-out: a function of step and lane, not of the rank
+                with self.model.lane(final):
+                    loss_B, weight = self._weighted_loss(batch)
+                    self.scaler.scale(loss_B.sum()).backward()
+                losses[part.place].append(loss_B.detach())
+                books[part.place, 0] += len(batch)
+                books[part.place, 1] += weight
+                books[part.place, 2] += loss_B.detach().double().sum()
+            self.model.lane_done(last)
+        if self.model.world.rank == 0:
+            books[-1, 0], books[-1, 1] = signals.seconds, signals.save
+        books[-1, 2] = signals.stop
+        own, told = self.model.merge(books)
+        mine = _sums(own)
+        self.refused = {} if mine.finite else {place: [_offenders(loss_B) for loss_B in of_part] for place, of_part in losses.items()}
+        if told is not None and not _sums(told).finite:
+            raise NonFinite(self.refused)
+        # A rank that steps alone, and has nothing that weighs, stays: momentum would move it.
+        steps = mine.finite and (mine.weight > 0 or own is told)
+        norm, applied = self._apply(mine.weight) if steps else (float("nan"), False)
+        self.model.stepped(self.optimizer)
+        return None if told is None else _stats(told.cpu(), norm, applied)
+
+    def _weighted_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(weight · loss of each row (B,), their total weight)."""
+        features, label_B, weight_B = tensors(batch, self.device)
+        weight_B = (weight_B if self.config.weights else torch.ones_like(weight_B)) * (label_B > 0)
+        with self._forward_precision():
+            logits_BV = self.model(features)
+        if logits_BV.dtype in PRECISIONS.values():
+            logits_BV = logits_BV.float()
+        if batch.offset is not None:
+            logits_BV = _own_raised(logits_BV, label_B, torch.from_numpy(batch.offset).to(logits_BV))
+        # A label outside the vocabulary (id 0) has no logit: it weighs nothing.
+        loss_B = cross_entropy(logits_BV, label_B - 1, ignore_index=-1, reduction="none")
+        return loss_B * weight_B.to(loss_B.dtype), weight_B.sum()
+
+    def _forward_precision(self) -> AbstractContextManager[object]:
+        dtype = PRECISIONS.get(self.config.precision)
+        return torch.autocast(self.device.type, dtype) if dtype else nullcontext()
+
+    def _apply(self, weight: float) -> tuple[float, bool]:
+        """(norm of the mean gradient, whether the optimiser made its step)."""
+        self.scaler.unscale_(self.optimizer)
+        for parameter in self.model.parameters:
+            gradient_of(parameter).mul_(1.0 / weight if weight else 0.0)
+        norm = float(self.model.clip(self.config.clip))
+        if not self.scaler.is_enabled() and not norm < float("inf"):
+            raise NonFinite({})
+        scale = self.scaler.get_scale()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        applied = self.scaler.get_scale() >= scale
+        if applied:
+            soft_threshold_(self.optimizer, self.config.optimizer, self.config.l1)
+        return norm, applied
+
+
+def parts_by_lane(lanes: range, steps: Sequence[Sequence[Batch]], step_seeds: Sequence[int]) -> list[Part]:
+    """A part per lane: bits that do not depend on the number of ranks. `steps`: for each step of the update, a batch per lane."""
+    return [
+        Part(lane, [of_lane[i] for of_lane in steps], [seeds.derive(seed, "lane", lane) for seed in step_seeds])
+        for i, lane in enumerate(lanes)
+    ]
 
 
 def _own_raised(logits_BV: Tensor, label_B: Tensor, offset_B: Tensor) -> Tensor:
@@ -92,5 +193,12 @@ def _own_raised(logits_BV: Tensor, label_B: Tensor, offset_B: Tensor) -> Tensor:
     return torch.where(own_BV, logits_BV + offset_B[:, None], logits_BV)
 
 
+def _seed(device: torch.device, seed: int) -> None:
+    """As torch.manual_seed does for this device; that one sees to every kind of device, which takes a millisecond."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index].manual_seed(seed)
+
+
 def _offenders(values_B: Tensor) -> list[int]:
-    return torch.nonzero(~torch.isfinite(values_B.detach())).flatten().tolist()
+    return torch.nonzero(~torch.isfinite(values_B)).flatten().tolist()

@@ -2,7 +2,8 @@
 
 RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT come from the environment; without RANK it trains alone. Rank 0
 writes the model; every rank writes its result file. Exit code 0; 4 for an error that a retry cannot mend (one line on
-standard error, its type in the result file); 1 for anything else, such as a peer that died.
+standard error, its type in the result file); 143 where SIGTERM asked to stop and a checkpoint is written; 1 for anything
+else, such as a peer that died.
 """
 
 import os
@@ -10,23 +11,31 @@ import platform
 import sys
 import time
 import traceback
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 
 from lsml_spark.core import seeds
 from lsml_spark.core.config import canonical
-from lsml_spark.core.errors import ConfigError, LsmlError, TrainingError
+from lsml_spark.core.errors import ConfigError, LsmlError, Stopped, TrainingError
 from lsml_spark.data.read import Shards
 from lsml_spark.models import saved
 from lsml_spark.models.network import Network, transplant
-from lsml_spark.train import results, spec
+from lsml_spark.train import metrics, results, spec
 from lsml_spark.train.agent import die_with_parent
-from lsml_spark.train.loop import curve_of, fit
+from lsml_spark.train.full_state import network_tensors
+from lsml_spark.train.heartbeat import PHASES
+from lsml_spark.train.launch import PROGRESS
+from lsml_spark.train.loop import Training, curve_of
+from lsml_spark.train.parameter_server import fit_async
 from lsml_spark.train.spec import Spec
+from lsml_spark.train.watch import Watch, blame, stoppable, where
 from lsml_spark.train.world import LostPeers, World, joined
+
+RETRY = 1  # the exit code of what a launcher may try again
 
 
 def main(arguments: list[str]) -> int:
@@ -39,35 +48,76 @@ def main(arguments: list[str]) -> int:
         train(Path(arguments[0]))
     except LsmlError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
-        return 1 if isinstance(error, LostPeers) else TrainingError.exit_code
+        if isinstance(error, Stopped):
+            return Stopped.exit_code
+        return RETRY if isinstance(error, LostPeers) else TrainingError.exit_code
     except Exception:
         traceback.print_exc()
-        return 1
+        return RETRY
     return 0
 
 
-def train(path: Path | None, timeout: float | None = None) -> None:
+def train(path: Path | None, timeout: float | None = None, stall_code: int = RETRY) -> None:
     """Be one rank of the world that the environment describes. Rank 0 knows the spec's path; the others may pass None.
 
-    LsmlError (after it is in the rank's result file) where training fails.
+    LsmlError (after it is in the rank's result file) where training fails, Stopped after SIGTERM. `stall_code`: the exit code of
+    this process where its watch ends it.
     """
     known = spec.read(path) if path else None
     rank = int(os.environ.get("RANK", "0"))
-    try:
-        with joined(timeout or (known.config.timeout if known else 1800.0)) as world:
-            leader = world.gather(str(path or ""))[0]
-            if not leader:
-                return  # the first rank found nothing to do
-            known = known or spec.read(Path(leader))
-            _train(known, world)
-    except LsmlError as error:
+    with stoppable(), ExitStack() as life:
         if known:
-            value = {"type": type(error).__name__, "message": str(error), "lost_peers": isinstance(error, LostPeers)}
-            results.write(known.scratch, rank, {"error": value})
-        raise
+            results.discard(known.scratch, rank)
+        try:
+            with joined(timeout or (known.config.timeout if known else 1800.0)) as world:
+                leader = world.gather(str(path or ""))[0]
+                if not leader:
+                    return  # the first rank found nothing to do
+                known = known or spec.read(Path(leader))
+                watch = life.enter_context(_watched(known, world, stall_code))
+                results.discard(known.scratch, rank)
+                _train(known, world, watch)
+                watch.at("all-reduce")
+                world.gather("done")  # nobody believes in the end before all have written their results
+                watch.at("done")
+        except Exception as error:
+            if not known:
+                raise
+            told = _told(error, known.scratch, rank)
+            results.write(known.scratch, rank, {"error": told})
+            if isinstance(error, LostPeers | MemoryError | torch.OutOfMemoryError) or _allocation(error):
+                raise (LostPeers if isinstance(error, LostPeers) else TrainingError)(told["message"]) from error
+            raise
 
 
-def _train(told: Spec, world: World) -> None:
+def _watched(told: Spec, world: World, code: int) -> Watch:
+    hosts = set(world.gather(platform.node()))
+    return Watch(told.scratch, world.rank, told.config.stall, lambda line: print(f"{PROGRESS}{line}", flush=True), code, len(hosts) > 1)
+
+
+def _told(error: Exception, scratch: Path, rank: int) -> dict[str, Any]:
+    """An error as the rank's result tells it, with who is to blame."""
+    kind, message = "TrainingError", str(error)
+    if isinstance(error, LostPeers):
+        culprit = blame(scratch, rank)
+        message = f"rank {rank} lost its peers: {culprit}" if culprit else message
+    elif isinstance(error, LsmlError):
+        kind = type(error).__name__
+    elif isinstance(error, MemoryError | torch.OutOfMemoryError) or _allocation(error):
+        first = (message or type(error).__name__).splitlines()[0]
+        message = f"{where(scratch, rank)} ran out of memory: {first}; lower train.batch, or raise train.lanes or train.accumulate"
+    else:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        message = f"{where(scratch, rank)} failed: {type(error).__name__}: {message} ({frame.filename}, line {frame.lineno})"
+    return {"type": kind, "message": message, "lost_peers": isinstance(error, LostPeers)}
+
+
+def _allocation(error: Exception) -> bool:
+    """torch's allocator of host memory raises a bare RuntimeError."""
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _train(told: Spec, world: World, watch: Watch) -> None:
     clock = time.monotonic()
     _be_deterministic(world)
     encoders = saved.read_json(told.encoders)
@@ -75,8 +125,12 @@ def _train(told: Spec, world: World) -> None:
     network.to(device=world.device)
     features = [name for name in encoders["columns"] if name != encoders["label"]]
     shards = _reader(told.config.reader).of(told.shards, told.files, features, encoders["label"], told.optional)
-    position, run = fit(told, network, world, shards, start)
+    if told.config.sync == "async":
+        position, run = fit_async(told, network, world, shards, start)
+    else:
+        position, run = Training(told, network, world, shards, watch, start).fit()
     parameters = sum(parameter.numel() for parameter in network.parameters())
+    weights = network_tensors(network)
     if world.rank == 0:
         description = {
             "model": told.config.model.model_dump(mode="json"),
@@ -84,17 +138,24 @@ def _train(told: Spec, world: World) -> None:
             "parameters": parameters,
             "start": position.start,
         }
-        saved.save(told.out, network, encoders, description)
+        saved.save(told.out, weights, encoders, description)
+        metrics.collect(told.scratch, told.out)
         (told.out / "curve.json").write_bytes(canonical(curve_of(position, world)) + b"\n")
-    seconds = {name: round(value, 3) for name, value in run.seconds.items()} | {"all": round(time.monotonic() - clock, 3)}
+    seconds = {name: round(value, 3) for name, value in zip(PHASES, watch.seconds, strict=True)} | {
+        "all": round(time.monotonic() - clock, 3)
+    }
     rows = {str(epoch): count for epoch, count in run.rows_by_epoch.items()}
     lost_groups = {str(shards.groups[group]): why for group, why in run.lost.groups.items()}
     lost = {"row_groups": lost_groups, "rows_by_epoch": {str(epoch): count for epoch, count in run.lost_by_epoch.items()}}
     done = {
         "world": world.size,
+        "resumed": run.resumed,
+        "resumptions": run.resumptions,
+        "restarts": int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")),
         "lost": lost,
         "rows_by_epoch": rows,
         "seconds": seconds,
+        "time": run.blame.as_json(),
         "host": platform.node(),
         "device": str(world.device),
     }
@@ -113,6 +174,8 @@ def _reader(name: str) -> type[Shards]:
 def _be_deterministic(world: World) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
+    # Memory that nothing has written yet need not be NaN, which took a tenth of a step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if world.device.type == "cpu":
         torch.set_num_threads(1)  # a sum over threads changes with their number
 

@@ -35,14 +35,26 @@ class World:
         """In place, the sum over ranks as a balanced binary tree in rank order: log2(size) pairwise exchanges.
 
         A ring adds in an order that depends on the number of ranks, and training amplifies a last-bit difference to the
-        first digit within an epoch; this tree continues the one over lanes (`lanes.py`), so any world gives equal bits.
+        first digit within an epoch; this tree continues the one over lanes (`lanes.py`), so any world of a power of two
+        gives equal bits. Other worlds add rank after rank, which a resumed run repeats: a ring's order changes with DDP's buckets.
         """
+        if self.size & (self.size - 1):
+            return self._sum_in_rank_order(tensor)
         if len(self.rounds) == 1:  # overlaps with the rest of backward
             return dist.all_reduce(tensor, group=self.rounds[0], async_op=True).get_future().then(lambda done: done.value()[0])
         for pair in self.rounds:
             dist.all_reduce(tensor, group=pair)
         done: torch.futures.Future[Tensor] = torch.futures.Future(devices=[self.device] if self.device.type == "cuda" else None)
         done.set_result(tensor)
+        return done
+
+    def _sum_in_rank_order(self, tensor: Tensor) -> torch.futures.Future[Tensor]:
+        of_rank = [torch.empty_like(tensor) for _ in range(self.size)]
+        dist.all_gather(of_rank, tensor)
+        for other in of_rank[1:]:
+            of_rank[0].add_(other)
+        done: torch.futures.Future[Tensor] = torch.futures.Future(devices=[self.device] if self.device.type == "cuda" else None)
+        done.set_result(tensor.copy_(of_rank[0]))
         return done
 
     def merge(self, places: Tensor) -> Tensor:
@@ -74,8 +86,6 @@ def joined(timeout: float) -> Iterator[World]:
     if size == 1:
         yield World(0, 1, device)
         return
-    if size & (size - 1):
-        raise ConfigError(f"{size} ranks: take a power of two, so that there is one order of summation for every world")
     try:
         dist.init_process_group(
             "nccl" if device.type == "cuda" else "gloo", rank=rank, world_size=size, timeout=datetime.timedelta(seconds=timeout)
@@ -92,7 +102,7 @@ def joined(timeout: float) -> Iterator[World]:
 
 def _rounds(rank: int, size: int) -> tuple[Any, ...]:
     """Every rank takes part in making every group, in the same order."""
-    if size == 2:
+    if size == 2 or size & (size - 1):
         return (dist.group.WORLD,)
     mine = []
     for distance in (1 << i for i in range(size.bit_length() - 1)):

@@ -181,5 +181,12 @@ def test_a_source_knows_its_files_and_refuses_others(tmp_path):
         source.file("profile.json")
 
 
+def test_files_of_the_run_are_checked_like_all_others_and_no_part_of_the_identity():
+    plain = a_manifest()
+    timed = dataclasses.replace(plain, run={"files": [{"path": "metrics.jsonl", "bytes": 3, "checksum": "sha256:00"}]})
+    assert [file.path for file in timed.all_files()] == [*(file.path for file in plain.all_files()), "metrics.jsonl"]
+    assert timed.identity == plain.identity
+
+
 def test_the_files_of_tables_and_others_are_all_files():
     assert [file.path for file in a_manifest().all_files()] == ["t/a.parquet", "t/b.parquet", "selection.json"]

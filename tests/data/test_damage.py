@@ -61,7 +61,7 @@ def test_skipped_row_groups_are_left_out_to_the_row_and_counted_once(paths, shuf
     lost = {*range(50), *range(350, 400)}
     assert rows == sorted(set(range(600)) - lost)
     assert dataset.lost.rows == 100
-    assert [dataset.shards.groups[group].index for group in sorted(dataset.lost.groups)] == [0, 1]
+    assert [dataset.reader.shards.groups[group].index for group in sorted(dataset.lost.groups)] == [0, 1]
     list(dataset)
     assert len(dataset.lost.groups) == 2
 
@@ -89,7 +89,7 @@ def test_a_file_that_is_damaged_or_gone_is_named_and_can_be_skipped(paths, damag
     else:
         path.write_bytes(np.random.default_rng(0).bytes(5000) if damage == "garbage" else b"")
     for some in (dataset, strict):
-        some.shards.files.opened.clear()  # opened to see their footers, before the damage
+        some.reader.shards.files.opened.clear()  # opened to see their footers, before the damage
     with pytest.raises(IntegrityError, match=r"part-00003\.parquet, row group \d: (there is no such file|cannot be read)"):
         list(strict)
     assert sorted(np.concatenate([batch["row"].numpy() for batch in dataset]).tolist()) == list(range(450))

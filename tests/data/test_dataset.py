@@ -219,7 +219,7 @@ def test_a_stage_folder_is_read_by_its_manifest_and_opens_only_the_files_that_it
     assert sum(len(batch["label"]) for batch in make_torch_dataset(tmp_path, table="test")) == 30
     dataset = make_torch_dataset(tmp_path, batch=8, lanes=1)
     next(iter(dataset))
-    assert len(dataset.shards.files.opened) == 1
+    assert len(dataset.reader.shards.files.opened) == 1
     with pytest.raises(ConfigError, match=r"no table 'tests' \(did you mean 'test'\?\)"):
         make_torch_dataset(tmp_path, table="tests")
 

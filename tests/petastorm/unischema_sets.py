@@ -1,15 +1,17 @@
-"""Petastorm data sets as `materialize_dataset` leaves them, written by petastorm's own codecs and metadata writer, without Spark."""
+"""Petastorm data sets: by its own `materialize_dataset` on Spark, and by its codecs and metadata writer as that leaves them."""
 
 import json
+import os
 import pickle
+import sys
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from petastorm import utils
-from petastorm.codecs import CompressedImageCodec, CompressedNdarrayCodec, NdarrayCodec
+from petastorm.codecs import CompressedImageCodec, CompressedNdarrayCodec, NdarrayCodec, ScalarCodec
 from petastorm.etl import dataset_metadata
-from petastorm.unischema import Unischema, UnischemaField
+from petastorm.unischema import Unischema, UnischemaField, dict_to_spark_row
 
 SCHEMA = Unischema(
     "Example",
@@ -60,6 +62,31 @@ def write(folder, rows, files=2, rows_per_group=20):
         pq.write_table(pa.table(columns), path, row_group_size=rows_per_group)
         counts[path.name] = pq.read_metadata(path).num_row_groups
     add_metadata(folder, pickle.dumps(SCHEMA), counts)
+    return folder
+
+
+def materialize(folder, rows):
+    """The data set by `materialize_dataset`, in a Spark session of its own; the caller sees to Java."""
+    from pyspark.sql import SparkSession
+    from pyspark.sql import types as T
+
+    codecs = {"id": T.LongType(), "label": T.ShortType(), "ratio": T.FloatType(), "name": T.StringType()}
+    fields = [field._replace(codec=field.codec or ScalarCodec(codecs[name])) for name, field in SCHEMA.fields.items()]
+    schema = Unischema("Example", fields)
+    told = {
+        "spark.ui.enabled": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.sql.warehouse.dir": str(folder.parent / "warehouse"),
+    }
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # the one that has petastorm
+    spark = SparkSession.builder.master("local[1]").config(map=told).getOrCreate()
+    try:
+        with dataset_metadata.materialize_dataset(spark, folder.as_uri(), schema, row_group_size_mb=1):
+            encoded = [dict_to_spark_row(schema, row) for row in rows]
+            spark.createDataFrame(spark.sparkContext.parallelize(encoded, 2), schema.as_spark_schema()).write.parquet(folder.as_uri())
+    finally:
+        spark.stop()
     return folder
 
 

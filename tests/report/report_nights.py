@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from report_keys import law_facts, selection_facts, shift_facts
 from report_profiles import figures, metrics_table, profile, shop_rows
+from report_training import training_metrics, training_run
 
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import File, Input, Manifest, Table, describe, read, write_json
@@ -35,6 +36,8 @@ def make_stage(
     files: Mapping[str, Any] | None = None,
     tables: Mapping[str, Table] | None = None,
     inputs: Mapping[str, Input] | None = None,
+    run: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
 ) -> Source:
     """A stage folder with JSON files and a manifest; tables are described, not written, unless their files exist."""
     folder = runs / PIPELINE / date / stage
@@ -44,14 +47,14 @@ def make_stage(
         pipeline=PIPELINE,
         date=date,
         seed=7,
-        config={"stage": stage},
+        config=config or {"stage": stage},
         fingerprint=f"{stage}{date}".encode().hex().ljust(64, "0")[:64],
         inputs=inputs or {},
         tables=tables or {},
         files=[write_json(folder, name, value) for name, value in (files or {}).items()],
         ledger=ledger,
         metrics=metrics or {},
-        run={"started": "never the same", "seconds": 12.3, "versions": {"python": "3.11.9", "pyspark": "4.3.0"}},
+        run={"started": "never the same", "seconds": 12.3, "versions": {"python": "3.11.9", "pyspark": "4.3.0"}} | dict(run or {}),
     )
     manifest.write(folder)
     found = read(folder)
@@ -298,7 +301,10 @@ def full(
     ]
     epochs = [{"epoch": epoch, "rows": kept, "loss": 6.25 + 1.7 * float(np.exp(-epoch * 1.2))} for epoch in range(4)]
     curve = {"steps": [] if empty else steps, "epochs": [] if empty else epochs, "world": 2, "start": "2011-02-24"}
-    sources["train"] = make_stage(runs, date, "train", Ledger(kept, kept), files={"curve.json": curve})
+    folder = runs / PIPELINE / date / "train"
+    figures, config = ({}, None) if empty else training_run(folder, steps, EVIL if hostile else "")
+    metrics = {} if empty else training_metrics(epochs, EVIL if hostile else "")
+    sources["train"] = make_stage(runs, date, "train", Ledger(kept, kept), metrics, {"curve.json": curve}, run=figures, config=config)
     sources["evaluate"] = make_stage(runs, date, "evaluate", Ledger(test, test), files={"metrics.json": metrics_of(date, empty=empty)})
     reason = "No worse than the champion overall or in any band" if promoted else "Recall@20 in band 2–9 fell by 0.021, more than 0.01"
     decision = {
@@ -321,7 +327,7 @@ def report(runs: Path, date: str, sources: Mapping[str, Source], config: Config 
     Manifest(
         stage="report", pipeline=PIPELINE, date=date, seed=7, config={}, fingerprint="0" * 64, inputs={},
         tables=outcome.tables,
-        files=outcome.files, ledger=outcome.ledger, metrics=json.loads(json.dumps(outcome.metrics)), run={},
+        files=outcome.files, ledger=outcome.ledger, metrics=json.loads(json.dumps(outcome.metrics)), run=outcome.run,
     ).write(folder)  # fmt: skip
     return folder / "night.html"
 

@@ -41,6 +41,20 @@ def test_test_rows_leave_the_window_by_name(tmp_path):
     assert labels.count(("joined", 1275, "test day, encoded alike")) == 1  # at features
 
 
+def test_splits_leave_the_window_by_name_the_largest_first(tmp_path):
+    tables = {"train": counted(700), "few": counted(0), "calibration": counted(50), "valid": counted(150), "test": counted(100)}
+    sources = {"shard": make_stage(tmp_path, "2011-02-25", "shard", Ledger(1000, 1000), tables=tables)}
+    sources["train"] = make_stage(tmp_path, "2011-02-25", "train", Ledger(700, 700))
+    trunk = drawn(sources)["window"]
+    assert [(step.kind, step.rows, step.label) for step in trunk.steps if step.kind != "stage"] == [
+        ("joined", 1000, "rows of the window"),
+        ("left", 150, "split ‘valid’, kept from training"),
+        ("left", 50, "split ‘calibration’, kept from training"),
+        ("left", 100, "test day, kept for evaluation"),
+    ]
+    assert trunk.rows == 700
+
+
 def test_each_reason_has_a_branch_of_its_own_the_largest_first(tmp_path):
     steps = drawn({"quality": quality(tmp_path, "2011-02-25")})["day"].steps
     assert [(step.rows, step.label) for step in steps if step.kind == "quarantined"] == [

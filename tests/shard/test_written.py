@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from lsml_spark import make_reader
 from lsml_spark.cli import app
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError, IntegrityError
@@ -273,3 +274,39 @@ def test_rows_that_do_not_fit_are_refused_by_name(spark, night, change, config, 
     told = {"tensors": {"image": {"dtype": "uint8", "shape": [3, 2]}}, **config}
     with pytest.raises(IntegrityError, match=said):
         shard.run(work, validate(shard.Config, told, "x"), spark)
+
+
+def test_automatic_sizes_pack_all_and_pictures_that_do_not_shrink_are_stored_as_they_are(spark, night):
+    batch, lanes, target, rows = 16, 4, 4_000_000, 1000
+    random = np.random.default_rng(3)
+    pictures = [JPEG + random.bytes(size) for size in random.integers(12_000, 20_000, rows)]
+    train = table_of(rows, "train", 3)
+    train = train.set_column(train.schema.get_field_index("picture"), "picture", pa.array(pictures))
+    told = {"pack": "all", "tensors": CONFIG["tensors"], "target_bytes": target, "batch": batch, "lanes": lanes}
+    source = run_stage(spark, night, train=train, **told)
+    columns, files = source.manifest.metrics["columns"], source.manifest.tables["train"].files
+    assert set(columns["record_float32"]["columns"]) == {"a", "b"}
+    assert set(columns["record_int64"]["columns"]) == {"n", "m"}
+    assert (columns["yes"]["kind"], columns["picture"]["compression"]) == ("scalar", "none")
+
+    # ⌈bytes / target⌉ = 5 shards would be rounded up to 8, but 1000 rows are only 3 whole row groups: the divisor of 4 below is 2.
+    assert [file.rows for file in files] == [500, 500]
+    full = files[0].row_groups[0]
+    assert [file.row_groups for file in files] == [[full, 500 - full]] * 2
+    assert full % batch == 0
+    for path in source.files("train"):
+        footer = pq.read_metadata(path)
+        place = [footer.schema.column(i).path for i in range(footer.num_columns)].index("picture")
+        assert {footer.row_group(i).column(place).compression for i in range(footer.num_row_groups)} == {"UNCOMPRESSED"}
+        assert 3 * 2**20 < footer.row_group(0).total_byte_size < 5 * 2**20
+
+    place_of = {sample: i for i, sample in enumerate(train["sample_id"].to_pylist())}
+    seen = []
+    for found in make_reader(source.folder, batch=100, columns=["sample_id", "picture", "a", "m", "yes"]):
+        places = [place_of[sample] for sample in found["sample_id"]]
+        assert found["picture"].tolist() == [pictures[i] for i in places]
+        assert np.array_equal(found["a"], train["a"].to_numpy()[places].astype(np.float32))
+        assert np.array_equal(found["m"], train["m"].to_numpy()[places])
+        assert np.array_equal(found["yes"], train["yes"].to_numpy(zero_copy_only=False)[places])
+        seen += places
+    assert sorted(seen) == list(range(rows))

@@ -14,10 +14,11 @@ from sklearn.linear_model import LogisticRegression
 from lsml_spark.core.config import validate
 from lsml_spark.data.batch import Batch
 from lsml_spark.models import saved
+from lsml_spark.models.network import Network
 from lsml_spark.train.config import Config
 from lsml_spark.train.lanes import LaneParallel
 from lsml_spark.train.run import in_process, run
-from lsml_spark.train.step import step
+from lsml_spark.train.step import Part, Updates
 from lsml_spark.train.world import World
 
 ROWS, LEVELS = 60_000, 4
@@ -94,7 +95,7 @@ def test_training_on_a_case_control_sample_with_its_offset_recovers_the_logits_o
     assert np.abs(without - by_all_rows).min() > 0.8
 
 
-class Constant(torch.nn.Module):
+class Constant(Network):
     """The same logits for every row."""
 
     def __init__(self, logits_V):
@@ -111,7 +112,8 @@ def test_an_offset_moves_the_logit_of_a_rows_own_label_and_of_no_unknown_one():
     batch = Batch(label, np.ones(4), {"x": np.zeros(4)}, {}, offset=offset)
     model = LaneParallel(Constant(logits), World(0, 1, torch.device("cpu")))
     optimizer = torch.optim.SGD(model.parameters, lr=1.0)
-    stats = step(model, optimizer, [batch], lanes=range(1), all_lanes=1, seed=1, weighted=True, clip=None)
+    config = validate(Config, {"model": "logistic", "clip": None}, "test")
+    stats = Updates(model, optimizer, config, 1).step([Part(0, [batch], [1])])
 
     losses, gradient = [], np.zeros(3)
     for own, shift in zip(label - 1, offset, strict=True):

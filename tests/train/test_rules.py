@@ -9,9 +9,9 @@ import toy_shards
 
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError, IntegrityError
-from lsml_spark.train import loop
 from lsml_spark.train.run import Config, in_process, run
 from lsml_spark.train.schedule import Schedule
+from lsml_spark.train.step import Updates
 
 PLAIN = toy_shards.baskets(600, seed=4)
 PACE = np.repeat([0, 1, 2], [100, 200, 300])
@@ -25,7 +25,7 @@ RULES = pytest.mark.parametrize("rule", [CURRICULUM, REDRAW], ids=["curriculum",
 
 def config(**changes):
     model = {"use": "bag_mlp", "dim": 8, "hidden": [16], "dropout": 0.3}
-    return validate(Config, {"model": model, "epochs": 4, "batch": 64, "workers": 1} | changes, "test")
+    return validate(Config, {"model": model, "epochs": 4, "batch": 64, "workers": 1, "lane_sums": True} | changes, "test")
 
 
 def night(folder, rule, samples=SAMPLES):
@@ -58,7 +58,7 @@ def test_steps_rows_and_rates_are_those_of_unequal_epochs(tmp_path, rule):
 @RULES
 def test_a_run_that_is_interrupted_goes_on_to_the_undisturbed_result(tmp_path, rule, monkeypatch):
     undisturbed = run(night(tmp_path / "undisturbed", rule), config(), in_process)
-    work, plain, calls = night(tmp_path / "interrupted", rule), loop.step, iter(range(1000))
+    work, plain, calls = night(tmp_path / "interrupted", rule), Updates.step, iter(range(1000))
 
     def step(*arguments, **told):
         if next(calls) == 9:  # in the third epoch of both
@@ -66,10 +66,10 @@ def test_a_run_that_is_interrupted_goes_on_to_the_undisturbed_result(tmp_path, r
         return plain(*arguments, **told)
 
     with monkeypatch.context() as patched:
-        patched.setattr(loop, "step", step)
+        patched.setattr(Updates, "step", step)
         with pytest.raises(KeyboardInterrupt):
             run(work, config(), in_process)
-    assert [path.stem for path in (tmp_path / "interrupted" / ".train").glob("*.safetensors")] == ["checkpoint-00002"]
+    assert max(path.stem for path in (tmp_path / "interrupted" / ".train").glob("checkpoint-*.json")) == "checkpoint-00002-00000000"
     resumed = run(work, config(), in_process)
     assert hashes(resumed) == hashes(undisturbed)
     assert resumed.metrics == undisturbed.metrics
@@ -100,9 +100,9 @@ def test_without_a_rule_a_night_is_bit_for_bit_what_it_is_without_a_selection(tm
 
 def test_a_checkpoint_of_another_rule_is_not_continued(tmp_path, monkeypatch):
     undisturbed = run(night(tmp_path / "undisturbed", REDRAW), config(), in_process)
-    work, plain, calls = night(tmp_path / "changed", REDRAW | {"share": 0.5}), loop.step, iter(range(1000))
+    work, plain, calls = night(tmp_path / "changed", REDRAW | {"share": 0.5}), Updates.step, iter(range(1000))
     with monkeypatch.context() as patched:
-        patched.setattr(loop, "step", lambda *arguments, **told: plain(*arguments, **told) if next(calls) < 9 else 1 / 0)
+        patched.setattr(Updates, "step", lambda *arguments, **told: plain(*arguments, **told) if next(calls) < 9 else 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run(work, config(), in_process)
     work.inputs["select"] = toy_shards.stage(tmp_path / "select", "select", files={"selection.json": {"epochs": REDRAW}})

@@ -1,5 +1,8 @@
 """One step, and whole epochs of them, against plain torch on the whole global batch at once."""
 
+import itertools
+import resource
+
 import numpy as np
 import pytest
 import torch
@@ -7,17 +10,19 @@ import toy_shards
 from torch.nn.functional import cross_entropy
 
 from lsml_spark.core.config import validate
+from lsml_spark.core.errors import EnvironmentProblem
 from lsml_spark.data.plan import plan
 from lsml_spark.data.read import Shards, batches
 from lsml_spark.models.network import tensors
-from lsml_spark.train import checkpoint
+from lsml_spark.train import checkpoint, full_state
+from lsml_spark.train.checkpoint import Checkpoints, Position
 from lsml_spark.train.config import Config
 from lsml_spark.train.lanes import LaneParallel, Tree
 from lsml_spark.train.optimizers.adamw import Adamw
 from lsml_spark.train.optimizers.sgd import Sgd
 from lsml_spark.train.run import in_process, run
 from lsml_spark.train.schedule import Schedule
-from lsml_spark.train.step import NonFinite, step
+from lsml_spark.train.step import NonFinite, Part, Updates, parts_by_lane
 from lsml_spark.train.world import World
 
 ALONE = World(0, 1, torch.device("cpu"))
@@ -39,9 +44,10 @@ def fresh(dropout=0.0):
 
 
 def lanes_step(network, optimizer, local, lanes, **changes):
-    model = LaneParallel(network, ALONE)
-    told = {"lanes": range(lanes), "all_lanes": lanes, "seed": 5, "weighted": True, "clip": None} | changes
-    return step(model, optimizer, local, **told)
+    seed = changes.pop("seed", 5)
+    config = CONFIG.model_copy(update={"clip": None, **changes})
+    updates = Updates(LaneParallel(network, ALONE), optimizer, config, lanes)
+    return updates.step(parts_by_lane(range(lanes), [local], [seed]))
 
 
 def test_epochs_of_lanes_equal_plain_torch_on_whole_batches(shards):
@@ -87,7 +93,7 @@ def test_without_weights_all_rows_count_alike(shards):
     local = first_batches(shards, 2, 64)
     ones = [_with(batch, "weight", 1.0, rows=slice(None)) for batch in local]
     networks = fresh(), fresh()
-    lanes_step(networks[0], torch.optim.SGD(networks[0].parameters(), lr=0.5), local, 2, weighted=False)
+    lanes_step(networks[0], torch.optim.SGD(networks[0].parameters(), lr=0.5), local, 2, weights=False)
     lanes_step(networks[1], torch.optim.SGD(networks[1].parameters(), lr=0.5), ones, 2)
     assert all(torch.equal(mine, other) for mine, other in zip(*(network.parameters() for network in networks), strict=True))
 
@@ -107,7 +113,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update_and_points_at_the_row
     before = [parameter.clone() for parameter in network.parameters()]
     with pytest.raises(NonFinite) as caught:
         lanes_step(network, torch.optim.SGD(network.parameters(), lr=0.5), local, 2)
-    assert caught.value.rows_of == {0: [], 1: [3, 4]}
+    assert caught.value.rows_of == {0: [[]], 1: [[3, 4]]}
     assert all(torch.equal(mine, other) for mine, other in zip(network.parameters(), before, strict=True))
 
 
@@ -133,6 +139,50 @@ def test_the_gradient_is_clipped_as_one_vector(shards):
     assert (after - before).norm().item() == pytest.approx(0.01, rel=1e-4)
 
 
+def test_accumulated_steps_name_the_step_and_row_that_is_not_finite(shards):
+    order = plan(shards.rows_G, seed=1, epoch=0, world=1, batch=64, lanes=2)
+    two = list(itertools.islice(batches(shards, order, 0, by_lane=False), 2))
+    two[1] = [_with(two[1][0], "weight", np.inf, rows=slice(7, 8))]
+    network = fresh()
+    updates = Updates(LaneParallel(network, ALONE), torch.optim.SGD(network.parameters(), lr=0.5), CONFIG, 1)
+    with pytest.raises(NonFinite) as caught:
+        updates.step([Part(0, [batch for step in two for batch in step], [1, 2])])
+    assert caught.value.rows_of == {0: [[], [7]]}
+
+
+def test_bf16_is_the_forward_and_backward_pass_of_torchs_autocast(shards):
+    local = first_batches(shards, 2, 64)
+    ours, theirs = fresh().float(), fresh().float()
+    lanes_step(ours, torch.optim.SGD(ours.parameters(), lr=0.5), local, 2, precision="bf16")
+    total = 0.0
+    for batch in local:
+        features, label, weight = tensors(batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = theirs(features)
+        (cross_entropy(logits.float(), label - 1, reduction="none") * weight.float()).sum().backward()
+        total += float(weight.sum())
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert mine.dtype == torch.float32
+        torch.testing.assert_close(mine, other - 0.5 * other.grad / total, rtol=1e-5, atol=1e-7)
+
+
+def test_fp16_leaves_out_updates_that_overflow_and_finds_its_scale(shards):
+    local = [_with(batch, "weight", 3000.0, rows=slice(None)) for batch in first_batches(shards, 2, 64)]
+    network = fresh().float()
+    before = [parameter.clone() for parameter in network.parameters()]
+    updates = Updates(
+        LaneParallel(network, ALONE), torch.optim.SGD(network.parameters(), lr=0.5), CONFIG.model_copy(update={"precision": "fp16"}), 2
+    )
+    parts = parts_by_lane(range(2), [local], [5])
+    first = updates.step(parts)
+    assert not first.applied
+    assert all(torch.equal(mine, other) for mine, other in zip(network.parameters(), before, strict=True))
+    stats = [updates.step(parts) for _ in range(30)]
+    assert stats[-1].applied
+    assert stats[-1].loss < first.loss
+    assert all(parameter.isfinite().all() for parameter in network.parameters())
+
+
 @pytest.mark.parametrize("lanes", [1, 2, 4, 8, 16])
 def test_the_tree_adds_neighbours_first(lanes):
     """Checked on numbers whose float32 sum depends on the order."""
@@ -140,8 +190,7 @@ def test_the_tree_adds_neighbours_first(lanes):
     tree = Tree()
     for value in values[:-1]:
         tree.push({0: torch.tensor([value])})
-    last = torch.tensor([values[-1]])
-    tree.fold(0, last)
+    last = tree.fold(0, torch.tensor([values[-1]]))
     while len(values) > 1:
         values = values[0::2] + values[1::2]
     assert last.item() == values[0]
@@ -166,29 +215,79 @@ def test_a_checkpoint_brings_back_weights_and_optimiser_exactly(shards, tmp_path
     network = fresh()
     optimizer = config.build(network.parameters(), 0.0)
     lanes_step(network, optimizer, local, 2)
-    position = checkpoint.Position(1, [{"loss": 1.5}], [], "2011-02-23")
-    checkpoint.save(tmp_path, "this", network, optimizer, position)
+    position = Position(1, 3, 24, 1.5, "2011-02-23", [{"loss": 1.5}], [], {"rows": 7})
+    store = Checkpoints(tmp_path, "this")
+    store.save(full_state.tensors_of(network, optimizer), {}, position)
+    store.close()
 
     other = fresh()
     restored = config.build(other.parameters(), 0.0)
-    assert checkpoint.restore(tmp_path, "another", other, restored) is None
-    assert checkpoint.restore(tmp_path, "this", other, restored) == position
+    assert Checkpoints(tmp_path, "another").newest() is None
+    tensors, values = Checkpoints(tmp_path, "this").newest()
+    full_state.load(other, restored, tensors)
+    assert checkpoint.position_of(values) == position
     for model, state in ((network, optimizer), (other, restored)):
         lanes_step(model, state, local, 2)
     assert all(torch.equal(mine, yours) for mine, yours in zip(network.parameters(), other.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("name", ["checkpoint.json", "checkpoint-00001.safetensors"])
-def test_a_damaged_checkpoint_is_not_used(tmp_path, name):
-    network = fresh()
-    optimizer = CONFIG.optimizer.build(network.parameters(), 0.0)
-    checkpoint.save(tmp_path, "this", network, optimizer, checkpoint.Position(1, [], [], None))
-    content = bytearray((tmp_path / name).read_bytes())
+def saved(folder, steps, identity="this", keep=2):
+    """Checkpoints after these steps, each with its number as its only tensor."""
+    store = Checkpoints(folder, identity, keep)
+    for step in steps:
+        store.save({"step": torch.tensor([step])}, {}, Position(0, step, step, 0.0, None, [], [], {}))
+    store.close()
+
+
+def newest(folder, identity="this"):
+    found = Checkpoints(folder, identity).newest()
+    return found and int(found[0]["step"])
+
+
+@pytest.mark.parametrize("suffix", ["json", "safetensors"])
+@pytest.mark.parametrize("harm", ["a bit", "truncated", "gone"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, caplog, suffix, harm):
+    saved(tmp_path, [10, 20])
+    path = tmp_path / f"checkpoint-00000-00000020.{suffix}"
+    content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
-    (tmp_path / name).write_bytes(content)
-    before = [parameter.clone() for parameter in network.parameters()]
-    assert checkpoint.restore(tmp_path, "this", network, optimizer) is None
-    assert all(torch.equal(mine, other) for mine, other in zip(network.parameters(), before, strict=True))
+    path.write_bytes(content if harm == "a bit" else content[: len(content) // 2])
+    if harm == "gone":
+        path.unlink()
+    assert newest(tmp_path) == 10
+    assert ("00000020 is damaged" in caplog.text) == (path.suffix != ".json" or harm != "gone")
+
+
+def test_the_newest_checkpoints_are_kept_and_a_partial_one_is_none(tmp_path):
+    saved(tmp_path, [10, 20, 30, 40], keep=3)
+    (tmp_path / ".checkpoint-00000-00000050.partial").write_bytes(b"half")
+    assert sorted(path.name for path in tmp_path.glob("checkpoint*.json")) == [f"checkpoint-00000-000000{n}.json" for n in (20, 30, 40)]
+    assert newest(tmp_path) == 40
+
+
+def test_other_runs_and_damaged_checkpoints_do_not_crowd_out_new_ones(tmp_path):
+    saved(tmp_path, [70, 80], "another")
+    saved(tmp_path, [5], keep=3)
+    store = Checkpoints(tmp_path, "this")
+    store.forget_after(store.newest())
+    saved(tmp_path, [6, 7])
+    assert newest(tmp_path) == 7
+    assert newest(tmp_path, "another") is None
+
+
+def test_a_lost_folder_is_made_again_and_what_cannot_be_written_is_told(tmp_path, caplog):
+    folder = tmp_path / "lost"
+    saved(folder, [10])
+    assert "is gone" in caplog.text
+    assert newest(folder) == 10
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))  # what a write meets on a full disk: an error half way
+    try:
+        with pytest.raises(EnvironmentProblem, match=r"checkpoint-00000-00000020 cannot be written: .*; the one before it stays"):
+            saved(folder, [20])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert newest(folder) == 10
 
 
 def test_the_loss_falls_well_below_popularity(tmp_path):

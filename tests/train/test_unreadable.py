@@ -15,7 +15,7 @@ SAMPLES = toy_shards.baskets(600, seed=4)
 
 def config(**changes):
     model = {"use": "bag_mlp", "dim": 8, "hidden": [16], "dropout": 0.3}
-    return validate(Config, {"model": model, "epochs": 2, "batch": 64, "workers": 1} | changes, "test")
+    return validate(Config, {"model": model, "epochs": 2, "batch": 64, "workers": 1, "lane_sums": True} | changes, "test")
 
 
 def damaged(folder, column, epochs=None):

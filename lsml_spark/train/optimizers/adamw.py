@@ -1,6 +1,6 @@
 """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import Field
@@ -20,3 +20,10 @@ class Adamw(Optimizer):
         import torch
 
         return torch.optim.AdamW(parameters, lr=self.lr, betas=(self.beta1, self.beta2), eps=self.eps, weight_decay=l2)
+
+    def step_size(self, group: Mapping[str, Any], state: Mapping[str, Any]) -> Any:
+        """lr / (√v + eps), v corrected for its bias. 0 where no gradient ever came."""
+        if not state:
+            return 0.0
+        corrected = state["exp_avg_sq"] / (1.0 - group["betas"][1] ** float(state["step"]))
+        return (group["lr"] / (corrected.sqrt() + group["eps"])).where(corrected > 0, 0.0)

@@ -1,0 +1,14 @@
+"""Lengths of time as people write them: `30s`, `90min`, `2h`."""
+
+import re
+
+NUMBER = r"(\d+(?:\.\d+)?)\s*(s|min|h)"
+SECONDS = {"s": 1, "min": 60, "h": 3600}
+
+
+def seconds(text: str) -> float:
+    """ValueError where `text` is not a positive number and one of s, min, h."""
+    found = re.fullmatch(NUMBER, text.strip())
+    if not found or not float(found[1]):
+        raise ValueError(f"'{text}' is no length of time: say 30s, 90min or 2h")
+    return float(found[1]) * SECONDS[found[2]]
