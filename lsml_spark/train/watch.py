@@ -91,9 +91,9 @@ def stalled(seen: Mapping[int, Seen], stall: float) -> str | None:
     late = [one for one in live.values() if one.overdue]
     if not late or any(not one.overdue and one.beat.phase != "all-reduce" for one in live.values()):
         return None
-    waiting = [one for one in late if one.beat.phase == "all-reduce"]
+    waiting = any(one.beat.phase == "all-reduce" for one in live.values())
     computing = [one for one in late if one.beat.phase not in ("all-reduce", *OWN)]
-    culprits = [one for one in late if one.beat.phase in OWN] or (computing if waiting else []) or late
+    culprits = [one for one in late if one.beat.phase in OWN] or (computing if waiting else []) or list(live.values())
     said = "; ".join(f"{one.beat.name} has stood for {one.standing:.0f} s in {one.beat.place}" for one in culprits)
     if len(culprits) == len(live) > 1:
         return f"no rank goes on, all of them answer: {said}; look at the network between them"

@@ -54,6 +54,14 @@ def test_where_all_wait_the_network_is_blamed_even_if_one_is_a_step_ahead():
         assert said.endswith("look at the network between them")
 
 
+def test_a_rank_that_was_looked_at_for_a_shorter_time_is_no_less_at_a_loss():
+    both = seen(page(0, "all-reduce"), page(1, "all-reduce"))
+    said = stalled(both | {1: dataclasses.replace(both[1], standing=18.0)}, 20.0)
+    assert "rank 0 on h" in said
+    assert "rank 1 on h" in said
+    assert said.endswith("look at the network between them")
+
+
 def test_nobody_is_blamed_while_somebody_may_still_go_on():
     assert stalled(seen(page(0, "all-reduce"), page(1, "compute", allowed=200.0)), 20.0) is None
     assert stalled(seen(page(0, "all-reduce"), page(1, "data"), standing=19.0), 20.0) is None
