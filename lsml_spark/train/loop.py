@@ -214,13 +214,14 @@ class Training:
 
     def _save(self, position: Position) -> None:
         """Begin a checkpoint; rank 0 writes it."""
-        self._mark("checkpoint")
+        self._mark("all-reduce")  # the others may still be on their way here
         self.saved = time.monotonic()
-        if self.record:
-            self.record.metrics.sync()
         of_ranks = self.world.gather(self.model.state())
         tensors = full_state.tensors_of(self.network, self.optimizer)
         if self.world.rank == 0:
+            self._mark("checkpoint")
+            if self.record:
+                self.record.metrics.sync()
             tensors |= {f"exchange.{name}": tensor for state in of_ranks for name, tensor in state.items()}
             self.store.save(
                 tensors,
