@@ -52,8 +52,6 @@ def hashes(outcome):
     ("ranks", "changes", "tolerance"),
     [
         (2, {"optimizer": "adamw"}, 1e-5),
-        (2, {"dtype": "float64"}, 1e-12),
-        pytest.param(4, {}, 1e-5, marks=pytest.mark.slow),
         pytest.param(8, {"dtype": "float64", "optimizer": "adagrad"}, 1e-12, marks=pytest.mark.slow),
     ],
 )
@@ -70,17 +68,16 @@ def test_any_number_of_ranks_gives_the_weights_of_one_process(tmp_path, ranks, c
 
 @pytest.mark.dist
 @pytest.mark.slow
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
-def test_a_whole_night_on_two_ranks_equals_one_process(tmp_path, dtype, tolerance):
+def test_a_whole_night_on_two_ranks_equals_one_process(tmp_path):
     """40 000 rows, a vocabulary of thousands, the pipeline's own training section."""
     import yaml
 
     section = yaml.safe_load((PROJECT / "pipelines" / "retail.yaml").read_text())["train"]
-    told = validate(Config, section | {"dtype": dtype}, "retail.yaml: train")
+    told = validate(Config, section, "retail.yaml: train")
     samples = toy_shards.baskets(40_000, items=2500, seed=9)
     one, _ = trained(tmp_path / "one", told.model_copy(update={"workers": 1}), in_process, samples, rows_per_group=1024)
     two, _ = trained(tmp_path / "two", told.model_copy(update={"workers": 2}), None, samples, rows_per_group=1024)
-    assert furthest(weights(one), weights(two)) <= tolerance
+    assert furthest(weights(one), weights(two)) == 0.0
 
 
 def test_the_same_night_twice_gives_the_same_files_and_a_balanced_ledger(tmp_path):

@@ -79,7 +79,7 @@ def test_a_run_that_is_interrupted_goes_on_to_the_undisturbed_result(tmp_path, r
 @pytest.mark.dist
 @pytest.mark.parametrize(
     ("rule", "ranks"),
-    [(CURRICULUM, 2), pytest.param(CURRICULUM, 4, marks=pytest.mark.slow), pytest.param(REDRAW, 2, marks=pytest.mark.slow)],
+    [(CURRICULUM, 2), pytest.param(REDRAW, 4, marks=pytest.mark.slow)],
 )
 def test_any_number_of_ranks_gives_the_weights_of_one_process(tmp_path, rule, ranks):
     """With offsets too, which these samples have."""
