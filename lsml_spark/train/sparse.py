@@ -63,7 +63,8 @@ def all_reduce_sparse(parameters: Sequence[nn.Parameter], world: World) -> None:
     """
     for parameter in parameters:
         if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter, layout=torch.sparse_coo)
+            none_1R = torch.empty(1, 0, dtype=torch.int64, device=parameter.device)
+            parameter.grad = torch.sparse_coo_tensor(none_1R, parameter.detach()[:0], parameter.shape)
         parameter.grad = parameter.grad.coalesce()
     if world.size == 1 or not parameters:
         return

@@ -132,5 +132,6 @@ def test_no_gradient_counts_as_no_rows():
     table = nn.Parameter(torch.ones(4, 2))
     sparse.all_reduce_sparse([table], ALONE)
     assert table.grad.is_sparse
+    assert table.grad.values().shape == (0, 2)
     ADAGRAD.build([table], 0.0).step()
     assert torch.equal(table, torch.ones(4, 2))
