@@ -74,6 +74,8 @@ class LaneParallel:
             whole = network if network.uses_all else UsesAll(network)
             self.parallel = DistributedDataParallel(whole, broadcast_buffers=False)
             self.parallel.register_comm_hook(None, self._reduce)
+            for parameter in self.sparse:
+                dist.broadcast(parameter.data, 0)
 
     @property
     def groups(self) -> list[nn.Parameter]:
