@@ -95,7 +95,15 @@ def test_the_train_stage_ends_at_the_optimum_of_scikit_learn(tmp_path, labels, w
 @pytest.mark.dist
 def test_two_ranks_give_the_weights_of_one_process_to_the_bit(tmp_path):
     samples = words(500, 2, seed=3)
-    told = {"epochs": 3, "batch": 64, "lanes": 2, "optimizer": {"use": "adagrad", "lr": 0.3}, "dtype": "float32", "weights": True}
+    told = {
+        "epochs": 3,
+        "batch": 64,
+        "lanes": 2,
+        "lane_sums": True,
+        "optimizer": {"use": "adagrad", "lr": 0.3},
+        "dtype": "float32",
+        "weights": True,
+    }
     one, first = trained(tmp_path / "one", samples, **told)
     two, second = trained(tmp_path / "two", samples, None, workers=2, **told)
     assert second.metrics["world"] == 2
