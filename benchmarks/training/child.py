@@ -35,11 +35,8 @@ def built(name: str) -> tuple[nn.Module, Any]:
     return network, config.optimizer.build(network.parameters(), config.l2)
 
 
-def bare(network: nn.Module, optimizer: Any, world: int) -> Step:
-    model = network
-    if world > 1:
-        torch.distributed.init_process_group("gloo")
-        model = nn.parallel.DistributedDataParallel(network)
+def plain(model: nn.Module, network: nn.Module, optimizer: Any) -> Step:
+    """The step of a loop by hand; `model` is the network, as whoever joins the ranks has wrapped it."""
 
     def step(features: Any, label_B: torch.Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)
@@ -50,6 +47,15 @@ def bare(network: nn.Module, optimizer: Any, world: int) -> Step:
         loss.item()
 
     return step
+
+
+def bare(network: nn.Module, optimizer: Any, world: int) -> Step:
+    model = network
+    if world > 1:
+        torch.distributed.init_process_group("gloo")
+        model = nn.parallel.DistributedDataParallel(network)
+
+    return plain(model, network, optimizer)
 
 
 def fabric(network: nn.Module, optimizer: Any, world: int) -> Step:
@@ -110,16 +116,7 @@ def ray(name: str, world: int) -> dict[str, float]:
         torch.set_num_threads(1)
         network, optimizer = built(name)
         model = prepare_model(network)
-
-        def step(features: Any, label_B: torch.Tensor) -> None:
-            optimizer.zero_grad(set_to_none=True)
-            loss = cross_entropy(model(features), label_B)
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            loss.item()
-
-        report(timed(name, get_context().get_world_rank(), world, step))
+        report(timed(name, get_context().get_world_rank(), world, plain(model, network, optimizer)))
 
     cluster.init(num_cpus=world + 1, include_dashboard=False, log_to_driver=False)
     config = ScalingConfig(num_workers=world, resources_per_worker={"CPU": 1})

@@ -68,8 +68,7 @@ class Training:
         self.counts = world.rank % (world.size // self.model.lanes_world) == 0
         self.refused: list[str] = []  # sample ids of updates that this rank alone has left out
         self.orders = [self._plan(epoch) for epoch in range(config.epochs)]
-        self.updates_of = [math.ceil(order.steps / config.accumulate) for order in self.orders]
-        self.total = config.stop.total(sum(self.updates_of))
+        self.total = config.stop.total(sum(math.ceil(order.steps / config.accumulate) for order in self.orders))
         self.store = Checkpoints(spec.scratch, spec.identity, config.checkpoint.keep)
         self.run, self.clock = Run(), StepClock()
         self.record: Record | None = None  # rank 0's
