@@ -4,7 +4,7 @@ Each lane is filled by itself, behind its rows, so a global batch is the same at
 is Σ weight · loss / Σ weight does not see it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,8 +13,11 @@ from lsml_spark.data.batch import Column, Ragged
 from lsml_spark.data.shards import WEIGHT
 
 
-def filled(arrays: dict[str, Column], rows_L: Sequence[int], each: int) -> dict[str, Column]:
-    """`arrays` hold `rows_L[l]` rows of lane l, lane after lane; every lane gets `each` rows, the further ones zeros, empty lists or texts.
+def filled(
+    arrays: dict[str, Column], rows_L: Sequence[int], each: int, blanks: Mapping[str, str | bytes] | None = None
+) -> dict[str, Column]:
+    """`arrays` hold `rows_L[l]` rows of lane l, lane after lane; every lane gets `each` rows, the further ones zeros, empty lists or,
+    in columns of objects, what `blanks` gives ("" where nothing).
 
     `weight` is 0 for those; where there is none, it is added: float32, 1 for rows. ConfigError where it is not a number per row.
     """
@@ -27,18 +30,15 @@ def filled(arrays: dict[str, Column], rows_L: Sequence[int], each: int) -> dict[
     if rows == each * len(rows_L):
         return arrays
     places_B = np.concatenate([lane * each + np.arange(size) for lane, size in enumerate(rows_L)])
-    return {name: _placed(column, places_B, each * len(rows_L)) for name, column in arrays.items()}
+    blanks = blanks or {}
+    return {name: _placed(column, places_B, each * len(rows_L), blanks.get(name, "")) for name, column in arrays.items()}
 
 
-def _placed(column: Column, places_B: np.ndarray, rows: int) -> Column:
+def _placed(column: Column, places_B: np.ndarray, rows: int, blank: str | bytes) -> Column:
     if isinstance(column, Ragged):
         lengths = np.zeros(rows, np.int64)
         lengths[places_B] = np.diff(column.offsets_N1)
         return Ragged(column.values_T, np.concatenate([[0], np.cumsum(lengths)]))
-    if column.dtype == object:
-        kind = type(column[0]) if len(column) else str
-        out = np.full(rows, kind(), dtype=object)
-    else:
-        out = np.zeros((rows, *column.shape[1:]), column.dtype)
+    out = np.full(rows, blank, dtype=object) if column.dtype == object else np.zeros((rows, *column.shape[1:]), column.dtype)
     out[places_B] = column
     return out

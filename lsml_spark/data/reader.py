@@ -10,6 +10,7 @@ from math import gcd, lcm
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from pyarrow import fs
 
 from lsml_spark.core.config import did_you_mean, digest
@@ -202,9 +203,12 @@ class ShardReader:
             if name not in sources.places:
                 raise ConfigError(f"pad and decode: column '{name}' is not read{did_you_mean(name, list(sources.places))}")
 
+        of_bytes = [name for name, (stored, _) in sources.places.items() if pa.types.is_binary(opened.schema.field(stored).type)]
+        blanks = dict.fromkeys(of_bytes, b"")
+
         def make(rows: Rows, rows_L: Sequence[int]) -> Any:
             arrays = _arrays(rows[0], sources, options)
-            return turn(filled(arrays, rows_L, order.rows_per_lane) if options.fill_last else arrays)
+            return turn(filled(arrays, rows_L, order.rows_per_lane, blanks) if options.fill_last else arrays)
 
         return iter(Stream(
             self.shards, order, self.rank, sources.read, make,

@@ -1,6 +1,7 @@
 """fill_last: batches of one shape, filling at the end of the epoch only and with weight 0, the same global batches at any world size."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import toy_tables
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from planned_rows import rows_of
 from lsml_spark import make_reader
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.data.batch import Ragged
+from lsml_spark.data.fields import Layout
 from lsml_spark.data.fill import filled
 from lsml_spark.data.plan import plan
 
@@ -92,6 +94,19 @@ def test_a_weight_in_the_table_is_kept_and_one_that_is_no_number_refused(tmp_pat
     toy_tables.write(tmp_path / "bad", table.append_column("weight", [TRUTH["name"]]))
     with pytest.raises(ConfigError, match="column 'weight' must be one number per row"):
         list(make_reader(tmp_path / "bad", batch=128, columns=["row"], fill_last=True))
+
+
+def test_bytes_are_filled_with_bytes_also_on_a_rank_without_rows(tmp_path):
+    known = toy_tables.truth(17)
+    jpeg = pa.field("jpeg", pa.binary(), nullable=False, metadata=Layout("bytes").metadata())
+    toy_tables.write(tmp_path, toy_tables.table_of(known).append_column(jpeg, [[name.encode() for name in known["name"]]]), files=1)
+    told = {"world": 2, "fill_last": True, "columns": ["row", "jpeg", "name"], "shuffle": "none"}
+    parts = [list(make_reader(tmp_path, batch=8, lanes=8, rank=rank, **told)) for rank in range(2)]
+    cells = [(cell, name) for part in parts for batch in part for cell, name in zip(batch["jpeg"], batch["name"], strict=True)]
+    assert len(cells) == 32
+    assert any(not any(batch["weight"]) for part in parts for batch in part)
+    assert {type(cell) for cell, _ in cells} == {bytes}
+    assert sorted(filter(None, (cell.decode() for cell, _ in cells))) == sorted(filter(None, (name for _, name in cells)))
 
 
 def test_the_last_step_cannot_be_both_dropped_and_filled(folder):
