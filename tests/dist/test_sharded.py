@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.train import full_state
 from lsml_spark.train.lanes import LaneParallel
+from lsml_spark.train.optimizers.lamb_torch import TorchLamb
 from lsml_spark.train.sharded import Sharded
 from lsml_spark.train.world import World
 
@@ -24,6 +25,7 @@ OPTIMIZERS = {
     "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.5, momentum=0.9, nesterov=True, weight_decay=1e-3),
     "adagrad": lambda parameters: torch.optim.Adagrad(parameters, lr=0.05),
     "adamw": lambda parameters: torch.optim.AdamW(parameters, lr=0.01),
+    "lamb": lambda parameters: TorchLamb(parameters, lr=0.05, weight_decay=1e-2),
     "foreach": lambda parameters: torch.optim.AdamW(parameters, lr=0.01, foreach=True),
 }
 
@@ -45,7 +47,7 @@ def train(exchange, optimizer, updates, lanes):
                 loss.backward()
             exchange.lane_done(last)
             books[lane, 1] = weight
-        total = float(exchange.merge(books)[0][:-1, 1].sum())
+        total = float(exchange.merge(books)()[0][:-1, 1].sum())
         for parameter in exchange.parameters:
             parameter.grad.mul_(1.0 / total)
         exchange.clip(CLIP)
@@ -95,6 +97,8 @@ def ranks_of_four(world, folder):
     for mesh in DOUBLE:
         keep(name_of(mesh, torch.float64), trained(world, mesh, MESHES[mesh])[0])
     keep("again", trained(world, (1, 2, 2), MESHES[1, 2, 2], dtype=torch.float32)[0])
+    for mesh in DOUBLE:
+        keep(f"lamb-{mesh[2]}", trained(world, mesh, "lamb")[0])
     keep("foreach", trained(world, (1, 2, 2), "foreach")[0])
     keep("halfway", trained(world, (2, 1, 2), "adamw", updates=2)[0])
     dist.barrier()
@@ -164,6 +168,11 @@ def test_two_ranks_too(folder, name):
 
 def test_two_runs_give_the_same_bits(folder):
     assert_close(load_file(folder / "again.safetensors"), load_file(folder / f"{name_of((1, 2, 2), torch.float32)}.safetensors"), 0.0)
+
+
+@pytest.mark.parametrize("name", ["lamb-1", "lamb-2"])
+def test_lamb_measures_whole_layers_wherever_their_parts_are(folder, name):
+    assert_close(load_file(folder / f"{name}.safetensors"), truth("lamb"), 1e-12)
 
 
 def test_foreach_optimisers_take_parameters_of_two_meshes(folder):

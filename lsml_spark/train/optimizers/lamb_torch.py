@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 
 class TorchLamb(torch.optim.Optimizer):
     """State per parameter: `step` (), `exp_avg` and `exp_avg_sq` like it, `trust` (): ‖weights‖ / ‖step‖ of the last update.
 
-    The ratio is 1 where either norm is 0. Dense gradients only.
+    The ratio is 1 where either norm is 0. Dense gradients only; parameters may be DTensors.
     """
 
     def __init__(
@@ -59,7 +60,18 @@ class TorchLamb(torch.optim.Optimizer):
         adapted = group["vectors"] or parameter.dim() > 1
         if adapted and group["weight_decay"]:
             update.add_(parameter, alpha=group["weight_decay"])
-        length, wanted = torch.linalg.vector_norm(update), torch.linalg.vector_norm(parameter)
+        length, wanted = _norm(update), _norm(parameter)
         one = torch.ones_like(length)
-        state["trust"] = torch.where((length > 0) & (wanted > 0), wanted / length, one) if adapted else one
-        parameter.sub_(update.mul_(state["trust"]), alpha=group["lr"])
+        trust = state["trust"] = torch.where((length > 0) & (wanted > 0), wanted / length, one) if adapted else one
+        # Elementwise, so a rank's part of a tensor that is cut over ranks is a tensor like any other.
+        _own(parameter).sub_(_own(update).mul_(trust), alpha=group["lr"])
+
+
+def _norm(tensor: Tensor) -> Tensor:
+    """Of the whole tensor, wherever its parts are; a plain scalar."""
+    norm = torch.linalg.vector_norm(tensor)
+    return norm.full_tensor() if isinstance(norm, DTensor) else norm
+
+
+def _own(tensor: Tensor) -> Tensor:
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
