@@ -35,15 +35,15 @@ class Shape:
 
 SHAPES = {
     "retail": Shape(
-        1 << 15, 2, 2048, 2765, {"context": (2765, 16)}, {"country": 19, "hour": 13, "weekday": 6, "price": 6}, {"context": "label"},
+        1 << 15, 5, 2048, 2765, {"context": (2765, 16)}, {"country": 19, "hour": 13, "weekday": 6, "price": 6}, {"context": "label"},
         {"model": {"use": "bag_mlp", "dim": 64, "hidden": [256], "bags": 2, "dropout": 0.5}, "optimizer": {"use": "sgd", "lr": 0.5}},
     ),
     "tabular": Shape(
-        1 << 16, 2, 4096, 10, {}, {f"c{i:02d}": 1000 for i in range(26)}, {},
+        1 << 16, 4, 4096, 10, {}, {f"c{i:02d}": 1000 for i in range(26)}, {},
         {"model": {"use": "bag_mlp", "dim": 64, "hidden": [256, 256], "dropout": 0.0}, "optimizer": {"use": "adamw", "lr": 0.001}},
     ),
     "names": Shape(
-        1 << 19, 3, 4096, 2, {"grams": (20_000, 20)}, {}, {}, {"model": {"use": "logistic"}, "optimizer": {"use": "sgd", "lr": 1.0}},
+        1 << 19, 8, 4096, 2, {"grams": (20_000, 20)}, {}, {}, {"model": {"use": "logistic"}, "optimizer": {"use": "sgd", "lr": 1.0}},
     ),
 }  # fmt: skip
 

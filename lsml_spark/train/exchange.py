@@ -12,6 +12,8 @@ from lsml_spark.train.config import Config
 from lsml_spark.train.world import World
 
 Mark = Callable[[str], None]  # hears which phase of a step begins (see `watch.py`)
+# Waits for the books of the rows that an update is normalised by, and those of all ranks since they last told each other, or None.
+Merged = Callable[[], tuple[Tensor, Tensor | None]]
 
 
 def unmarked(phase: str) -> None:
@@ -43,8 +45,8 @@ class Exchange(Protocol):
     def lane_done(self, last: bool) -> None:
         """After the backward passes of a lane."""
 
-    def merge(self, books: Tensor) -> tuple[Tensor, Tensor | None]:
-        """(books of the rows that this update is normalised by, those of all ranks since they last told each other, or None).
+    def merge(self, books: Tensor) -> Merged:
+        """Before the last backward pass of an update, so that the books may go round while it computes.
 
         Every place of `books` is non-zero on one rank at most.
         """

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from lsml_spark.models.network import Features, Network
-from lsml_spark.train.exchange import Mark, unmarked
+from lsml_spark.train.exchange import Mark, Merged, unmarked
 from lsml_spark.train.hooks import Compressor
 from lsml_spark.train.sparse import all_reduce_sparse, clip_, gradient_of, plus, sparse_parameters
 from lsml_spark.train.world import World
@@ -70,9 +70,9 @@ class LaneParallel:
         self.sparse = sparse_parameters(network)  # which DDP leaves alone
         self.parallel: Any = network
         if world.size > 1:
-            # Making it sends rank 0's weights to all.
+            # Making it sends rank 0's weights and buffers to all.
             whole = network if network.uses_all else UsesAll(network)
-            self.parallel = DistributedDataParallel(whole, broadcast_buffers=False)
+            self.parallel = DistributedDataParallel(whole, forward_sync_buffers=False)
             self.parallel.register_comm_hook(None, self._reduce)
             for parameter in self.sparse:
                 dist.broadcast(parameter.data, 0)
@@ -105,11 +105,16 @@ class LaneParallel:
             all_reduce_sparse(self.sparse, self.world)
         self.mark("compute")
 
-    def merge(self, books: Tensor) -> tuple[Tensor, Tensor]:
-        self.mark("all-reduce")
-        merged = self.world.merge(books)
-        self.mark("compute")
-        return merged, merged
+    def merge(self, books: Tensor) -> Merged:
+        summed = self.world.merge(books)
+
+        def merged() -> tuple[Tensor, Tensor]:
+            self.mark("all-reduce")
+            told = summed()
+            self.mark("compute")
+            return told, told
+
+        return merged
 
     def clip(self, longest: float | None) -> Tensor:
         return clip_(self.parameters, longest)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.distributed.algorithms.model_averaging.utils import average_parameters
 
 from lsml_spark.models.network import Features, Network
-from lsml_spark.train.exchange import Mark, unmarked
+from lsml_spark.train.exchange import Mark, Merged, unmarked
 from lsml_spark.train.sparse import clip_
 from lsml_spark.train.world import World
 
@@ -54,7 +54,7 @@ class LocalSgd:
     def lane_done(self, last: bool) -> None:
         """After the last one, `.grad` holds the sum over this rank's own lanes."""
 
-    def merge(self, books: Tensor) -> tuple[Tensor, Tensor | None]:
+    def merge(self, books: Tensor) -> Merged:
         """An update is normalised by this rank's own weight; before an average all ranks hear what all have done since the last."""
         if self.books is None:
             self.books = books.clone()
@@ -62,11 +62,16 @@ class LocalSgd:
             self.books[:-1] += books[:-1]
             self.books[-1] = torch.cat([books[-1, :1], self.books[-1, 1:] + books[-1, 1:]])  # rank 0's clock is no sum
         if not self.averages:
-            return books, None
-        self.mark("all-reduce")
-        told = self.world.merge(self.books.clone())
-        self.mark("compute")
-        return books, told
+            return lambda: (books, None)
+        summed = self.world.merge(self.books.clone())
+
+        def merged() -> tuple[Tensor, Tensor]:
+            self.mark("all-reduce")
+            told = summed()
+            self.mark("compute")
+            return books, told
+
+        return merged
 
     def clip(self, longest: float | None) -> Tensor:
         return clip_(self.parameters, longest)

@@ -26,7 +26,7 @@ from torch.nn.functional import dropout
 
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.models.network import Features, Network
-from lsml_spark.train.exchange import Mark, unmarked
+from lsml_spark.train.exchange import Mark, Merged, unmarked
 from lsml_spark.train.world import World
 
 
@@ -72,14 +72,21 @@ class Sharded:
     def lane_done(self, last: bool) -> None:
         """After the last one, `.grad` holds this rank's part of the sum over all lanes of all ranks."""
 
-    def merge(self, books: Tensor) -> tuple[Tensor, Tensor]:
-        """The sum over ranks. A tensor group, which reads the same lanes, counts once; the last row, of signals, is everybody's."""
-        if self.world.rank % self.tensor:
-            books[:-1] = 0.0
-        self.mark("all-reduce")
-        dist.all_reduce(books)
-        self.mark("compute")
-        return books, books
+    def merge(self, books: Tensor) -> Merged:
+        """The sum over ranks, begun after the backward pass: FSDP talks in other groups, and nccl wants one at a time.
+
+        A tensor group, which reads the same lanes, counts once; the last row, of signals, is everybody's.
+        """
+
+        def merged() -> tuple[Tensor, Tensor]:
+            if self.world.rank % self.tensor:
+                books[:-1] = 0.0
+            self.mark("all-reduce")
+            self.world.merge(books)()
+            self.mark("compute")
+            return books, books
+
+        return merged
 
     def clip(self, longest: float | None) -> Tensor:
         """The gradient is taken as one vector over all ranks; torch's own clip_grad_norm_ does not mix meshes."""

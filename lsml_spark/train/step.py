@@ -111,6 +111,9 @@ class Updates:
         self.optimizer.zero_grad(set_to_none=True)
         self.model.begin(rows, last)
         books = torch.zeros(self.places + 1, 3, dtype=torch.float64, device=self.device)  # per place: rows, weight, weighted loss
+        if self.model.world.rank == 0:
+            books[-1, 0], books[-1, 1] = signals.seconds, signals.save
+        books[-1, 2] = signals.stop
         losses: dict[int, list[Tensor]] = {}
         for part in parts:
             last = part is parts[-1]
@@ -120,16 +123,15 @@ class Updates:
                 _seed(self.device, seed)  # drop-out: a function of step and lane, not of the rank
                 with self.model.lane(final):
                     loss_B, weight = self._weighted_loss(batch)
+                    losses[part.place].append(loss_B.detach())
+                    books[part.place, 0] += len(batch)
+                    books[part.place, 1] += weight
+                    books[part.place, 2] += loss_B.detach().double().sum()
+                    if final:
+                        merged = self.model.merge(books)
                     self.scaler.scale(loss_B.sum()).backward()
-                losses[part.place].append(loss_B.detach())
-                books[part.place, 0] += len(batch)
-                books[part.place, 1] += weight
-                books[part.place, 2] += loss_B.detach().double().sum()
             self.model.lane_done(last)
-        if self.model.world.rank == 0:
-            books[-1, 0], books[-1, 1] = signals.seconds, signals.save
-        books[-1, 2] = signals.stop
-        own, told = self.model.merge(books)
+        own, told = merged()
         mine = _sums(own)
         self.refused = {} if mine.finite else {place: [_offenders(loss_B) for loss_B in of_part] for place, of_part in losses.items()}
         if told is not None and not _sums(told).finite:

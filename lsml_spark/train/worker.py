@@ -36,6 +36,7 @@ from lsml_spark.train.watch import Watch, blame, stoppable, where
 from lsml_spark.train.world import LostPeers, World, joined
 
 RETRY = 1  # the exit code of what a launcher may try again
+SWITCH = 0.0005  # seconds that a thread which reads may keep the interpreter from the step; Python's 5 ms are a whole small step
 
 
 def main(arguments: list[str]) -> int:
@@ -119,6 +120,7 @@ def _allocation(error: Exception) -> bool:
 
 def _train(told: Spec, world: World, watch: Watch) -> None:
     clock = time.monotonic()
+    sys.setswitchinterval(SWITCH)
     _be_deterministic(world)
     encoders = saved.read_json(told.encoders)
     network, start = _network(told, encoders)

@@ -6,7 +6,7 @@ script all set RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT; withou
 
 import datetime
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -57,11 +57,19 @@ class World:
         done.set_result(tensor.copy_(of_rank[0]))
         return done
 
-    def merge(self, places: Tensor) -> Tensor:
-        """Sum over ranks of tensors in which every place is non-zero on one rank at most, hence exact in any order."""
-        if self.size > 1:
-            dist.all_reduce(places)
-        return places
+    def merge(self, places: Tensor) -> Callable[[], Tensor]:
+        """Begin to sum, in place, tensors in which every place is non-zero on one rank at most, hence exactly in any order.
+
+        What is returned waits for the sum.
+        """
+        work = dist.all_reduce(places, async_op=True) if self.size > 1 else None
+
+        def merged() -> Tensor:
+            if work is not None:
+                work.wait()
+            return places
+
+        return merged
 
     def gather(self, value: Any) -> list[Any]:
         """Every rank's value, in rank order, on every rank."""

@@ -42,7 +42,7 @@ def train(exchange, optimizer, updates, weightless=(), last=False):
                 (loss * scale).backward()
             exchange.lane_done(lane == lanes[-1])
             books[lane, 1] = weight * scale
-        own, told = exchange.merge(books)
+        own, told = exchange.merge(books)()
         total = float(own[:, 1].sum())
         if told is not None:
             heard.append((update, float(told[:-1, 1].sum())))

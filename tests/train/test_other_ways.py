@@ -88,7 +88,7 @@ def test_local_sgd_tells_and_averages_every_so_many_updates_and_at_the_end_of_an
     heard = []
     for update in range(8):
         exchange.begin(0, last=update == 6)
-        own, told = exchange.merge(torch.full((9, 3), update, dtype=torch.float64))
+        own, told = exchange.merge(torch.full((9, 3), update, dtype=torch.float64))()
         assert own[0, 0] == update
         heard.append(None if told is None else told[[0, 8], 0].tolist())  # a sum of rows, and rank 0's clock as it is now
         exchange.stepped(optimizer)
