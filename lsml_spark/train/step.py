@@ -67,21 +67,25 @@ class NonFinite(Exception):
 class Sums(NamedTuple):
     """Of books."""
 
-    loss: float
+    rows: int
     weight: float
-    finite: bool
+    loss: float  # weighted
+    signals: Signals
+
+    @property
+    def finite(self) -> bool:
+        return abs(self.loss) < float("inf") and abs(self.weight) < float("inf")
+
+    def stats(self, norm: float, applied: bool) -> StepStats:
+        mean = self.loss / self.weight if self.weight else 0.0
+        return StepStats(self.rows, self.weight, mean, norm, applied, self.signals)
 
 
 def _sums(books: Tensor) -> Sums:
-    _, weight, loss = books[:-1].cpu().numpy().cumsum(axis=0)[-1].tolist()
-    return Sums(loss, weight, abs(loss) < float("inf") and abs(weight) < float("inf"))
-
-
-def _stats(books: Tensor, norm: float, applied: bool) -> StepStats:
-    loss, weight, _ = _sums(books)
-    seconds, save, stop = books[-1].tolist()
-    mean = loss / weight if weight else 0.0
-    return StepStats(int(books[:-1, 0].sum()), weight, mean, norm, applied, Signals(seconds, bool(save), bool(stop)))
+    places = books.cpu().numpy()
+    rows, weight, loss = places[:-1].cumsum(axis=0)[-1].tolist()  # in a fixed order
+    seconds, save, stop = places[-1].tolist()
+    return Sums(int(rows), weight, loss, Signals(seconds, bool(save), bool(stop)))
 
 
 class Updates:
@@ -133,14 +137,15 @@ class Updates:
             self.model.lane_done(last)
         own, told = merged()
         mine = _sums(own)
+        every = mine if told is own else None if told is None else _sums(told)
         self.refused = {} if mine.finite else {place: [_offenders(loss_B) for loss_B in of_part] for place, of_part in losses.items()}
-        if told is not None and not _sums(told).finite:
+        if every is not None and not every.finite:
             raise NonFinite(self.refused)
         # A rank that steps alone, and has nothing that weighs, stays: momentum would move it.
-        steps = mine.finite and (mine.weight > 0 or own is told)
+        steps = mine.finite and (mine.weight > 0 or every is mine)
         norm, applied = self._apply(mine.weight) if steps else (float("nan"), False)
         self.model.stepped(self.optimizer)
-        return None if told is None else _stats(told.cpu(), norm, applied)
+        return None if every is None else every.stats(norm, applied)
 
     def _weighted_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(weight · loss of each row (B,), their total weight)."""
