@@ -21,9 +21,8 @@ from torch.nn.functional import cross_entropy
 from lsml_spark.core.config import validate
 from lsml_spark.models.network import tensors
 from lsml_spark.train.config import Config
-from training.rows import SHAPES, batches, encoders
+from training.rows import SHAPES, WARM, batches, encoders
 
-WARM = 3
 Step = Callable[[Any, torch.Tensor], None]
 
 

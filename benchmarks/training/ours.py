@@ -19,8 +19,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from lsml_spark.core.config import validate
 from lsml_spark.core.manifest import read
 from lsml_spark.core.work import Outcome, Source, Work
+from lsml_spark.train import metrics
 from lsml_spark.train.run import Config, run
-from training.rows import SHAPES
+from training.rows import SHAPES, WARM
 
 
 def stage(name: str, world: int, lanes: int, root: Path, epochs: int) -> Outcome:
@@ -43,8 +44,10 @@ def speed(name: str, world: int, lanes: int, root: Path) -> dict:
     wall = time.perf_counter() - clock
     seconds = outcome.run["rank_0_seconds"]
     trained = training(outcome)
+    steps = metrics.read(root / "train" / metrics.METRICS)
+    counted = sum(step["rows"] for step in steps[WARM:])
     return {
-        "rows_per_second": shape.rows * shape.epochs / trained,
+        "rows_per_second": counted / (trained - sum(sum(step["seconds"].values()) for step in steps[:WARM])),
         "seconds": trained,
         "checkpoint_share": seconds["checkpoint"] / trained,
         "start_and_end": wall - trained,

@@ -19,6 +19,7 @@ from lsml_spark.data.batch import Batch, Ragged
 from lsml_spark.shard.layout import to_shard
 
 SHARDS, ROWS_PER_GROUP = 8, 8192
+WARM = 3  # steps at the start of a training that are not counted, whoever trains
 
 
 @dataclass(frozen=True)

@@ -68,13 +68,15 @@ def build(config: Config, network: Network, world: World, seed: int, mark: Mark 
     """The exchange that the config asks for. `seed`: of what it draws."""
     from lsml_spark.train import hooks, sparse
     from lsml_spark.train.lanes import LaneParallel
-    from lsml_spark.train.local_sgd import LocalSgd
-    from lsml_spark.train.sharded import Sharded
 
     cut = config.parallel
     if cut.shard * cut.tensor > 1:
+        from lsml_spark.train.sharded import Sharded  # a second of imports
+
         return Sharded(network, world, data=world.size // (cut.shard * cut.tensor), shard=cut.shard, tensor=cut.tensor, mark=mark)
     if config.sync == "local":
+        from lsml_spark.train.local_sgd import LocalSgd
+
         return LocalSgd(network, world, config.average_every, mark)
     sparse.choose(network, config.sparse, config.optimizer, config.l2, config.batch * config.accumulate)
     hook, compress = config.hook, None

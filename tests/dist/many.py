@@ -1,5 +1,6 @@
 """What the tests of several ranks share: ranks as processes of this host, a toy network, and lanes of rows to feed it."""
 
+import multiprocessing
 import traceback
 from pathlib import Path
 
@@ -66,7 +67,9 @@ def alone(model, optimizer, updates, lanes=range(LANES), clip=None):
 def launch(rank_main, ranks, folder):
     """Run `rank_main(world, folder)` on every rank; an AssertionError with the rank's traceback where one fails."""
     folder = Path(folder)
-    mp.spawn(_rank, (rank_main, ranks, folder), nprocs=ranks)
+    # Forked from a process that has imported torch once: a spawned rank takes seconds for it.
+    multiprocessing.set_forkserver_preload(["lsml_spark.train.sharded", "many"])
+    mp.start_processes(_rank, (rank_main, ranks, folder), nprocs=ranks, start_method="forkserver")
     errors = [path.read_text() for path in sorted(folder.glob("error-*"))]
     assert not errors, errors[0]
 
