@@ -82,13 +82,14 @@ def _set_parts(network: nn.Module, optimizer: Optimizer, tensors: Mapping[str, T
 
 
 def _set(value: Tensor, whole: Tensor) -> None:
-    if hasattr(value, "device_mesh"):
-        from torch.distributed.tensor import distribute_tensor
-
-        part = distribute_tensor(whole.to(value.device), value.device_mesh, value.placements, src_data_rank=None)
-        value.to_local().copy_(part.to_local())
-    else:
+    if not hasattr(value, "device_mesh"):
         value.copy_(whole)
+        return
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    assert isinstance(value, DTensor)
+    part = distribute_tensor(whole.to(value.device), value.device_mesh, value.placements, src_data_rank=None)
+    value.to_local().copy_(part.to_local())
 
 
 def _cut(network: nn.Module) -> bool:
