@@ -29,7 +29,7 @@ def network_tensors(network: nn.Module) -> dict[str, Tensor]:
 
 def tensors_of(network: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
     """The same of network and optimiser, between two updates. An optimiser that has not stepped yet may have nothing to keep."""
-    states: dict[str, Any] = {}
+    states: Any = {}
     if not _cut(network):
         states = {name: optimizer.state.get(parameter, {}) for name, parameter in network.named_parameters()} if _first() else {}
     elif optimizer.state:
