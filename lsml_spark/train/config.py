@@ -26,7 +26,7 @@ class Hook(Strict):
     """In how many bytes gradients travel: as they are, as bf16 or fp16, or as matrices of low rank (PowerSGD)."""
 
     use: Literal["none", "bf16", "fp16", "powersgd"] = "none"
-    columns: int = Field(4, ge=1)  # powersgd: the rank of a gradient
+    columns: int = Field(16, ge=1)  # powersgd: the rank of a gradient
     start: int = Field(10, ge=2)  # powersgd: updates that are exact before it begins
 
 

@@ -185,7 +185,7 @@ def _matrices(held: Mapping[str, Tensor], columns: int) -> dict[str, Shape]:
 
 
 def build(
-    name: str, network: nn.Module, seed: int, *, columns: int = 4, start: int = 10, group: dist.ProcessGroup | None = None
+    name: str, network: nn.Module, seed: int, *, columns: int = 16, start: int = 10, group: dist.ProcessGroup | None = None
 ) -> Compressor | None:
     """The compressor of `train.hook`, on ranks that have joined; None for `none`. `columns`, `start` (2 or more) and `seed` are
     PowerSGD's; `group`: the ranks that share an update, all of them by default. ConfigError for any other name."""
