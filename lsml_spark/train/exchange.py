@@ -20,6 +20,14 @@ def unmarked(phase: str) -> None:
     """Nobody asks where the time goes."""
 
 
+def waited(wait: Callable[[], Tensor], mark: Mark) -> Tensor:
+    """What `wait` gives; the time until then is that of the other ranks."""
+    mark("all-reduce")
+    given = wait()
+    mark("compute")
+    return given
+
+
 class Exchange(Protocol):
     """A network whose `.grad` holds, after the last lane of an update, the sum over the lanes of all ranks that share it."""
 

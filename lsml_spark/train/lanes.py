@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from lsml_spark.models.network import Features, Network
-from lsml_spark.train.exchange import Mark, Merged, unmarked
+from lsml_spark.train.exchange import Mark, Merged, unmarked, waited
 from lsml_spark.train.hooks import Compressor
 from lsml_spark.train.sparse import all_reduce_sparse, clip_, gradient_of, plus, sparse_parameters
 from lsml_spark.train.world import World
@@ -109,9 +109,7 @@ class LaneParallel:
         summed = self.world.merge(books)
 
         def merged() -> tuple[Tensor, Tensor]:
-            self.mark("all-reduce")
-            told = summed()
-            self.mark("compute")
+            told = waited(summed, self.mark)
             return told, told
 
         return merged

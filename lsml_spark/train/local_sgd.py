@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.distributed.algorithms.model_averaging.utils import average_parameters
 
 from lsml_spark.models.network import Features, Network
-from lsml_spark.train.exchange import Mark, Merged, unmarked
+from lsml_spark.train.exchange import Mark, Merged, unmarked, waited
 from lsml_spark.train.sparse import clip_
 from lsml_spark.train.world import World
 
@@ -64,14 +64,7 @@ class LocalSgd:
         if not self.averages:
             return lambda: (books, None)
         summed = self.world.merge(self.books.clone())
-
-        def merged() -> tuple[Tensor, Tensor]:
-            self.mark("all-reduce")
-            told = summed()
-            self.mark("compute")
-            return books, told
-
-        return merged
+        return lambda: (books, waited(summed, self.mark))
 
     def clip(self, longest: float | None) -> Tensor:
         return clip_(self.parameters, longest)

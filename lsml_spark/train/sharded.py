@@ -26,7 +26,7 @@ from torch.nn.functional import dropout
 
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.models.network import Features, Network
-from lsml_spark.train.exchange import Mark, Merged, unmarked
+from lsml_spark.train.exchange import Mark, Merged, unmarked, waited
 from lsml_spark.train.world import World
 
 
@@ -81,10 +81,8 @@ class Sharded:
         def merged() -> tuple[Tensor, Tensor]:
             if self.world.rank % self.tensor:
                 books[:-1] = 0.0
-            self.mark("all-reduce")
-            self.world.merge(books)()
-            self.mark("compute")
-            return books, books
+            told = waited(self.world.merge(books), self.mark)
+            return told, told
 
         return merged
 
