@@ -60,9 +60,10 @@ def prepare(venvs: Path) -> None:
         print(f"{peer}: {'ready' if done.returncode == 0 else done.stderr.strip()[-500:]}", flush=True)
 
 
-def said(command: list, python_path: Path = ROOT) -> dict:
+def said(command: list) -> dict:
     """The JSON that a process says last."""
-    told = {**os.environ, **environment(), "PYTHONPATH": str(python_path), "RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
+    path = f"{ROOT}{os.pathsep}{ROOT / 'benchmarks'}"
+    told = {**os.environ, **environment(), "PYTHONPATH": path, "RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
     process = subprocess.Popen(list(map(str, command)), env=told, **pipes)
     try:
