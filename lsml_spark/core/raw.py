@@ -8,7 +8,7 @@ import re
 import zoneinfo
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from lsml_spark.core.config import Strict
 
