@@ -125,8 +125,3 @@ def _finished(held: list[tuple[int, str]], quoting: Quoting, form: Format, why: 
         return
     for number, line in held:
         yield Record(number, without_end(line), None, why)
-
-
-def counted(record: Record, columns: int) -> Record:
-    """The record, malformed where it does not have this many fields."""
-    return record if record.fields is None or len(record.fields) == columns else record._replace(fields=None, why=FIELDS)

@@ -29,7 +29,7 @@ from lsml_spark.quality.raw import CORRUPT, Header, first_unreadable, malformed,
 from lsml_spark.quality.split import Split, split, typed_rows
 from lsml_spark.spark import tables
 from lsml_spark.spark.attempt import compiled_apart
-from lsml_spark.spark.mistakes import sql_mistake
+from lsml_spark.spark.mistakes import file_mistake, sql_mistake
 from lsml_spark.spark.session import session
 from lsml_spark.spark.tables import quoted
 
@@ -120,6 +120,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         reason = first_unreadable(work.raw, config.format)
         if reason is not None:
             return _unreadable(work, drift, reason)
+        if unread := file_mistake(error):
+            return _unreadable(work, drift, f"{', '.join(map(str, work.raw))}: cannot be read: {unread}")
         if mistake := sql_mistake(error):
             raise ConfigError(f"quality: a check fails on the rows of {work.date}: {mistake}") from error
         raise
@@ -184,6 +186,8 @@ def _outcome(
     failures = [finding["message"] for finding in found if finding["severity"] == "fail" and not finding["ok"]]
     if not done.rows:
         failures.insert(0, "the day has no rows, only a header")
+    elif not done.clean:
+        failures.insert(0, f"not one of its {done.rows} rows is clean")
     warned = bool(drift) or any(not finding["ok"] for finding in found if finding["severity"] == "warn")
     failed = f"{', '.join(path.name for path in work.raw)}: {'; '.join(failures)}" if failures else None
     columns = {
