@@ -124,4 +124,5 @@ def _finished(held: list[tuple[int, str]], quoting: Quoting, form: Format, why: 
         yield Record(held[0][0], record, quoting.fields(record))
         return
     for number, line in held:
-        yield Record(number, without_end(line), None, why)
+        if line.strip(" \r\n"):
+            yield Record(number, without_end(line), None, why)

@@ -76,6 +76,10 @@ class Config(Strict):
         for name in self.contract:
             if name in ADDED or name.startswith("_"):
                 raise ConfigError(f"quality.contract.{name}: the stage adds a column of that name; rename it in the raw files")
+        spelt: dict[str, str] = {}
+        for name in self.contract:
+            if (other := spelt.setdefault(name.lower(), name)) != name:
+                raise ConfigError(f"quality.contract.{name}: differs from {other} in case alone, and to SQL they are one; keep one of them")
         for section, names in (("columns", self.columns), ("missing", self.missing)):
             for name in names:
                 if name not in self.contract:
