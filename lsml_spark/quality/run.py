@@ -37,9 +37,6 @@ Rows = Annotated[SerializeAsAny[RowCheck], BeforeValidator(lambda item: parse(it
 Tables = Annotated[SerializeAsAny[TableCheck], BeforeValidator(lambda item: parse(item, TableCheck))]
 
 
-ADDED = ("date", "reason", "reasons")
-
-
 class Field(Strict):
     """A column of the contract: its Spark SQL type, and whether the night can go on without it."""
 
@@ -74,8 +71,10 @@ class Config(Strict):
 
     def model_post_init(self, _: object) -> None:
         for name in self.contract:
-            if name in ADDED or name.startswith("_"):
-                raise ConfigError(f"quality.contract.{name}: the stage adds a column of that name; rename it in the raw files")
+            if name.startswith("_"):
+                raise ConfigError(
+                    f"quality.contract.{name}: columns that begin with _ are the stage's own; leave it out, or rename it in the raw files"
+                )
         spelt: dict[str, str] = {}
         for name in self.contract:
             if (other := spelt.setdefault(name.lower(), name)) != name:

@@ -10,6 +10,7 @@ from text_days import CONTRACT, check
 
 from lsml_spark.quality.csv_text import BYTES, INSIDE, OPEN, SPANS
 from lsml_spark.quality.json_text import NO_JSON, SURROGATE
+from lsml_spark.quality.raw import read_header
 
 pytestmark = pytest.mark.spark
 LINE_BREAKS = 'item,n,note\na,1,"line one\nline two"\nb,2,plain\nc,3,"x, y\nz,7,w"\nd,4,"first\n5,fifth"\n'
@@ -152,14 +153,20 @@ def test_json_keeps_its_digits_and_says_what_is_wrong_with_a_line(spark, night, 
     assert len(day.clean("late.jsonl", "n")) == 10_051
     assert day.clean("late.jsonl", "x")[-1] == (10_051, decimal.Decimal("0.5"))
     assert len(day.clean("long.jsonl", "item")[0][1]) == 20_100_000
-    said = [sentence for sentence in day.metrics["schema_drift"] if "vanished" not in sentence]
-    assert said == [
+
+
+def test_json_tells_numbers_in_the_place_of_text_and_fields_that_are_new_inside(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        '{"id":1,"ok":1,"meta":{"lang":"de","k":1,"to":[{"x":"1","y":2}]},"free":{"a":1},"any":{"z":1}}\n{"id":"2","meta":{"tags":["a",3]}}\n'
+    )
+    meta = "struct<k: int, to: array<struct<x: string>>, tags: array<string>>"
+    found = read_header(path).drift({"id": "string", "ok": "int", "meta": meta, "free": "map<string,int>", "any": "string"})
+    assert found == [
         "column 'id' of a.jsonl is number, the contract says string",
-        "column 'ITEM' appeared in a.jsonl; it is not in the contract and is not used",
-        "column 'id' of late.jsonl is number, the contract says string",
-        "column 'item' of inside.jsonl is number, the contract says string",
-        "field 'meta.lang' appeared in inside.jsonl; it is not in the contract and is not used",
-        "field 'meta.to' appeared in inside.jsonl; it is not in the contract and is not used",
+        "field 'meta.lang' appeared in a.jsonl; it is not in the contract and is not used",
+        "field 'meta.to[].y' appeared in a.jsonl; it is not in the contract and is not used",
+        "field 'meta.tags[]' of a.jsonl is number, the contract says string",
     ]
 
 
@@ -247,3 +254,13 @@ def test_the_contract_decides_not_the_spelling_of_another_column(spark, night, t
     assert day.clean("a.csv", "item", "n") == [(2, "a", 1)]
     assert day.clean("b.jsonl", "item", "n") == [(1, "a", 1)]
     assert NO_JSON not in day.ledger.quarantined
+
+
+def test_columns_may_be_called_as_those_that_the_stage_adds(spark, night, tmp_path):
+    contract = {"date": "date", "reason": "string", "reasons": "int"}
+    files = {"a.csv": "date,reason,reasons\n2011-01-31,x,1\n2011-01-30,y,z\n"}
+    day = check(spark, night, tmp_path, files, contract, columns={"date": [{"complete": 1.0}]})
+    assert day.clean("a.csv", *contract, "_date") == [(2, datetime.date(2011, 1, 31), "x", 1, datetime.date(2011, 2, 1))]
+    assert day.quarantined("a.csv", "_raw_date", "_raw_reason", "_raw_reasons", "date", "reasons") == [
+        (3, "reasons: not int", "2011-01-30", "y", "z", datetime.date(2011, 2, 1), ["reasons: not int"])
+    ]
