@@ -2,8 +2,8 @@
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 
 def as_found(value: pa.Scalar) -> Any:
@@ -14,7 +14,9 @@ def as_found(value: pa.Scalar) -> Any:
         pass
     if isinstance(value, (pa.StringScalar, pa.LargeStringScalar)):
         return value.as_buffer().to_pybytes().decode("utf-8", "backslashreplace")
-    try:
-        return pc.cast(value, pa.string()).as_py()
-    except (pa.ArrowException, ValueError, OverflowError):
-        return f"a {value.type} that cannot be shown"
+    if pa.types.is_date32(value.type):
+        return str(np.datetime64(value.value, "D"))
+    if pa.types.is_timestamp(value.type) or pa.types.is_date64(value.type):
+        unit = value.type.unit if pa.types.is_timestamp(value.type) else "ms"
+        return str(np.datetime64(value.value, unit)).replace("T", " ")
+    return f"a {value.type} that cannot be shown"
