@@ -17,6 +17,6 @@ def as_found(value: pa.Scalar) -> Any:
     if pa.types.is_date32(value.type):
         return str(np.datetime64(value.value, "D"))
     if pa.types.is_timestamp(value.type) or pa.types.is_date64(value.type):
-        unit = value.type.unit if pa.types.is_timestamp(value.type) else "ms"
+        unit: Any = value.type.unit if pa.types.is_timestamp(value.type) else "ms"
         return str(np.datetime64(value.value, unit)).replace("T", " ")
     return f"a {value.type} that cannot be shown"
