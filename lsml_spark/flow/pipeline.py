@@ -12,6 +12,7 @@ from pydantic import Field
 
 from lsml_spark.core.config import Strict, apply_overrides, did_you_mean, read_yaml, render, validate
 from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.raw import Raw
 
 STAGES = (
     "quality",
@@ -29,13 +30,6 @@ STAGES = (
 
 
 SIZES = ("shards", "rows_per_group")  # of shards; where one is auto, the batch and the lanes of `train:` decide it
-
-
-class Raw(Strict):
-    """Where raw days lie: `files` is a glob pattern inside `folder`, `{{ date }}` in either is the day."""
-
-    folder: str
-    files: str
 
 
 class General(Strict):
@@ -76,6 +70,10 @@ class Pipeline:
             if stage == "shard" and isinstance(section, Mapping) and "auto" in [section.get(key, "auto") for key in SIZES]:
                 train = render(self._sections["train"])  # as it is written: a host that shards need not be able to train
                 section = {**{key: train[key] for key in ("lanes", "batch") if isinstance(train, Mapping) and key in train}, **section}
+            if stage == "quality" and isinstance(section, Mapping):
+                if "raw" in section:
+                    raise ConfigError(f"{self.path}: quality.raw: how raw files are written is said in `raw:`, beside folder and files")
+                section = {**section, "raw": self.general.raw.format.changed()}
             self._configs[stage] = validate(stage_module(stage).Config, section, f"{self.path}: {stage}")
         return self._configs[stage]
 
