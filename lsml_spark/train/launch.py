@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import lsml_spark
+from lsml_spark.core import stopping
 from lsml_spark.core.errors import Stopped, TrainingError
 from lsml_spark.train import agent, watch
 
@@ -54,7 +55,7 @@ def local(spec_path: Path, ranks: int, log_path: Path, say: Callable[[str], None
         code = _run(one if ranks == 1 else [*many, *one[1:]], attempt, log_path, say)
         if code == 0:
             return
-        if code in (Stopped.exit_code, -signal.SIGTERM):
+        if code in (Stopped.exit_code, -signal.SIGTERM) or stopping.came():
             raise Stopped("stopped by SIGTERM; run the same command again to go on")
         said = watch.obituary(spec_path.parent, 0, code) if ranks == 1 else f"training ended with exit code {code}"
         if code in agent.FINAL:
@@ -76,6 +77,7 @@ def _run(words: list[str], attempt: int, log_path: Path, say: Callable[[str], No
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        start_new_session=True,  # Ctrl-C and `timeout` signal the whole group: the ranks are to hear it from us, and once
     )
     assert process.stdout is not None
     try:
