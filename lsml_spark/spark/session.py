@@ -38,6 +38,8 @@ LOCAL = {
     "spark.ui.enabled": "false",
 }
 LOCAL_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+ARCHIVE = "lib/spark.jsa"  # in a virtual environment: classes kept ready for the JVM (archive.py)
+QUIET = "-Xlog:disable -Xlog:all=error:stderr"  # an archive that does not fit this JVM is no news
 LOG4J = Path(__file__).with_name("log4j2.properties")
 
 
@@ -64,7 +66,7 @@ def session(settings: dict[str, str] | None = None, master: str | None = None) -
     if local:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # neither looks up the host's own name nor warns about it
     jvm = settings.get("spark.driver.extraJavaOptions", LOCAL_JVM if local else "")
-    jvm = f"-Dlog4j2.configurationFile={LOG4J.as_uri()} {jvm}".strip()
+    jvm = f"-Dlog4j2.configurationFile={LOG4J.as_uri()} {_archive() if local else ''} {jvm}".strip()
     return _start(_defaults(master) | settings | {"spark.master": master, "spark.driver.extraJavaOptions": jvm})
 
 
@@ -101,6 +103,12 @@ def _start(settings: dict[str, str]) -> SparkSession:
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, heard)  # Spark has put its own there, which talks to a Java that may be gone
+
+
+def _archive() -> str:
+    """The JVM's options that use this environment's archive; none where there is none."""
+    path = Path(sys.prefix, ARCHIVE)
+    return f"-XX:SharedArchiveFile={path} {QUIET}" if path.is_file() and " " not in str(path) else ""
 
 
 def _cause(error: Exception) -> str:
