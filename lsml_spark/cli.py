@@ -8,6 +8,7 @@ import typer
 
 from lsml_spark.cli_quality import quality_app, quarantine_app
 from lsml_spark.cli_shards import show
+from lsml_spark.core import stopping
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError, QualityGateError
 from lsml_spark.flow import label, log, night, screens, verify
@@ -188,7 +189,12 @@ def _known_stage(stage: str) -> None:
 
 
 def main() -> None:
-    app()
+    """As `lsml_spark.__main__`, which hears signals earlier."""
+    stopping.install()
+    try:
+        app()
+    finally:
+        stopping.done()
 
 
 if __name__ == "__main__":

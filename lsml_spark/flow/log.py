@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lsml_spark.core import stopping
+
 LOG = logging.getLogger("lsml")
 UNSAID = {"date": "-", "stage": "-"}
 
@@ -44,7 +46,8 @@ def to_file(path: Path) -> Iterator[None]:
     handler.setFormatter(logging.Formatter(form, defaults=UNSAID))
     LOG.addHandler(handler)
     try:
-        yield
+        with stopping.logging_to(path.absolute()):
+            yield
     except BaseException:
         LOG.debug("stopped", exc_info=True)
         raise

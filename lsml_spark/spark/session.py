@@ -8,8 +8,10 @@ should set `spark.driver.extraJavaOptions` to something else.
 
 import logging
 import os
+import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from py4j.protocol import Py4JError
@@ -89,6 +91,7 @@ def _not_submitted(settings: dict[str, str]) -> dict[str, str]:
 def _start(settings: dict[str, str]) -> SparkSession:
     for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):  # they print what is raised all the same
         PySparkLogger.getLogger(name).setLevel(logging.CRITICAL)
+    heard = signal.getsignal(signal.SIGINT)
     try:
         return SparkSession.builder.config(conf=SparkConf(loadDefaults=False).setAll(list(settings.items()))).getOrCreate()
     except PySparkRuntimeError as error:
@@ -97,6 +100,9 @@ def _start(settings: dict[str, str]) -> SparkSession:
     except Py4JError as error:
         master = settings.get("spark.master", "the submitted master")
         raise EnvironmentProblem(f"Spark did not start on {master}; is it within reach? {_cause(error)}") from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, heard)  # Spark has put its own there, which talks to a Java that may be gone
 
 
 def _archive() -> str:
