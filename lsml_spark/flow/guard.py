@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lsml_spark.core.errors import EnvironmentProblem, LsmlError, Stopped
+from lsml_spark.core.variables import mask
 
 NO_SPACE = ("No space left on device", f"[Errno {errno.ENOSPC}]", "Disk quota exceeded")
 
@@ -30,7 +31,7 @@ def guarded() -> Iterator[None]:
         known = translate(error)
         if known is None:
             path = Path(tempfile.gettempdir(), f"lsml-bug-{os.getpid()}.log")
-            path.write_text(traceback.format_exc())
+            path.write_text(mask(traceback.format_exc()))
             print(f"error: this is a bug of lsml: {type(error).__name__}: {_one_line(error)[:300]} (traceback: {path})", file=sys.stderr)
             sys.exit(1)
         print(f"error: {_one_line(known)}", file=sys.stderr)
@@ -59,7 +60,7 @@ def _stop(*_: object) -> NoReturn:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    return mask(" ".join(str(error).split()))
 
 
 def translate(error: BaseException) -> LsmlError | None:
