@@ -22,6 +22,9 @@ from lsml_spark.core.words import did_you_mean
 
 C = TypeVar("C")
 FOLDERS = "LSML_USE_PATH"  # where processes that this one starts look for the modules of `use:`
+FRAME = re.compile(r'File "([^"]+)", line (\d+)')  # of a traceback as text
+
+_used: set[str] = set()  # first names of the modules that a `use:` with dots has named
 
 
 def importable(*folders: Path) -> None:
@@ -38,13 +41,18 @@ def _extend_path() -> None:
             sys.path.append(folder)
 
 
+def handed_on() -> dict[str, str]:
+    """The environment that lets a process of another host find the same modules, where it has those folders."""
+    return {FOLDERS: os.environ[FOLDERS]} if os.environ.get(FOLDERS) else {}
+
+
 def users_modules() -> list[ModuleType]:
     """Modules that were found in the folders of `importable`, which other hosts may not have."""
     folders = [f"{folder}{os.sep}" for folder in os.environ.get(FOLDERS, "").split(os.pathsep) if folder]
     first = [Path(name).resolve() for name in sys.path if name and name not in {folder[:-1] for folder in folders}]
     files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
-    ours = [name for name, file in files.items() if file and file.startswith(tuple(folders)) and name.partition(".")[0] != "lsml_spark"]
-    return [sys.modules[name] for name in ours if not any(Path(str(files[name])).is_relative_to(folder) for folder in first)]
+    found = [name for name, file in files.items() if file and file.startswith(tuple(folders)) and name.partition(".")[0] in _used]
+    return [sys.modules[name] for name in found if not any(Path(str(files[name])).is_relative_to(folder) for folder in first)]
 
 
 def find_component(base: type[C], package: str, name: str) -> type[C]:
@@ -58,6 +66,7 @@ def find_component(base: type[C], package: str, name: str) -> type[C]:
     if "." in name:
         module_name, _, class_name = name.rpartition(".")
         _extend_path()
+        _used.update({name.partition(".")[0]} - {"lsml_spark"})
     else:
         module_name, class_name = f"{package}.{name}", _class_name(name)
         if not (_folder(package) / f"{name}.py").is_file():
@@ -104,6 +113,25 @@ def told(error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith((*here, *installed))]
     frames = frames or [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
     return f"{frames[-1].filename} line {frames[-1].lineno}: {what}" if frames else what
+
+
+def blamed(error: BaseException) -> str | None:
+    """What `told` says where the user's own code raised an error, in this process or in one of Spark's; None where ours did."""
+    files = {str(module.__file__) for name, module in list(sys.modules.items()) if name.partition(".")[0] in _used and _file(module)}
+    frames = [(frame.filename, str(frame.lineno)) for frame in traceback.extract_tb(error.__traceback__)]
+    in_text = FRAME.findall(str(error))  # Spark's errors hold the traceback of its Python worker
+    own = str(Path(__file__).parents[1])
+    for found in (in_text, frames):
+        ours = [frame for frame in found if frame[0] in files or frame[0].startswith(own)]
+        if ours and ours[-1][0] in files:
+            lines = [line.strip() for line in str(error).splitlines() if re.match(r"\w*(Error|Exception|Exit|Interrupt)\b", line.strip())]
+            what = lines[-1] if found is in_text and lines else f"{type(error).__name__}: {' '.join(str(error).split())}"
+            return f"{ours[-1][0]} line {ours[-1][1]}: {what[:300]}"
+    return None
+
+
+def _file(module: ModuleType) -> bool:
+    return isinstance(getattr(module, "__file__", None), str)
 
 
 def component_names(base: type, package: str) -> list[str]:

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from lsml_spark.core.errors import EnvironmentProblem, LsmlError, Stopped
+from lsml_spark.core.components import blamed
+from lsml_spark.core.errors import ConfigError, EnvironmentProblem, LsmlError, Stopped
 from lsml_spark.core.variables import mask
 
 NO_SPACE = ("No space left on device", f"[Errno {errno.ENOSPC}]", "Disk quota exceeded")
@@ -74,4 +75,6 @@ def translate(error: BaseException) -> LsmlError | None:
         )
     if isinstance(error, PermissionError):
         return EnvironmentProblem(f"{error.filename}: no permission to read or write it")
+    if said := blamed(error):
+        return ConfigError(f"a class that the YAML names by `use:` fails: {said}")
     return None

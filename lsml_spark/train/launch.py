@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import lsml_spark
+from lsml_spark.core import components
 from lsml_spark.core.errors import Stopped, TrainingError
 from lsml_spark.train import agent, watch
 
@@ -29,12 +30,16 @@ def command(spec_path: Path) -> list[str]:
 def environment() -> dict[str, str]:
     """Variables that every rank needs beside its place in the world."""
     root = str(Path(lsml_spark.__file__).parent.parent)
-    return {name: os.environ.get(name, value) for name, value in MALLOC.items()} | {
-        "OMP_NUM_THREADS": "1",  # a sum over threads changes with their number, and ranks share the cores
-        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # what deterministic cuBLAS asks for
-        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",  # restarted ranks on the agent's store hang (pytorch#135712)
-        "PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]),
-    }
+    return (
+        {name: os.environ.get(name, value) for name, value in MALLOC.items()}
+        | components.handed_on()
+        | {
+            "OMP_NUM_THREADS": "1",  # a sum over threads changes with their number, and ranks share the cores
+            "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # what deterministic cuBLAS asks for
+            "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",  # restarted ranks on the agent's store hang (pytorch#135712)
+            "PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]),
+        }
+    )
 
 
 def local(spec_path: Path, ranks: int, log_path: Path, say: Callable[[str], None] = print, restarts: int = 3) -> None:
