@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lsml_spark.core import stopping
+from lsml_spark.core import components, stopping
 from lsml_spark.core.errors import Stopped, TrainingError
 from lsml_spark.train import agent, boot, watch
 from lsml_spark.train.agent import PROGRESS
@@ -33,7 +33,8 @@ def environment() -> dict[str, str]:
         "OMP_NUM_THREADS": "1",  # a sum over threads changes with their number, and ranks share the cores
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # what deterministic cuBLAS asks for
     }
-    return {name: os.environ.get(name, value) for name, value in MALLOC.items()} | fixed | boot.environment()
+    malloc = {name: os.environ.get(name, value) for name, value in MALLOC.items()}
+    return malloc | components.handed_on() | fixed | boot.environment()
 
 
 def local(spec_path: Path, ranks: int, log_path: Path, say: Callable[[str], None] = print, restarts: int = 3) -> None:
