@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lsml_spark import __version__
+from lsml_spark.cli_init import init
 from lsml_spark.cli_options import RUNS, AsJson, Config, Date, Root, Set, SomeDate, dates_of, one_night, opened, write_json
 from lsml_spark.cli_quality import quality_app, quarantine_app
 from lsml_spark.cli_shards import show
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(quality_app, name="quality")
 app.add_typer(quarantine_app, name="quarantine")
+app.command()(init)
 app.command()(show)
 
 NAMES = f"One of {', '.join(STAGES)}."

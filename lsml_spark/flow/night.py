@@ -161,7 +161,6 @@ def produce(
             "seconds": seconds,
             "host": platform.node(),
             "versions": _versions(),
-            "command": night.command("run"),
             **outcome.run,
         },
     )
