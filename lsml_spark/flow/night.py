@@ -17,6 +17,7 @@ from typing import Any
 
 from lsml_spark import __version__
 from lsml_spark.core import manifest, variables
+from lsml_spark.core.command import command_line
 from lsml_spark.core.config import digest
 from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError, Stopped
 from lsml_spark.core.manifest import Input, Manifest
@@ -40,6 +41,12 @@ class Night:
     def window(self) -> list[datetime.date]:
         """The days of history before the logical date, oldest first."""
         return [self.date - datetime.timedelta(days=ago) for ago in range(self.pipeline.general.window, 0, -1)]
+
+    def command(self, verb: str, *words: str) -> str:
+        """`lsml VERB …` for this night, with the pipeline, `--set` and `--root` that it was called with; can be pasted."""
+        pipeline = self.pipeline
+        dated = ("--date", self.date.isoformat(), *words)
+        return command_line(verb, pipeline.path, *dated, overrides=pipeline.overrides, root=self.runs.root)
 
 
 def run(night: Night, first: str | None = None, last: str | None = None) -> list[str]:
