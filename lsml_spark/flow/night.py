@@ -22,7 +22,7 @@ from lsml_spark.core.config import digest
 from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError, Stopped
 from lsml_spark.core.manifest import Input, Manifest
 from lsml_spark.core.work import Outcome, Source, Work
-from lsml_spark.flow import launch, wiring
+from lsml_spark.flow import command, launch, wiring
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.log import say
 from lsml_spark.flow.pipeline import STAGES, Pipeline, stage_module
@@ -161,6 +161,7 @@ def produce(
             "seconds": seconds,
             "host": platform.node(),
             "versions": _versions(),
+            "command": command.words(night.pipeline.path, night.date, night.pipeline.overrides, night.runs.root),
             **outcome.run,
         },
     )
