@@ -246,7 +246,9 @@ def test_epochs_that_redraw_are_said_in_the_headline_and_in_no_rate():
 def test_a_curriculum_says_its_order_and_when_all_rows_are_in():
     epochs = {"use": "curriculum", "stages": 4, "full_by": 0.5, "order": "rare_first"}
     rules = dict(selected.describe(SELECTION | {"epochs": epochs})["rules"])
-    assert rules["Epochs"] == "The kept rows enter training in 4 stages, rare keys first; from 50.0\u00a0% of the training on, all are read."
+    assert (
+        rules["Epochs"] == "The kept rows enter training in 4 stages, rare keys first; from 50.0\u00a0% of the training on, all are read."
+    )
 
 
 def test_rows_that_weigh_the_same_need_no_histogram():
