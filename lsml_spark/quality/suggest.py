@@ -20,7 +20,6 @@ from lsml_spark.quality.infer import type_of
 from lsml_spark.quality.profile import profile_of
 from lsml_spark.quality.proposals import Proposal, Seen, of_columns, of_rows, of_table
 from lsml_spark.quality.raw import CORRUPT, read_days, read_header
-from lsml_spark.quality.run import ADDED
 from lsml_spark.quality.split import typed_rows
 from lsml_spark.spark.tables import quoted
 
@@ -58,7 +57,7 @@ def propose(spark: SparkSession, files: Sequence[Path]) -> tuple[dict[str, Any],
     """The contract (as YAML values), the proposals that hold, and how many rows were looked at."""
     headers = [read_header(path) for path in files]
     found_names = dict.fromkeys(name for header in headers for name in header.columns)
-    names = [name for name in found_names if name not in ADDED and not name.startswith("_")]  # a contract takes no others
+    names = [name for name in found_names if not name.startswith("_")]  # a contract takes no others
     records = read_days(spark, headers, names)
     _, found = profile_of(records.where(F.col(CORRUPT).isNull()), names)
     if not found.num_rows:
