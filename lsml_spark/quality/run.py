@@ -149,8 +149,19 @@ def _refuse_vanished(headers: list[Header], config: Config) -> None:
             raise QualityGateError(
                 f"{header.path}: required column {', '.join(map(repr, vanished))} vanished; "
                 f"found: {', '.join(map(repr, header.columns))}; "
-                "mend the file, or say `required: false` in quality.contract"
+                f"{_otherwise_separated(header, config.format)}mend the file, or say `required: false` in quality.contract"
             )
+
+
+def _otherwise_separated(header: Header, form: Format) -> str:
+    """What to try where the whole first line was taken for one column."""
+    (only, *others) = header.columns
+    if others or not header.ordered:
+        return ""
+    often = max(",;\t|", key=only.count)
+    if often == form.delimiter or often not in only:
+        return ""
+    return f"the file seems to be separated by {often!r}: say so in raw.delimiter, "
 
 
 def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers: list[Header], drift: list[str]) -> Outcome:

@@ -256,6 +256,12 @@ def test_the_contract_decides_not_the_spelling_of_another_column(spark, night, t
     assert NO_JSON not in day.ledger.quarantined
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_file_that_is_separated_otherwise_is_said_to_be(night, tmp_path, delimiter):
+    day = check(None, night, tmp_path, {"a.csv": "item,n,note\na,1,x\n".replace(",", delimiter)})
+    assert f"the file seems to be separated by {delimiter!r}: say so in raw.delimiter" in day.failed
+
+
 def test_columns_may_be_called_as_those_that_the_stage_adds(spark, night, tmp_path):
     contract = {"date": "date", "reason": "string", "reasons": "int"}
     files = {"a.csv": "date,reason,reasons\n2011-01-31,x,1\n2011-01-30,y,z\n"}
