@@ -29,6 +29,10 @@ PROJECT = Path(__file__).parents[2]
         ({"encoding": 8}, "raw.encoding"),
         ({"date_formats": "dd.MM.YYYY"}, "the letter Y means nothing in a pattern of Spark, did you mean y?"),
         ({"date_formats": ["--"]}, "no letter in it stands for a day or a time"),
+        ({"date_formats": ["yyyyyyyy-MM-dd"]}, "at most 6 times y"),
+        ({"date_formats": ["EEE dd.MM.yyyy"]}, "the letter E means nothing"),
+        ({"date_formats": ["yyyy-[MM"]}, "is no pattern of Spark"),
+        ({"timestamp_formats": ["yyyy-MM-dd V"]}, "is no pattern of Spark"),
         ({"timestamp_formats": ["yyyy-MM-ddTHH:mm"]}, "write it as 'T'"),
         ({"timestamp_formats": ["yyyy 'o"]}, "a quote in it is never closed"),
         ({"zone": "Europe/Berlon"}, "there is no time zone 'Europe/Berlon'"),
@@ -44,6 +48,13 @@ def test_what_cannot_be_is_refused_in_one_line(given, said):
         validate(Format, given, "night.yaml: raw")
     assert said in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "pattern", ["dd.MM.yyyy", "d/M/yy", "yyyy-MM-dd'T'HH:mm:ss[.SSS]XXX", "dd-MMM-yyyy h:mm a", "yyyyMMdd VV", "D yyyy O"]
+)
+def test_patterns_of_spark_are_taken(pattern):
+    assert Format(date_formats=pattern).date_formats == [pattern]
 
 
 def test_only_what_differs_from_the_defaults_is_said():
