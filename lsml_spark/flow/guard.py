@@ -1,18 +1,17 @@
 """From exceptions to exit codes: one line on the screen, the traceback of a bug in a file."""
 
 import errno
-import os
 import signal
 import sys
-import tempfile
 import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NoReturn
 
 from lsml_spark.core.errors import EnvironmentProblem, LsmlError, Stopped
+from lsml_spark.core.terminal import plain
+from lsml_spark.flow import bug
 
 NO_SPACE = ("No space left on device", f"[Errno {errno.ENOSPC}]", "Disk quota exceeded")
 
@@ -29,9 +28,8 @@ def guarded() -> Iterator[None]:
     except Exception as error:
         known = translate(error)
         if known is None:
-            path = Path(tempfile.gettempdir(), f"lsml-bug-{os.getpid()}.log")
-            path.write_text(traceback.format_exc())
-            print(f"error: this is a bug of lsml: {type(error).__name__}: {_one_line(error)[:300]} (traceback: {path})", file=sys.stderr)
+            where = bug.keep(traceback.format_exc()) or "could not be kept, no folder for it can be written"
+            print(f"error: this is a bug of lsml: {type(error).__name__}: {_one_line(error)[:300]} (traceback: {where})", file=sys.stderr)
             sys.exit(1)
         print(f"error: {_one_line(known)}", file=sys.stderr)
         sys.exit(known.exit_code)
@@ -59,7 +57,7 @@ def _stop(*_: object) -> NoReturn:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    return plain(" ".join(str(error).split()))
 
 
 def translate(error: BaseException) -> LsmlError | None:

@@ -7,8 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lsml_spark.core.terminal import plain
+
 LOG = logging.getLogger("lsml")
 UNSAID = {"date": "-", "stage": "-"}
+
+
+class _Plain(logging.Formatter):
+    """What comes from data and file names is shown, not obeyed, here and by who looks at the file later."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain(super().format(record))
 
 
 class _Console(logging.StreamHandler):
@@ -16,7 +25,7 @@ class _Console(logging.StreamHandler):
 
     def __init__(self) -> None:
         logging.Handler.__init__(self, logging.INFO)
-        self.setFormatter(logging.Formatter("%(date)s %(stage)-8s %(message)s", defaults=UNSAID))
+        self.setFormatter(_Plain("%(date)s %(stage)-8s %(message)s", defaults=UNSAID))
 
     @property
     def stream(self):  # type: ignore[no-untyped-def]
@@ -41,7 +50,7 @@ def to_file(path: Path) -> Iterator[None]:
     """Also append lines to a file while the body runs; an exception that leaves the body is written with its traceback."""
     handler = logging.FileHandler(path, delay=True)
     form = "%(asctime)s %(levelname)s date=%(date)s stage=%(stage)s %(message)s"
-    handler.setFormatter(logging.Formatter(form, defaults=UNSAID))
+    handler.setFormatter(_Plain(form, defaults=UNSAID))
     LOG.addHandler(handler)
     try:
         yield

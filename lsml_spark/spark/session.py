@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
@@ -117,8 +118,8 @@ def _be_quiet(given: Mapping[str, str]) -> None:
     chosen = "spark.log.level" in given or "log4j" in given.get("spark.driver.extraJavaOptions", "")
     if chosen or Path(os.environ.get("SPARK_CONF_DIR", ""), "log4j2.properties").is_file():
         return
-    log4j = SparkContext._jvm.org.apache.logging.log4j  # type: ignore[union-attr]
-    log4j.core.config.Configurator.setAllLevels("", log4j.Level.ERROR)
+    jvm: Any = SparkContext._jvm
+    jvm.org.apache.logging.log4j.LogManager.getContext(False).setConfigLocation(jvm.java.net.URI(LOG4J.as_uri()))
 
 
 def _start(settings: dict[str, str]) -> SparkSession:
