@@ -8,6 +8,8 @@ from typing import BinaryIO
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lsml_spark.spark.paths import literal
+
 
 def open_raw(path: Path) -> BinaryIO:
     """The bytes of a file, unpacked where it is called .gz."""
@@ -16,7 +18,7 @@ def open_raw(path: Path) -> BinaryIO:
 
 def numbered_lines(spark: SparkSession, path: Path) -> DataFrame:
     """`_text` and `_line` of every line that is not blank, the first line of the file being line 1, for every partitioning."""
-    lines = spark.read.text(str(path)).selectExpr(
+    lines = spark.read.text(literal(path)).selectExpr(
         "value AS _text", "spark_partition_id() AS _part", f"monotonically_increasing_id() & {(1 << 33) - 1}L AS _index"
     )
     return lines.withColumn("_line", F.expr("_index + 1") + _lines_before(lines)).where("trim(_text) != ''")

@@ -12,6 +12,7 @@ from pyspark.sql.pandas.types import from_arrow_type
 
 from lsml_spark.core.errors import QualityGateError
 from lsml_spark.quality.header import CORRUPT, Header
+from lsml_spark.spark.paths import literal
 from lsml_spark.spark.tables import quoted
 
 MALFORMED = "malformed row"  # there are none: a Parquet file can be read or it cannot
@@ -48,5 +49,5 @@ def read_records(spark: SparkSession, header: Header, contract: Sequence[str]) -
     """The contract's columns as found (NULL where the file has none), `_corrupt` (NULL), `_file`, `_line`."""
     columns = [quoted(name) if name in header.columns else f"cast(NULL AS string) AS {quoted(name)}" for name in contract]
     rest = f"cast(NULL AS string) AS {CORRUPT}"
-    rows = spark.read.parquet(str(header.path)).selectExpr(*columns, rest, "_metadata.row_index + 1 AS _line")
+    rows = spark.read.parquet(literal(header.path)).selectExpr(*columns, rest, "_metadata.row_index + 1 AS _line")
     return rows.select(*map(quoted, contract), CORRUPT, F.lit(header.path.name).alias("_file"), "_line")
