@@ -65,12 +65,18 @@ def read_days(spark: SparkSession, headers: Sequence[Header], contract: Sequence
 
     A column that the files do not agree on is read as text.
     """
-    frames = [_format(header.path).read_records(spark, header, contract) for header in headers]
+    frames = [_with_folders(_format(header.path).read_records(spark, header, contract), header) for header in headers]
     if len(frames) > 1:
         types = [dict(frame.dtypes) for frame in frames]
         unlike = {name for name in contract if len({found[name] for found in types}) > 1}
         frames = [frame.withColumns({name: _text(frame, name) for name in unlike}) for frame in frames]
     return reduce(DataFrame.unionByName, frames)
+
+
+def _with_folders(frame: DataFrame, header: Header) -> DataFrame:
+    """Columns that the file has not, but the names of its folders give."""
+    given = {name: value for name, value in header.folders.items() if name in frame.columns and name not in header.columns}
+    return frame.withColumns({name: F.lit(value).cast("string") for name, value in given.items()}) if given else frame
 
 
 def _text(frame: DataFrame, name: str) -> Column:

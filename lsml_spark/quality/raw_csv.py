@@ -61,7 +61,7 @@ def read_records(spark: SparkSession, header: Header, contract: Sequence[str]) -
     return (
         numbered_lines(spark, header.path)
         .where(f"_line >= {header.first_record}")
-        .select(record.alias("_record"), F.lit(header.path.name).alias("_file"), "_line")
+        .select(record.alias("_record"), F.lit(header.name).alias("_file"), "_line")
         .selectExpr(
             *[f"{column} AS {quoted(name)}" for column, name in zip(columns, contract, strict=True)],
             f"_record.{CORRUPT}",

@@ -56,7 +56,7 @@ def read_records(spark: SparkSession, header: Header, contract: Sequence[str]) -
     parsed = attempt(F.from_json(F.concat(F.lit("["), text, F.lit("]")), f"array<struct<{schema}>>", {"mode": "FAILFAST"}))
     return (
         numbered_lines(spark, header.path)
-        .select(parsed.alias("_records"), "_text", F.lit(header.path.name).alias("_file"), "_line")
+        .select(parsed.alias("_records"), "_text", F.lit(header.name).alias("_file"), "_line")
         .selectExpr(
             "CASE WHEN size(_records) = 1 AND ltrim(_text) NOT LIKE '[%' THEN _records[0] END AS _record", "_text", "_file", "_line"
         )

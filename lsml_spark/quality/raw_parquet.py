@@ -50,4 +50,4 @@ def read_records(spark: SparkSession, header: Header, contract: Sequence[str]) -
     columns = [quoted(name) if name in header.columns else f"cast(NULL AS string) AS {quoted(name)}" for name in contract]
     rest = f"cast(NULL AS string) AS {CORRUPT}"
     rows = spark.read.parquet(literal(header.path)).selectExpr(*columns, rest, "_metadata.row_index + 1 AS _line")
-    return rows.select(*map(quoted, contract), CORRUPT, F.lit(header.path.name).alias("_file"), "_line")
+    return rows.select(*map(quoted, contract), CORRUPT, F.lit(header.name).alias("_file"), "_line")

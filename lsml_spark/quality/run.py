@@ -18,7 +18,7 @@ from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import File, Table, write_json
 from lsml_spark.core.missing import Policies
 from lsml_spark.core.tables import table_of
-from lsml_spark.core.work import Outcome, Work
+from lsml_spark.core.work import Outcome, Work, raw_name
 from lsml_spark.quality import findings
 from lsml_spark.quality.check import RowCheck, TableCheck, parse
 from lsml_spark.quality.complete import Complete
@@ -94,6 +94,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     drift: list[str] = []
     try:
         headers = [read_header(path) if config.header else without_header(path, list(config.contract)) for path in work.raw]
+        headers = [header.below(work.raw_root) for header in headers]
         drift += [sentence for header in headers for sentence in header.drift(_types(config))]
         _refuse_vanished(headers, config)
         return _measure_and_split(work, config, spark or session(), headers, drift)
@@ -124,7 +125,9 @@ def _unreadable(work: Work, drift: list[str], reason: str) -> Outcome:
 
 def _refuse_vanished(headers: list[Header], config: Config) -> None:
     for header in headers:
-        vanished = [name for name, field in config.contract.items() if field.required and name not in header.columns]
+        vanished = [
+            name for name, field in config.contract.items() if field.required and name not in header.columns and name not in header.folders
+        ]
         if vanished:
             raise QualityGateError(
                 f"{header.path}: required column {', '.join(map(repr, vanished))} vanished; "
@@ -147,7 +150,7 @@ def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers:
         profile=profile,
         sample=done.sample,
         history=past_days(spark, work.inputs) if config.table else (),
-        headers={header.path.name: header.columns for header in headers},
+        headers={header.name: header.with_folders(contract) for header in headers},
         typed=lambda: typed_rows(records, contract).where(F.col(CORRUPT).isNull()).select(*map(quoted, contract), "_file", "_line"),
         clean_rows=lambda: tables.read_written(spark, work.folder, written["clean"]),
     )
@@ -169,7 +172,7 @@ def _outcome(
     if not done.rows:
         failures.insert(0, "the day has no rows, only a header")
     warned = bool(drift) or any(not finding["ok"] for finding in found if finding["severity"] == "warn")
-    failed = f"{', '.join(path.name for path in work.raw)}: {'; '.join(failures)}" if failures else None
+    failed = f"{_named(work)}: {'; '.join(failures)}" if failures else None
     columns = {
         name: {"type": column["type"], "missing": column["metrics"]["missing"], "distinct": column["metrics"]["distinct"]}
         for name, column in done.profile["columns"].items()
@@ -177,3 +180,9 @@ def _outcome(
     verdict = "failed" if failures else "warn" if warned else "ok"
     metrics = {"verdict": verdict, "findings": found, "schema_drift": drift, "columns": columns, "failed": failed}
     return Outcome(done.ledger, written, files, metrics, failed=failed)
+
+
+def _named(work: Work) -> str:
+    """The files of the day; of a day in hundreds of parts the first."""
+    names = [raw_name(path, work.raw_root) for path in work.raw]
+    return ", ".join(names) if len(names) <= 4 else f"{names[0]} and {len(names) - 1} more files"
