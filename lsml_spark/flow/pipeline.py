@@ -71,6 +71,10 @@ class Pipeline:
             if stage == "shard" and isinstance(section, Mapping) and "auto" in [section.get(key, "auto") for key in SIZES]:
                 train = render(self._sections["train"])  # as it is written: a host that shards need not be able to train
                 section = {**{key: train[key] for key in ("lanes", "batch") if isinstance(train, Mapping) and key in train}, **section}
+            if stage == "quality" and isinstance(section, Mapping):
+                if "raw" in section:
+                    raise ConfigError(f"{self.path}: quality.raw: how raw files are written is said in `raw:`, beside folder and files")
+                section = {**section, "raw": self.general.raw.format.changed()}
             self._configs[stage] = validate(stage_module(stage).Config, section, f"{self.path}: {stage}")
         return self._configs[stage]
 

@@ -83,8 +83,8 @@ class RawDays:
         found: list[Path] = []
         try:
             for path in matches(folder, pattern):
-                found += _files_of(path)
-            _refuse_tables(found)
+                found += _files_of(path, folder)
+            _refuse_tables(found, folder)
         except OSError as error:
             raise EnvironmentProblem(f"{self.pipeline}: raw.files: {error.filename or folder}: {error.strerror}") from error
         for path in found:
@@ -115,10 +115,10 @@ class RawDays:
         return ConfigError(f"{self.pipeline}: raw.{key}: {message}")
 
 
-def _files_of(path: Path) -> Iterator[Path]:
+def _files_of(path: Path, root: Path) -> Iterator[Path]:
     if not path.exists():
         raise ConfigError(f"{shown(path)} is a link to {os.readlink(path)}, which is not there; mend the link, or remove it")
-    _refuse_tables([path / "part"] if path.is_dir() else [])
+    _refuse_tables([path / "part"] if path.is_dir() else [], root)
     if path.is_dir():
         parts = sorted(_parts(path))
         if not parts:
@@ -135,8 +135,12 @@ def _files_of(path: Path) -> Iterator[Path]:
     yield from parts
 
 
-def _refuse_tables(files: Sequence[Path]) -> None:
-    for folder in sorted({above for path in files for above in path.parents}):
+def _refuse_tables(files: Sequence[Path], root: Path) -> None:
+    """Of the folders between a file and the raw folder, which may itself be a partition of a table."""
+    top = root
+    while "=" in top.name:
+        top = top.parent
+    for folder in sorted({above for path in files for above in path.parents if above.is_relative_to(top)}):
         if kind := table_format(folder):
             raise ConfigError(
                 f"{shown(folder)} is a table of {kind}, whose folder also holds rows that were deleted or replaced; "

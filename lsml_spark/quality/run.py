@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, SerializeAsAny, field_validator
+from pydantic import BeforeValidator, SerializeAsAny, field_validator, model_serializer
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -17,6 +17,7 @@ from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import File, Table, write_json
 from lsml_spark.core.missing import Policies
+from lsml_spark.core.raw import Format
 from lsml_spark.core.tables import table_of
 from lsml_spark.core.work import Outcome, Work, raw_name
 from lsml_spark.quality import findings
@@ -51,7 +52,8 @@ class Config(Strict):
     have the contract's columns in its order. `columns`, `rows`, `table`: checks, see quality/check.py.
 
     `missing`: what to do where a value is missing, by column (core/missing.py). `on_gate`: whether a night whose day fails a
-    check of severity `fail` stops, or trains on the last good day in its place.
+    check of severity `fail` stops, or trains on the last good day in its place. `raw`: how the files are written; it stands in
+    the pipeline's own `raw:` (core/raw.py), and is left out of the resolved config where nothing is said there.
     """
 
     contract: dict[str, Annotated[Field, BeforeValidator(lambda value: {"type": value} if isinstance(value, str) else value)]]
@@ -61,6 +63,7 @@ class Config(Strict):
     table: list[Tables] = []
     missing: Policies = {}
     on_gate: Literal["stop", "train_on_last_good"] = "stop"
+    raw: Format = Format()
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -77,6 +80,17 @@ class Config(Strict):
             for name in names:
                 if name not in self.contract:
                     raise ConfigError(f"quality.{section}.{name}: not in quality.contract ({', '.join(self.contract)})")
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, plain: Any) -> dict[str, Any]:
+        said: dict[str, Any] = plain(self)
+        changed = self.raw.changed()
+        return {key: changed if key == "raw" else value for key, value in said.items() if key != "raw" or changed}
+
+    @property
+    def format(self) -> Format:
+        """How raw files are read; `header: false` may stand in either section."""
+        return self.raw.model_copy(update={"header": self.raw.header and self.header})
 
     def row_checks(self) -> list[RowCheck]:
         """The checks in the order of the YAML; last those that `missing: quarantine` means."""
