@@ -1,6 +1,6 @@
 """What a raw file says of itself before its rows are read: its columns and, where the format knows them, their types."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote
@@ -8,8 +8,10 @@ from urllib.parse import unquote
 from pyspark.sql.types import DataType
 
 from lsml_spark.core.work import raw_name
+from lsml_spark.quality.type_paths import type_paths
 
 CORRUPT = "_corrupt"  # beside the columns of the contract: a line that could not be read, as it was found
+WHY = "_why"  # and what is wrong with it
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Header:
         first_record: line of a CSV file where its records begin.
         called: what rows and findings call the file; its base name where nothing else is said.
         folders: values that its folders give, `country=x`.
+        way: how the file is to be read, for the format that knows several ways.
+        kinds: of JSON, every kind of value that was found, by the path of the field (`meta.lang`, `tags[].name`).
     """
 
     path: Path
@@ -32,6 +36,8 @@ class Header:
     first_record: int = 2
     called: str = ""
     folders: Mapping[str, str | None] = field(default_factory=dict)
+    way: str = ""
+    kinds: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -54,13 +60,14 @@ class Header:
     def drift(self, contract: Mapping[str, str]) -> list[str]:
         """Sentences on columns that appeared, vanished, moved or changed their type."""
         found, name = self.with_folders(contract), self.name
+        promised, there = set(contract), set(found)
         said = [
-            f"column {column!r} appeared in {name}; it is not in the contract and is not used" for column in found if column not in contract
+            f"column {column!r} appeared in {name}; it is not in the contract and is not used" for column in found if column not in promised
         ]
-        said += [f"column {column!r} vanished from {name}" for column in contract if column not in found]
+        said += [f"column {column!r} vanished from {name}" for column in contract if column not in there]
         if not said and self.ordered and found != list(contract):
             said.append(f"columns of {name} are reordered: {', '.join(found)}")
-        return said + self._retyped(contract)
+        return said + self._retyped(contract) + self._inside(contract)
 
     def _retyped(self, contract: Mapping[str, str]) -> list[str]:
         if self.path.suffix != ".parquet":
@@ -71,6 +78,26 @@ class Header:
             for column, type_ in wanted.items()
             if column in self.types and self.types[column] != type_
         ]
+
+    def _inside(self, contract: Mapping[str, str]) -> list[str]:
+        """Of JSON: fields inside a column that the contract does not know, and numbers and the like where it says text."""
+        said, name = [], self.name
+        for column, type_ in contract.items() if self.kinds else ():
+            known = {f"{column}{path if path[:1] in ('', '[', '{') else '.' + path}": of for path, of in type_paths(type_).items()}
+            nested = any(of in ("struct", "array") for of in known.values())
+            for path in [path for path in self.kinds if path == column or (nested and path.startswith((f"{column}.", f"{column}[")))]:
+                if path not in known:
+                    if _holder(path) in known and known[_holder(path)] in ("struct", "array"):
+                        said.append(f"field {path!r} appeared in {name}; it is not in the contract and is not used")
+                elif known[path] == "string" and (other := sorted({"number", "boolean"} & set(self.kinds[path]))):
+                    said.append(
+                        f"{'column' if path == column else 'field'} {path!r} of {name} is {' and '.join(other)}, the contract says string"
+                    )
+        return said
+
+
+def _holder(path: str) -> str:
+    return path[:-2] if path.endswith("[]") else path.rpartition(".")[0]
 
 
 def _unescaped(value: str) -> str | None:

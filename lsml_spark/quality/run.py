@@ -107,7 +107,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     """Read `work.raw`, write tables `clean` and `quarantine`, and say whether the night may go on."""
     drift: list[str] = []
     try:
-        headers = [read_header(path) if config.header else without_header(path, list(config.contract)) for path in work.raw]
+        form, names = config.format, list(config.contract)
+        headers = [read_header(path, form, names) if form.header else without_header(path, names, form) for path in work.raw]
         headers = [header.below(work.raw_root) for header in headers]
         drift += [sentence for header in headers for sentence in header.drift(_types(config))]
         _refuse_vanished(headers, config)
@@ -117,7 +118,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     except LsmlError:
         raise
     except Exception as error:
-        reason = first_unreadable(work.raw)
+        reason = first_unreadable(work.raw, config.format)
         if reason is not None:
             return _unreadable(work, drift, reason)
         if mistake := sql_mistake(error):
@@ -152,8 +153,9 @@ def _refuse_vanished(headers: list[Header], config: Config) -> None:
 
 def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers: list[Header], drift: list[str]) -> Outcome:
     contract = {name: field.type for name, field in config.contract.items()}
-    records = read_days(spark, headers, list(contract))
-    done = split(spark, work, contract, config.row_checks(), records, malformed(work.raw), needed=config.needed())
+    form = config.format
+    records = read_days(spark, headers, list(contract), form)
+    done = split(spark, work, contract, config.row_checks(), records, malformed(headers), form, needed=config.needed())
     profile = done.profile | {"metrics": _table_metrics(done)}
     files = [write_json(work.folder, PROFILE, profile)]
     written = {**done.written.tables, METRICS: table_of(work.folder, METRICS, metrics_table(profile))}
@@ -165,7 +167,7 @@ def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers:
         sample=done.sample,
         history=past_days(spark, work.inputs) if config.table else (),
         headers={header.name: header.with_folders(contract) for header in headers},
-        typed=lambda: typed_rows(records, contract).where(F.col(CORRUPT).isNull()).select(*map(quoted, contract), "_file", "_line"),
+        typed=lambda: typed_rows(records, contract, form).where(F.col(CORRUPT).isNull()).select(*map(quoted, contract), "_file", "_line"),
         clean_rows=lambda: tables.read_written(spark, work.folder, written["clean"]),
     )
     with compiled_apart(spark):  # the typed rows are computed anew for the checks that want them
