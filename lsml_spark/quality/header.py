@@ -1,6 +1,6 @@
 """What a raw file says of itself before its rows are read: its columns and, where the format knows them, their types."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote
@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from pyspark.sql.types import DataType
 
 from lsml_spark.core.work import raw_name
+from lsml_spark.quality.retyped import keeps_values
 from lsml_spark.quality.type_paths import type_paths
 
 CORRUPT = "_corrupt"  # beside the columns of the contract: a line that could not be read, as it was found
@@ -76,7 +77,7 @@ class Header:
         return [
             f"column {column!r} of {self.name} is {self.types[column]}, the contract says {type_}"
             for column, type_ in wanted.items()
-            if column in self.types and self.types[column] != type_
+            if column in self.types and not keeps_values(self.types[column], type_)
         ]
 
     def _inside(self, contract: Mapping[str, str]) -> list[str]:
@@ -94,6 +95,22 @@ class Header:
                         f"{'column' if path == column else 'field'} {path!r} of {name} is {' and '.join(other)}, the contract says string"
                     )
         return said
+
+
+def drift_of(headers: Sequence[Header], contract: Mapping[str, str]) -> list[str]:
+    """What the files of a day say of themselves against the contract, each thing once with the files that it is true of."""
+    mark = "\0"
+    said: dict[str, list[str]] = {}
+    for header in headers:
+        for sentence in replace(header, called=mark).drift(contract):
+            said.setdefault(sentence, []).append(header.name)
+    return [sentence.replace(mark, _together(names, len(headers))) for sentence, names in said.items()]
+
+
+def _together(names: Sequence[str], files: int) -> str:
+    if len(names) <= 2:
+        return " and ".join(names)
+    return f"all {files:,} files" if len(names) == files else f"{names[0]} and {len(names) - 1:,} more files"
 
 
 def _holder(path: str) -> str:

@@ -6,7 +6,6 @@ names that differ in case alone, are read by Arrow inside the Spark tasks, a row
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
 from pathlib import Path
 
 import pyarrow as pa
@@ -75,11 +74,11 @@ def _first_line(error: Exception) -> str:
 def read_records(spark: SparkSession, headers: Sequence[Header], contract: Sequence[str]) -> list[DataFrame]:
     """The contract's columns as found (NULL where a file has none), `_corrupt` and `_why` (a row with text that is no UTF-8, as
     JSON), `_file`, `_line`. Files of one schema are one frame: a day may be written in thousands of parts."""
-    plans = [(_plan(header, contract), header) for header in headers]
+    plans: dict[Plan, list[Header]] = {}
+    for header in headers:
+        plans.setdefault(_plan(header, contract), []).append(header)
     frames = []
-    for plan, of_plan in groupby(sorted(plans, key=lambda pair: repr(pair[0])), key=lambda pair: pair[0]):
-        alike = [header for _, header in of_plan]
-        native, columns = plan
+    for (native, columns), alike in plans.items():
         found = _by_spark(spark, alike, dict(columns)) if native else _by_arrow(spark, alike, dict(columns))
         there = [quoted(name) if name in dict(columns) else f"cast(NULL AS string) AS {quoted(name)}" for name in contract]
         frames.append(utf8.set_aside(found.selectExpr(*there, "_file", "_line"), contract, CORRUPT, WHY, BYTES))

@@ -24,6 +24,7 @@ from lsml_spark.quality import findings
 from lsml_spark.quality.check import RowCheck, TableCheck, parse
 from lsml_spark.quality.complete import Complete
 from lsml_spark.quality.day import Day
+from lsml_spark.quality.header import drift_of
 from lsml_spark.quality.history import METRICS, PROFILE, metrics_table, past_days
 from lsml_spark.quality.raw import CORRUPT, Header, first_unreadable, malformed, read_days, read_header, without_header
 from lsml_spark.quality.split import Split, split, typed_rows
@@ -110,7 +111,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         form, names = config.format, list(config.contract)
         headers = [read_header(path, form, names) if form.header else without_header(path, names, form) for path in work.raw]
         headers = [header.below(work.raw_root) for header in headers]
-        drift += [sentence for header in headers for sentence in header.drift(_types(config))]
+        drift += drift_of(headers, _types(config))
         _refuse_vanished(headers, config)
         return _measure_and_split(work, config, spark or session(), headers, drift)
     except QualityGateError as error:
