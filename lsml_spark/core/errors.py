@@ -29,6 +29,12 @@ class TrainingError(LsmlError):
     exit_code = 4
 
 
+class NoRawDay(LsmlError):
+    """The raw files of a day are not there (yet)."""
+
+    exit_code = 8
+
+
 class LockedError(LsmlError):
     """Another run holds the lock of this pipeline."""
 

@@ -21,7 +21,7 @@ from lsml_spark.core.command import command_line
 from lsml_spark.core.config import digest
 from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError, Stopped
 from lsml_spark.core.manifest import Input, Manifest
-from lsml_spark.core.work import Outcome, Source, Work
+from lsml_spark.core.work import Outcome, Source, Work, raw_name
 from lsml_spark.flow import command, launch, wiring
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.log import say
@@ -89,7 +89,14 @@ def catch_up(night: Night) -> None:
         earlier = dataclasses.replace(night, date=day)
         known = night.runs.source(day, "quality")
         clean = known and not known.manifest.metrics.get("failed") and known.manifest.config == config_of(night, "quality")
-        if not clean and night.pipeline.raw_files(day):
+        if clean:
+            continue
+        try:
+            there = night.pipeline.raw_files(day)
+        except QualityGateError as error:  # there, but not fit to be read
+            say(day, "quality", f"left out of the window: {error}")
+            continue
+        if there:
             source, _ = run_stage(earlier, "quality")
             if failed := source.manifest.metrics.get("failed"):
                 say(day, "quality", f"left out of the window: {failed}")
@@ -137,7 +144,8 @@ def produce(
     folder = night.runs.stage(night.date, stage)
     _clear(folder)
     context = wiring.context(night.runs, night.date, stage)
-    work = Work(night.pipeline.name, stage, night.date, seed, folder, {**context, **sources}, tuple(raw))
+    root = night.pipeline.raw_days.folder(night.date) if raw else None
+    work = Work(night.pipeline.name, stage, night.date, seed, folder, {**context, **sources}, tuple(raw), root)
     say(night.date, stage, "started", logging.DEBUG)
     started = datetime.datetime.now(datetime.UTC)
     clock = time.monotonic()
@@ -245,7 +253,7 @@ def _call(night: Night, stage: str, work: Work) -> Outcome:
 def _raw_files(night: Night) -> tuple[Path, ...]:
     files = tuple(night.pipeline.raw_files(night.date))
     if not files:
-        raise night.pipeline.missing_day(night.date)
+        raise night.pipeline.raw_days.missing(night.date)
     return files
 
 
@@ -254,7 +262,8 @@ def _inputs(night: Night, sources: Mapping[str, Source], raw: Sequence[Path]) ->
     for name, source in sources.items():
         path = source.folder.relative_to(night.runs.folder).as_posix()
         read[name] = Input(path, source.manifest.identity)
-    return read | {path.name: Input(variables.mask(str(path)), manifest.sha256_of(path)) for path in raw}
+    root = night.pipeline.raw_days.folder(night.date) if raw else None
+    return read | {raw_name(path, root): Input(variables.mask(str(path)), manifest.sha256_of(path)) for path in raw}
 
 
 def config_of(night: Night, stage: str) -> dict[str, Any]:

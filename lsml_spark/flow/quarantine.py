@@ -53,7 +53,7 @@ def show(console: Console, source: Source, rule: str | None, limit: int) -> None
     for name in ("file:line", "reasons", *[name.removeprefix(RAW) for name in columns]):
         table.add_column(Text(name), overflow="fold")
     for row in found.slice(0, limit).to_pylist():
-        place = f"{Path(row['_file']).name}:{row['_line']}"
+        place = f"{row['_file']}:{row['_line']}"
         values = ["–" if row[name] is None else str(row[name])[:200] for name in columns]
         if row.get("_corrupt") is not None:
             values = [str(row["_corrupt"])[:200], *[""] * (len(columns) - 1)]

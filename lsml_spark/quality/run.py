@@ -19,11 +19,12 @@ from lsml_spark.core.manifest import File, Table, write_json
 from lsml_spark.core.missing import Policies
 from lsml_spark.core.raw import Format
 from lsml_spark.core.tables import table_of
-from lsml_spark.core.work import Outcome, Work
+from lsml_spark.core.work import Outcome, Work, raw_name
 from lsml_spark.quality import findings
 from lsml_spark.quality.check import RowCheck, TableCheck, parse
 from lsml_spark.quality.complete import Complete
 from lsml_spark.quality.day import Day
+from lsml_spark.quality.header import drift_of
 from lsml_spark.quality.history import METRICS, PROFILE, metrics_table, past_days
 from lsml_spark.quality.raw import CORRUPT, Header, first_unreadable, malformed, read_days, read_header, without_header
 from lsml_spark.quality.split import Split, split, typed_rows
@@ -109,7 +110,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     try:
         form, names = config.format, list(config.contract)
         headers = [read_header(path, form, names) if form.header else without_header(path, names, form) for path in work.raw]
-        drift += [sentence for header in headers for sentence in header.drift(_types(config))]
+        headers = [header.below(work.raw_root) for header in headers]
+        drift += drift_of(headers, _types(config))
         _refuse_vanished(headers, config)
         return _measure_and_split(work, config, spark or session(), headers, drift)
     except QualityGateError as error:
@@ -139,7 +141,9 @@ def _unreadable(work: Work, drift: list[str], reason: str) -> Outcome:
 
 def _refuse_vanished(headers: list[Header], config: Config) -> None:
     for header in headers:
-        vanished = [name for name, field in config.contract.items() if field.required and name not in header.columns]
+        vanished = [
+            name for name, field in config.contract.items() if field.required and name not in header.columns and name not in header.folders
+        ]
         if vanished:
             raise QualityGateError(
                 f"{header.path}: required column {', '.join(map(repr, vanished))} vanished; "
@@ -163,7 +167,7 @@ def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers:
         profile=profile,
         sample=done.sample,
         history=past_days(spark, work.inputs) if config.table else (),
-        headers={header.path.name: header.columns for header in headers},
+        headers={header.name: header.with_folders(contract) for header in headers},
         typed=lambda: typed_rows(records, contract, form).where(F.col(CORRUPT).isNull()).select(*map(quoted, contract), "_file", "_line"),
         clean_rows=lambda: tables.read_written(spark, work.folder, written["clean"]),
     )
@@ -185,7 +189,7 @@ def _outcome(
     if not done.rows:
         failures.insert(0, "the day has no rows, only a header")
     warned = bool(drift) or any(not finding["ok"] for finding in found if finding["severity"] == "warn")
-    failed = f"{', '.join(path.name for path in work.raw)}: {'; '.join(failures)}" if failures else None
+    failed = f"{_named(work)}: {'; '.join(failures)}" if failures else None
     columns = {
         name: {"type": column["type"], "missing": column["metrics"]["missing"], "distinct": column["metrics"]["distinct"]}
         for name, column in done.profile["columns"].items()
@@ -193,3 +197,9 @@ def _outcome(
     verdict = "failed" if failures else "warn" if warned else "ok"
     metrics = {"verdict": verdict, "findings": found, "schema_drift": drift, "columns": columns, "failed": failed}
     return Outcome(done.ledger, written, files, metrics, failed=failed)
+
+
+def _named(work: Work) -> str:
+    """The files of the day; of a day in hundreds of parts the first."""
+    names = [raw_name(path, work.raw_root) for path in work.raw]
+    return ", ".join(names) if len(names) <= 4 else f"{names[0]} and {len(names) - 1} more files"

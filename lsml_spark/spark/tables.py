@@ -24,6 +24,7 @@ from pyspark.sql.types import ArrayType, BooleanType, DatetimeType, MapType, Num
 
 from lsml_spark.core.manifest import File, Table, describe
 from lsml_spark.core.work import Source
+from lsml_spark.spark.paths import literal
 
 ROUTE, TALLY, HASH = "__route", "__tally", "__hash"
 RESULT = "part int, table string, file string, rows long, hash string, described string, tally string, seen binary"
@@ -89,7 +90,7 @@ def read_written(spark: SparkSession, folder: Path, table: Table) -> DataFrame:
 
 def _parquet(spark: SparkSession, columns: Mapping[str, str], paths: Sequence[Path]) -> DataFrame:
     schema = ", ".join(f"{quoted(name)} {type_}" for name, type_ in columns.items())
-    return spark.read.schema(schema).parquet(*map(str, paths)) if paths else spark.createDataFrame([], schema)
+    return spark.read.schema(schema).parquet(*map(literal, paths)) if paths else spark.createDataFrame([], schema)
 
 
 def quoted(name: str) -> str:
