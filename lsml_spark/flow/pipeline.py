@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from lsml_spark.core.config import Strict, apply_overrides, did_you_mean, read_yaml, render, validate
-from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.errors import ConfigError, NoRawDay
 
 STAGES = (
     "quality",
@@ -100,11 +100,12 @@ class Pipeline:
             raise ConfigError(f"{self.path}: raw.folder: there is no folder {folder}; set it with --set raw.folder=…")
         return sorted(path for path in folder.glob(raw["files"]) if path.is_file())
 
-    def missing_day(self, date: datetime.date) -> ConfigError:
+    def missing_day(self, date: datetime.date) -> NoRawDay:
         """The error for a day without raw files."""
         raw: Mapping[str, str] = render(self.general.raw.model_dump(), date=date.isoformat())
-        return ConfigError(
-            f"{date}: no raw file {raw['files']} in {self.path.parent / raw['folder']}; was there no trading, or has the day not arrived?"
+        return NoRawDay(
+            f"{date}: no raw file {raw['files']} in {self.path.parent / raw['folder']}; "
+            "is it a day without data, or has it not arrived yet?"
         )
 
 
