@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lsml_spark.core import stopping
+from lsml_spark.core.variables import mask
 from lsml_spark.flow.translate import java_is_gone, translate
 
 SIGNAL_LATE = 0.5  # seconds: who stops all processes of a group one by one may have reached Spark's Java first
@@ -39,7 +40,7 @@ def _leave(error: Exception) -> None:
     known = translate(error)
     if known is None:
         path = Path(tempfile.gettempdir(), f"lsml-bug-{os.getpid()}.log")
-        path.write_text(traceback.format_exc())
+        path.write_text(mask(traceback.format_exc()))
         print(f"error: this is a bug of lsml: {type(error).__name__}: {_one_line(error)[:300]} (traceback: {path})", file=sys.stderr)
         sys.exit(1)
     print(f"error: {_one_line(known)}", file=sys.stderr)
@@ -47,4 +48,4 @@ def _leave(error: Exception) -> None:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    return mask(" ".join(str(error).split()))

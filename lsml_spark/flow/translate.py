@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lsml_spark.core import manifest
+from lsml_spark.core.components import blamed
 from lsml_spark.core.errors import ConfigError, EnvironmentProblem, IntegrityError, LsmlError
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
@@ -55,6 +56,8 @@ def translate(error: BaseException) -> LsmlError | None:
             "Spark's Java has ended in the middle of its work (killed, or out of memory?); "
             "raise spark.driver.memory if need be, and run the same command again to go on"
         )
+    if said := blamed(error):
+        return ConfigError(f"a class that the YAML names by `use:` fails: {said}")
     return None
 
 

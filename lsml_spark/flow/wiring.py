@@ -1,7 +1,7 @@
 """Which folders each stage reads: the one place that knows how the stages hang together."""
 
 import datetime
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -46,7 +46,7 @@ def inputs(runs: Runs, date: datetime.date, stage: str, window: int, needs: Coll
     if stage == "prepare":
         found |= clean_days(runs, date, window)
     found |= earlier(runs, date, window, needs)
-    if stage in ("train", "evaluate"):
+    if stage in ("train", "evaluate", "report"):
         found |= _named("champion", champion(runs, date))
     if stage == "promote":
         found |= _named("previous", runs.latest_before(date, "promote"))
@@ -79,7 +79,7 @@ def clean_days(runs: Runs, date: datetime.date, window: int) -> dict[str, Source
     today = runs.source(date, "quality")
     if today is None:
         raise IntegrityError(f"{runs.stage(date, 'quality')}: no manifest; run stage quality of {date} first")
-    if (held := today.manifest.metrics.get("failed")) and today.manifest.config.get("on_gate") != "train_on_last_good":
+    if (held := today.manifest.metrics.get("failed")) and today.manifest.settings.get("on_gate") != "train_on_last_good":
         raise QualityGateError(f"quality of {date}: {held}")
     found: dict[str, Source] = {}
     for day in [*days_before(date, window), date]:
@@ -140,6 +140,23 @@ class Standing:
 
     model: Source | None
     lost: str | None = None
+
+
+def warnings(runs: Runs, date: datetime.date, stage: str, sources: Mapping[str, Source]) -> Iterator[str]:
+    """What is odd about the inputs of a stage and does not stop it."""
+    if stage == "train" and (lost := standing(runs, date).lost):
+        yield lost
+    if stage == "prepare":
+        days = [source.manifest for source in sources.values() if source.manifest.stage == "quality"]
+        # Days whose raw files are still there have been checked anew before this.
+        kept = [day.date for day in days if day.config_hash != days[-1].config_hash]
+        if kept:
+            which = (
+                f"{len(kept)} days of the window ({kept[0]} to {kept[-1]}) were"
+                if len(kept) > 1
+                else f"{kept[0]}, a day of the window, was"
+            )
+            yield f"{which} checked under other rules than {days[-1].date}; the raw files are gone, so the rows that were clean then are taken"
 
 
 def champion(runs: Runs, date: datetime.date) -> Source | None:

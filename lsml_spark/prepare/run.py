@@ -103,7 +103,7 @@ def _under_other_rules(window: Sequence[Source], like: Source) -> list[str]:
 
 def _imputer(spark: SparkSession, days: Mapping[str, Sequence[Source]], like: Source) -> Imputer:
     """Fill-in values learnt from the training days, under the policies of the day that judges."""
-    declared: Mapping[str, Any] = days["test"][0].manifest.config.get("missing") or {}
+    declared: Mapping[str, Any] = days["test"][0].manifest.settings.get("missing") or {}
     policies = {name: Missing.model_validate(policy) for name, policy in declared.items()}
     try:
         return Imputer(tables.read(spark, *days["train"], table="clean", like=like), policies)
