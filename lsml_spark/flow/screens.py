@@ -1,7 +1,6 @@
 """What the command line shows: the table of results and the table of stages."""
 
 import datetime
-import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -59,7 +58,7 @@ def results(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> Non
 
 def pilot(console: Console, source: Source) -> None:
     """What a pilot found: each arm's rows and log loss by band, what selection recovered, and the fitted β."""
-    facts = json.loads(source.file("pilot.json").read_text())
+    facts = source.json("pilot.json")
     arms, names = facts["arms"], {"quarter": "random", "random": "random", "selected": "selected", "full": "all"}
     table = plain_table(f"pilot of {facts['date']}: log loss")
     table.add_column("trained on")
@@ -184,4 +183,4 @@ def _figure(form: str, value: float | None) -> str:
 
 
 def _json(source: Source, name: str) -> Any:
-    return json.loads(source.file(name).read_text())
+    return source.json(name)

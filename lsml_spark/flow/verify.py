@@ -230,7 +230,7 @@ def _counted_keys(source: Source) -> int:
 
 def _rows_per_epoch(source: Source) -> int:
     """Rows that the last epoch saw; train itself checks every epoch against its plan."""
-    return json.loads(source.file("curve.json").read_text())["epochs"][-1]["rows"]
+    return source.json("curve.json")["epochs"][-1]["rows"]
 
 
 def _scored_rows(source: Source) -> int:

@@ -77,6 +77,8 @@ def _tell(work: Work, config: Config) -> Spec:
     encoders = features.file("encoders.json")
     prior = scratch / "prior.npy"
     known = read_encoders(encoders)
+    if champion:
+        champion.file("model.safetensors"), champion.file("encoders.json")  # hashed: what starts wrong stays wrong for nights
     np.save(prior, _log_prior(Shards.of(shard.folder, table.files, [], known["label"]), vocabulary_size(known, known["label"]), config))
     rule = _rule(work, config)
     identity = {
@@ -107,7 +109,7 @@ def _tell(work: Work, config: Config) -> Spec:
 def _rule(work: Work, config: Config) -> Rule:
     """Which rows each epoch reads, as the select stage asked; every row where it did not."""
     select, shard = work.inputs.get("select"), work.inputs["shard"]
-    asked = read_json(select.file(SELECTION)).get("epochs") if select else None
+    asked = select.json(SELECTION).get("epochs") if select else None
     if select is None or asked is None:
         return EveryRow()
     where, files = f"{select.folder / SELECTION}: epochs", shard.manifest.tables["train"].files
