@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from lsml_spark.cli_check import check
 from lsml_spark.cli_quality import quality_app, quarantine_app
 from lsml_spark.cli_shards import show
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError, QualityGateError
-from lsml_spark.flow import label, log, night, screens, verify
+from lsml_spark.flow import checked, label, log, night, screens, verify
 from lsml_spark.flow import pilot as pilots
 from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.guard import guarded
@@ -21,6 +22,7 @@ from lsml_spark.flow.pipeline import STAGES, Pipeline
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(quality_app, name="quality")
 app.add_typer(quarantine_app, name="quarantine")
+app.command()(check)
 app.command()(show)
 
 Config = Annotated[Path, typer.Argument(help="The pipeline's YAML.", show_default=False)]
@@ -52,8 +54,10 @@ def run(
         day = parse_date(date)
         for stage in filter(None, (first, last)):
             _known_stage(stage)
+        one = night.Night(pipeline, runs, day)
+        checked.first([one], STAGES[: STAGES.index(last) + 1] if last else STAGES)
         with writing(runs):
-            ran = night.run(night.Night(pipeline, runs, day), first, last)
+            ran = night.run(one, first, last)
         console = screens.console()
         said = f"{', '.join(ran)} done" if ran else "nothing to do, every stage is up to date"
         console.print(f"{day}: {said}", soft_wrap=True)
@@ -81,6 +85,7 @@ def backfill(
         trading = [day for day in days if pipeline.raw_files(day)]
         if not trading:
             raise ConfigError(f"no raw file for any day from {start} to {end}; see raw.folder in {config}")
+        checked.first([night.Night(pipeline, runs, day) for day in trading])
         ran, stopped = 0, []
         with writing(runs):
             for day in trading:
@@ -106,6 +111,7 @@ def pilot(config: Config, date: Date, overrides: Set = None, root: Root = RUNS) 
     with guarded():
         pipeline, runs = _open(config, root, overrides)
         one = night.Night(pipeline, runs, parse_date(date))
+        checked.first([one], STAGES[:9])
         with writing(runs):
             source = pilots.run(one)
         screens.pilot(screens.console(), source)
@@ -123,8 +129,10 @@ def label_(
     """Queue the rows without a label that the promoted model is least sure of, spread over their keys."""
     with guarded():
         pipeline, runs = _open(config, root, overrides)
+        one = night.Night(pipeline, runs, parse_date(date))
+        checked.first([one], ("quality", "prepare"))
         with writing(runs):
-            source = label.run(night.Night(pipeline, runs, parse_date(date)), rows, spread)
+            source = label.run(one, rows, spread)
         metrics, ledger = source.manifest.metrics, source.manifest.ledger
         console = screens.console()
         console.print(f"{ledger.rows_out:,} of {ledger.rows_in:,} rows without a label queued, of {metrics['keys']:,} keys", soft_wrap=True)

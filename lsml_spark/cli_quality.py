@@ -8,8 +8,8 @@ import typer
 
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.work import Source
+from lsml_spark.flow import checked, log, night, quarantine, screens
 from lsml_spark.flow import explain as words
-from lsml_spark.flow import log, night, quarantine, screens
 from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.guard import guarded
 from lsml_spark.flow.layout import Runs
@@ -33,6 +33,7 @@ def check(date: Day, config: Config = None, overrides: Set = None, root: Root = 
     """Check one day and say what was found; exit code 3 where a check of severity `fail` breaks."""
     with guarded():
         one = _night(config, date, root, overrides)
+        checked.first([one], ("quality",))
         with writing(one.runs):
             source, _ = night.run_stage(one, "quality")
         words.explain(screens.console(), source)
