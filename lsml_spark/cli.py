@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lsml_spark import __version__
+from lsml_spark.cli_check import check
 from lsml_spark.cli_init import init
 from lsml_spark.cli_options import RUNS, AsJson, Config, Date, Root, Set, SomeDate, dates_of, one_night, opened, write_json
 from lsml_spark.cli_quality import quality_app, quarantine_app
@@ -13,7 +14,7 @@ from lsml_spark.cli_shards import show
 from lsml_spark.core import stopping
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError, IntegrityError, QualityGateError
-from lsml_spark.flow import facts, label, night, screens, verify
+from lsml_spark.flow import checked, facts, label, night, screens, verify
 from lsml_spark.flow import pilot as pilots
 from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.guard import guarded
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.add_typer(quality_app, name="quality")
 app.add_typer(quarantine_app, name="quarantine")
 app.command()(init)
+app.command()(check)
 app.command()(show)
 
 NAMES = f"One of {', '.join(STAGES)}."
@@ -77,6 +79,7 @@ def run(
         one = one_night(config, date, root, overrides)
         for stage in filter(None, (first, last)):
             _known_stage(stage)
+        checked.first([one], STAGES[: STAGES.index(last) + 1] if last else STAGES)
         with writing(one.runs):
             ran = night.run(one, first, last)
         console = screens.console()
@@ -106,6 +109,7 @@ def backfill(
         trading = [day for day in days if pipeline.raw_files(day)]
         if not trading:
             raise ConfigError(f"no raw file for any day from {start} to {end}; see raw.folder in {pipeline.path}")
+        checked.first([night.Night(pipeline, runs, day) for day in trading])
         ran, stopped = 0, []
         with writing(runs):
             for day in trading:
@@ -130,6 +134,7 @@ def pilot(date: Date, config: Config = None, overrides: Set = None, root: Root =
     """
     with guarded():
         one = one_night(config, date, root, overrides)
+        checked.first([one], STAGES[:9])
         with writing(one.runs):
             source = pilots.run(one)
         screens.pilot(screens.console(), source)
@@ -147,6 +152,7 @@ def label_(
     """Queue the rows without a label that the promoted model is least sure of, spread over their keys."""
     with guarded():
         one = one_night(config, date, root, overrides)
+        checked.first([one], ("quality", "prepare"))
         with writing(one.runs):
             source = label.run(one, rows, spread)
         metrics, ledger = source.manifest.metrics, source.manifest.ledger

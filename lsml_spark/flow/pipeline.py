@@ -98,6 +98,10 @@ class Pipeline:
             self._configs[stage] = validate(stage_module(stage).Config, section, f"{self.path}: {stage}")
         return self._configs[stage]
 
+    def writes(self, stage: str) -> bool:
+        """Whether the YAML has a section of this stage with anything in it."""
+        return bool(self._sections[stage])
+
     def check(self, stages: Sequence[str]) -> None:
         """Validate several sections at once, so that a typing error is found before the night begins."""
         self.raw_days.check()

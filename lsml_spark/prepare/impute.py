@@ -66,6 +66,20 @@ class Imputer:
         return rows.drop(*was.values())
 
 
+def filled_schema(rows: DataFrame, policies: Mapping[str, Missing]) -> DataFrame:
+    """`rows`, which has no rows, with the columns that `Imputer.fill` adds; analyses what it would compute, and runs nothing."""
+    for name, policy in policies.items():
+        if policy.policy != "impute":
+            continue
+        if policy.impute == "constant":
+            rows.select(F.lit(policy.value).cast(rows.schema[name].dataType))
+        else:
+            rows.groupBy(*map(quoted, policy.by)).agg(_statistic(name, policy))
+        if policy.indicator:
+            rows = rows.withColumn(f"{name}_missing", F.lit(False))
+    return rows
+
+
 def _statistic(name: str, policy: Missing) -> Column:
     there = F.when(~is_missing(name), F.col(quoted(name)))
     return F.percentile_approx(there, 0.5, ACCURACY) if policy.impute == "median" else F.mode(there, deterministic=True)

@@ -19,7 +19,7 @@ from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.missing import Missing
 from lsml_spark.core.work import Outcome, Source, Work
-from lsml_spark.prepare.impute import Imputer
+from lsml_spark.prepare.impute import Imputer, filled_schema
 from lsml_spark.spark import tables
 from lsml_spark.spark.mistakes import sql_mistake
 from lsml_spark.spark.session import session
@@ -55,7 +55,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     days = {"train": before, "test": [source for source in window if source.manifest.date == today]}
     like = next(source for source in reversed(window) if source.manifest.stage == "quality")  # whose contract holds tonight
     imputer = _imputer(spark, days, like)
-    splits = {name: _samples(spark, config.sql, sources, imputer, like) for name, sources in days.items()}
+    clean = {name: imputer.fill(tables.read(spark, *sources, table="clean", like=like)) for name, sources in days.items()}
+    splits = {name: samples(spark, config.sql, rows) for name, rows in clean.items()}
     columns = [name for name in splits["train"].columns if name != "drop_reason"]
 
     routed = [frame.withColumn("__split", F.lit(name)) for name, frame in splits.items()]
@@ -111,10 +112,10 @@ def _imputer(spark: SparkSession, days: Mapping[str, Sequence[Source]], like: So
         raise ConfigError(f"quality.missing: cannot impute: {str(error).strip().splitlines()[0]}") from error
 
 
-def _samples(spark: SparkSession, sql: str, sources: Sequence[Source], imputer: Imputer, like: Source) -> DataFrame:
-    """The SQL over the clean rows of `sources`, with a `drop_reason` for rows that cannot be samples."""
+def samples(spark: SparkSession, sql: str, clean: DataFrame) -> DataFrame:
+    """The SQL over clean rows, with a `drop_reason` for rows that cannot be samples."""
     try:
-        imputer.fill(tables.read(spark, *sources, table="clean", like=like)).createOrReplaceTempView("clean")
+        clean.createOrReplaceTempView("clean")
         samples = spark.sql(sql)
         missing = [name for name in [*IDENTITY, "date"] if name not in samples.columns]
         if missing:
@@ -134,6 +135,15 @@ def _samples(spark: SparkSession, sql: str, sources: Sequence[Source], imputer: 
         )
     except PySparkException as error:
         raise ConfigError(f"prepare.sql: {str(error).strip().splitlines()[0]}") from error
+
+
+def check(config: Config, missing: Mapping[str, Missing], clean: DataFrame) -> DataFrame:
+    """The samples' columns, from a `clean` table without rows under the policies of `quality.missing`; ConfigError as `run`'s."""
+    try:
+        rows = filled_schema(clean, missing)
+    except PySparkException as error:
+        raise ConfigError(f"quality.missing: cannot impute: {str(error).strip().splitlines()[0]}") from error
+    return samples(clean.sparkSession, config.sql, rows).drop("drop_reason")
 
 
 def _refuse_doubled_ids(splits: list[DataFrame]) -> None:

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, SerializeAsAny, field_validator, model_ser
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from lsml_spark.core.config import Strict
+from lsml_spark.core.config import Strict, did_you_mean
 from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import File, Table, write_json
@@ -21,7 +21,7 @@ from lsml_spark.core.raw import Format
 from lsml_spark.core.tables import table_of
 from lsml_spark.core.work import Outcome, Work, raw_name
 from lsml_spark.quality import findings
-from lsml_spark.quality.check import RowCheck, TableCheck, parse
+from lsml_spark.quality.check import Check, RowCheck, TableCheck, parse
 from lsml_spark.quality.complete import Complete
 from lsml_spark.quality.day import Day
 from lsml_spark.quality.header import drift_of
@@ -39,6 +39,7 @@ Tables = Annotated[SerializeAsAny[TableCheck], BeforeValidator(lambda item: pars
 
 
 ADDED = ("date", "reason", "reasons")
+BESIDE = ("_file", "_line", "_corrupt")  # columns of every record that no contract names
 
 
 class Field(Strict):
@@ -80,7 +81,18 @@ class Config(Strict):
         for section, names in (("columns", self.columns), ("missing", self.missing)):
             for name in names:
                 if name not in self.contract:
-                    raise ConfigError(f"quality.{section}.{name}: not in quality.contract ({', '.join(self.contract)})")
+                    raise ConfigError(f"quality.{section}.{name}: not in quality.contract{did_you_mean(name, list(self.contract))}")
+        known = list(self.contract)
+        for name, policy in self.missing.items():
+            if unknown := [by for by in policy.by if by not in self.contract]:
+                raise ConfigError(f"quality.missing.{name}.by: '{unknown[0]}' is not in quality.contract{did_you_mean(unknown[0], known)}")
+        placed: list[tuple[str, Check]] = [
+            *((f"columns.{name}.{number}", check) for name, checks in self.columns.items() for number, check in enumerate(checks)),
+            *((f"rows.{number}", check) for number, check in enumerate(self.rows)),
+            *((f"table.{number}", check) for number, check in enumerate(self.table)),
+        ]
+        for place, check in placed:
+            _refuse_other_columns(check, f"quality.{place}.{check.check}", known)
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, plain: Any) -> dict[str, Any]:
@@ -102,6 +114,17 @@ class Config(Strict):
     def needed(self) -> list[str]:
         """Columns without which a row is dropped."""
         return [name for name, policy in self.missing.items() if policy.policy == "drop"]
+
+
+def _refuse_other_columns(check: Check, place: str, known: list[str]) -> None:
+    """A check that names no column, or one that the contract does not have, is a mistake of the YAML, not of any day."""
+    if check.of_a_column and not check.column:
+        raise ConfigError(f"{place}: say which column: `column: …`{did_you_mean('', known)}")
+    there = {*known, *BESIDE, *(f"_raw_{name}" for name in known)}
+    there |= {name.lower() for name in there} if isinstance(check, RowCheck) else set()  # Spark finds them in either case
+    for field, column in check.names():
+        if column not in there and not (isinstance(check, RowCheck) and column.lower() in there):
+            raise ConfigError(f"{place}.{field}: '{column}' is not in quality.contract{did_you_mean(column, known)}")
 
 
 def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcome:
