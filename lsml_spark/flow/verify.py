@@ -23,6 +23,7 @@ from lsml_spark.core import manifest
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.manifest import File, Table
 from lsml_spark.core.work import Source
+from lsml_spark.data.footers import row_groups_differ
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import STAGES
 
@@ -174,6 +175,7 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
     if ledger.missing:
         yield f"{here}: the ledger does not balance, {ledger.missing} rows unaccounted for"
     for name, table in made.tables.items():
+        yield from row_groups_differ(source.folder, table)
         yield from compare(f"table {name}", _parquet_rows(source, table), table.rows)
     if made.stage in ROWS_OUT and made.tables:
         names = ROWS_OUT[made.stage] or made.tables
