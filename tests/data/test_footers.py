@@ -1,5 +1,6 @@
 """The row groups that a manifest tells are those of the footers, or it is said: reader, trainer and verify agree on that."""
 
+import datetime
 import json
 
 import pytest
@@ -64,9 +65,8 @@ def test_a_sound_table_has_no_difference(tmp_path):
 
 
 def test_verify_names_the_file(tmp_path):
-    night = tmp_path / "runs" / "2011-02-24"
-    night.mkdir(parents=True)
-    work = toy_shards.night(night, SAMPLES, rows_per_group=50)
-    change(night / "shard", 1, row_groups=[45, 50])
+    folder = tmp_path / "toy" / "2011-02-24" / "prepare"
+    toy_shards.stage(folder, "prepare", {"train": (SAMPLES, 3, 50)})
+    change(folder, 1, row_groups=[45, 50])
     with pytest.raises(IntegrityError, match=r"part-00001\.parquet: its row group 0 has 50 rows, its manifest says 45"):
-        verify(Runs(tmp_path, "runs"), [work.date])
+        verify(Runs(tmp_path, "toy"), [datetime.date(2011, 2, 24)])
