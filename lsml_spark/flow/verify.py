@@ -191,6 +191,8 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
             yield from compare(f"quarantined for '{reason}'", counted.get(reason, 0), ledger.quarantined.get(reason, 0))
     elif made.stage == "prepare":
         yield from compare("rows in", sum(_rows_of(runs, read.path, ("clean",)) for read in made.inputs.values()), ledger.rows_in)
+    elif missing := sorted(ROWS_IN.get(made.stage, {}).keys() - made.inputs.keys()):
+        yield f"{here}: it names no input '{missing[0]}'"
     elif made.stage in ROWS_IN:
         taken = sum(_rows_of(runs, made.inputs[name].path, tables) for name, tables in ROWS_IN[made.stage].items())
         yield from compare("rows in", taken, ledger.rows_in)
