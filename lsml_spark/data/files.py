@@ -93,6 +93,7 @@ class Files:
         self.store, self.open_files = store, open_files
         self.opened: OrderedDict[str, Opened] = OrderedDict()
         self.checked: set[tuple[str, int, str]] = set()
+        self.counted: set[tuple[str, int, str]] = set()  # columns of texts whose decoded size has been seen to be small
         self.lock = threading.Lock()
 
     def __reduce__(self) -> tuple:
@@ -106,7 +107,7 @@ class Files:
                 self.opened.move_to_end(name)
                 return self.opened[name]
         mapped = self.store.patience(lambda: _mapped(name), name) if self.store.filesystem is None else None
-        with self._parquet(name, mapped) as file:
+        with self.parquet(name, mapped) as file:
             opened = Opened(file.metadata, file.schema_arrow, mapped)
         _ = opened.layouts, opened.leaves, opened.row_groups  # found here, where what damage does to them is told
         with self.lock:
@@ -185,7 +186,7 @@ class Files:
             raise IntegrityError(f"{group}{wrong}; run the shard stage again")
         try:
             told = {"metadata": opened.footer} | ({"page_checksum_verification": check} if PYARROW_CHECKS else {})
-            with self._parquet(str(group.path), opened.mapped, pre_buffer=True, **told) as file:
+            with self.parquet(str(group.path), opened.mapped, pre_buffer=True, **told) as file:
                 table = file.read_row_group(group.index, columns=names, use_threads=False)
         except UNREADABLE as error:
             blame = self._blame(opened, group, names)
@@ -200,7 +201,7 @@ class Files:
         return found
 
     @contextmanager
-    def _parquet(self, path: str, mapped: pa.Buffer | None, **told: Any) -> Iterator[pq.ParquetFile]:
+    def parquet(self, path: str, mapped: pa.Buffer | None, **told: Any) -> Iterator[pq.ParquetFile]:
         with closing(self.store.file(path)) if mapped is None else nullcontext() as remote:
             yield pq.ParquetFile(pa.BufferReader(mapped) if remote is None else pa.PythonFile(remote, mode="r"), **told)
 

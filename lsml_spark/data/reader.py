@@ -26,6 +26,7 @@ from lsml_spark.data.schema import Sources, sources_of
 from lsml_spark.data.shards import LABEL, WEIGHT, Shards
 from lsml_spark.data.store import Patience
 from lsml_spark.data.stream import MEMORY, TOGETHER, Lost, OnBad, Rows, Stream
+from lsml_spark.data.weigh import added
 
 LANES = 8  # parts of a batch where its size allows: then 1, 2, 4 and 8 ranks read the same global batches
 MOST = 2**31 - 1  # rows of a batch, values of a padded list
@@ -224,11 +225,15 @@ class ShardReader:
             arrays = _arrays(rows[0], self.sources, options)
             return turn(filled(arrays, rows_L, order.rows_per_lane, blanks) if options.fill_last else arrays)
 
+        def weigh(columns: Mapping[str, Column], steps: int) -> int:
+            rows = steps * order.rows_per_lane * len(order.lanes_of(self.rank))
+            return added(columns, rows, options.pad, options.decode, options.fill_last)
+
         return iter(Stream(
             self.shards, order, self.rank, self.sources, make,
             start=start, every=every, together=1 if options.decode else TOGETHER, stop=len(self),
             threads=options.threads if threads is None else threads,
-            memory=options.memory, on_bad=options.on_bad, lost=self.lost,
+            memory=options.memory, on_bad=options.on_bad, lost=self.lost, weigh=weigh,
         ))  # fmt: skip
 
 

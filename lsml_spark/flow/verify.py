@@ -24,6 +24,7 @@ from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.manifest import File, Table
 from lsml_spark.core.variables import filled
 from lsml_spark.core.work import Source
+from lsml_spark.data.footers import row_groups_differ
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import STAGES
 
@@ -175,6 +176,7 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
     if ledger.missing:
         yield f"{here}: the ledger does not balance, {ledger.missing} rows unaccounted for"
     for name, table in made.tables.items():
+        yield from row_groups_differ(source.folder, table)
         yield from compare(f"table {name}", _parquet_rows(source, table), table.rows)
     if made.stage in ROWS_OUT and made.tables:
         names = ROWS_OUT[made.stage] or made.tables
@@ -190,6 +192,8 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
             yield from compare(f"quarantined for '{reason}'", counted.get(reason, 0), ledger.quarantined.get(reason, 0))
     elif made.stage == "prepare":
         yield from compare("rows in", sum(_rows_of(runs, read.path, ("clean",)) for read in made.inputs.values()), ledger.rows_in)
+    elif missing := sorted(ROWS_IN.get(made.stage, {}).keys() - made.inputs.keys()):
+        yield f"{here}: it names no input '{missing[0]}'"
     elif made.stage in ROWS_IN:
         taken = sum(_rows_of(runs, made.inputs[name].path, tables) for name, tables in ROWS_IN[made.stage].items())
         yield from compare("rows in", taken, ledger.rows_in)

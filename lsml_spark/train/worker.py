@@ -20,7 +20,7 @@ import torch
 
 from lsml_spark.core import seeds
 from lsml_spark.core.config import canonical
-from lsml_spark.core.errors import ConfigError, LsmlError, Stopped, TrainingError
+from lsml_spark.core.errors import ConfigError, IntegrityError, LsmlError, Stopped, TrainingError
 from lsml_spark.data.encode import read_encoders
 from lsml_spark.data.read import Shards
 from lsml_spark.models import saved
@@ -187,13 +187,21 @@ def _network(told: Spec, encoders: dict) -> tuple[Network, str | None]:
     """The network to start from, the same on every rank, and the date of the champion that it continues."""
     torch.manual_seed(seeds.derive(told.seed, "weights"))
     network = told.config.model.build(encoders)
-    network.set_prior(torch.from_numpy(np.load(told.prior, allow_pickle=False)))
+    network.set_prior(torch.from_numpy(_prior(told.prior)))
     start = None
     if told.champion is not None:
         old_encoders = read_encoders(told.champion / saved.ENCODERS)
         if transplant(network, encoders, saved.weights(told.champion), old_encoders):
             start = told.champion_date
     return network.to(getattr(torch, told.config.dtype)), start
+
+
+def _prior(path: Path) -> np.ndarray:
+    """Log frequencies of the known labels. IntegrityError where the file is not the one that the stage wrote."""
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise IntegrityError(f"{path}: cannot be read ({error}); run the train stage again") from error
 
 
 def leave(code: int) -> NoReturn:
