@@ -37,7 +37,7 @@ clean:  ## the environments and the caches; runs/ stays
 	rm -rf $(VENV) $(PETASTORM) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 # The stamp is written last: without it there is no installation, or half of one, and we begin anew.
-$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+$(INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt
 	@"$(PYTHON)" $(RECENT) || { \
 		echo "lsml needs Python >= 3.11; $(or $(PYTHON),python3) is $$($(or $(PYTHON),python3) --version 2>/dev/null || echo missing)." \
 			"Name one: make PYTHON=/path/to/python3" >&2; exit 1; }
@@ -50,7 +50,7 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	@touch $@
 
 # Petastorm 0.12.1 imports with pyarrow < 15 only. It asks for pyspark, on which only its own `materialize_dataset` runs.
-$(PETASTORM)/.installed: setup.cfg pyproject.toml constraints-petastorm.txt
+$(PETASTORM)/.installed: setup.cfg setup.py pyproject.toml constraints-petastorm.txt
 	@echo "Installing into $(PETASTORM)"
 	@test -e $@ || "$(PYTHON)" -m venv --clear $(PETASTORM)
 	@rm -f $@
