@@ -89,8 +89,10 @@ def catch_up(night: Night) -> None:
         say(night.date, "quality", f"{len(days)} days of the window are checked first, {days[0]} to {days[-1]}")
     began = time.monotonic()
     for i, day in enumerate(days, 1):
-        left = (time.monotonic() - began) / max(i - 1, 1) * (len(days) - i)
-        still = f", {duration.said(left)} left" if i > 1 and left else ""
+        if i == 2:
+            began = time.monotonic()  # the first day pays for the start of Spark
+        left = (time.monotonic() - began) / max(i - 2, 1) * (len(days) - i)
+        still = f", {duration.said(left)} left" if i > 2 and left else ""
         note = f"day {i} of {len(days)}, history of the window{still}"
         source, _ = run_stage(dataclasses.replace(night, date=day), "quality", note=note)
         if failed := source.manifest.metrics.get("failed"):

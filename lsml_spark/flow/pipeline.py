@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from lsml_spark.core.config import Strict, apply_overrides, did_you_mean, read_yaml, render, validate
 from lsml_spark.core.errors import ConfigError
@@ -39,13 +39,18 @@ class Raw(Strict):
 
 
 class General(Strict):
-    """The keys beside the stages' sections. `window`: days of history; `spark`: Spark properties."""
+    """The keys beside the stages' sections. `window`: days of history; `spark`: Spark properties, `spark.` in front or not."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     seed: int = 0
     window: int = Field(60, ge=1)
     raw: Raw
     spark: dict[str, str | int | float | bool] = {}
+
+    @field_validator("spark", mode="before")
+    @classmethod
+    def _full_names(cls, settings: Any) -> Any:
+        return _properties("spark", settings) if isinstance(settings, Mapping) else settings
 
 
 class Pipeline:
@@ -106,6 +111,15 @@ class Pipeline:
         return ConfigError(
             f"{date}: no raw file {raw['files']} in {self.path.parent / raw['folder']}; was there no trading, or has the day not arrived?"
         )
+
+
+def _properties(prefix: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Spark's names for settings that are nested (`--set spark.driver.memory=4g`), short, or in full."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = str(key) if str(key).startswith("spark.") else f"{prefix}.{key}"
+        found |= _properties(name, value) if isinstance(value, Mapping) else {name: value}
+    return found
 
 
 def stage_module(stage: str) -> ModuleType:

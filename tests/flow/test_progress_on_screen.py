@@ -3,6 +3,7 @@
 import datetime
 import io
 import logging
+import re
 
 import pytest
 
@@ -64,9 +65,9 @@ def test_elsewhere_every_line_is_one_of_its_own(screen):
 
 
 def test_history_is_counted_and_says_how_long_still(screen, tmp_path, monkeypatch):
-    """Three of the seven days before have files; each takes a minute of a made-up clock."""
+    """Four of the seven days before have files; the clock is made up."""
     (tmp_path / "days").mkdir()
-    for date in ("2024-03-05", "2024-03-06", "2024-03-08"):
+    for date in ("2024-03-05", "2024-03-06", "2024-03-08", "2024-03-09"):
         (tmp_path / "days" / f"{date}.csv").write_text("a\n1\n")
     path = tmp_path / "toy.yaml"
     path.write_text('name: toy\nwindow: 7\nraw: {folder: days, files: "{{ date }}.csv"}\nquality: {contract: {a: int}}\n')
@@ -86,8 +87,9 @@ def test_history_is_counted_and_says_how_long_still(screen, tmp_path, monkeypatc
     monkeypatch.setattr(night.time, "monotonic", lambda: next(moments))
     seen = screen(io.StringIO())
     night.catch_up(Night(Pipeline(path), Runs(tmp_path / "runs", "toy"), DAY))
-    assert "3 days of the window are checked first, 2024-03-05 to 2024-03-08" in seen.getvalue()
-    assert [date for date, _ in notes] == ["2024-03-05", "2024-03-06", "2024-03-08"]
-    assert notes[0][1] == "day 1 of 3, history of the window"
-    assert notes[1][1].startswith("day 2 of 3, history of the window, 2 min")
-    assert notes[2][1] == "day 3 of 3, history of the window"
+    assert "4 days of the window are checked first, 2024-03-05 to 2024-03-09" in seen.getvalue()
+    assert [date for date, _ in notes] == ["2024-03-05", "2024-03-06", "2024-03-08", "2024-03-09"]
+    assert notes[0][1] == "day 1 of 4, history of the window"
+    assert notes[1][1] == "day 2 of 4, history of the window"  # nothing is known before a day that did not start Spark
+    assert re.fullmatch(r"day 3 of 4, history of the window, \d min 00 s left", notes[2][1])
+    assert notes[3][1] == "day 4 of 4, history of the window"
