@@ -9,7 +9,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /opt/lsml
-COPY setup.cfg pyproject.toml constraints.txt LICENSE ./
+COPY setup.cfg setup.py pyproject.toml constraints.txt LICENSE README.md ./
 COPY lsml_spark lsml_spark
 COPY jobs jobs
 COPY pipelines pipelines

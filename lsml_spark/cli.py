@@ -14,7 +14,7 @@ from lsml_spark.cli_shards import show
 from lsml_spark.core import stopping
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError, IntegrityError, QualityGateError
-from lsml_spark.flow import checked, facts, label, night, screens, verify
+from lsml_spark.flow import checked, facts, label, log, night, screens, verify
 from lsml_spark.flow import pilot as pilots
 from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.guard import guarded
@@ -112,7 +112,8 @@ def backfill(
         checked.first([night.Night(pipeline, runs, day) for day in trading])
         ran, stopped = 0, []
         with writing(runs):
-            for day in trading:
+            for i, day in enumerate(trading, 1):
+                log.say(day, "night", f"{i} of {len(trading)}")
                 try:
                     ran += len(night.run(night.Night(pipeline, runs, day)))
                 except QualityGateError as error:

@@ -58,7 +58,7 @@ def _from_data(folder: Path, out: Path | None) -> tuple[Path, str]:
     from lsml_spark.quality.suggest import SUFFIXES, suggest
     from lsml_spark.spark.session import session
 
-    days = days_of(folder, SUFFIXES)
+    days = days_of(folder.resolve(), SUFFIXES)  # Spark may have another current folder
     looked = [file for date in sorted(days.files)[-LOOK:] for file in days.files[date]]
     sections = sections_of(suggest(session(), looked))
     values: dict[str, Any] = yaml.safe_load("\n".join(sections.values()))

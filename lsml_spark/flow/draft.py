@@ -154,7 +154,7 @@ def feature(column: Column) -> tuple[str, str] | None:
     if column.is_number:
         return _stepped(column), f"a number, in steps of {column.step()}"
     if column.is_long:
-        return rf"filter(split(lower({column.sql}), '\\W+'), word -> word != '')", "a text, as a bag of words"
+        return rf"filter(split(lower(coalesce({column.sql}, '')), '\\W+'), word -> word != '')", "a text, as a bag of words"
     if column.type == "string":
         return _text(column.sql), "a name or a code"
     if column.type == "timestamp":

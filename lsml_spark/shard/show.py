@@ -18,13 +18,14 @@ JPEG, PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 
 
 def rows(shard: Path, count: int, columns: Sequence[str] = ()) -> list[dict[str, str]]:
-    """The first `count` rows, each value in words; a record's columns one by one.
+    """The first `count` rows, each value in words; a record's columns one by one. Of a folder: of its files, in order of names.
 
     ConfigError for a file or a column that is not there, IntegrityError for a file that is damaged.
     """
+    if shard.is_dir():
+        return _of_folder(shard, count, columns)
     if not shard.is_file():
-        what = "is a folder; name one of the Parquet files in it" if shard.is_dir() else "there is no such file"
-        raise ConfigError(f"{shard}: {what}")
+        raise ConfigError(f"{shard}: there is no such file")
     try:
         with pq.ParquetFile(shard, page_checksum_verification=True) as file:
             schema = file.schema_arrow
@@ -37,6 +38,17 @@ def rows(shard: Path, count: int, columns: Sequence[str] = ()) -> list[dict[str,
             f"{shard}: cannot be read ({' '.join(str(error).split())}); `lsml verify` says which files are damaged"
         ) from error
     return [{name: _in_words(row[name], layouts.get(name, Layout("scalar"))) for name in wanted} for row in table.to_pylist()]
+
+
+def _of_folder(folder: Path, count: int, columns: Sequence[str]) -> list[dict[str, str]]:
+    files = [path for path in sorted(folder.rglob("*.parquet")) if path.is_file() and not path.name.startswith((".", "_"))]
+    if not files:
+        raise ConfigError(f"{folder}: holds no file that ends in .parquet")
+    found: list[dict[str, str]] = []
+    for path in files:
+        if len(found) < count:
+            found += rows(path, count - len(found), columns)
+    return found
 
 
 def _wanted(shard: Path, layouts: dict[str, Layout], columns: Sequence[str]) -> dict[str, str]:

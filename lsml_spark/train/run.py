@@ -30,6 +30,7 @@ from lsml_spark.train import launch as launchers
 from lsml_spark.train import results, spec
 from lsml_spark.train.config import Config
 from lsml_spark.train.launch import Launcher, in_process
+from lsml_spark.train.progress import passing
 from lsml_spark.train.spec import Spec
 
 __all__ = ["Config", "in_process", "run"]
@@ -50,7 +51,7 @@ def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
     log = told.scratch / "train.log"
 
     def say(line: str) -> None:
-        LOG.info(line, extra={"date": work.date.isoformat(), "stage": work.stage})
+        LOG.info(line, extra={"date": work.date.isoformat(), "stage": work.stage, "passing": passing(line)})
 
     def local(spec_path: Path, ranks: int, log_path: Path) -> None:
         launchers.local(spec_path, ranks, log_path, say, config.restarts)
