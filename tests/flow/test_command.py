@@ -14,7 +14,19 @@ DAY = datetime.date(2011, 2, 28)
 def test_path_settings_and_root_are_those_of_the_user(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made = words(Path("adult/a2.yaml"), DAY, ["window=6", "raw.folder=my days"], tmp_path / "r 2")
-    assert made == ["lsml", "run", "adult/a2.yaml", "--date", "2011-02-28", "--set", "window=6", "--set", "raw.folder=my days", "--root", "r 2"]
+    assert made == [
+        "lsml",
+        "run",
+        "adult/a2.yaml",
+        "--date",
+        "2011-02-28",
+        "--set",
+        "window=6",
+        "--set",
+        "raw.folder=my days",
+        "--root",
+        "r 2",
+    ]
     assert shlex.split(shlex.join(made)) == made
 
 

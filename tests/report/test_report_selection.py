@@ -186,7 +186,7 @@ def test_half_of_the_rows_belong_to_so_many_keys_as_a_walk_down_the_sorted_keys_
             None,
             "A power law: a power law describes the counts better than a lognormal (p = 0.040); there is no sign of a cut-off",
         ),
-        (None, None, "A power law, as far as can be told: the counts do not tell it from a lognormal"),
+        (None, None, "Perhaps a power law: the counts do not tell it from a lognormal"),
         ("lognormal", None, "Not a power law: a lognormal describes the counts better"),
         (
             "power_law",
@@ -246,7 +246,9 @@ def test_epochs_that_redraw_are_said_in_the_headline_and_in_no_rate():
 def test_a_curriculum_says_its_order_and_when_all_rows_are_in():
     epochs = {"use": "curriculum", "stages": 4, "full_by": 0.5, "order": "rare_first"}
     rules = dict(selected.describe(SELECTION | {"epochs": epochs})["rules"])
-    assert rules["Epochs"] == "The kept rows enter training in 4 stages, rare keys first; from 50.0\u00a0% of the training on, all are read."
+    assert (
+        rules["Epochs"] == "The kept rows enter training in 4 stages, rare keys first; from 50.0\u00a0% of the training on, all are read."
+    )
 
 
 def test_rows_that_weigh_the_same_need_no_histogram():
