@@ -181,8 +181,10 @@ def report(config: Config = None, date: SomeDate = None, overrides: Set = None, 
         pipeline, runs = opened(config, root, overrides)
         with writing(runs):
             for day in dates_of(runs, date, pipeline):
-                # A day that went through quality alone is history of a window; it gets a page where it is asked for.
-                if runs.source(day, "quality") and (date is not None or runs.source(day, "prepare") or runs.source(day, "report")):
+                # A day that went through quality alone is history of a window: it gets a page where its gate stopped it or it is asked for.
+                made = runs.source(day, "quality")
+                asked = date is not None or runs.source(day, "prepare") or runs.source(day, "report")
+                if made and (asked or made.manifest.metrics.get("failed")):
                     night.report(night.Night(pipeline, runs, day))
             night.publish(night.Night(pipeline, runs, datetime.date.min))
         screens.tell_where(screens.console(), runs)
