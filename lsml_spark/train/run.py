@@ -62,6 +62,8 @@ def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
     except TrainingError as error:
         raise results.failure(told.scratch) or TrainingError(f"{_last_error(log) or error}; log: {log}") from error
     outcome = _finish(work, config, told)
+    if told.champion and outcome.metrics["start"] is None:
+        say(f"the model of {told.champion_date} has another architecture or other features, so training began from fresh weights")
     shutil.rmtree(told.scratch)
     return outcome
 
@@ -123,7 +125,7 @@ def _log_prior(shards: Shards, labels: int, config: Config) -> np.ndarray:
 
     A row of the smoothing weighs as much as the average row, so that a prior does not depend on the scale of the weights.
     """
-    counts, rows = np.zeros(labels + 1), 0
+    counts, rows, known, odd = np.zeros(labels + 1), 0, 0, 0
     for group in shards.groups:
         try:
             columns = shards.columns(group, [shards.label, WEIGHT])
@@ -134,10 +136,18 @@ def _log_prior(shards: Shards, labels: int, config: Config) -> np.ndarray:
         label_N, weight_N = np.asarray(columns[shards.label]), np.asarray(columns[WEIGHT], dtype=np.float64)
         if len(label_N) and not 0 <= label_N.min() <= label_N.max() <= labels:
             raise IntegrityError(f"{group.path}, row group {group.index}: label ids reach {label_N.max()}, encoders.json knows {labels}")
-        # A weight that is not finite is the ranks' to report, with its sample id.
+        finite_F = weight_N[np.isfinite(weight_N)]  # one that is not finite is the ranks' to report, with its sample id
+        if config.weights and len(finite_F) and finite_F.min() < 0:
+            raise TrainingError(f"{group.path}, row group {group.index}: weight {finite_F.min():g}; weights are 0 or more")
+        odd += len(weight_N) - len(finite_F)
         weight_N = np.nan_to_num(weight_N, nan=0.0, posinf=0.0) if config.weights else np.ones(len(label_N))
+        known += int((label_N > 0).sum())
         counts += np.bincount(label_N, weights=weight_N, minlength=labels + 1)
         rows += len(label_N)
+    if rows and not known:
+        raise TrainingError(f"none of the {rows} training rows has a label that encoders.json knows, so there is nothing to learn")
+    if rows and not odd and not counts[1:].any():
+        raise TrainingError(f"the weights of all {known} training rows with a known label are 0, so there is nothing to learn")
     counts += config.smoothing * (counts.sum() / rows if counts.any() else 1.0)
     return np.log(counts[1:] / counts[1:].sum())
 
