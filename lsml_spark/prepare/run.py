@@ -18,6 +18,7 @@ from lsml_spark.core.errors import ConfigError, QualityGateError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.missing import Missing
+from lsml_spark.core.variables import masked
 from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.prepare.impute import Imputer, filled_schema
 from lsml_spark.spark import tables
@@ -75,7 +76,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
             raise ConfigError(f"prepare.sql: fails on the rows of {before[0].manifest.date} to {today}: {mistake}") from error
         raise
     plain = {name: value if isinstance(value, bool | int | float | str) else str(value) for name, value in imputer.values.items()}
-    files = [write_json(work.folder, "imputed.json", plain)] if plain else []
+    files = [write_json(work.folder, "imputed.json", masked(plain))] if plain else []
     _refuse_no_samples(work, written, days)
     _refuse_doubled_ids([tables.read_written(spark, work.folder, table) for table in written.tables.values()])
 
