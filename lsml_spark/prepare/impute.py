@@ -11,6 +11,7 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import DatetimeType, NumericType
 
 from lsml_spark.core.errors import ConfigError, QualityGateError
 from lsml_spark.core.missing import Missing
@@ -71,8 +72,14 @@ def filled_schema(rows: DataFrame, policies: Mapping[str, Missing]) -> DataFrame
     for name, policy in policies.items():
         if policy.policy != "impute":
             continue
+        type_ = rows.schema[name].dataType
+        where = f"quality.missing.{name}: '{name}' is {type_.simpleString()}"
         if policy.impute == "constant":
-            rows.select(F.lit(policy.value).cast(rows.schema[name].dataType))
+            one = rows.sparkSession.sql("SELECT 1").select(F.lit(policy.value).try_cast(type_).isNull().alias("none")).first()  # no job
+            if one is not None and one["none"]:
+                raise ConfigError(f"{where}, and the value {policy.value!r} is not")
+        elif policy.impute == "median" and not isinstance(type_, NumericType | DatetimeType):
+            raise ConfigError(f"{where}; a median is of numbers or times: take `impute: mode`")
         else:
             rows.groupBy(*map(quoted, policy.by)).agg(_statistic(name, policy))
         if policy.indicator:

@@ -18,6 +18,7 @@ from lsml_spark.core.errors import ConfigError, QualityGateError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.missing import Missing
+from lsml_spark.core.variables import masked
 from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.prepare.impute import Imputer, filled_schema
 from lsml_spark.spark import tables
@@ -76,7 +77,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
             raise ConfigError(f"prepare.sql: fails on the rows of {before[0].manifest.date} to {today}: {mistake}") from error
         raise
     plain = {name: value if isinstance(value, bool | int | float | str) else str(value) for name, value in imputer.values.items()}
-    files = [write_json(work.folder, "imputed.json", plain)] if plain else []
+    files = [write_json(work.folder, "imputed.json", masked(plain))] if plain else []
+    _refuse_no_samples(work, written, days)
     _refuse_doubled_ids([tables.read_written(spark, work.folder, table) for table in written.tables.values()])
 
     rows_in = sum(source.manifest.ledger.rows_out for source in window)
@@ -144,6 +146,18 @@ def check(config: Config, missing: Mapping[str, Missing], clean: DataFrame) -> D
     except PySparkException as error:
         raise ConfigError(f"quality.missing: cannot impute: {str(error).strip().splitlines()[0]}") from error
     return samples(clean.sparkSession, config.sql, rows).drop("drop_reason")
+
+
+def _refuse_no_samples(work: Work, written: tables.Written, days: Mapping[str, Sequence[Source]]) -> None:
+    """A night that could not be trained or judged ends here, with the reasons, and not after all that follows."""
+    for name, what in (("train", "to train on"), ("test", "to judge a model on")):
+        if not written.tables[name].rows:
+            rows, dates = sum(source.manifest.ledger.rows_out for source in days[name]), [source.manifest.date for source in days[name]]
+            when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
+            left_out = ", ".join(f"{count:,} {reason}" for reason, count in written.tally.items()) or FILTERED
+            raise QualityGateError(
+                f"prepare.sql: no sample {what} is left of the {rows:,} clean rows of {when}; left out in all: {left_out}"
+            )
 
 
 def _refuse_doubled_ids(splits: list[DataFrame]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
@@ -99,7 +100,6 @@ def _refuse_pattern(spark: SparkSession, check: RowCheck) -> None:
         jvm: Any = spark.sparkContext._jvm
         try:
             jvm.java.util.regex.Pattern.compile(check.pattern)
-        except Exception as error:
-            if mistake := sql_mistake(error):
-                raise ConfigError(f"quality: {check.label}: {mistake}") from error
-            raise
+        except (PySparkException, Py4JError) as error:  # Java's IllegalArgumentException comes as the former
+            said = str(error).strip().splitlines()[0]
+            raise ConfigError(f"quality: {check.label}: not a regular expression of Java: {said}") from error

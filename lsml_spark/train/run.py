@@ -65,6 +65,8 @@ def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
     except TrainingError as error:
         raise results.failure(told.scratch) or TrainingError(f"{_last_error(log) or error}; log: {log}") from error
     outcome = _finish(work, config, told)
+    if told.champion and outcome.metrics["start"] is None:
+        say(f"the model of {told.champion_date} has another architecture or other features, so training began from fresh weights")
     shutil.rmtree(told.scratch)
     return outcome
 

@@ -84,6 +84,7 @@ def lsml(*words: str):
 
 
 @pytest.mark.spark
+@pytest.mark.slow
 def test_no_byte_of_the_runs_and_no_line_that_is_printed_holds_the_value_of_a_variable(toy, tmp_path, monkeypatch, capfd, spark):
     root = tmp_path / "runs"
     common = (str(toy), "--date", "2024-03-03", "--root", str(root))

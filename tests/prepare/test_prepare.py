@@ -27,6 +27,19 @@ def clean_days(spark, module_night, retail, retail_sections):
     return found
 
 
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("date > DATE '2011-01-31'", "no sample to train on is left of the [0-9,]+ clean rows of 2011-01-31; left out in all: filtered"),
+        ("date < DATE '2011-02-01'", "no sample to judge a model on is left of the [0-9,]+ clean rows of 2011-02-01"),
+    ],
+)
+def test_a_night_of_which_the_sql_leaves_nothing_is_told_so_with_the_reasons(spark, night, clean_days, where, said):
+    sql = f"SELECT concat(_file, _line) AS sample_id, StockCode AS key, StockCode AS label, date, Country FROM clean WHERE {where}"
+    with pytest.raises(QualityGateError, match=said):
+        prepare.run(night.on(DAYS[1]).work("prepare", clean_days), prepare.Config(sql=sql), spark)
+
+
 @pytest.fixture(scope="module")
 def real(spark, module_night, clean_days, retail_sections):
     work = module_night.on(DAYS[1]).work("prepare", clean_days)
