@@ -251,6 +251,8 @@ def _call(night: Night, stage: str, work: Work) -> Outcome:
         launcher, start = launch.choose(config.launcher, night.pipeline.spark_settings, tell)
         outcome = module.run(work, config, start)
         return dataclasses.replace(outcome, run={**outcome.run, "launcher": launcher})
+    if stage == "evaluate":
+        night.pipeline.config("train")  # imports the module of a model of the user's, which no model folder may do
     return module.run(work, config)
 
 

@@ -15,6 +15,7 @@ from lsml_spark.core.work import Source
 from lsml_spark.flow.facts import standing
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import STAGES
+from lsml_spark.flow.terminal import Terminal
 
 SYSTEMS = {"model": "model", "popularity": "popular", "cooccurrence": "co-occ.", "key_frequency": "by key"}
 BEST: dict[str, Callable[[Sequence[float]], float]] = {"recall": max, "log_loss": min}
@@ -28,7 +29,7 @@ METRICS = {"recall": ("recall\n@{k}", "{:.1%}"), "log_loss": ("log\nloss", "{:.3
 
 def console() -> Console:
     """A terminal at its width; a file or a pipe at a width that breaks no table."""
-    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    return Terminal(width=None if sys.stdout.isatty() else 200, highlight=False)
 
 
 def results(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> None:

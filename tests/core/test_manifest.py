@@ -204,3 +204,18 @@ def test_files_of_the_run_are_checked_like_all_others_and_no_part_of_the_identit
 
 def test_the_files_of_tables_and_others_are_all_files():
     assert [file.path for file in a_manifest().all_files()] == ["t/a.parquet", "t/b.parquet", "selection.json"]
+
+
+@pytest.mark.parametrize("path", ["../other/model.safetensors", "/etc/passwd", "a/../../b", "..", "", "./a", "a\x00b"])
+@pytest.mark.parametrize("where", ["table", "file", "run"])
+def test_a_manifest_whose_files_lie_outside_of_its_folder_is_not_read(tmp_path, path, where):
+    """Forged with the right checksums, as anybody can."""
+    file = File(path, 1, "sha256:00")
+    told = {
+        "table": {"tables": {"rows": Table({}, 0, "0", [file])}},
+        "file": {"files": [file]},
+        "run": {"run": {"files": [vars(file)]}},
+    }[where]
+    a_manifest(**told).write(tmp_path)
+    with pytest.raises(IntegrityError, match="none within its folder"):
+        manifest.read(tmp_path)
