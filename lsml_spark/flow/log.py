@@ -17,8 +17,7 @@ UNSAID = {"date": "-", "stage": "-"}
 
 
 class _Plain(logging.Formatter):
-    """What comes from data and file names is shown, not obeyed, here and by who looks at the file later; values of variables
-    are written nowhere, tracebacks included."""
+    """What comes from data and file names is shown, not obeyed; values of variables are written nowhere. Tracebacks included."""
 
     def format(self, record: logging.LogRecord) -> str:
         return plain(mask(super().format(record)))

@@ -61,7 +61,7 @@ def run(night: Night, first: str | None = None, last: str | None = None) -> list
         raise ConfigError(f"--from {first} comes after --until {last}: nothing to run")
     extras.check(stages)
     night.pipeline.check(stages)
-    _raw_files(night)  # a day that is not there is not worth an hour of catching up
+    refuse_missing_day(night)
     ran: list[str] = []
     if "prepare" in stages:
         catch_up(night)  # before the day itself, which is judged against those before it
@@ -81,6 +81,11 @@ def run(night: Night, first: str | None = None, last: str | None = None) -> list
     if "report" in stages:
         publish(night)
     return ran
+
+
+def refuse_missing_day(night: Night) -> None:
+    """NoRawDay where the day has no raw files: asked first, it is not worth an hour of catching up."""
+    _raw_files(night)
 
 
 def catch_up(night: Night) -> None:

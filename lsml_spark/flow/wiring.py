@@ -156,7 +156,7 @@ def warnings(runs: Runs, date: datetime.date, stage: str, sources: Mapping[str, 
                 if len(kept) > 1
                 else f"{kept[0]}, a day of the window, was"
             )
-            yield f"{which} checked under other rules than {days[-1].date}; the raw files are gone, so the rows that were clean then are taken"
+            yield f"{which} checked under other rules than {days[-1].date}; the raw files are gone, so what was clean then is taken"
 
 
 def champion(runs: Runs, date: datetime.date) -> Source | None:

@@ -111,6 +111,8 @@ def _imputer(spark: SparkSession, days: Mapping[str, Sequence[Source]], like: So
     try:
         return Imputer(tables.read(spark, *days["train"], table="clean", like=like), policies)
     except PySparkException as error:
+        if not sql_mistake(error):
+            raise
         raise ConfigError(f"quality.missing: cannot impute: {str(error).strip().splitlines()[0]}") from error
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext, cloudpickle
 from pyspark.errors import PySparkRuntimeError
+from pyspark.java_gateway import launch_gateway
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
@@ -131,7 +132,12 @@ def _start(settings: dict[str, str]) -> SparkSession:
     heard = signal.getsignal(signal.SIGINT)
     _carry_users_modules()
     try:
-        return SparkSession.builder.config(conf=SparkConf(loadDefaults=False).setAll(list(settings.items()))).getOrCreate()
+        conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
+        if SparkContext._gateway is None and "PYSPARK_GATEWAY_PORT" not in os.environ:
+            # In a session of its own: Ctrl-C and `timeout` signal the whole group, and Java would tell of each task that it drops.
+            SparkContext._ensure_initialized(gateway=launch_gateway(conf, {"start_new_session": True}))
+            conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
+        return SparkSession.builder.config(conf=conf).getOrCreate()
     except PySparkRuntimeError as error:
         home = os.environ.get("JAVA_HOME", "not set")
         raise EnvironmentProblem(f"Spark's Java did not start (JAVA_HOME is {home}): {_cause(error)}") from error

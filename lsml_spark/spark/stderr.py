@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from lsml_spark.core import stopping
+
 NOTICE = b"WARNING: Using incubator modules: jdk.incubator.vector"
 
 
@@ -33,5 +35,5 @@ def without_incubator_warning() -> Iterator[None]:
 def _pass_on(read: int, write: int) -> None:
     with open(read, "rb") as lines, open(write, "wb", buffering=0) as screen, suppress(OSError):
         for line in lines:
-            if line.strip() != NOTICE:
+            if line.strip() != NOTICE and not stopping.came():  # what Java says of being stopped in the middle is no news
                 screen.write(line)

@@ -87,12 +87,23 @@ def read(spark: SparkSession, *sources: Source, table: str, like: Source | None 
     wanted = (like or sources[-1]).manifest.tables[table].columns
     alike: dict[tuple[tuple[str, str], ...], list[Path]] = {}
     for source in sources:
-        alike.setdefault(tuple(sorted(source.manifest.tables[table].columns.items())), []).extend(source.files(table))
+        alike.setdefault(tuple(sorted(source.manifest.tables[table].columns.items())), []).extend(_there(source, table))
     frames = [_parquet(spark, dict(own), paths).select(*_as(wanted, dict(own))) for own, paths in alike.items() if dict(own) != wanted]
     if not frames:
         return _parquet(spark, wanted, [path for paths in alike.values() for path in paths])
     same = [_parquet(spark, wanted, paths) for own, paths in alike.items() if dict(own) == wanted]
     return reduce(DataFrame.unionAll, [*same, *frames])
+
+
+def _there(source: Source, table: str) -> list[Path]:
+    """The table's files; IntegrityError names one that is gone or of another size, which Spark would take for a mistake in the SQL."""
+    for file in source.manifest.tables[table].files:
+        path = source.folder / file.path
+        if not path.is_file():
+            raise source.damaged(path, "it is not there")
+        if path.stat().st_size != file.bytes:
+            raise source.damaged(path, f"it has {path.stat().st_size:,} bytes, {file.bytes:,} were written")
+    return source.files(table)
 
 
 def _as(wanted: Mapping[str, str], there: Mapping[str, str]) -> list[Column]:

@@ -82,8 +82,9 @@ def _tell(work: Work, config: Config) -> Spec:
     encoders = features.file("encoders.json")
     prior = scratch / "prior.npy"
     known = read_encoders(encoders)
-    if champion:
-        champion.file("model.safetensors"), champion.file("encoders.json")  # hashed: what starts wrong stays wrong for nights
+    if champion:  # hashed: what starts wrong stays wrong for nights
+        champion.file("model.safetensors")
+        champion.file("encoders.json")
     shards = Shards.of(shard.folder, table.files, [], known["label"], rows=table.rows)
     np.save(prior, _log_prior(shards, vocabulary_size(known, known["label"]), config))
     rule = _rule(work, config)
@@ -115,7 +116,7 @@ def _tell(work: Work, config: Config) -> Spec:
 def _rule(work: Work, config: Config) -> Rule:
     """Which rows each epoch reads, as the select stage asked; every row where it did not."""
     select, shard = work.inputs.get("select"), work.inputs["shard"]
-    asked = select.json(SELECTION).get("epochs") if select else None
+    asked = read_json(select.file(SELECTION)).get("epochs") if select else None
     if select is None or asked is None:
         return EveryRow()
     where, files = f"{select.folder / SELECTION}: epochs", shard.manifest.tables["train"].files

@@ -174,11 +174,25 @@ def test_json_files_are_the_same_bytes_for_equal_values(tmp_path):
 
 
 def test_a_source_knows_its_files_and_refuses_others(tmp_path):
-    source = Source(tmp_path, a_manifest())
+    described = manifest.write_json(tmp_path, "selection.json", {"budget": 3})
+    source = Source(tmp_path, dataclasses.replace(a_manifest(), files=[described]))
     assert source.files("train") == [tmp_path / "t/a.parquet", tmp_path / "t/b.parquet"]
     assert source.file("selection.json") == tmp_path / "selection.json"
+    assert source.json("selection.json") == {"budget": 3}
     with pytest.raises(IntegrityError, match=r"names no file 'profile\.json'"):
         source.file("profile.json")
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda path: path.write_text('{"budget":4}\n'), lambda path: path.write_bytes(b"\xff{"), lambda path: path.unlink()]
+)
+def test_a_file_of_a_stage_that_is_not_as_written_is_named_with_the_way_out(tmp_path, spoil):
+    described = manifest.write_json(tmp_path, "selection.json", {"budget": 3})
+    source = Source(tmp_path, dataclasses.replace(a_manifest(), files=[described]))
+    spoil(tmp_path / "selection.json")
+    for read in (source.file, source.json):
+        with pytest.raises(IntegrityError, match=rf"selection\.json: damaged .*--from {source.manifest.stage}` makes it anew"):
+            read("selection.json")
 
 
 def test_files_of_the_run_are_checked_like_all_others_and_no_part_of_the_identity():
