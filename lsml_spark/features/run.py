@@ -1,13 +1,13 @@
 """The features stage: fit each column's transform on the training rows, apply it to training and test rows alike."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, BooleanType, DateType, IntegerType, IntegralType, StringType, StructField, StructType
+from pyspark.sql.types import ArrayType, BooleanType, DataType, DateType, IntegerType, IntegralType, StringType, StructField, StructType
 
 from lsml_spark.core.config import Strict, component, did_you_mean
 from lsml_spark.core.errors import ConfigError
@@ -54,7 +54,11 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     }
     both = encoded["train"].withColumn("__table", F.lit("train")).unionByName(encoded["test"].withColumn("__table", F.lit("test")))
     columns = {"train": [*CARRIED, *names, *WEIGHTS, *steering], "test": [*CARRIED, *names, "weight"]}
-    written = tables.write(both, work.folder, columns, route=F.col("__table"))
+    lacking = F.coalesce(
+        F.lit(None).cast("string"), *[F.when(_holds_null(name, train.schema[name].dataType), name) for name in config.carry]
+    )
+    written = tables.write(both, work.folder, columns, route=F.col("__table"), tally=lacking)
+    _refuse_nulls(written.tally)
     rows_in = work.inputs["augment"].manifest.ledger.rows_out + work.inputs["prepare"].manifest.tables["test"].rows
     rows_out = sum(table.rows for table in written.tables.values())
     metrics = {"vocabulary": {name: len(encoder["values"]) for name, encoder in fitted.items() if "values" in encoder}}
@@ -83,6 +87,21 @@ def _refuse_unfit_columns(config: Config, samples: StructType) -> None:
             raise ConfigError(f"features.columns.{name}: {found} values make no categories; cast them to string or int in prepare.sql")
         if transform.like is not None and (transform.like not in config.columns or config.columns[transform.like].like is not None):
             raise ConfigError(f"features.columns.{name}.like: '{transform.like}' is no column with a transform of its own")
+
+
+def _holds_null(name: str, type_: DataType) -> Column:
+    """Whether a carried value, or one in its list, is missing: shards hold none."""
+    value = F.col(name)
+    return value.isNull() | F.exists(value, F.isnull) if isinstance(type_, ArrayType) else value.isNull()
+
+
+def _refuse_nulls(rows: Mapping[str, int]) -> None:
+    if rows:
+        name, count = max(rows.items(), key=lambda pair: (pair[1], pair[0]))
+        raise ConfigError(
+            f"features.carry: '{name}' is missing in {count:,} rows, and shards hold no NULL; fill it in by "
+            f"`quality.missing` ({{{name}: {{impute: median}}}}, or drop), or by coalesce({name}, …) in prepare.sql"
+        )
 
 
 def fit(train: DataFrame, config: Config) -> dict[str, dict[str, Any]]:

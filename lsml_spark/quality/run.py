@@ -86,6 +86,9 @@ class Config(Strict):
                 raise ConfigError(
                     f"quality.contract.{name}: the stage adds a column of that name; call it otherwise here, with `source: {name}`"
                 )
+        if len(self.sources) < len(self.contract):
+            twice = next(name for name, of in self.contract.items() if self.sources[name if of.source is None else of.source] != name)
+            raise ConfigError(f"quality.contract.{twice}: another column of the contract is read from the same column of the files")
         for section, names in (("columns", self.columns), ("missing", self.missing)):
             for name in names:
                 if name not in self.contract:
