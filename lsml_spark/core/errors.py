@@ -29,12 +29,6 @@ class TrainingError(LsmlError):
     exit_code = 4
 
 
-class NoRawDay(LsmlError):
-    """The raw files of a day are not there (yet)."""
-
-    exit_code = 8
-
-
 class LockedError(LsmlError):
     """Another run holds the lock of this pipeline."""
 
@@ -51,6 +45,12 @@ class EnvironmentProblem(LsmlError):
     """The machine is in the way: no Java, no space left, cluster out of reach."""
 
     exit_code = 7
+
+
+class NoRawDay(LsmlError):
+    """The raw day is not there: a day without data, or one that has not arrived yet. Ask again later, or leave it out."""
+
+    exit_code = 8
 
 
 class Stopped(LsmlError):

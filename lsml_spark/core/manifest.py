@@ -154,6 +154,8 @@ def parse(raw: bytes, folder: Path | str) -> Manifest:
                 "ledger": Ledger(**values["ledger"]),
             }
         )
+        for file in manifest.run.get("files", []):
+            _file(file)
         if manifest.identity != identity:
             raise ValueError("its identity does not match its contents")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -170,6 +172,9 @@ def _file(values: dict[str, Any]) -> File:
     if "sha256" in values:
         values = {**values, "checksum": f"sha256:{values['sha256']}"}
         del values["sha256"]
+    path = values["path"]
+    if not isinstance(path, str) or path.startswith("/") or not path or {"..", "."} & set(path.split("/")) or "\0" in path:
+        raise ValueError(f"the path {path!r} is none within its folder")
     return File(**values)
 
 

@@ -69,7 +69,7 @@ def _scored(pool: pa.Table, work: Work, config: Config) -> tuple[pa.Array, pa.Ar
     from lsml_spark.evaluate.neural import Neural
 
     torch.set_num_threads(1)
-    system = Neural(work.inputs["champion"].folder)
+    system = Neural.of(work.inputs["champion"])
     best, margin = [], []
     for rows in pool.combine_chunks().to_batches(max_chunksize=config.batch):
         log_prob_BV = system.log_probs(rows)

@@ -4,7 +4,6 @@ A label outside a system's vocabulary has probability unseen mass / unseen label
 the labels it knows share the rest; nobody may recommend what is in the basket already.
 """
 
-import json
 from typing import Any
 
 import numpy as np
@@ -49,7 +48,7 @@ def run(work: Work, config: Config) -> Outcome:
         near = did_you_mean(config.context, test.column_names)
         raise ConfigError(f"evaluate.context: prepare.sql gives no column '{config.context}'{near}")
     counted = _counts(work.inputs["zipf"])
-    profile = json.loads(work.inputs["zipf"].file("profile.json").read_text())
+    profile = work.inputs["zipf"].json("profile.json")
     train = _read(work.inputs["prepare"], "train", ["key", "label", "date", *filter(None, [config.context])])
     unseen = unseen_labels(train, profile)
     train_count_N = metrics.counts_of(test["key"].to_pylist(), counted)
@@ -94,9 +93,9 @@ def _systems(work: Work, config: Config, train: pa.Table) -> dict[str, System]:
     from lsml_spark.evaluate.neural import Neural
 
     torch.set_num_threads(1)  # a sum over threads changes with their number
-    systems: dict[str, System] = {"model": Neural(work.inputs["train"].folder)}
+    systems: dict[str, System] = {"model": Neural.of(work.inputs["train"])}
     if "champion" in work.inputs:
-        systems["champion"] = Neural(work.inputs["champion"].folder)
+        systems["champion"] = Neural.of(work.inputs["champion"])
     return systems | {baseline.use: baseline.fit(train, config.context) for baseline in config.baselines}
 
 
@@ -111,10 +110,10 @@ def _read(source: Source, table: str, columns: list[str] | None = None) -> pa.Ta
     parts = []
     for path in source.files(table):
         try:
-            parts.append(pq.ParquetFile(path).read(columns=columns))
+            parts.append(pq.ParquetFile(path, page_checksum_verification=True).read(columns=columns))
         except (OSError, pa.ArrowException) as error:
             what = " ".join(str(error).split())
-            raise IntegrityError(f"{path}: cannot be read ({what}); run stage {source.manifest.stage} again") from error
+            raise source.damaged(path, what) from error
     if not parts:
         raise IntegrityError(f"{source.folder}: its table '{table}' has no files, so there is nothing to evaluate")
     return pa.concat_tables(parts)

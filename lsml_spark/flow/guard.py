@@ -1,16 +1,15 @@
 """From exceptions to exit codes: one line on the screen, the traceback of a bug in a file."""
 
-import os
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from lsml_spark.core import stopping
+from lsml_spark.core.terminal import plain
 from lsml_spark.core.variables import mask
+from lsml_spark.flow import bug
 from lsml_spark.flow.translate import java_is_gone, translate
 
 SIGNAL_LATE = 0.5  # seconds: who stops all processes of a group one by one may have reached Spark's Java first
@@ -39,13 +38,12 @@ def guarded() -> Iterator[None]:
 def _leave(error: Exception) -> None:
     known = translate(error)
     if known is None:
-        path = Path(tempfile.gettempdir(), f"lsml-bug-{os.getpid()}.log")
-        path.write_text(mask(traceback.format_exc()))
-        print(f"error: this is a bug of lsml: {type(error).__name__}: {_one_line(error)[:300]} (traceback: {path})", file=sys.stderr)
+        where = bug.keep(mask(traceback.format_exc())) or "could not be kept, no folder for it can be written"
+        print(f"error: this is a bug of lsml: {type(error).__name__}: {_one_line(error)[:300]} (traceback: {where})", file=sys.stderr)
         sys.exit(1)
     print(f"error: {_one_line(known)}", file=sys.stderr)
     sys.exit(known.exit_code)
 
 
 def _one_line(error: BaseException) -> str:
-    return mask(" ".join(str(error).split()))
+    return plain(mask(" ".join(str(error).split())))

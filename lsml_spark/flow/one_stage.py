@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.flow import launch, log
+from lsml_spark.flow import extras, launch, log
 from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.guard import guarded
 from lsml_spark.flow.layout import Runs
@@ -25,6 +25,7 @@ def run(stage: str, arguments: argparse.Namespace) -> int:
 
 
 def _run(stage: str, config: Path, date: str, root: Path, overrides: list[str]) -> None:
+    extras.check([stage])
     pipeline = Pipeline(config, overrides)
     night = Night(pipeline, Runs(root.resolve(), pipeline.name), parse_date(date))
     if launch.under_torchrun():

@@ -61,7 +61,7 @@ def run(night: Night) -> Source:
 def _compare(night: Night, work: Work) -> Outcome:
     rows = work.inputs["prepare"].manifest.tables["train"].rows
     selected = _train(night, "selected", {})
-    kept = json.loads(selected["select"].file("selection.json").read_text())["budget"]
+    kept = selected["select"].json("selection.json")["budget"]
     if not 0 < kept < rows:
         raise ConfigError(f"select.budget takes all {rows} rows of the window, so there is nothing to compare; set a smaller one")
     shares = {"quarter": kept / rows / 2, "random": kept / rows, "full": 1.0}
@@ -150,7 +150,7 @@ def _scores(evaluate: Source) -> pa.Table:
 
 
 def _figures(stages: Mapping[str, Source]) -> dict[str, Any]:
-    model = json.loads(stages["evaluate"].file("metrics.json").read_text())["systems"]["model"]
+    model = stages["evaluate"].json("metrics.json")["systems"]["model"]
     bands = {band: model["bands"][band]["log_loss"] for band in BANDS}
     return {
         "rows": stages["select"].manifest.tables["train"].rows,

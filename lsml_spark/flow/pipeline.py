@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from lsml_spark.core import components, variables
 from lsml_spark.core.config import Strict, apply_overrides, did_you_mean, read_yaml, render, validate
-from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.errors import ConfigError, NoRawDay
 from lsml_spark.core.raw import Raw
 from lsml_spark.flow.raw_days import RawDays
 
@@ -132,6 +132,10 @@ class Pipeline:
     def raw_files(self, date: datetime.date) -> list[Path]:
         """Raw files of a day in name order; none where there are no data of that day."""
         return self.raw_days.files(date)
+
+    def missing_day(self, date: datetime.date) -> NoRawDay:
+        """The error for a day without raw files."""
+        return self.raw_days.missing(date)
 
 
 def stage_module(stage: str) -> ModuleType:

@@ -6,7 +6,6 @@ the quarantine with both requests together.
 """
 
 import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -127,7 +126,7 @@ def _make(one: flow.Night, source: Source, request: dict[str, Any]) -> Source:
 
 def _requested_before(one: flow.Night) -> dict[str, Any]:
     before = one.runs.source(one.date, "released")
-    return json.loads(before.file("request.json").read_text()) if before else {"rules": [], "rows": {}}
+    return before.json("request.json") if before else {"rules": [], "rows": {}}
 
 
 def _repaired(source: Source, path: Path, form: Format) -> dict[str, Row]:

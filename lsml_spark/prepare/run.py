@@ -54,8 +54,9 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
             f"no clean day in the window before {today or day}: nothing to train on; widen `window`, or bring earlier days"
         )
     days = {"train": before, "test": [source for source in window if source.manifest.date == today]}
-    imputer = _imputer(spark, days)
-    splits = {name: _samples(spark, config.sql, sources, imputer) for name, sources in days.items()}
+    like = next(source for source in reversed(window) if source.manifest.stage == "quality")  # whose contract holds tonight
+    imputer = _imputer(spark, days, like)
+    splits = {name: _samples(spark, config.sql, sources, imputer, like) for name, sources in days.items()}
     columns = [name for name in splits["train"].columns if name != "drop_reason"]
 
     routed = [frame.withColumn("__split", F.lit(name)) for name, frame in splits.items()]
@@ -88,24 +89,33 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         Ledger(rows_in, rows_out, dropped=dropped, added=added),
         written.tables,
         files,
-        metrics={"days": dates, "features": columns[4:]},
+        metrics={"days": dates, "features": columns[4:]} | ({"other_rules": other} if (other := _under_other_rules(window, like)) else {}),
     )
 
 
-def _imputer(spark: SparkSession, days: Mapping[str, Sequence[Source]]) -> Imputer:
+def _under_other_rules(window: Sequence[Source], like: Source) -> list[str]:
+    """The days that were checked under another contract or other checks than the last one."""
+    return [
+        source.manifest.date
+        for source in window
+        if source.manifest.stage == "quality" and source.manifest.config_hash != like.manifest.config_hash
+    ]
+
+
+def _imputer(spark: SparkSession, days: Mapping[str, Sequence[Source]], like: Source) -> Imputer:
     """Fill-in values learnt from the training days, under the policies of the day that judges."""
     declared: Mapping[str, Any] = days["test"][0].manifest.settings.get("missing") or {}
     policies = {name: Missing.model_validate(policy) for name, policy in declared.items()}
     try:
-        return Imputer(tables.read(spark, *days["train"], table="clean"), policies)
+        return Imputer(tables.read(spark, *days["train"], table="clean", like=like), policies)
     except PySparkException as error:
         raise ConfigError(f"quality.missing: cannot impute: {str(error).strip().splitlines()[0]}") from error
 
 
-def _samples(spark: SparkSession, sql: str, sources: Sequence[Source], imputer: Imputer) -> DataFrame:
+def _samples(spark: SparkSession, sql: str, sources: Sequence[Source], imputer: Imputer, like: Source) -> DataFrame:
     """The SQL over the clean rows of `sources`, with a `drop_reason` for rows that cannot be samples."""
     try:
-        imputer.fill(tables.read(spark, *sources, table="clean")).createOrReplaceTempView("clean")
+        imputer.fill(tables.read(spark, *sources, table="clean", like=like)).createOrReplaceTempView("clean")
         samples = spark.sql(sql)
         missing = [name for name in [*IDENTITY, "date"] if name not in samples.columns]
         if missing:

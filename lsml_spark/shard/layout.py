@@ -43,7 +43,7 @@ def to_shard(table: pa.Table, form: Form = PLAIN) -> pa.Table:
         name = field_.name
         if column.null_count:
             raise Unfit(
-                f"column '{name}' has {column.null_count} NULLs; shards hold none: fill them in by `quality.missing`, or by coalesce in prepare.sql"
+                f"column '{name}' has {column.null_count} NULLs; shards hold none: fill in by quality.missing, or coalesce in the SQL"
             )
         array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         try:

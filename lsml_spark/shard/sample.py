@@ -82,7 +82,7 @@ def _width(field: StructField, form: Form) -> int:
 
 @contextmanager
 def in_words() -> Iterator[None]:
-    """What the layout refuses, as an error for people (of the SQL or the config, no file is damaged); Spark wraps it in pages of Python and Java."""
+    """What the layout refuses, as an error for people (no file is damaged); Spark wraps it in pages of traces."""
     try:
         yield
     except Unfit as error:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 from torch.distributed import PrefixStore, Store, TCPStore
 
+from lsml_spark.core import addresses
 from lsml_spark.core.errors import ConfigError, Stopped
-from lsml_spark.train import addresses
 
 LISTENING = "LSML_STORE_FD"  # the agent's listening socket, which rank 0 inherits: no one can take its port meanwhile
 

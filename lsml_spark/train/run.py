@@ -5,7 +5,6 @@ interruption: a run that was killed goes on from its last checkpoint, bit for bi
 """
 
 import importlib.metadata
-import json
 import logging
 import os
 import shutil
@@ -20,6 +19,7 @@ from lsml_spark.core.errors import IntegrityError, TrainingError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import describe
 from lsml_spark.core.work import Outcome, Work
+from lsml_spark.data.encode import read_encoders, read_json
 from lsml_spark.data.epochs import EveryRow, Rule, rule_of
 from lsml_spark.data.plan import Plan, plan
 from lsml_spark.data.read import OFFSET, WEIGHT, Shards
@@ -76,7 +76,10 @@ def _tell(work: Work, config: Config) -> Spec:
     scratch.mkdir(exist_ok=True)
     encoders = features.file("encoders.json")
     prior = scratch / "prior.npy"
-    known = json.loads(encoders.read_text())
+    known = read_encoders(encoders)
+    if champion:  # hashed: what starts wrong stays wrong for nights
+        champion.file("model.safetensors")
+        champion.file("encoders.json")
     np.save(prior, _log_prior(Shards.of(shard.folder, table.files, [], known["label"]), vocabulary_size(known, known["label"]), config))
     rule = _rule(work, config)
     identity = {
@@ -107,7 +110,7 @@ def _tell(work: Work, config: Config) -> Spec:
 def _rule(work: Work, config: Config) -> Rule:
     """Which rows each epoch reads, as the select stage asked; every row where it did not."""
     select, shard = work.inputs.get("select"), work.inputs["shard"]
-    asked = json.loads(select.file(SELECTION).read_text()).get("epochs") if select else None
+    asked = read_json(select.file(SELECTION)).get("epochs") if select else None
     if select is None or asked is None:
         return EveryRow()
     where, files = f"{select.folder / SELECTION}: epochs", shard.manifest.tables["train"].files
@@ -153,8 +156,7 @@ def _finish(work: Work, config: Config, told: Spec) -> Outcome:
     if missing:
         raise TrainingError(f"rank {missing[0]} of {world} ended without a result; log: {told.scratch / 'train.log'}")
 
-    curve = json.loads((work.folder / "curve.json").read_bytes())
-    description = json.loads((work.folder / "model.json").read_bytes())
+    curve, description = read_json(work.folder / "curve.json"), read_json(work.folder / "model.json")
     rows = work.inputs["shard"].manifest.tables["train"].rows
     planned = _planned(told, config, world)
     resumed = max(result["resumed"] for result in ranks.values())

@@ -21,6 +21,7 @@ import torch
 from lsml_spark.core import seeds
 from lsml_spark.core.config import canonical
 from lsml_spark.core.errors import ConfigError, LsmlError, Stopped, TrainingError
+from lsml_spark.data.encode import read_encoders
 from lsml_spark.data.read import Shards
 from lsml_spark.models import saved
 from lsml_spark.models.network import Network, transplant
@@ -122,7 +123,7 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
     clock = time.monotonic()
     sys.setswitchinterval(SWITCH)
     _be_deterministic(world)
-    encoders = saved.read_json(told.encoders)
+    encoders = read_encoders(told.encoders)
     network, start = _network(told, encoders)
     network.to(device=world.device)
     features = [name for name in encoders["columns"] if name != encoders["label"]]
@@ -189,7 +190,7 @@ def _network(told: Spec, encoders: dict) -> tuple[Network, str | None]:
     network.set_prior(torch.from_numpy(np.load(told.prior, allow_pickle=False)))
     start = None
     if told.champion is not None:
-        old_encoders = saved.read_json(told.champion / saved.ENCODERS)
+        old_encoders = read_encoders(told.champion / saved.ENCODERS)
         if transplant(network, encoders, saved.weights(told.champion), old_encoders):
             start = told.champion_date
     return network.to(getattr(torch, told.config.dtype)), start
