@@ -56,8 +56,11 @@ class RawDays:
         if all(part in ("", ".", "**") for part in parts):
             raise self._wrong("files", f"'{files}' names folders, not files")
 
-    def folder(self, date: datetime.date) -> Path:
-        """The raw folder of a date. ConfigError where there is none."""
+    def folder(self, date: datetime.date) -> Path | None:
+        """The raw folder of a date; None where only the part of its path that is the day's is missing.
+
+        ConfigError where there is none for any day.
+        """
         self.check()
         text, _ = self._rendered(date.isoformat())
         try:
@@ -65,6 +68,8 @@ class RawDays:
             there = folder.is_dir()
         except (RuntimeError, OSError, ValueError) as error:  # ~nobody, a link to itself, a name of 300 bytes
             raise self._wrong("folder", f"'{text}': {error}") from error
+        if not there and "{{" in self.raw.folder and not folder.exists() and self._undated(text).is_dir():
+            return None
         if not there:
             hint = f"write ${{{variable[1]}}}" if (variable := re.search(r"\$(\w+)", text)) else "set it with --set raw.folder=…"
             what = "is a file, no folder" if folder.exists() else f"there is no folder {shown(folder)}"
@@ -79,6 +84,8 @@ class RawDays:
             QualityGateError: a folder that holds no part files, or is still being written.
         """
         folder = self.folder(date)
+        if folder is None:
+            return []
         _, pattern = self._rendered(date.isoformat())
         found: list[Path] = []
         try:
@@ -93,8 +100,16 @@ class RawDays:
 
     def missing(self, date: datetime.date) -> NoRawDay:
         """The error for a day without raw files."""
-        _, pattern = self._rendered(date.isoformat())
-        return NoRawDay(f"{date}: no raw file {pattern} in {shown(self.folder(date))}: there is no data of that day, or it has not arrived")
+        folder, pattern = self._rendered(date.isoformat())
+        return NoRawDay(
+            f"{date}: no raw file {pattern} in {self.pipeline.parent / folder}: there is no data of that day, or it has not arrived"
+        )
+
+    def _undated(self, folder: str) -> Path:
+        """The folder down to where the date stands in its path."""
+        parts = Path(self.raw.folder).parts
+        first = next(i for i, part in enumerate(parts) if "{{" in part)
+        return (self.pipeline.parent / Path(*Path(folder).parts[:first]).expanduser()).resolve()
 
     def _once(self, path: Path, date: datetime.date) -> None:
         status = path.stat()

@@ -10,8 +10,9 @@ from functools import reduce
 from typing import Any
 
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, DecimalType, FractionalType
 
 from lsml_spark.core.config import Strict, did_you_mean
 from lsml_spark.core.errors import ConfigError, QualityGateError
@@ -135,7 +136,10 @@ def samples(spark: SparkSession, sql: str, clean: DataFrame) -> DataFrame:
         without = [F.when(F.col(name).isNull(), f"{name} is null") for name in ["sample_id", "key", "date", "label"]]
         features = [quoted(name) for name in samples.columns if name not in (*IDENTITY, "date", "drop_reason")]
         return samples.select(
-            *[F.col(name).cast("string") for name in IDENTITY], "date", *features, F.coalesce(said, *without).alias("drop_reason")
+            *[_text(name, samples.schema[name].dataType) for name in IDENTITY],
+            "date",
+            *features,
+            F.coalesce(said, *without).alias("drop_reason"),
         )
     except PySparkException as error:
         raise ConfigError(f"prepare.sql: {str(error).strip().splitlines()[0]}") from error
@@ -160,6 +164,15 @@ def _refuse_no_samples(work: Work, written: tables.Written, days: Mapping[str, S
             raise QualityGateError(
                 f"prepare.sql: no sample {what} is left of the {rows:,} clean rows of {when}; left out in all: {left_out}"
             )
+
+
+def _text(name: str, type_: DataType) -> Column:
+    """An id, key or label as text: a whole number by its digits, where Spark writes 12345678 as 1.2345678E7 if it is a double."""
+    value, text = F.col(name), F.col(name).cast("string")
+    if not isinstance(type_, FractionalType) or isinstance(type_, DecimalType):
+        return text
+    whole = (value == F.floor(value)) & (F.abs(value) < 2.0**63)
+    return F.when(whole, value.cast("decimal(20,0)").cast("string")).otherwise(text).alias(name)
 
 
 def _refuse_doubled_ids(splits: list[DataFrame]) -> None:

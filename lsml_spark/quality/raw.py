@@ -30,6 +30,11 @@ def _format(path: Path) -> ModuleType:
     return raw_parquet if path.suffix == ".parquet" else raw_csv
 
 
+def is_text(path: Path) -> bool:
+    """Whether the file is read as CSV."""
+    return _format(path) is raw_csv
+
+
 def read_header(path: Path, form: Format = PLAIN, wanted: Sequence[str] = ()) -> Header:
     """Columns of a file; QualityGateError where it cannot be read. `wanted`: columns that JSON lines are searched for to the end."""
     kind = _format(path)

@@ -43,10 +43,17 @@ BESIDE = ("_file", "_line", "_corrupt")  # columns of every record that no contr
 
 
 class Field(Strict):
-    """A column of the contract: its Spark SQL type, and whether the night can go on without it."""
+    """A column of the contract: its Spark SQL type, whether the night can go on without it, and what the files call it where
+    that is another name: they may have a `date`, which is a name that the stage itself gives."""
 
     type: str
     required: bool = True
+    source: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, plain: Any) -> dict[str, Any]:
+        said: dict[str, Any] = plain(self)
+        return {key: value for key, value in said.items() if key != "source" or value is not None}
 
 
 class Config(Strict):
@@ -76,8 +83,13 @@ class Config(Strict):
 
     def model_post_init(self, _: object) -> None:
         for name in self.contract:
-            if name in ADDED or name.startswith("_"):
-                raise ConfigError(f"quality.contract.{name}: the stage adds a column of that name; rename it in the raw files")
+            if name.casefold() in ADDED or name.startswith("_"):
+                raise ConfigError(
+                    f"quality.contract.{name}: the stage adds a column of that name; call it otherwise here, with `source: {name}`"
+                )
+        if len(self.sources) < len(self.contract):
+            twice = next(name for name, of in self.contract.items() if self.sources[name if of.source is None else of.source] != name)
+            raise ConfigError(f"quality.contract.{twice}: another column of the contract is read from the same column of the files")
         for section, names in (("columns", self.columns), ("missing", self.missing)):
             for name in names:
                 if name not in self.contract:
@@ -105,6 +117,11 @@ class Config(Strict):
         """How raw files are read; `header: false` may stand in either section."""
         return self.raw.model_copy(update={"header": self.raw.header and self.header})
 
+    @property
+    def sources(self) -> dict[str, str]:
+        """Names of the contract by what the files call the columns."""
+        return {name if field.source is None else field.source: name for name, field in self.contract.items()}
+
     def row_checks(self) -> list[RowCheck]:
         """The checks in the order of the YAML; last those that `missing: quarantine` means."""
         aside = [name for name, policy in self.missing.items() if policy.policy == "quarantine"]
@@ -131,7 +148,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     """Read `work.raw`, write tables `clean` and `quarantine`, and say whether the night may go on."""
     drift: list[str] = []
     try:
-        form, names = config.format, list(config.contract)
+        form, names = config.format, list(config.sources)
         headers = [read_header(path, form, names) if form.header else without_header(path, names, form) for path in work.raw]
         headers = [header.below(work.raw_root) for header in headers]
         drift += drift_of(headers, _types(config))
@@ -151,7 +168,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
 
 
 def _types(config: Config) -> dict[str, str]:
-    return {name: field.type for name, field in config.contract.items()}
+    """By what the files call the columns."""
+    return {name if field.source is None else field.source: field.type for name, field in config.contract.items()}
 
 
 def _unreadable(work: Work, drift: list[str], reason: str) -> Outcome:
@@ -165,7 +183,9 @@ def _unreadable(work: Work, drift: list[str], reason: str) -> Outcome:
 def _refuse_vanished(headers: list[Header], config: Config) -> None:
     for header in headers:
         vanished = [
-            name for name, field in config.contract.items() if field.required and name not in header.columns and name not in header.folders
+            name
+            for name, of in config.sources.items()
+            if config.contract[of].required and name not in header.columns and name not in header.folders
         ]
         if vanished:
             raise QualityGateError(
@@ -178,7 +198,8 @@ def _refuse_vanished(headers: list[Header], config: Config) -> None:
 def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers: list[Header], drift: list[str]) -> Outcome:
     contract = {name: field.type for name, field in config.contract.items()}
     form = config.format
-    records = read_days(spark, headers, list(contract), form)
+    records = read_days(spark, headers, list(config.sources), form)
+    records = records.toDF(*[config.sources.get(name, name) for name in records.columns])
     done = split(spark, work, contract, config.row_checks(), records, malformed(headers), form, needed=config.needed())
     profile = done.profile | {"metrics": _table_metrics(done)}
     files = [write_json(work.folder, PROFILE, profile)]
@@ -190,7 +211,7 @@ def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers:
         profile=profile,
         sample=done.sample,
         history=past_days(spark, work.inputs) if config.table else (),
-        headers={header.name: header.with_folders(contract) for header in headers},
+        headers={header.name: _columns_of(header, config) for header in headers},
         typed=lambda: typed_rows(records, contract, form).where(F.col(CORRUPT).isNull()).select(*map(quoted, contract), "_file", "_line"),
         clean_rows=lambda: tables.read_written(spark, work.folder, written["clean"]),
     )
@@ -198,6 +219,11 @@ def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers:
         judged = [findings.of_table(check, day) for check in config.table]
     found = findings.of_rules(done.rules, done.counts, done.rows) + judged
     return _outcome(work, done, files, written, findings.worst_first(found), drift)
+
+
+def _columns_of(header: Header, config: Config) -> list[str]:
+    """The columns of a file by the contract's names."""
+    return [config.sources.get(name, name) for name in header.with_folders(config.sources)]
 
 
 def _table_metrics(done: Split) -> dict[str, float]:

@@ -19,7 +19,7 @@ def literal(path: Path | str) -> str:
     """The text under which Spark reads exactly this file or folder. ConfigError where there is none."""
     if reason := unspeakable(Path(path)):
         raise ConfigError(f"{shown(path)}: {reason}")
-    return PATTERN.sub(r"\\\1", str(path))
+    return PATTERN.sub(r"\\\1", os.path.abspath(path))  # Java's working folder may be another
 
 
 def unspeakable(path: Path) -> str | None:

@@ -174,7 +174,7 @@ def test_what_keeps_its_values_is_silent(found, wanted, kept):
 def test_what_is_no_parquet_is_named(tmp_path, content):
     path = tmp_path / "day.parquet"
     path.write_bytes(content)
-    with pytest.raises(QualityGateError, match="day.parquet: cannot be read as Parquet"):
+    with pytest.raises(QualityGateError, match=r"day\.parquet: cannot be read as Parquet"):
         read_header(path)
 
 

@@ -94,6 +94,14 @@ def test_a_raw_folder_that_is_not_there_is_an_error_that_says_what_was_meant(day
         days("2011-02-01.csv", folder=folder).files(DAY)
 
 
+def test_a_day_whose_own_folder_is_not_there_is_a_day_without_data(days):
+    found = days("2011-02-01/a.csv", folder="raw/{{ date }}", files="*.csv")
+    assert (len(found.files(DAY)), found.files(NEXT)) == (1, [])
+    assert "raw/2011-02-02" in str(found.missing(NEXT))
+    with pytest.raises(ConfigError, match="there is no folder"):
+        days(folder="nothing/{{ date }}/x", files="*.csv").files(DAY)
+
+
 def test_a_tilde_is_the_home(days, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert names(days("2011-02-01.csv", folder="~/raw")) == ["2011-02-01.csv"]
