@@ -7,17 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lsml_spark.core import stopping
 from lsml_spark.core.terminal import plain
+from lsml_spark.core.variables import mask
 
 LOG = logging.getLogger("lsml")
 UNSAID = {"date": "-", "stage": "-"}
 
 
-class _Plain(logging.Formatter):
-    """What comes from data and file names is shown, not obeyed, here and by who looks at the file later."""
+class _Shown(logging.Formatter):
+    """Values of variables are written nowhere, tracebacks included; control characters of data and names are shown, not obeyed."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return plain(super().format(record))
+        return plain(mask(super().format(record)))
 
 
 class _Console(logging.StreamHandler):
@@ -25,7 +27,7 @@ class _Console(logging.StreamHandler):
 
     def __init__(self) -> None:
         logging.Handler.__init__(self, logging.INFO)
-        self.setFormatter(_Plain("%(date)s %(stage)-8s %(message)s", defaults=UNSAID))
+        self.setFormatter(_Shown("%(date)s %(stage)-8s %(message)s", defaults=UNSAID))
 
     @property
     def stream(self):  # type: ignore[no-untyped-def]
@@ -50,10 +52,11 @@ def to_file(path: Path) -> Iterator[None]:
     """Also append lines to a file while the body runs; an exception that leaves the body is written with its traceback."""
     handler = logging.FileHandler(path, delay=True)
     form = "%(asctime)s %(levelname)s date=%(date)s stage=%(stage)s %(message)s"
-    handler.setFormatter(_Plain(form, defaults=UNSAID))
+    handler.setFormatter(_Shown(form, defaults=UNSAID))
     LOG.addHandler(handler)
     try:
-        yield
+        with stopping.logging_to(path.absolute()):
+            yield
     except BaseException:
         LOG.debug("stopped", exc_info=True)
         raise

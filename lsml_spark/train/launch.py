@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from lsml_spark.core import components, stopping
 from lsml_spark.core.errors import Stopped, TrainingError
 from lsml_spark.train import agent, boot, watch
 from lsml_spark.train.agent import PROGRESS
@@ -32,7 +33,8 @@ def environment() -> dict[str, str]:
         "OMP_NUM_THREADS": "1",  # a sum over threads changes with their number, and ranks share the cores
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # what deterministic cuBLAS asks for
     }
-    return {name: os.environ.get(name, value) for name, value in MALLOC.items()} | fixed | boot.environment()
+    malloc = {name: os.environ.get(name, value) for name, value in MALLOC.items()}
+    return malloc | components.handed_on() | fixed | boot.environment()
 
 
 def local(spec_path: Path, ranks: int, log_path: Path, say: Callable[[str], None] = print, restarts: int = 3) -> None:
@@ -53,7 +55,7 @@ def local(spec_path: Path, ranks: int, log_path: Path, say: Callable[[str], None
         code = _run(one if ranks == 1 else many, attempt, log_path, say)
         if code == 0:
             return
-        if code in STOPPED:
+        if code in STOPPED or stopping.came():
             raise Stopped("stopped by SIGTERM; run the same command again to go on")
         said = watch.obituary(spec_path.parent, 0, code) if ranks == 1 else f"training ended with exit code {code}"
         if code in agent.FINAL:
@@ -75,6 +77,7 @@ def _run(words: list[str], attempt: int, log_path: Path, say: Callable[[str], No
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        start_new_session=True,  # Ctrl-C and `timeout` signal the whole group: the ranks are to hear it from us, and once
     )
     assert process.stdout is not None
     try:
