@@ -54,7 +54,7 @@ def test_two_ranks_on_a_host_whose_name_does_not_resolve_beside_a_token_py_liste
     assert job.weights() == undisturbed
     assert len(seen) >= 3, seen  # the store, and gloo in both ranks
     assert open_to_others(seen) == []
-    assert os.listdir(working_folder / "tmp") == []
+    assert {name for name in os.listdir(working_folder / "tmp") if not name.startswith("torchinductor_")} == set()  # torch's one cache
 
 
 @pytest.mark.slow
