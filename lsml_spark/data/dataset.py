@@ -37,13 +37,13 @@ def make_torch_dataset(
 ) -> "ShardDataset":
     """Batches {column: tensor} of Parquet files: `for batch in make_torch_dataset("runs/…/shard"): …`.
 
-    `rank`, `world`: those of torch.distributed where it is initialised. `device`: copies go there from pinned memory while the
+    `rank`, `world`: those of torch.distributed, which is to be initialised before. `device`: copies go there from pinned memory while the
     step before computes. `asked`: all other arguments of `lsml_spark.data.reader.make_reader` (batch, columns, shuffle, …).
     Lists of numbers come as RaggedTensor, text and bytes as lists, the label's integers as int64. Errors as there.
     """
     joined = torch.distributed.is_available() and torch.distributed.is_initialized()
-    rank = rank if rank is not None else torch.distributed.get_rank() if joined else 0
-    world = world if world is not None else torch.distributed.get_world_size() if joined else 1
+    rank = torch.distributed.get_rank() if rank is None and joined else rank
+    world = torch.distributed.get_world_size() if world is None and joined else world
     try:
         where = None if device is None else torch.device(device)
     except (RuntimeError, TypeError) as error:

@@ -16,7 +16,7 @@ from pyarrow import fs
 from lsml_spark.core.config import did_you_mean, digest
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.data import unischema
-from lsml_spark.data.arguments import LARGEST, by_column, names, one_of, shown, switch, whole
+from lsml_spark.data.arguments import LARGEST, by_column, names, one_of, part, shown, switch, whole
 from lsml_spark.data.batch import Column, Ragged, padded
 from lsml_spark.data.discover import Paths, filtered, find
 from lsml_spark.data.fill import filled
@@ -59,8 +59,8 @@ def make_reader(
     table: str = "train",
     shuffle: Shuffle = "buffer",
     seed: int = 0,
-    rank: int = 0,
-    world: int = 1,
+    rank: int | None = None,
+    world: int | None = None,
     lanes: int | None = None,
     drop_last: bool = False,
     fill_last: bool = False,
@@ -82,7 +82,7 @@ def make_reader(
     `batch`: rows that this rank gets in a step; a step of all ranks has batch · world.
     `columns`: what to read; by default all that are numbers, tensors, records (whole, as (B, columns)) or lists of numbers. Columns
     that lie in a record may be named. Text and bytes come as arrays of objects where they are named. `label`: a column to read too.
-    `shuffle`: buffer | none | full, see data/plan.py. `rank` of `world` ranks reads.
+    `shuffle`: buffer | none | full, see data/plan.py. `rank` of `world` ranks reads; one process alone need not say so.
     `lanes`: parts of the global batch; states and global batches agree between world sizes that divide it. By default 8 where the
     batch allows (1 a rank for shuffle "none", so that rows come in the order of the files).
     `drop_last`: without the last step where it is short. Else its batch may be shorter on one rank than on another, or empty.
@@ -107,6 +107,7 @@ def make_reader(
         memory=whole(memory, "memory"),
         on_bad=one_of(on_bad, "on_bad", ("fail", "skip")),
     )
+    rank, world = part(rank, world)
     batch, seed, world = whole(batch, "batch", most=MOST), whole(seed, "seed", -LARGEST), whole(world, "world", most=MOST)
     rank, retries = whole(rank, f"rank of a world of {world}", 0, world - 1), whole(retries, "retries", 0)
     one_of(shuffle, "shuffle", ("none", "buffer", "full"))

@@ -34,7 +34,7 @@ from lsml_spark.train.loop import Training, curve_of
 from lsml_spark.train.parameter_server import fit_async
 from lsml_spark.train.spec import Spec
 from lsml_spark.train.watch import Watch, blame, stoppable, where
-from lsml_spark.train.world import LostPeers, World, joined
+from lsml_spark.train.world import LostPeers, World, joined, own_rank
 
 RETRY = 1  # the exit code of what a launcher may try again
 SWITCH = 0.0005  # seconds that a thread which reads may keep the interpreter from the step; Python's 5 ms are a whole small step
@@ -66,7 +66,7 @@ def train(path: Path | None, timeout: float | None = None, stall_code: int = RET
     this process where its watch ends it.
     """
     known = spec.read(path) if path else None
-    rank = int(os.environ.get("RANK", "0"))
+    rank = own_rank()
     with stoppable(), ExitStack() as life:
         if known:
             results.discard(known.scratch, rank)

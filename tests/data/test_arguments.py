@@ -180,3 +180,17 @@ def test_labels_are_what_torchs_losses_take(plain, tmp_path):
     for batch in make_torch_dataset(plain, batch=32, label="small", columns=["row"]):
         assert batch["small"].dtype == torch.int64
         assert batch["small"].tolist() == TRUTH["small"][batch["row"].numpy()].tolist()
+
+
+@pytest.mark.parametrize("make", [make_reader, make_torch_dataset])
+def test_a_dataset_that_is_made_before_the_ranks_know_each_other_is_refused(plain, monkeypatch, make):
+    """Or else each of them would read all rows, and nothing would say so."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match=r"WORLD_SIZE=2 processes.*call torch\.distributed\.init_process_group before"):
+        make(plain)
+    halves = [{int(row) for batch in make(plain, rank=rank, world=2, columns=["row"]) for row in batch["row"]} for rank in (0, 1)]
+    assert halves[0] | halves[1] == set(range(ROWS))
+    assert not halves[0] & halves[1]
+    assert sum(len(batch["row"]) for batch in make(plain, rank=0, world=1, columns=["row"])) == ROWS  # said, so meant
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert sum(len(batch["row"]) for batch in make(plain, columns=["row"])) == ROWS
