@@ -30,7 +30,7 @@ from lsml_spark.quality.raw import CORRUPT, Header, first_unreadable, malformed,
 from lsml_spark.quality.split import Split, split, typed_rows
 from lsml_spark.spark import tables
 from lsml_spark.spark.attempt import compiled_apart
-from lsml_spark.spark.mistakes import sql_mistake
+from lsml_spark.spark.mistakes import file_mistake, sql_mistake
 from lsml_spark.spark.session import session
 from lsml_spark.spark.tables import quoted
 
@@ -38,7 +38,6 @@ Rows = Annotated[SerializeAsAny[RowCheck], BeforeValidator(lambda item: parse(it
 Tables = Annotated[SerializeAsAny[TableCheck], BeforeValidator(lambda item: parse(item, TableCheck))]
 
 
-ADDED = ("date", "reason", "reasons")
 BESIDE = ("_file", "_line", "_corrupt")  # columns of every record that no contract names
 
 
@@ -83,13 +82,20 @@ class Config(Strict):
 
     def model_post_init(self, _: object) -> None:
         for name in self.contract:
-            if name.casefold() in ADDED or name.startswith("_"):
+            if name.startswith("_"):
                 raise ConfigError(
-                    f"quality.contract.{name}: the stage adds a column of that name; call it otherwise here, with `source: {name}`"
+                    f"quality.contract.{name}: columns that begin with _ are the stage's own; call it otherwise here, with `source: {name}`"
                 )
         if len(self.sources) < len(self.contract):
             twice = next(name for name, of in self.contract.items() if self.sources[name if of.source is None else of.source] != name)
             raise ConfigError(f"quality.contract.{twice}: another column of the contract is read from the same column of the files")
+        spelt: dict[str, str] = {}
+        for name in self.contract:
+            if (other := spelt.setdefault(name.lower(), name)) != name:
+                raise ConfigError(
+                    f"quality.contract.{name}: differs from {other} in case alone, and to SQL they are one; keep one of them, or call one "
+                    f"otherwise, with `source: {name}`"
+                )
         for section, names in (("columns", self.columns), ("missing", self.missing)):
             for name in names:
                 if name not in self.contract:
@@ -162,6 +168,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         reason = first_unreadable(work.raw, config.format)
         if reason is not None:
             return _unreadable(work, drift, reason)
+        if unread := file_mistake(error):
+            return _unreadable(work, drift, f"{', '.join(map(str, work.raw))}: cannot be read: {unread}")
         if mistake := sql_mistake(error):
             raise ConfigError(f"quality: a check fails on the rows of {work.date}: {mistake}") from error
         raise
@@ -191,8 +199,19 @@ def _refuse_vanished(headers: list[Header], config: Config) -> None:
             raise QualityGateError(
                 f"{header.path}: required column {', '.join(map(repr, vanished))} vanished; "
                 f"found: {', '.join(map(repr, header.columns))}; "
-                "mend the file, or say `required: false` in quality.contract"
+                f"{_otherwise_separated(header, config.format)}mend the file, or say `required: false` in quality.contract"
             )
+
+
+def _otherwise_separated(header: Header, form: Format) -> str:
+    """What to try where the whole first line was taken for one column."""
+    (only, *others) = header.columns
+    if others or not header.ordered:
+        return ""
+    often = max(",;\t|", key=only.count)
+    if often == form.delimiter or often not in only:
+        return ""
+    return f"the file seems to be separated by {often!r}: say so in raw.delimiter, "
 
 
 def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers: list[Header], drift: list[str]) -> Outcome:
@@ -237,6 +256,8 @@ def _outcome(
     failures = [finding["message"] for finding in found if finding["severity"] == "fail" and not finding["ok"]]
     if not done.rows:
         failures.insert(0, "the day has no rows, only a header")
+    elif not done.clean:
+        failures.insert(0, f"not one of its {done.rows} rows is clean")
     warned = bool(drift) or any(not finding["ok"] for finding in found if finding["severity"] == "warn")
     failed = f"{_named(work)}: {'; '.join(failures)}" if failures else None
     columns = {
