@@ -1,25 +1,18 @@
 """`lsml check`: is this pipeline's YAML right? Every section, every expression; no day is read."""
 
 import importlib.util
-from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from lsml_spark.flow import checked, log, screens
+from lsml_spark.cli_options import RUNS, Config, Set, opened
+from lsml_spark.flow import checked, screens
 from lsml_spark.flow.guard import guarded
-from lsml_spark.flow.pipeline import STAGES, Pipeline
-
-Config = Annotated[Path, typer.Argument(help="The pipeline's YAML.", show_default=False)]
-Set = Annotated[list[str] | None, typer.Option("--set", help="Override a key of the YAML.", show_default=False)]
+from lsml_spark.flow.pipeline import STAGES
 
 
-def check(config: Config, overrides: Set = None) -> None:
+def check(config: Config = None, overrides: Set = None) -> None:
     """Check a pipeline's YAML without reading a day: sections, checks, patterns, and all SQL against the contract; exit code 2
     names the first mistake."""
     with guarded():
-        log.to_console()
-        pipeline = Pipeline(config, overrides or ())
+        pipeline, _ = opened(config, RUNS, overrides)
         found = checked.sections(pipeline, [stage for stage in ("quality", "prepare") if pipeline.writes(stage)])
         with_spark = importlib.util.find_spec("pyspark") is not None
         columns = checked.analyse(pipeline, found) if with_spark else {}
@@ -28,7 +21,7 @@ def check(config: Config, overrides: Set = None) -> None:
         def say(line: str) -> None:
             console.print(line, soft_wrap=True, markup=False, highlight=False)
 
-        say(f"{config}: {len(found)} sections are right: {', '.join(found) or 'none'}")
+        say(f"{pipeline.path}: {len(found)} sections are right: {', '.join(found) or 'none'}")
         left = [stage for stage in STAGES if pipeline.writes(stage) and stage not in found]
         if left:
             say(f"not looked at, for their packages are not installed here: {', '.join(left)}")

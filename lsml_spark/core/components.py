@@ -22,6 +22,7 @@ from lsml_spark.core.words import did_you_mean
 
 C = TypeVar("C")
 FOLDERS = "LSML_USE_PATH"  # where processes that this one starts look for the modules of `use:`
+HANDLERS = ("lsml_spark.core.stopping", "lsml_spark.train.watch")  # modules whose functions hear signals
 FRAME = re.compile(r'File "([^"]+)", line (\d+)')  # of a traceback as text
 
 _used: set[str] = set()  # first names of the modules that a `use:` with dots has named
@@ -100,7 +101,7 @@ def _member(module_name: str, class_name: str, name: str) -> Any:
 def _raised_by_signal(error: BaseException) -> bool:
     """A signal's handler of ours raised it: it came while the module was imported, the module is not to blame."""
     frames = list(traceback.walk_tb(error.__traceback__))
-    return isinstance(error, SystemExit) and bool(frames) and str(frames[-1][0].f_globals.get("__name__")).startswith("lsml_spark.flow")
+    return isinstance(error, SystemExit) and bool(frames) and str(frames[-1][0].f_globals.get("__name__")).startswith(HANDLERS)
 
 
 def told(error: BaseException) -> str:

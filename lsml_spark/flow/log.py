@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lsml_spark.core import stopping
 from lsml_spark.core.variables import mask
 
 LOG = logging.getLogger("lsml")
@@ -53,7 +54,8 @@ def to_file(path: Path) -> Iterator[None]:
     handler.setFormatter(_Masked(form, defaults=UNSAID))
     LOG.addHandler(handler)
     try:
-        yield
+        with stopping.logging_to(path.absolute()):
+            yield
     except BaseException:
         LOG.debug("stopped", exc_info=True)
         raise

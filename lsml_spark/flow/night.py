@@ -17,11 +17,12 @@ from typing import Any
 
 from lsml_spark import __version__
 from lsml_spark.core import manifest, variables
+from lsml_spark.core.command import command_line
 from lsml_spark.core.config import digest
 from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError, Stopped
 from lsml_spark.core.manifest import Input, Manifest
 from lsml_spark.core.work import Outcome, Source, Work
-from lsml_spark.flow import launch, wiring
+from lsml_spark.flow import command, launch, wiring
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.log import say
 from lsml_spark.flow.pipeline import STAGES, Pipeline, stage_module
@@ -40,6 +41,12 @@ class Night:
     def window(self) -> list[datetime.date]:
         """The days of history before the logical date, oldest first."""
         return [self.date - datetime.timedelta(days=ago) for ago in range(self.pipeline.general.window, 0, -1)]
+
+    def command(self, verb: str, *words: str) -> str:
+        """`lsml VERB …` for this night, with the pipeline, `--set` and `--root` that it was called with; can be pasted."""
+        pipeline = self.pipeline
+        dated = ("--date", self.date.isoformat(), *words)
+        return command_line(verb, pipeline.path, *dated, overrides=pipeline.overrides, root=self.runs.root)
 
 
 def run(night: Night, first: str | None = None, last: str | None = None) -> list[str]:
@@ -154,6 +161,7 @@ def produce(
             "seconds": seconds,
             "host": platform.node(),
             "versions": _versions(),
+            "command": command.words(night.pipeline.path, night.date, night.pipeline.overrides, night.runs.root),
             **outcome.run,
         },
     )

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 from lsml_spark.core import components, variables
 from lsml_spark.core.config import Strict, apply_overrides, did_you_mean, read_yaml, render, validate
 from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.raw import Raw
 
 STAGES = (
     "quality",
@@ -30,14 +31,8 @@ STAGES = (
 
 
 PUBLIC = ("name", "seed", "window")  # a variable's value here is no secret: paths begin with the name, pages show the rest
+PLACE = ("folder", "files")  # of `raw:`; what else stands there says how the files are written, and is the quality stage's
 SIZES = ("shards", "rows_per_group")  # of shards; where one is auto, the batch and the lanes of `train:` decide it
-
-
-class Raw(Strict):
-    """Where raw days lie: `files` is a glob pattern inside `folder`, `{{ date }}` in either is the day."""
-
-    folder: str
-    files: str
 
 
 class General(Strict):
@@ -82,6 +77,7 @@ class Pipeline:
         general = {key: self._filled(key, value) for key, value in general.items()}
         general["raw"] = general.get("raw")  # its `{{ date }}` is rendered per day
         self.general = validate(General, general, f"{path}: ")
+        self._raw = {key: value for key, value in (values.get("raw") or {}).items() if key not in PLACE}
         self._sections = {stage: values.get(stage) or {} for stage in STAGES}
         self._configs: dict[str, Strict] = {}
 
@@ -96,6 +92,10 @@ class Pipeline:
             if stage == "shard" and isinstance(section, Mapping) and "auto" in [section.get(key, "auto") for key in SIZES]:
                 train = self._filled("train", self._sections["train"])  # as written: a host that shards need not be able to train
                 section = {**{key: train[key] for key in ("lanes", "batch") if isinstance(train, Mapping) and key in train}, **section}
+            if stage == "quality" and isinstance(section, Mapping):
+                if "raw" in section:
+                    raise ConfigError(f"{self.path}: quality.raw: how raw files are written is said in `raw:`, beside folder and files")
+                section = {**section, "raw": self.general.raw.format.changed()}
             self._configs[stage] = validate(stage_module(stage).Config, section, f"{self.path}: {stage}")
         return self._configs[stage]
 
@@ -123,7 +123,7 @@ class Pipeline:
     def secrets_of(self, stage: str) -> list[str]:
         """Names of the variables in a stage's section whose values `resolved` masks."""
         self.config(stage)
-        return variables.secrets_of(self._sections[stage])
+        return variables.secrets_of([self._sections[stage], self._raw if stage == "quality" else {}])
 
     @cached_property
     def spark_settings(self) -> dict[str, str]:

@@ -83,7 +83,7 @@ def release(one: flow.Night, rules: Sequence[str], repaired: Path | None) -> Sou
     if not rules and repaired is None:
         raise ConfigError("say which rows: --rule forgives a reason, --repaired brings rows that were mended")
     if source.manifest.config != flow.config_of(one, "quality"):
-        raise ConfigError(f"the rules have changed since {one.date} was checked; run `lsml quality check --date {one.date}` first")
+        raise ConfigError(f"the rules have changed since {one.date} was checked; run `{one.command('quality check')}` first")
     request = _requested_before(one)
     for rule in rules:
         rows_of(source, rule)  # refuses a rule that has no rows

@@ -44,7 +44,7 @@ def inputs(runs: Runs, date: datetime.date, stage: str, window: int, needs: Coll
     if stage == "prepare":
         found |= clean_days(runs, date, window)
     found |= earlier(runs, date, window, needs)
-    if stage in ("train", "evaluate"):
+    if stage in ("train", "evaluate", "report"):
         found |= _named("champion", champion(runs, date))
     if stage == "promote":
         found |= _named("previous", runs.latest_before(date, "promote"))

@@ -10,9 +10,9 @@ from pyspark.sql import DataFrame, SparkSession
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.quality.check import Check, RowCheck
 from lsml_spark.quality.fresh import Fresh
+from lsml_spark.quality.header import CORRUPT, WHY
 from lsml_spark.quality.matches import Matches
 from lsml_spark.quality.measure import kind_of
-from lsml_spark.quality.raw import CORRUPT
 from lsml_spark.quality.references import References
 from lsml_spark.quality.rules import of_check, with_states
 from lsml_spark.quality.run import Config
@@ -30,10 +30,10 @@ def clean_of(config: Config, spark: SparkSession) -> DataFrame:
     Runs no job but where `references` looks at the schema of its table.
     """
     _refuse_other_types(config, spark)
-    text = [*map(quoted, config.contract), CORRUPT, "_file"]
+    text = [*map(quoted, config.contract), CORRUPT, WHY, "_file"]
     records = spark.createDataFrame([], ", ".join([*(f"{name} string" for name in text), "_line bigint"]))
     contract = {name: field.type for name, field in config.contract.items()}
-    typed = typed_rows(records, contract)
+    typed = typed_rows(records, contract, config.format)
     types = {name: type_ for name, type_ in typed.dtypes if name in contract}
     for check in config.table:
         _refuse_other_kind(check, types)
