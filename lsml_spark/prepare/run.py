@@ -22,7 +22,7 @@ from lsml_spark.core.variables import masked
 from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.prepare.impute import Imputer, filled_schema
 from lsml_spark.spark import tables
-from lsml_spark.spark.mistakes import sql_mistake
+from lsml_spark.spark.mistakes import command_of, sql_mistake
 from lsml_spark.spark.session import session
 from lsml_spark.spark.tables import quoted
 
@@ -108,6 +108,8 @@ def samples(spark: SparkSession, sql: str, clean: DataFrame) -> DataFrame:
     """The SQL over clean rows, with a `drop_reason` for rows that cannot be samples."""
     try:
         clean.createOrReplaceTempView("clean")
+        if command := command_of(spark, sql):
+            raise ConfigError(f"prepare.sql: is a command ({command}) and no query; a pipeline's SQL only reads the view `clean`")
         samples = spark.sql(sql)
         missing = [name for name in [*IDENTITY, "date"] if name not in samples.columns]
         if missing:

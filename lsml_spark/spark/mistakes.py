@@ -1,8 +1,12 @@
 """Which of Spark's failures are the user's to mend: SQLSTATE class 42 (syntax and names) and 22 (values that do not fit)."""
 
 import re
+from typing import Any
 
 from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+PLANS = "org.apache.spark.sql.catalyst.plans.logical."
 
 
 def sql_mistake(error: Exception) -> str | None:
@@ -12,3 +16,11 @@ def sql_mistake(error: Exception) -> str | None:
     if isinstance(error, PySparkException) and (error.getSqlState() or "")[:2] in ("22", "42"):
         return str(error).strip().splitlines()[0]
     return None
+
+
+def command_of(spark: SparkSession, sql: str) -> str | None:
+    """The name of the command (DropTable, InsertIntoStatement …) that SQL is, for `spark.sql` runs one at once; None for a query."""
+    jvm: Any = spark.sparkContext._jvm
+    plan = spark._jsparkSession.sessionState().sqlParser().parsePlan(sql)
+    kinds = [jvm.java.lang.Class.forName(PLANS + name) for name in ("Command", "ParsedStatement")]
+    return str(plan.getClass().getSimpleName()) if any(kind.isInstance(plan) for kind in kinds) else None
