@@ -77,7 +77,6 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         raise
     plain = {name: value if isinstance(value, bool | int | float | str) else str(value) for name, value in imputer.values.items()}
     files = [write_json(work.folder, "imputed.json", masked(plain))] if plain else []
-    _refuse_no_samples(work, written, days)
     _refuse_doubled_ids([tables.read_written(spark, work.folder, table) for table in written.tables.values()])
 
     rows_in = sum(source.manifest.ledger.rows_out for source in window)
@@ -91,6 +90,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         written.tables,
         files,
         metrics={"days": dates, "features": columns[4:]},
+        failed=_without_samples(written, days),
     )
 
 
@@ -140,16 +140,15 @@ def check(config: Config, missing: Mapping[str, Missing], clean: DataFrame) -> D
     return samples(clean.sparkSession, config.sql, rows).drop("drop_reason")
 
 
-def _refuse_no_samples(work: Work, written: tables.Written, days: Mapping[str, Sequence[Source]]) -> None:
-    """A night that could not be trained or judged ends here, with the reasons, and not after all that follows."""
+def _without_samples(written: tables.Written, days: Mapping[str, Sequence[Source]]) -> str | None:
+    """Why a night that cannot be trained or judged ends here, with the reasons, and not after all that follows."""
     for name, what in (("train", "to train on"), ("test", "to judge a model on")):
         if not written.tables[name].rows:
             rows, dates = sum(source.manifest.ledger.rows_out for source in days[name]), [source.manifest.date for source in days[name]]
             when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
             left_out = ", ".join(f"{count:,} {reason}" for reason, count in written.tally.items()) or FILTERED
-            raise QualityGateError(
-                f"prepare.sql: no sample {what} is left of the {rows:,} clean rows of {when}; left out in all: {left_out}"
-            )
+            return f"prepare.sql: no sample {what} is left of the {rows:,} clean rows of {when}; left out in all: {left_out}"
+    return None
 
 
 def _refuse_doubled_ids(splits: list[DataFrame]) -> None:
