@@ -30,8 +30,8 @@ app = typer.Typer(
 )
 app.add_typer(quality_app, name="quality")
 app.add_typer(quarantine_app, name="quarantine")
-app.command()(init)
 app.command()(check)
+app.command()(init)
 app.command()(show)
 app.command()(ready)
 

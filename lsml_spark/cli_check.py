@@ -2,18 +2,17 @@
 
 import importlib.util
 
-from lsml_spark.cli_options import Config, Set, the_only_pipeline
-from lsml_spark.flow import checked, log, screens
+from lsml_spark.cli_options import RUNS, Config, Set, opened
+from lsml_spark.flow import checked, screens
 from lsml_spark.flow.guard import guarded
-from lsml_spark.flow.pipeline import STAGES, Pipeline
+from lsml_spark.flow.pipeline import STAGES
 
 
 def check(config: Config = None, overrides: Set = None) -> None:
     """Check a pipeline's YAML without reading a day: sections, checks, patterns, and all SQL against the contract; exit code 2
     names the first mistake."""
     with guarded():
-        log.to_console()
-        pipeline = Pipeline(config or the_only_pipeline(), overrides or ())
+        pipeline, _ = opened(config, RUNS, overrides)
         found = checked.sections(pipeline, [stage for stage in ("quality", "prepare") if pipeline.writes(stage)])
         with_spark = importlib.util.find_spec("pyspark") is not None
         columns = checked.analyse(pipeline, found) if with_spark else {}

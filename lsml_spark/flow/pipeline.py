@@ -32,6 +32,7 @@ STAGES = (
 
 
 PUBLIC = ("name", "seed", "window")  # a variable's value here is no secret: paths begin with the name, pages show the rest
+PLACE = ("folder", "files")  # of `raw:`; what else stands there says how the files are written, and is the quality stage's
 SIZES = ("shards", "rows_per_group")  # of shards; where one is auto, the batch and the lanes of `train:` decide it
 
 
@@ -77,6 +78,7 @@ class Pipeline:
         general = {key: self._filled(key, value) for key, value in general.items()}
         general["raw"] = general.get("raw")  # its `{{ date }}` is rendered per day
         self.general = validate(General, general, f"{path}: ")
+        self._raw = {key: value for key, value in (values.get("raw") or {}).items() if key not in PLACE}
         self._sections = {stage: values.get(stage) or {} for stage in STAGES}
         self._configs: dict[str, Strict] = {}
 
@@ -123,7 +125,7 @@ class Pipeline:
     def secrets_of(self, stage: str) -> list[str]:
         """Names of the variables in a stage's section whose values `resolved` masks."""
         self.config(stage)
-        return variables.secrets_of(self._sections[stage])
+        return variables.secrets_of([self._sections[stage], self._raw if stage == "quality" else {}])
 
     @cached_property
     def spark_settings(self) -> dict[str, str]:

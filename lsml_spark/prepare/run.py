@@ -23,7 +23,7 @@ from lsml_spark.core.variables import masked
 from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.prepare.impute import Imputer, filled_schema
 from lsml_spark.spark import tables
-from lsml_spark.spark.mistakes import sql_mistake
+from lsml_spark.spark.mistakes import command_of, sql_mistake
 from lsml_spark.spark.session import session
 from lsml_spark.spark.tables import quoted
 
@@ -79,7 +79,6 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         raise
     plain = {name: value if isinstance(value, bool | int | float | str) else str(value) for name, value in imputer.values.items()}
     files = [write_json(work.folder, "imputed.json", masked(plain))] if plain else []
-    _refuse_no_samples(work, written, days)
     _refuse_doubled_ids([tables.read_written(spark, work.folder, table) for table in written.tables.values()])
 
     rows_in = sum(source.manifest.ledger.rows_out for source in window)
@@ -93,6 +92,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         written.tables,
         files,
         metrics={"days": dates, "features": columns[4:]} | ({"other_rules": other} if (other := _under_other_rules(window, like)) else {}),
+        failed=_without_samples(written, days),
     )
 
 
@@ -121,6 +121,8 @@ def samples(spark: SparkSession, sql: str, clean: DataFrame) -> DataFrame:
     """The SQL over clean rows, with a `drop_reason` for rows that cannot be samples."""
     try:
         clean.createOrReplaceTempView("clean")
+        if command := command_of(spark, sql):
+            raise ConfigError(f"prepare.sql: is a command ({command}) and no query; a pipeline's SQL only reads the view `clean`")
         samples = spark.sql(sql)
         missing = [name for name in [*IDENTITY, "date"] if name not in samples.columns]
         if missing:
@@ -154,16 +156,15 @@ def check(config: Config, missing: Mapping[str, Missing], clean: DataFrame) -> D
     return samples(clean.sparkSession, config.sql, rows).drop("drop_reason")
 
 
-def _refuse_no_samples(work: Work, written: tables.Written, days: Mapping[str, Sequence[Source]]) -> None:
-    """A night that could not be trained or judged ends here, with the reasons, and not after all that follows."""
+def _without_samples(written: tables.Written, days: Mapping[str, Sequence[Source]]) -> str | None:
+    """Why a night that cannot be trained or judged ends here, with the reasons, and not after all that follows."""
     for name, what in (("train", "to train on"), ("test", "to judge a model on")):
         if not written.tables[name].rows:
             rows, dates = sum(source.manifest.ledger.rows_out for source in days[name]), [source.manifest.date for source in days[name]]
             when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
             left_out = ", ".join(f"{count:,} {reason}" for reason, count in written.tally.items()) or FILTERED
-            raise QualityGateError(
-                f"prepare.sql: no sample {what} is left of the {rows:,} clean rows of {when}; left out in all: {left_out}"
-            )
+            return f"prepare.sql: no sample {what} is left of the {rows:,} clean rows of {when}; left out in all: {left_out}"
+    return None
 
 
 def _text(name: str, type_: DataType) -> Column:

@@ -10,9 +10,9 @@ from pyspark.sql import DataFrame, SparkSession
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.quality.check import Check, RowCheck
 from lsml_spark.quality.fresh import Fresh
+from lsml_spark.quality.header import CORRUPT, WHY
 from lsml_spark.quality.matches import Matches
 from lsml_spark.quality.measure import kind_of
-from lsml_spark.quality.raw import CORRUPT, WHY
 from lsml_spark.quality.references import References
 from lsml_spark.quality.rules import of_check, with_states
 from lsml_spark.quality.run import Config

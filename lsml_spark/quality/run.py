@@ -78,6 +78,9 @@ class Config(Strict):
     def _name_the_column(cls, columns: Any) -> Any:
         if not isinstance(columns, Mapping):
             raise ValueError("expected column names, each with a list of checks")
+        for name, checks in columns.items():
+            if checks is not None and not isinstance(checks, list):
+                raise ValueError(f"{name}: expected a list of checks, such as [{{complete: 1.0}}], found {checks!r}"[:200])
         return {name: [parse(item, RowCheck, column=name) for item in checks or []] for name, checks in columns.items()}
 
     def model_post_init(self, _: object) -> None:

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from lsml_spark.core import seeds
 from lsml_spark.core.config import Strict, component
-from lsml_spark.core.errors import ConfigError, QualityGateError
+from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.variables import masked
@@ -111,11 +111,6 @@ def _selected(spark: SparkSession, work: Work, config: Config, budget: float, av
     named = [key for key, _ in chosen.rated.heaviest] if chosen.rated else []
     written = tables.write(drawn, work.folder, {"train": columns}, tally=once, watch=summary.watch(named))
     table, tally = written.tables["train"], summary.combined(written.seen)
-    if not table.rows:
-        raise QualityGateError(
-            f"select: none of the {available:,} training rows was kept (budget {config.budget}: {budget:.3g} rows); "
-            "with so few rows take a larger budget, or widen `window`"
-        )
 
     kept = tables.read_written(spark, work.folder, table)
     by_frequency, lost = _what_became_of(chosen, tally, kept, counts, config.redraws)
@@ -134,7 +129,11 @@ def _selected(spark: SparkSession, work: Work, config: Config, budget: float, av
     details = {"weights": tally.histogram, "dropped_keys": lost, "by_frequency": by_frequency}
     file = write_json(work.folder, "selection.json", selection | details)
     distinct = written.tally.get(ONCE, 0) if config.redraws > 1 else table.rows
-    return Outcome(_ledger(config, chosen, available, table.rows, distinct), written.tables, [file], selection)
+    failed = None
+    if not table.rows:
+        kept_none = f"select: none of the {available:,} training rows was kept (budget {config.budget}: {budget:.3g} rows)"
+        failed = f"{kept_none}; with so few rows take a larger budget, or widen `window`"
+    return Outcome(_ledger(config, chosen, available, table.rows, distinct), written.tables, [file], selection, failed=failed)
 
 
 def _known(spark: SparkSession, work: Work, counts: DataFrame, at_hand: ExitStack) -> tuple[DataFrame, float | None]:

@@ -57,6 +57,9 @@ def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
         launchers.local(spec_path, ranks, log_path, say, config.restarts)
 
     launch = launch or (in_process if "RANK" in os.environ else local)
+    rows = work.inputs["shard"].manifest.tables["train"].rows
+    if rows < config.batch:
+        say(f"train.batch is {config.batch}, and there are {rows} training rows: every epoch is one step")
     path = told.scratch / "spec.json"
     spec.write(path, told)
     results.clear(told.scratch)

@@ -39,4 +39,5 @@ def read(path: Path) -> Spec:
 
 
 def write(path: Path, spec: Spec) -> None:
+    path.touch(mode=0o600)  # values of variables are in it as they are
     path.write_text(spec.model_dump_json(indent=1))

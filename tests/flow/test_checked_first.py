@@ -100,6 +100,10 @@ def test_what_spark_would_not_take_is_told_before_a_day_is_read(toy, tmp_path, s
         (f"prepare.sql={SQL} FROM raw", "prepare.sql: [TABLE_OR_VIEW_NOT_FOUND", "raw"),
         (f"prepare.sql={SQL}, n AS weight FROM clean", "prepare.sql: gives a column 'weight'"),
         (f"prepare.sql={SQL}, n AS third FROM clean", "prepare.sql: gives two columns 'third'"),
+        ("prepare.sql=DROP TABLE clean", "prepare.sql: is a command (DropTable) and no query"),
+        ("prepare.sql=INSERT INTO clean SELECT 1", "prepare.sql: is a command (InsertIntoStatement) and no query"),
+        ("prepare.sql=SELECT 1; SELECT 2", "prepare.sql: [PARSE_SYNTAX_ERROR]"),
+        ("prepare.sql=''", "prepare.sql: [PARSE_EMPTY_STATEMENT]"),
         ("prepare.sql=SELECT id AS sample_id FROM clean", "prepare.sql: gives no column 'key'"),
         (f"prepare.sql={SQL}, n_missing FROM clean", "UNRESOLVED_COLUMN"),
         (
