@@ -23,7 +23,7 @@ def decoded_bytes(files: Files, group: Group, names: Sequence[str], limit: int) 
     opened = files.schema_of(group)
     if group.index >= len(opened.row_groups):
         return 0
-    leaves = [(name, leaf) for name in names for leaf in opened.leaves if leaf == name or leaf.startswith(f"{name}.")]
+    leaves = [(name, leaf) for name in names for leaf in opened.leaves_below.get(name, [])]
     return sum(_leaf(files, opened, group, name, leaf, limit) for name, leaf in leaves)
 
 
