@@ -180,7 +180,7 @@ class Files:
             return None
         key = str(group.path), group.index, name
         try:
-            chunk = _chunk(opened.mapped, told)
+            chunk = chunk_bytes(opened.mapped, told)
             rows_NW = pages.view(chunk, told, check=key not in self.checked)
         except pages.Damaged as error:
             raise IntegrityError(f"{group}, column '{name}': {error}; run the shard stage again") from None
@@ -222,7 +222,7 @@ class Files:
         for name in names:
             for leaf in opened.leaves_below.get(name, []):
                 try:
-                    chunk = _chunk(opened.mapped, pages.chunk_of(opened.footer, group.index, opened.leaves[leaf]))
+                    chunk = chunk_bytes(opened.mapped, pages.chunk_of(opened.footer, group.index, opened.leaves[leaf]))
                     wrong = pages.check_crcs(chunk, pages.pages(chunk))
                 except pages.Damaged as error:
                     wrong = str(error)
@@ -239,7 +239,8 @@ def _mapped(path: str) -> pa.Buffer:
         return file.read_buffer()
 
 
-def _chunk(mapped: pa.Buffer, told: pages.Chunk) -> memoryview:
+def chunk_bytes(mapped: pa.Buffer, told: pages.Chunk) -> memoryview:
+    """The bytes of a column chunk. Damaged where they do not lie in the file."""
     if not 0 <= told.start <= told.start + told.size <= mapped.size:
         raise pages.Damaged(f"its bytes {told.start} to {told.start + told.size} lie outside of the file's {mapped.size}")
     return memoryview(mapped).cast("B")[told.start : told.start + told.size]
