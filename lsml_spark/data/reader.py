@@ -110,6 +110,8 @@ def make_reader(
     batch, seed, world = whole(batch, "batch", most=MOST), whole(seed, "seed", -LARGEST), whole(world, "world", most=MOST)
     rank, retries = whole(rank, f"rank of a world of {world}", 0, world - 1), whole(retries, "retries", 0)
     one_of(shuffle, "shuffle", ("none", "buffer", "full"))
+    if not isinstance(table, str) or not isinstance(filesystem, fs.FileSystem | None):
+        raise ConfigError(f"table and filesystem: must be a name and a filesystem of pyarrow's, not {shown(table)} and {shown(filesystem)}")
     if drop_last and fill_last:
         raise ConfigError("drop_last and fill_last: the last step is left out or filled, not both")
     everyone = batch * world
