@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.data import pages
 from lsml_spark.data.columns import numpy_type
-from lsml_spark.data.files import UNREADABLE, Files, Group, Opened
+from lsml_spark.data.files import UNREADABLE, Files, Group, Opened, chunk_bytes
 
 
 def decoded_bytes(files: Files, group: Group, names: Sequence[str], limit: int) -> int:
@@ -23,7 +23,7 @@ def decoded_bytes(files: Files, group: Group, names: Sequence[str], limit: int) 
     opened = files.schema_of(group)
     if group.index >= len(opened.row_groups):
         return 0
-    leaves = [(name, leaf) for name in names for leaf in opened.leaves if leaf == name or leaf.startswith(f"{name}.")]
+    leaves = [(name, leaf) for name in names for leaf in opened.leaves_below.get(name, [])]
     return sum(_leaf(files, opened, group, name, leaf, limit) for name, leaf in leaves)
 
 
@@ -31,16 +31,25 @@ def _leaf(files: Files, opened: Opened, group: Group, name: str, leaf: str, limi
     told = pages.chunk_of(opened.footer, group.index, opened.leaves[leaf])
     if told.plain and opened.mapped is not None:
         return 0
+    unpacked = _unpacked(opened, told)
     if told.width:
         type_ = opened.schema.field(name).type
         narrow = leaf == name and pa.types.is_integer(type_)  # Parquet keeps int8 as int32
-        return told.rows * (numpy_type(type_).itemsize if narrow else told.width)
+        return max(told.rows * (numpy_type(type_).itemsize if narrow else told.width), *unpacked)
     meta = opened.footer.row_group(group.index).column(opened.leaves[leaf])
-    stored = int(meta.total_uncompressed_size)
+    stored = max(int(meta.total_uncompressed_size), sum(unpacked))
     key = str(group.path), group.index, name
     if not meta.has_dictionary_page or leaf != name or stored * told.rows <= limit or key in files.checked:
         return max(stored, told.rows // 8)
-    return _of_dictionary(files, opened, group, name)
+    return stored if stored > limit else _of_dictionary(files, opened, group, name)
+
+
+def _unpacked(opened: Opened, told: pages.Chunk) -> list[int]:
+    """Bytes of each page by its own header, which need not agree with the footer; [0, 0] where the file is not mapped, or damaged."""
+    try:
+        return [0, 0, *(page.unpacked for page in pages.pages(chunk_bytes(opened.mapped, told)))] if opened.mapped is not None else [0, 0]
+    except pages.Damaged:
+        return [0, 0]
 
 
 def _of_dictionary(files: Files, opened: Opened, group: Group, name: str) -> int:

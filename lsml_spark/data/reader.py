@@ -111,6 +111,8 @@ def make_reader(
     batch, seed, world = whole(batch, "batch", most=MOST), whole(seed, "seed", -LARGEST), whole(world, "world", most=MOST)
     rank, retries = whole(rank, f"rank of a world of {world}", 0, world - 1), whole(retries, "retries", 0)
     one_of(shuffle, "shuffle", ("none", "buffer", "full"))
+    if not isinstance(table, str) or not isinstance(filesystem, fs.FileSystem | None):
+        raise ConfigError(f"table and filesystem: must be a name and a filesystem of pyarrow's, not {shown(table)} and {shown(filesystem)}")
     if drop_last and fill_last:
         raise ConfigError("drop_last and fill_last: the last step is left out or filled, not both")
     everyone = batch * world
@@ -249,9 +251,24 @@ def _sources(shards: Shards, options: Options) -> Sources:
     sources = sources_of(schema, [*wanted, *options.decode, *label, *weight])
     if not sources.places:
         raise ConfigError(f"{schema.where}: there is no column to read: none holds numbers, and none is named (known: {schema.names})")
+    for stored in sources.read:
+        known = schema.columns[stored]
+        if known.layout.kind == "scalar" and not known.tensor:
+            raise ConfigError(
+                f"{schema.where}: column '{stored}' holds {known.type}, of which there are no tensors; leave it out of columns"
+            )
     for name in (*options.pad, *options.decode):
         if name not in sources.places:
             raise ConfigError(f"pad and decode: column '{name}' is not read{did_you_mean(name, list(sources.places))}")
+    for name in options.pad:
+        stored, place = sources.places[name]
+        if place is not None or not schema.columns[stored].lists:
+            raise ConfigError(f"pad: column '{name}' holds no lists")
+        if name + LENGTH in sources.places:
+            raise ConfigError(f"pad: there is a column '{name + LENGTH}' already, which the lengths of '{name}' would stand in for")
+    for name in options.decode:
+        if sources.places[name][1] is not None or schema.columns[name].layout.kind != "bytes":
+            raise ConfigError(f"decode: column '{name}' holds {schema.columns[sources.places[name][0]].type}, no encoded images")
     return sources
 
 

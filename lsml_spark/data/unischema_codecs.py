@@ -72,6 +72,8 @@ def _told(schema: Schema | None, known: Sequence[str]) -> dict[str, Told]:
     """{column: (dtype, shape)} of what the user says."""
     if schema is None:
         return {}
+    if not isinstance(schema, Mapping) and not isinstance(getattr(schema, "fields", None), Mapping):
+        raise ConfigError(f"schema: must be {{column: {{dtype: …, shape: …}}}} or a Unischema, not {str(schema)[:60]}")
     fields = schema if isinstance(schema, Mapping) else {name: _described(field) for name, field in schema.fields.items()}
     told: dict[str, Told] = {}
     for name, field in fields.items():
@@ -79,13 +81,20 @@ def _told(schema: Schema | None, known: Sequence[str]) -> dict[str, Told]:
             if not isinstance(schema, Mapping):
                 continue  # a Unischema says all columns, also those that are not read
             raise ConfigError(f"schema: no column '{name}'{did_you_mean(name, known)}")
+        if not isinstance(field, Mapping):
+            raise ConfigError(f"schema.{name}: must be {{dtype: …, shape: …}}, not {str(field)[:60]}")
         if unknown := set(field) - {"dtype", "shape"}:
             raise ConfigError(f"schema.{name}: '{sorted(unknown)[0]}' is not known, expected dtype and shape")
         try:
             dtype = None if field.get("dtype") is None else np.dtype(field["dtype"])
         except TypeError as error:
             raise ConfigError(f"schema.{name}.dtype: {error}") from error
-        told[name] = (dtype, None if field.get("shape") is None else tuple(field["shape"]))
+        shape = field.get("shape")
+        if shape is not None and not (
+            isinstance(shape, Sequence) and all(one is None or (isinstance(one, int | np.integer) and one >= 0) for one in shape)
+        ):
+            raise ConfigError(f"schema.{name}.shape: must be a list of lengths, null where one varies, not {str(shape)[:60]}")
+        told[name] = (dtype, None if shape is None else tuple(shape))
     return told
 
 

@@ -152,3 +152,30 @@ def test_texts_of_a_dictionary_are_counted_not_guessed(tmp_path):
     texts = ["x" * 100_000] + ["y"] * 20_000
     found = [text for batch in make_torch_dataset(table(tmp_path, {"x": texts}), columns=["x"], memory=LIMIT) for text in batch["x"]]
     assert sorted(found) == sorted(texts)
+
+
+def test_a_page_that_unpacks_to_more_than_its_footer_says_is_counted_by_its_own_header(tmp_path, monkeypatch):
+    folder = table(tmp_path, BOMBS["packed"], compression="zstd", use_dictionary=False, row_group_size=10_000_000)
+    from lsml_spark.data import decoded
+
+    class Footer:
+        """One that says of every column chunk that it is small."""
+
+        def __init__(self, inner):
+            self.inner = inner
+
+        def __getattr__(self, name):
+            return 100 if name == "total_uncompressed_size" else getattr(self.inner, name)
+
+        def row_group(self, index):
+            return Footer(self.inner.row_group(index))
+
+        def column(self, index):
+            return Footer(self.inner.column(index))
+
+    reader = make_torch_dataset(folder, columns=["x"], memory=LIMIT)
+    (group,) = reader.reader.shards.groups
+    files = reader.reader.shards.files
+    opened = files.open(group.path)
+    monkeypatch.setitem(files.opened, group.path, type(opened)(Footer(opened.footer), opened.schema, opened.mapped))
+    assert decoded.decoded_bytes(files, group, ["x"], LIMIT) > 60_000_000
