@@ -1,4 +1,5 @@
-"""What changed since the last good night: rows, verdict, findings, schema, and the columns whose figures moved most.
+"""What changed since the last good night: rows, verdict, findings, schema, and the columns whose figures moved most. Rows are
+compared with the last night of the same weekday as well.
 
 A figure has moved by |now − last| over what it usually moves: twice its robust deviation over the good nights, but at least one
 point of a share, a tenth of a count, a tenth of a column's own deviation. So a column that swings every night stays quiet.
@@ -9,8 +10,8 @@ from typing import Any
 
 from lsml_spark.core.work import Source
 from lsml_spark.report.night import Night, quality_of
-from lsml_spark.report.series import WIDTH, band, number, outside
-from lsml_spark.report.text import is_number, visible
+from lsml_spark.report.series import band, number, outside, usual_range
+from lsml_spark.report.text import is_number, visible, weekday
 
 MOVED = {  # in the words of the page
     "missing_share": "missing",
@@ -31,8 +32,10 @@ def since_last_good(night: Night, columns: Sequence[Mapping[str, Any]]) -> dict[
         return None
     ours, theirs = quality_of(now), quality_of(last)
     broken, broken_before = _broken(ours), _broken(theirs)
+    alike = same_weekday(night)
     return {
         "since": last.manifest.date,
+        "weekday": None if alike is None else {"since": alike.manifest.date, "rows": alike.manifest.ledger.rows_in},
         "verdict": [ours.get("verdict"), theirs.get("verdict")],
         "rows": [now.manifest.ledger.rows_in, last.manifest.ledger.rows_in],
         "quarantined_share": [quarantined_share(now), quarantined_share(last)],
@@ -41,6 +44,15 @@ def since_last_good(night: Night, columns: Sequence[Mapping[str, Any]]) -> dict[
         "gone": [visible(label) for label in broken_before if label not in broken],
         "schema": [visible(sentence, 300) for sentence in [*(ours.get("schema_drift") or []), *_schema(columns, ours)]],
     }
+
+
+def same_weekday(night: Night) -> Source | None:
+    """The latest earlier good night of tonight's weekday, where the last good one is of another: Mondays are no Sundays."""
+    last = night.last_good
+    if last is None or weekday(last.manifest.date) == weekday(night.date):
+        return None
+    alike = [date for date in night.history if weekday(date) == weekday(night.date)]
+    return night.history[max(alike)] if alike else None
 
 
 def moved(columns: Sequence[Mapping[str, Any]], most: int = MOST) -> list[dict[str, Any]]:
@@ -80,16 +92,16 @@ def _step(column: Mapping[str, Any], metric: str) -> dict[str, Any] | None:
     if not isinstance(value, list) or not is_number(value[0]) or not is_number(value[1]):
         return None
     now, last = value[:2]
-    found = band(value)
-    median, spread = found or (0.0, 0.0)
+    spread = (band(value) or (0.0, 0.0))[1]
+    usual = usual_range(value, metric)
     score = abs(now - last) / max(2 * spread, _least(column, metric, last), 1e-12)
     return {
         "metric": metric,
         "words": MOVED[metric],
         "now": now,
         "last": last,
-        "usual": [number(median - WIDTH * spread), number(median + WIDTH * spread)] if found else None,
-        "outside": outside(value),
+        "usual": [number(end) for end in usual] if usual else None,
+        "outside": outside(value, metric),
         "score": round(min(score, 1e6), 2),
     }
 

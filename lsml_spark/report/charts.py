@@ -134,9 +134,14 @@ def _epoch_means(steps: Sequence[Mapping], epochs: Sequence[Mapping]) -> list[tu
 def bands(metrics: Mapping[str, Any], metric: str, title: str) -> Chart | None:
     """One metric by key-frequency band, a marker per system."""
     names = [str(band) for band in metrics.get("bands") or []]
+    figures = {
+        system: {band: value for band in names if is_number(value := dig(metrics, "systems", system, "bands", band, metric))}
+        for system in SYSTEMS
+    }
+    names = [band for band in names if any(band in known for known in figures.values())]
     data = []
     for system, label in SYSTEMS.items():
-        values = [dig(metrics, "systems", system, "bands", band, metric) for band in names]
+        values = [figures[system].get(band) for band in names]
         if not any(map(is_number, values)):
             continue
         write = percent if metric == "recall" else decimal

@@ -52,8 +52,13 @@ def profile_of(source: Source | None) -> dict[str, Any]:
 def describe(
     now: Source | None, last: Source | None, history: History, checks: Sequence[Mapping[str, Any]], digits: int
 ) -> list[dict[str, Any]]:
-    """A record per column in the order of the data, those of the last good night that vanished at the end."""
+    """A record per column in the order of the data, those of the last good night that vanished at the end.
+
+    Of a day without a row that could be read nothing is known, so nothing has vanished from it.
+    """
     tonight, before = profile_of(now)["columns"], profile_of(last)["columns"]
+    if now is not None and not tonight and not now.manifest.ledger.rows_in:
+        before = {}
     by_column: dict[str, list[int]] = {}
     for place, check in enumerate(checks):
         by_column.setdefault(str(check.get("column") or ""), []).append(place)

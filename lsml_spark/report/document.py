@@ -10,19 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from lsml_spark.report import changes, checks, columns, history, keylabels
+from lsml_spark.report import changes, checks, columns, history, keylabels, unusual
 from lsml_spark.report.night import Night
 from lsml_spark.report.series import LEAST, READABLE, WIDTH, figure
 from lsml_spark.report.text import visible
+from lsml_spark.report.unusual import Unusual
 
 FORMAT = 1
 LIMIT = 900_000  # characters; the page around it takes 70,000
 
 
-def build(night: Night, verdict: str, sentence: str) -> dict[str, Any]:
-    """The document of a night, whatever of it exists; equal nights give equal documents.
+def build(night: Night) -> tuple[dict[str, Any], Unusual]:
+    """The document of a night but for its verdict, whatever of it exists, and what is unusual in it.
 
-    Trends lose their oldest nights where the document would be larger than LIMIT.
+    Equal nights give equal documents. Trends lose their oldest nights where the document would be larger than LIMIT.
     """
     past = history.read(night.history)
     figures = [values for (_, metric), values in past.figures.items() if metric not in columns.SAME_AS_SHARE]
@@ -30,24 +31,27 @@ def build(night: Night, verdict: str, sentence: str) -> dict[str, Any]:
     nights = len(past.dates) + 1
     digits = 2 if 2 * series * nights <= READABLE else 1
     while True:
-        found = _document(night, past.latest(nights - 1), digits) | {
-            "verdict": verdict,
-            "sentence": visible(sentence, 300),
-            "nights_known": len(past.dates) + 1,
-        }
+        found, strange = _document(night, past.latest(nights - 1), digits)
+        found["nights_known"] = len(past.dates) + 1
         excess = len(json.dumps(found, separators=(",", ":"))) - LIMIT
         if excess <= 0 or nights == 1 or not series:
-            return found
+            return found, strange
         nights = max(1, nights - math.ceil(excess / series))
 
 
-def _document(night: Night, past: history.History, digits: int) -> dict[str, Any]:
+def judged(document: dict[str, Any], verdict: str, sentence: str) -> dict[str, Any]:
+    """The whole document: `verdict` and `sentence` are those of the night's page."""
+    return document | {"verdict": verdict, "sentence": visible(sentence, 300)}
+
+
+def _document(night: Night, past: history.History, digits: int) -> tuple[dict[str, Any], Unusual]:
     now, last = night.sources.get("quality"), night.last_good
     found = checks.describe(night, past, digits)
     described = columns.describe(now, last, past, found, digits) if now else []
     places = {column["name"]: place for place, column in enumerate(described)}
     for check in found:
         check["column"] = places.get(visible(check["column"])) if check["column"] else None
+    table = _table(night, past, digits)
     document = {
         "format": FORMAT,
         "pipeline": visible(night.pipeline),
@@ -57,7 +61,7 @@ def _document(night: Night, past: history.History, digits: int) -> dict[str, Any
         "nights": [*past.dates, night.date],
         "digits": digits,
         "usual": {"width": WIDTH, "nights": LEAST},
-        "table": _table(night, past, digits),
+        "table": table,
         "changes": changes.since_last_good(night, described),
         "worst": checks.worst(night),
         "checks": found,
@@ -65,7 +69,7 @@ def _document(night: Night, past: history.History, digits: int) -> dict[str, Any
         "keys": keylabels.keys(night, described),
         "labels": keylabels.labels(night, described, found),
     }
-    return document | _by_kind(described)
+    return document | _by_kind(described), unusual.find(table, described)
 
 
 def _by_kind(described: list[dict[str, Any]]) -> dict[str, Any]:

@@ -27,7 +27,10 @@ SHORT = {"popularity": "popular", "cooccurrence": "co-occ.", "key_frequency": "b
 
 @dataclass(frozen=True)
 class Night:
-    """The stages of one logical date in the order of the data, those of the night before, quality of earlier ones, the last pilot."""
+    """The stages of one logical date in the order of the data, those of the night before, quality of earlier ones, the last pilot.
+
+    `champion`: the train folder of the model that stood before this night.
+    """
 
     pipeline: str
     date: str
@@ -36,6 +39,7 @@ class Night:
     previous: Mapping[str, Source] = field(default_factory=dict)
     history: Mapping[str, Source] = field(default_factory=dict)
     pilot: Source | None = None
+    champion: Source | None = None
 
     @property
     def last_good(self) -> Source | None:
@@ -57,6 +61,13 @@ class Night:
         """`verdict`, `findings`, `schema_drift` of the quality stage: from its metrics, else from findings.json."""
         return quality_of(self.sources.get("quality"))
 
+    def serves(self) -> str | None:
+        """The night whose model is in use after this one; None where there is none."""
+        decision = self.facts("promote", "decision.json")
+        if decision:
+            return str(decision["champion"]) if decision.get("champion") else None
+        return self.champion.manifest.date if self.champion is not None else None
+
     def stopped_by(self) -> tuple[str, str] | None:
         """(stage, sentence) of the stage that found the data not fit to go on."""
         for stage, source in self.sources.items():
@@ -66,13 +77,14 @@ class Night:
 
 
 def from_work(work: Work) -> Night:
-    """The night of a report stage: its inputs, `previous/<stage>` of an earlier night, `history/<date>` of the good ones."""
+    """The night of a report stage: its inputs, `previous/<stage>` of an earlier night, `history/<date>` of the good ones, `pilot`, `champion`."""
     sources = {stage: work.inputs[stage] for stage in STAGES if stage in work.inputs}
     previous, history = (
         {name.removeprefix(prefix): work.inputs[name] for name in sorted(work.inputs) if name.startswith(prefix)}
         for prefix in ("previous/", "history/")
     )
-    return Night(work.pipeline, work.date.isoformat(), work.seed, sources, previous, history, work.inputs.get("pilot"))
+    pilot, champion = work.inputs.get("pilot"), work.inputs.get("champion")
+    return Night(work.pipeline, work.date.isoformat(), work.seed, sources, previous, history, pilot, champion)
 
 
 def from_folder(folder: Path, pipeline: str) -> Night:

@@ -52,12 +52,18 @@ def _asset(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
+def _seen(value: Any) -> Any:
+    """Whatever a template prints: what is not of our own making shows its control characters and the turns of its direction."""
+    return text.seen(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_seen,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -73,6 +79,9 @@ def _environment() -> Environment:
         text.change,
         text.visible,
         text.joined,
+        text.unbroken,
+        text.weekday,
+        text.capital,
         as_json,
     ):
         environment.filters[write.__name__] = write

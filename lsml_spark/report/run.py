@@ -7,16 +7,17 @@ What is read, beyond the manifest fields of docs/architecture.md (each may be mi
 - `manifest.metrics` of quality (of a former version, its findings.json): `verdict` ok | warn | failed, `findings` [{check, column,
   severity: warn | quarantine | fail, rows, share, message, ok}], `schema_drift` [sentence].
 - `manifest.run` of any stage: `versions` {library: version}. Times and hosts are left out of all pages but training.html: equal
-  nights, equal pages.
+  nights by equal commands, equal pages.
 - `manifest.run` of train, see report/training.py, and its metrics.jsonl.
 - `manifest.ledger` of every stage; `manifest.tables["test"].rows` of prepare, features and shard (the held-out day).
 - `manifest.metrics` of zipf: `shift` against the keys of the last night.
 - the `quarantine` and `metrics` tables of quality, its profile.json, and profile.json (zipf), selection.json, curve.json,
   metrics.json, decision.json; the labels of prepare's `test` table.
-- `pilot`: the last pilot's pilot.json.
+- `pilot`: the last pilot's pilot.json; `champion`: the date of the model that stood before this night.
+- `manifest.run` of any stage: `command` [word]: what was typed to run it.
 - `previous/<stage>` of the latest earlier night, `history/<date>`: the quality folders of earlier good nights.
 
-The stage's own metrics are `verdict`, `sentence` and `reasons` [[level, text]].
+The stage's own metrics are `verdict`, `sentence`, `reasons` [[level, text]] and `unusual` (see report/unusual.py).
 """
 
 from dataclasses import asdict
@@ -30,6 +31,8 @@ from lsml_spark.core.manifest import describe, write_json
 from lsml_spark.core.work import Outcome, Work
 from lsml_spark.report import charts, document, examples, keycharts, law, page, rowflow, sections, selected, steps, training
 from lsml_spark.report.night import Night, facts_of, from_work
+from lsml_spark.report.text import measure
+from lsml_spark.report.unusual import Unusual
 from lsml_spark.report.verdict import Verdict, judge
 
 # In the order in which they build on one another; the last one draws the page.
@@ -46,9 +49,10 @@ class Config(Strict):
 def run(work: Work, config: Config) -> Outcome:
     """Write the pages; it moves no rows."""
     night = from_work(work)
-    verdict = judge(night)
-    quality = document.build(night, verdict.kind, verdict.sentence)
-    pages = {"night.html": night_page(night, verdict, quality, config), "quality.html": quality_page(night, quality, config)}
+    found, strange = document.build(night)
+    verdict = judge(night, strange)
+    quality = document.judged(found, verdict.kind, verdict.sentence)
+    pages = {"night.html": night_page(night, verdict, quality, config), "quality.html": quality_page(night, quality, strange, config)}
     if night.sources.keys() & {"zipf", "select"}:
         pages["selection.html"] = selection_page(night, config)
     for name, content in pages.items():
@@ -58,6 +62,7 @@ def run(work: Work, config: Config) -> Outcome:
         "verdict": verdict.kind,
         "sentence": verdict.sentence,
         "reasons": [[reason.level, reason.text] for reason in verdict.reasons],
+        "unusual": strange.as_json(),
     }
     timed = []
     if "train" in night.sources:
@@ -66,7 +71,7 @@ def run(work: Work, config: Config) -> Outcome:
     return Outcome(ledger=Ledger(), files=files, metrics=metrics, run={"files": timed} if timed else {})
 
 
-def quality_page(night: Night, quality: dict[str, Any], config: Config) -> bytes:
+def quality_page(night: Night, quality: dict[str, Any], strange: Unusual, config: Config) -> bytes:
     """The page on the day's data: its script draws the document that it carries."""
     return page.render(
         "quality_page.html",
@@ -74,6 +79,7 @@ def quality_page(night: Night, quality: dict[str, Any], config: Config) -> bytes
         styles=("style.css", "quality.css"),
         title=config.title or night.pipeline,
         quality=quality,
+        strange=strange,
     )
 
 
@@ -144,7 +150,7 @@ def night_page(night: Night, verdict: Verdict, quality: dict[str, Any], config: 
         charts={
             "zipf": charts.zipf(profile, selection),
             "loss": charts.loss(curve),
-            "recall": charts.bands(metrics, "recall", f"recall@{k}"),
+            "recall": charts.bands(metrics, "recall", measure(k)),
             "logloss": charts.bands(metrics, "log_loss", "log loss"),
         },
     )

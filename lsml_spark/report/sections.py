@@ -1,5 +1,6 @@
 """The parts of a night's page as plain values, so that the templates hold no logic."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from lsml_spark.report.columns import GRAVITY
 from lsml_spark.report.night import SYSTEMS, Night, dig
 from lsml_spark.report.selected import bands_of, policy_of, share
-from lsml_spark.report.text import is_number
+from lsml_spark.report.text import capital, is_number, measure, weekday
 
 FINDING = ("check", "column", "severity", "rows", "share", "message", "ok")
 
@@ -24,10 +25,12 @@ def headline(night: Night) -> dict[str, Any]:
         "before": {
             **before,
             "quarantined_share": share(before["quarantined"], before["raw"]),
-            "date": night.previous["quality"].manifest.date if "quality" in night.previous else None,
+            "date": _day(night.previous["quality"].manifest.date) if "quality" in night.previous else None,
         },
         "selected_share": share(rows["selected"], rows["window"]),
         "k": metrics.get("k", 20),
+        "measure": capital(measure(metrics.get("k", 20))),
+        "serves": night.serves(),
         "test_rows": metrics.get("rows"),
         "recall": _bars(night, "recall"),
         "log_loss": _bars(night, "log_loss"),
@@ -35,6 +38,11 @@ def headline(night: Night) -> dict[str, Any]:
         "promoted": decision.get("promoted"),
         "champion": decision.get("champion"),
     }
+
+
+def _day(date: str) -> str:
+    """2011-02-27, Sunday: a shop sells less on some days."""
+    return f"{date}, {weekday(date)}" if weekday(date) else date
 
 
 def flow_numbers(night: Night) -> dict[str, int | None]:
@@ -103,6 +111,8 @@ def metric_table(night: Night, metric: str, lower_is_better: bool) -> dict[str, 
         path = ("bands", str(band)) if band is not None else ()
         values = {name: dig(metrics, "systems", name, *path, metric) for name in systems}
         known = [value for value in values.values() if is_number(value)]
+        if band is not None and not known:
+            continue  # no test row has such a key: a classifier by column has 15 keys, all of them frequent
         best = (min if lower_is_better else max)(known, default=None)
         last = dig(before, "systems", "model", *path, metric)
         ours = values.get("model")
@@ -128,6 +138,7 @@ def provenance(night: Night) -> dict[str, Any]:
         versions.update({str(name): str(version) for name, version in found.items()} if isinstance(found, dict) else {})
     quality = night.sources.get("quality")
     inputs = quality.manifest.inputs if quality else {}
+    command = _command(night)
     return {
         "stages": [
             (stage, source.manifest.identity, source.manifest.config_hash, source.manifest.fingerprint)
@@ -135,8 +146,18 @@ def provenance(night: Night) -> dict[str, Any]:
         ],
         "raw": [(PurePosixPath(item.path).name, item.identity) for _, item in sorted(inputs.items())],
         "versions": sorted(versions.items()),
-        "command": f"lsml run pipelines/{night.pipeline}.yaml --date {night.date}",
+        "command": shlex.join(command),
+        "masked": any("***" in word for word in command),
     }
+
+
+def _command(night: Night) -> list[str]:
+    """The words that ran the latest stage; where a manifest of a former version does not say, the usual ones."""
+    for source in reversed(list(night.sources.values())):
+        found = source.manifest.run.get("command")
+        if isinstance(found, list) and found and all(isinstance(word, str) for word in found):
+            return found
+    return ["lsml", "run", f"pipelines/{night.pipeline}.yaml", "--date", night.date]
 
 
 def _bars(night: Night, metric: str) -> list[dict[str, Any]]:

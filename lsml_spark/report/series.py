@@ -7,7 +7,8 @@ so take 450 kB, as JSON numbers 3 to 5 MB; deflate gains nothing on noise, and a
 that is mailed alone without its trends, and pages of old nights changing with every new one.
 
 The usual range is median ± 3.5 · 1.4826 · MAD of the earlier good nights, the modified z-score of Iglewicz and Hoaglin (How to
-Detect and Handle Outliers, 1993); where more than half of the nights are equal, the mean absolute deviation · 1.2533.
+Detect and Handle Outliers, 1993); where more than half of the nights are equal, the mean absolute deviation · 1.2533. A share has
+at least a point on either side, a count three rows and a twentieth: what never varied may stir without being unusual.
 """
 
 import math
@@ -20,6 +21,9 @@ MISSING = "."
 READABLE = 250_000  # characters that all trends of a page may take for a night to have two digits
 WIDTH = 3.5  # half the usual range, in robust standard deviations
 LEAST = 7  # nights before anything is usual
+# As quality_numbers.js has them.
+COUNTS = ("rows", "clean", "quarantined", "missing", "distinct", "nan", "infinite", "zeros", "negative", "empty", "true")
+LENGTHS = ("length_", "size_", "stddev", "mad")  # never below 0 either
 
 Figure = float | list[Any] | None
 
@@ -73,13 +77,32 @@ def usual(history_N: np.ndarray) -> tuple[float, float] | None:
     return median, spread
 
 
-def outside(value: Figure) -> int:
+def usual_range(value: Figure, metric: str) -> tuple[float, float] | None:
+    """(low, high) as they are written: a share lies in [0, 1], and what counts or measures is never below 0."""
+    found = band(value)
+    if found is None:
+        return None
+    reach = _reach(found, metric)
+    low, high = found[0] - reach, found[0] + reach
+    share = metric.endswith("share")
+    low = max(low, 0.0) if share or metric in COUNTS or metric.startswith(LENGTHS) else low
+    return low, min(high, 1.0) if share else high
+
+
+def _reach(found: tuple[float, float], metric: str) -> float:
+    """Half the usual range: WIDTH spreads, but never so little that one row of thousands is an event."""
+    median, spread = found
+    least = 0.01 if metric.endswith("share") else max(3.0, 0.05 * abs(median)) if metric in COUNTS else 0.0
+    return max(WIDTH * spread, least)
+
+
+def outside(value: Figure, metric: str = "") -> int:
     """1 where tonight's value is above the usual range, -1 below, 0 inside or where nothing is usual."""
     found = band(value)
     if found is None or not isinstance(value, list) or value[0] is None:
         return 0
     off = value[0] - found[0]
-    return 0 if abs(off) <= WIDTH * found[1] + 1e-3 * (value[3] - value[2]) else 1 if off > 0 else -1
+    return 0 if abs(off) <= _reach(found, metric) + 1e-3 * (value[3] - value[2]) else 1 if off > 0 else -1
 
 
 def figure(now: Any, last: Any, history_N: np.ndarray, digits: int) -> Figure:

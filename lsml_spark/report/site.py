@@ -13,9 +13,11 @@ from typing import Any
 
 from lsml_spark.core.config import canonical
 from lsml_spark.core.errors import IntegrityError
-from lsml_spark.core.manifest import read, sha256_of
+from lsml_spark.core.manifest import Manifest, read, sha256_of
 from lsml_spark.report import charts, page, sections
 from lsml_spark.report.night import SHORT, Night, dig, from_folder
+from lsml_spark.report.text import capital, measure
+from lsml_spark.report.unusual import of_json
 from lsml_spark.report.verdict import Reason, Verdict, judge
 
 CHECKSUMS = "checksums.json"
@@ -60,8 +62,9 @@ def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], dict[str, bytes
     """The index row of a night and its pages by name. A damaged folder is a failed night that says so."""
     try:
         night = from_folder(folder, pipeline)
-        verdict, metrics = judge(night), night.facts("evaluate", "metrics.json")
-        pages = _pages_of(folder)
+        metrics, written = night.facts("evaluate", "metrics.json"), read(folder / "report")
+        verdict = judge(night, of_json(written.metrics.get("unusual") if written else None))
+        pages = _pages_of(folder, written)
         # A day that only went through quality is history in the window of a later night, not a night of its own.
         history = not pages and set(night.sources) <= {"quality"}
     except IntegrityError as error:
@@ -85,10 +88,9 @@ def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], dict[str, bytes
     return row, pages
 
 
-def _pages_of(night: Path) -> dict[str, bytes]:
+def _pages_of(night: Path, found: Manifest | None) -> dict[str, bytes]:
     """The report's files under their names on the site, as its manifest describes them; IntegrityError where they differ."""
     folder = night / "report"
-    found = read(folder)
     if found is None:
         return {}
     described = {file.path: file.checksum for file in found.all_files()}
@@ -127,9 +129,9 @@ def _index(pipeline: str, rows: list[dict[str, Any]]) -> bytes:
         nights=nights,
         history=history,
         counts=counts,
-        k=k,
+        measure=capital(measure(k)),
         charts={
-            "recall": charts.trend(dates, metrics, "recall", f"recall@{k}"),
+            "recall": charts.trend(dates, metrics, "recall", measure(k)),
             "logloss": charts.trend(dates, metrics, "log_loss", "log loss"),
         },
     )

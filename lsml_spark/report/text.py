@@ -4,6 +4,7 @@ Values of the data are shown as they are, but harmless: control characters as pi
 HTML.
 """
 
+import datetime
 import math
 import re
 from typing import Any, TypeGuard
@@ -11,8 +12,15 @@ from typing import Any, TypeGuard
 from markupsafe import escape
 
 NONE = "–"
+TIGHT = "\u00a0"  # a blank at which no line breaks: a figure stays beside its unit
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_INVISIBLE = re.compile("[\u0080-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufffe\uffff]")
+# What has no glyph or turns the text around it: bidi controls, joiners, fillers, tags, halves of surrogate pairs.
+_INVISIBLE = re.compile(
+    "[\u0080-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
+)
+_UNIT = re.compile(r"(?<=\d) (?=%)")
 
 
 def is_number(value: Any) -> TypeGuard[float]:
@@ -40,10 +48,10 @@ def percent(value: Any) -> str:
         return NONE
     figure = abs(value) * 100
     if figure == 0 or figure >= 10:
-        return f"{value * 100:.1f} %"
+        return f"{value * 100:.1f}{TIGHT}%"
     if figure >= 0.005:
-        return f"{value * 100:.2f} %"
-    return "< 0.01 %"
+        return f"{value * 100:.2f}{TIGHT}%"
+    return f"<{TIGHT}0.01{TIGHT}%"
 
 
 def decimal(value: Any, digits: int = 3) -> str:
@@ -62,7 +70,7 @@ def signed(value: Any, digits: int = 3) -> str:
 
 def points(value: Any) -> str:
     """A difference of shares in percentage points."""
-    return f"{signed(value * 100, 1)} pts" if is_number(value) else NONE
+    return f"{signed(value * 100, 1)}{TIGHT}pts" if is_number(value) else NONE
 
 
 def figure(value: Any, metric: str = "") -> str:
@@ -80,7 +88,7 @@ def change(now: Any, last: Any) -> str:
     """How far a count moved, of what it was: −8.7 %."""
     if not is_number(now) or not is_number(last) or not last:
         return NONE
-    return f"{signed((now / last - 1) * 100, 1)} %"
+    return f"{signed((now / last - 1) * 100, 1)}{TIGHT}%"
 
 
 def visible(value: Any, limit: int = 200) -> str:
@@ -89,9 +97,37 @@ def visible(value: Any, limit: int = 200) -> str:
     cut = len(text) - limit
     if cut > 0:
         text = text[:limit]
-    text = _CONTROL.sub(lambda match: "\u2421" if match[0] == "\x7f" else chr(0x2400 + ord(match[0])), text)
-    text = _INVISIBLE.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text)
+    text = seen(text)
     return f"{text}… (+{cut:,} characters)" if cut > 0 else text
+
+
+def seen(text: str) -> str:
+    """Text of any length without a character that cannot be seen; twice is as once."""
+    text = _CONTROL.sub(lambda match: "\u2421" if match[0] == "\x7f" else chr(0x2400 + ord(match[0])), text)
+    return _INVISIBLE.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text)
+
+
+def unbroken(text: str) -> str:
+    """A sentence of another stage, its figures tied to their percent signs."""
+    return _UNIT.sub(TIGHT, text)
+
+
+def weekday(date: str) -> str:
+    """2011-02-28 → Monday; empty for what is no date."""
+    try:
+        return WEEKDAYS[datetime.date.fromisoformat(date).weekday()]
+    except ValueError:
+        return ""
+
+
+def measure(k: object) -> str:
+    """The name of recall@k: with one guess a row it is the accuracy."""
+    return "accuracy" if k == 1 else f"recall@{visible(k, 10)}"
+
+
+def capital(text: str) -> str:
+    """The first letter large, the others as they are."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def chart_text(value: Any) -> str:

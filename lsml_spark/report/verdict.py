@@ -1,14 +1,17 @@
 """The verdict of a night: ok, warning, stopped (a gate held it) or failed (it did not end), and why.
 
-A pure function of the manifests, so the night's page and the index cannot disagree.
+A pure function of the manifests and of what is unusual in the night (unusual.py), so that its pages and the index cannot disagree.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from lsml_spark.report.night import STAGES, Night, dig
-from lsml_spark.report.text import count, decimal, is_number, percent, rows
+from lsml_spark.report.text import count, decimal, is_number, measure, percent, rows, unbroken
+from lsml_spark.report.unusual import Unusual
 
+MOST_LOST = 0.2  # share of the rows that are quarantined from which on a stopped night names the check that took most of them
 ORDER = ("note", "ok", "warning", "stopped", "failed")
 # Stages that may be fused into others or left out; a night is whole without a folder of their own.
 OPTIONAL = ("zipf", "augment", "features", "shard")
@@ -37,9 +40,10 @@ class Verdict:
     reasons: list[Reason]
 
 
-def judge(night: Night) -> Verdict:
+def judge(night: Night, strange: Unusual | None = None) -> Verdict:
     """The verdict of a night from whatever of it exists."""
-    reasons = [*_flow(night), *_quality(night), *_model(night), *_promotion(night)]
+    reasons = [*_flow(night), *_quality(night, strange or Unusual()), *_model(night), *_promotion(night)]
+    reasons = [Reason(reason.level, unbroken(reason.text)) for reason in reasons]
     kind = max(["ok", *(reason.level for reason in reasons)], key=ORDER.index)
     reasons.sort(key=lambda reason: -ORDER.index(reason.level))
     return Verdict(kind, _sentence(night, kind, reasons), reasons)
@@ -67,7 +71,7 @@ def _flow(night: Night) -> Iterator[Reason]:
     if stopped:
         stage, sentence = stopped
         if not _went_on(night):
-            yield Reason("stopped", f"Stopped at {stage}: {sentence.rstrip('.')}.")
+            yield Reason("stopped", f"Stopped at {stage}: {_cause(night)}{sentence.rstrip('.')}.")
             return
         judged = dig(night.sources["prepare"].manifest.metrics, "days", "test") or ["an earlier one"]
         yield Reason("warning", f"The day is held back: {sentence.rstrip('.')}. The last good day, {judged[0]}, took its place.")
@@ -76,12 +80,22 @@ def _flow(night: Night) -> Iterator[Reason]:
         yield Reason("failed", f"The night did not end: there is no finished {missing[0]} stage.")
 
 
+def _cause(night: Night) -> str:
+    """The check that took the most rows, where most were lost: a gate that counts rows does not say what became of them."""
+    ledger = night.sources["quality"].manifest.ledger if "quality" in night.sources else None
+    lost = ledger.quarantined if ledger else {}
+    if ledger is None or not lost or sum(lost.values()) < MOST_LOST * ledger.rows_in:
+        return ""
+    check, number = max(lost.items(), key=lambda item: item[1])
+    return f"‘{check}’ took {count(number)} of {rows(ledger.rows_in)} ({percent(number / ledger.rows_in)}); "
+
+
 def _went_on(night: Night) -> bool:
     """Whether a night whose day failed the gate trained all the same, on the days before it."""
     return "prepare" in night.sources
 
 
-def _quality(night: Night) -> Iterator[Reason]:
+def _quality(night: Night, strange: Unusual) -> Iterator[Reason]:
     quality = night.quality()
     said = str(quality.get("failed") or "")
     warned = False
@@ -96,10 +110,26 @@ def _quality(night: Night) -> Iterator[Reason]:
         stops = finding.get("severity") == "fail" and said and not _went_on(night)
         yield Reason("stopped" if stops else "warning", message)
     if quality.get("verdict") == "warn" and not warned:
+        warned = True
         yield Reason("warning", "The quality stage warns; its findings are below.")
-    elif quality and not warned and quality.get("verdict") == "ok":
-        held_back = sum(night.sources["quality"].manifest.ledger.quarantined.values())
-        yield Reason("ok", f"The day’s data are fit to train on; {rows(held_back)} quarantined.")
+    if strange.warning and night.stopped_by() is None:
+        warned = True
+        yield Reason("warning", strange.warning)
+    if strange.note and night.stopped_by() is None:
+        yield Reason("note", strange.note)
+    if quality and not warned and quality.get("verdict") == "ok":
+        yield _fit(night, quality)
+
+
+def _fit(night: Night, quality: Mapping[str, Any]) -> Reason:
+    """Fit to train on; a tick only where no check found anything."""
+    held_back = sum(night.sources["quality"].manifest.ledger.quarantined.values())
+    findings = quality.get("findings") or []
+    broken = sum(not finding.get("ok") for finding in findings)
+    if not broken:
+        return Reason("ok", f"The day’s data are fit to train on; {rows(held_back)} quarantined.")
+    found = f"{broken} of {len(findings)} checks found something, {rows(held_back)} quarantined"
+    return Reason("note", f"The day’s data are fit to train on: {found}.")
 
 
 def _model(night: Night) -> Iterator[Reason]:
@@ -109,7 +139,7 @@ def _model(night: Night) -> Iterator[Reason]:
     for name, label, worse in BASELINES:
         won: list[str] = []
         lost: list[str] = []
-        for metric, word, write, sign in (("recall", f"recall@{k}", percent, 1), ("log_loss", "log loss", decimal, -1)):
+        for metric, word, write, sign in (("recall", measure(k), percent, 1), ("log_loss", "log loss", decimal, -1)):
             ours, theirs = dig(systems, "model", metric), dig(systems, name, metric)
             if is_number(ours) and is_number(theirs):
                 figures = f"{word} {write(ours)} against {write(theirs)}"

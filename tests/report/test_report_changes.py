@@ -23,7 +23,7 @@ def night(tmp_path, tonight=None, previous=None, past=(), **kind):
 
 
 def changes(*arguments, **kind):
-    return document.build(night(*arguments, **kind), "ok", "")["changes"]
+    return document.build(night(*arguments, **kind))[0]["changes"]
 
 
 def test_the_last_good_night_is_the_latest_of_the_history(tmp_path):
@@ -65,13 +65,13 @@ def test_columns_that_came_went_and_changed_their_type(tmp_path):
         return make_stage(tmp_path, date, "quality", Ledger(1, 1), {}, {"profile.json": {"rows": 1, "columns": described}})
 
     now, last = source("2011-02-25", {"a": "int", "b": "double"}), source("2011-02-24", {"b": "int", "c": "int"})
-    found = document.build(night(tmp_path, now, last), "ok", "")
+    found = document.build(night(tmp_path, now, last))[0]
     assert found["changes"]["schema"] == ["a is new", "b was int, is double", "c vanished"]
     assert [column.get("state") for column in found["columns"]] == ["new", "retyped", "vanished"]
 
 
 def test_the_three_worst_findings_come_with_the_row_that_shows_them(tmp_path):
-    found = document.build(night(tmp_path, warn=True), "ok", "")["worst"]
+    found = document.build(night(tmp_path, warn=True))[0]["worst"]
     assert [(item["check"], item["severity"]) for item in found] == [
         ("fresh", "warn"),
         ("price out of range", "quarantine"),
@@ -86,7 +86,7 @@ def test_an_example_of_the_finding_itself_is_preferred(tmp_path):
     given = finding("conflict", "Country", "fail", 3, 10, "3 conflicts", False)
     given["examples"] = [{"Quantity": "7", "Country": "EIRE", "_file": "/secret/day.csv", "_line": "12"}]
     now = make_stage(tmp_path, "2011-02-25", "quality", Ledger(10, 10), {"verdict": "failed", "findings": [given]})
-    (found,) = document.build(night(tmp_path, now), "ok", "")["worst"]
+    (found,) = document.build(night(tmp_path, now))[0]["worst"]
     assert found["example"] == [["Country", "EIRE"], ["Quantity", "7"]]
     assert found["place"] == "day.csv:12"
 
@@ -146,6 +146,6 @@ def test_an_empty_history_of_old_folders_changes_nothing(tmp_path):
     source = Source(
         source.folder, replace(source.manifest, metrics={"verdict": "ok", "columns": {"a": {"type": "int", "missing": 2, "distinct": 5}}})
     )
-    found = document.build(Night("retail", "2011-02-25", 7, {"quality": source}), "ok", "")
+    found = document.build(Night("retail", "2011-02-25", 7, {"quality": source}))[0]
     assert [(column["name"], column["kind"]) for column in found["columns"]] == [("a", "number")]
     assert found["nights"] == ["2011-02-25"]

@@ -40,7 +40,7 @@ def test_a_full_night_shows_its_numbers_to_the_row(tmp_path):
 def test_a_night_that_the_gate_stopped_says_so_first(tmp_path):
     stopped = {"quality": quality(tmp_path, "2011-02-25", failed="92.2 % of the rows were rejected")}
     shown = words(report(tmp_path, "2011-02-25", stopped).read_bytes())
-    assert "stopped Stopped at quality: 92.2 % of the rows were rejected." in shown
+    assert "stopped Stopped at quality: ‘line does not parse’ took 1,602 of 1,737 rows (92.2 %); 92.2 % of the rows were rejected." in shown
     assert "− 1,602 quarantined line does not parse" in shown
     assert "Keys and selection" not in shown
     assert "Metrics on the held-out day" not in shown

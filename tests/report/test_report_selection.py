@@ -227,7 +227,7 @@ def test_movers_keep_their_order_and_their_bars_are_of_the_largest():
 
 def test_a_night_without_new_or_lost_keys_says_so():
     shift = shift_facts() | {"entered": {"keys": 0, "share": 0.0}, "left": {"keys": 0, "share": 0.0}}
-    assert law.describe(PROFILE, shift)["shift"]["words"].startswith("No key entered, none left. 3.42 % of the rows")
+    assert law.describe(PROFILE, shift)["shift"]["words"].startswith("No key entered, none left. 3.42\u00a0% of the rows")
 
 
 def test_bands_hold_the_rows_of_their_frequencies():
@@ -237,16 +237,18 @@ def test_bands_hold_the_rows_of_their_frequencies():
 
 def test_epochs_that_redraw_are_said_in_the_headline_and_in_no_rate():
     found = selected.describe(SELECTION | {"rows_kept": 4800, "epochs": {"use": "redraw", "share": 0.5}})
-    assert found["headline"] == "All 4,800 rows stay; every epoch reads a new 50.0 % of them"
+    assert found["headline"] == "All 4,800 rows stay; every epoch reads a new 50.0\u00a0% of them"
     rules = dict(found["rules"])
-    assert rules["Epochs"] == "All rows are kept here; every epoch reads a new draw of 50.0 % of them."
+    assert rules["Epochs"] == "All rows are kept here; every epoch reads a new draw of 50.0\u00a0% of them."
     assert "Kept whole" not in rules
 
 
 def test_a_curriculum_says_its_order_and_when_all_rows_are_in():
     epochs = {"use": "curriculum", "stages": 4, "full_by": 0.5, "order": "rare_first"}
     rules = dict(selected.describe(SELECTION | {"epochs": epochs})["rules"])
-    assert rules["Epochs"] == "The kept rows enter training in 4 stages, rare keys first; from 50.0 % of the training on, all are read."
+    assert (
+        rules["Epochs"] == "The kept rows enter training in 4 stages, rare keys first; from 50.0\u00a0% of the training on, all are read."
+    )
 
 
 def test_rows_that_weigh_the_same_need_no_histogram():
@@ -268,7 +270,7 @@ def test_keys_that_lost_nothing_are_not_among_those_that_lost_most():
         ({}, "With as many rows, the log loss of the selection is 0.0410 lower than that of a random draw."),
         ({"against_random": -0.002}, "is 0.0020 higher than that of a random draw"),
         ({"against_random": 0.0}, "is neither lower nor higher than that of a random draw"),
-        ({}, "Of what all rows gain over the random draw, the selection recovers 89.1 %."),
+        ({}, "Of what all rows gain over the random draw, the selection recovers 89.1\u00a0%."),
         ({"gain_recovered": None}, "All rows gained nothing over the random draw, so there is no gain to recover."),
         ({"gain_recovered": None, "converged": False}, "More random rows made a worse model: at its settings"),
         ({}, "as n to the power −0.31 (interval 0.24 to 0.39)"),

@@ -49,9 +49,9 @@ def test_a_data_bound_training_says_so_and_what_to_do(tmp_path):
 @pytest.mark.parametrize(
     ("verdict", "phase", "begins"),
     [
-        ("compute-bound", "compute", "Compute-bound: it computed for 90.0 % of the time"),
-        ("network-bound", "all_reduce", "Network-bound: it waited for the exchange of gradients for 90.0 %"),
-        ("checkpoint-bound", "checkpoint", "Checkpoint-bound: it waited for checkpoints for 90.0 %"),
+        ("compute-bound", "compute", "Compute-bound: it computed for 90.0\u00a0% of the time"),
+        ("network-bound", "all_reduce", "Network-bound: it waited for the exchange of gradients for 90.0\u00a0%"),
+        ("checkpoint-bound", "checkpoint", "Checkpoint-bound: it waited for checkpoints for 90.0\u00a0%"),
     ],
 )
 def test_every_verdict_has_its_words_and_its_advice(tmp_path, verdict, phase, begins):

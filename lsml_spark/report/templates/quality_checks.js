@@ -5,8 +5,8 @@
     foreign = lsml.foreign;
   function checkRow(check) {
     var quality = lsml.quality;
-    var figure = lsml.read(check.measured),
-      metric = lsml.isNumber(check.value) ? "" : "share";
+    var metric = lsml.isNumber(check.value) ? "" : "share",
+      figure = lsml.read(check.measured, metric);
     var element = make("tr", { class: check.ok ? "held" : null, hidden: check.ok ? "" : null }, [
       make("td", { class: "worst" }, lsml.chip(check)),
       make("th", { scope: "row" }, [foreign(check.check), check.message ? make("small", null, foreign(check.message)) : null]),

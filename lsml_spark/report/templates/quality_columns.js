@@ -25,16 +25,16 @@
 
   function columnRow(column, index) {
     var quality = lsml.quality;
-    var missing = lsml.read(column.figures.missing_share),
-      distinct = lsml.read(column.figures.distinct),
+    var missing = lsml.read(column.figures.missing_share, "missing_share"),
+      distinct = lsml.read(column.figures.distinct, "distinct"),
       drift = column.drift && ("linf" in column.drift ? column.drift.linf : column.drift.js);
     var usual =
       Object.keys(column.figures).some(function (name) {
-        var figure = lsml.read(column.figures[name]);
+        var figure = lsml.read(column.figures[name], name);
         return figure.constant || lsml.isNumber(figure.low);
       }) && lsml.nights.length > lsml.quality.usual.nights;
     var outside = Object.keys(column.figures).filter(function (name) {
-      return lsml.read(column.figures[name]).side;
+      return lsml.read(column.figures[name], name).side;
     }).length;
     var checks = (column.checks || []).map(function (place) {
       return quality.checks[place];
@@ -110,7 +110,7 @@
   ];
   var HINTS = {
     drift: "Against the last good night, 0 to 1: Jensen–Shannon distance of numbers, largest share moved of categories",
-    unusual: "Figures outside their usual range over the nights",
+    unusual: "Figures outside their usual range over the nights: a note, no warning",
     worst: "The gravest first"
   };
   var body = make("tbody"),

@@ -32,8 +32,8 @@ var lsml = { lists: [] }; // the lists that the search goes through
   lsml.percent = function (value) {
     if (!isNumber(value)) return NONE;
     var size = Math.abs(value) * 100;
-    if (size === 0 || size >= 10) return (value * 100).toFixed(1) + " %";
-    return size >= 0.005 ? (value * 100).toFixed(2) + " %" : "< 0.01 %";
+    if (size === 0 || size >= 10) return (value * 100).toFixed(1) + "\u00a0%";
+    return size >= 0.005 ? (value * 100).toFixed(2) + "\u00a0%" : "<\u00a00.01\u00a0%";
   };
   // A figure of a metric; `instant` is the night's midnight in milliseconds where the figure is seconds from it.
   lsml.figure = function (value, metric, instant) {
@@ -62,13 +62,18 @@ var lsml = { lists: [] }; // the lists that the search goes through
     }
     return values;
   }
-  lsml.read = function (figure) {
+  var COUNTS = /^(rows|clean|quarantined|missing|distinct|nan|infinite|zeros|negative|empty|true)$/,
+    LENGTHS = /^(stddev|mad|length_.*|size_.*)$/,
+    SHARE = /share$/;
+  // `metric`: of shares and counts the usual range has a least width, as series.py says.
+  lsml.read = function (figure, metric) {
     if (isNumber(figure)) return { now: figure, last: figure, text: null, side: 0, constant: true };
     if (!figure) return { now: null, last: null, text: null, side: 0 };
     var found = { now: figure[0], last: figure[1], from: figure[2], to: figure[3], text: figure[4] || null, side: 0 };
     if (found.text && found.text.charAt(0) !== ".") {
       var median = decode(found.text.slice(0, 2), found.from, found.to, 2)[0];
-      var reach = lsml.width * decode(found.text.slice(2, 4), 0, found.to - found.from, 2)[0];
+      var least = SHARE.test(metric) ? 0.01 : COUNTS.test(metric) ? Math.max(3, 0.05 * Math.abs(median)) : 0;
+      var reach = Math.max(least, lsml.width * decode(found.text.slice(2, 4), 0, found.to - found.from, 2)[0]);
       found.low = median - reach;
       found.high = median + reach;
       var off = found.now - median;
@@ -82,13 +87,15 @@ var lsml = { lists: [] }; // the lists that the search goes through
   lsml.usual = function (figure, metric, instant) {
     if (!isNumber(figure.low)) return NONE;
     var low = figure.low,
-      whole = /^(missing|distinct|nan|infinite|zeros|negative|empty|true|rows|clean|quarantined|size_min|length_min)$/;
-    if (low < 0 && (whole.test(metric) || /share$/.test(metric))) low = 0;
-    if (!/share$/.test(metric) && !instant && figure.high - low > 20) {
+      high = figure.high,
+      share = SHARE.test(metric);
+    if (low < 0 && (share || COUNTS.test(metric) || LENGTHS.test(metric))) low = 0;
+    if (high > 1 && share) high = 1;
+    if (!share && !instant && high - low > 20) {
       low = Math.round(low);
-      return lsml.figure(low, metric) + " to " + lsml.count(figure.high);
+      return lsml.figure(low, metric) + " to " + lsml.count(high);
     }
-    return lsml.figure(low, metric, instant) + " to " + lsml.figure(figure.high, metric, instant);
+    return lsml.figure(low, metric, instant) + " to " + lsml.figure(high, metric, instant);
   };
   lsml.side = function (side) {
     return side

@@ -84,13 +84,13 @@
     });
     var rows = names
       .filter(function (metric) {
-        var same = several && lsml.read(metrics[metric]).constant;
+        var same = several && lsml.read(metrics[metric], metric).constant;
         if (same) constant.push(lsml.words(metric) + " " + lsml.figure(metrics[metric], metric, instant));
-        banded = banded || lsml.isNumber(lsml.read(metrics[metric]).low);
+        banded = banded || lsml.isNumber(lsml.read(metrics[metric], metric).low);
         return !same;
       })
       .map(function (metric) {
-        var figure = lsml.read(metrics[metric]),
+        var figure = lsml.read(metrics[metric], metric),
           drawn = lsml.trend(figure, metric, instant);
         return make("tr", { class: figure.side ? "moved" : null }, [
           make("th", { scope: "row" }, lsml.words(metric)),
