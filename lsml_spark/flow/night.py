@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import platform
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,12 +18,12 @@ from typing import Any
 
 from lsml_spark import __version__
 from lsml_spark.core import duration, manifest, variables
-from lsml_spark.core.command import command_line
+from lsml_spark.core.command import command_words
 from lsml_spark.core.config import digest
 from lsml_spark.core.errors import ConfigError, EnvironmentProblem, IntegrityError, LsmlError, QualityGateError, Stopped
 from lsml_spark.core.manifest import Input, Manifest
 from lsml_spark.core.work import Outcome, Source, Work, raw_name
-from lsml_spark.flow import command, extras, launch, log, wiring
+from lsml_spark.flow import extras, launch, log, wiring
 from lsml_spark.flow.dates import days_before
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.log import say
@@ -43,11 +44,15 @@ class Night:
         """The days of history before the logical date, oldest first."""
         return days_before(self.date, self.pipeline.general.window)
 
-    def command(self, verb: str, *words: str) -> str:
-        """`lsml VERB …` for this night, with the pipeline, `--set` and `--root` that it was called with; can be pasted."""
+    def words(self, verb: str, *words: str) -> list[str]:
+        """`lsml VERB …` for this night, with the pipeline, `--set` and `--root` that it was called with."""
         pipeline = self.pipeline
         dated = ("--date", self.date.isoformat(), *words)
-        return command_line(verb, pipeline.path, *dated, overrides=pipeline.overrides, root=self.runs.root)
+        return command_words(verb, pipeline.path, *dated, overrides=pipeline.overrides, root=self.runs.root)
+
+    def command(self, verb: str, *words: str) -> str:
+        """The same for a shell; can be pasted."""
+        return shlex.join(self.words(verb, *words))
 
 
 def run(night: Night, first: str | None = None, last: str | None = None) -> list[str]:
@@ -196,7 +201,7 @@ def produce(
             "seconds": seconds,
             "host": platform.node(),
             "versions": _versions(),
-            "command": command.words(night.pipeline.path, night.date, night.pipeline.overrides, night.runs.root),
+            "command": night.words("run"),
             **outcome.run,
         },
     )

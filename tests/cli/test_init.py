@@ -102,6 +102,20 @@ def test_numbers_go_by_round_steps(type_, high, step):
     assert column("n", type_, {"in_range": {"high": high}}).step() == step
 
 
+def test_hostile_names_are_left_out_and_the_yaml_still_reads(tmp_path):
+    """Names that would break a line of YAML or SQL, or that are templates of ours."""
+    hostile = ["a\nb: c", "{{ date }}", "${HOME}", "tab\there", "-- x", "back`tick", "quote'\"", "naïve", "label"]
+    proposed = {"contract": dict.fromkeys(hostile, "string"), "columns": {"label": [{"one_of": ["x", "y"]}]}}
+    days = days_of(files(tmp_path, "2024-03-01.csv"), ENDINGS)
+    quality = yaml.safe_dump({"quality": proposed}, allow_unicode=True)
+    path = tmp_path / "h.yaml"
+    path.write_text(draft.text("h", ".", days, quality, proposed, [], "1 row"))
+    made = Pipeline(path)
+    columns = made.config("features").columns
+    assert list(columns) == ["label", "x", "back_tick", "quote", "na_ve"]
+    assert "back``tick" in made.config("prepare").sql
+
+
 def test_a_folder_is_asked_for_and_nothing_is_overwritten(here):
     assert "say where your raw days lie" in lsml("init").output
     files(here / "days", "2024-03-01.csv")
