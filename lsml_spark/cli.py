@@ -1,70 +1,95 @@
 """`lsml`: run, backfill, status, report and verify nightly pipelines; check data and release what was kept aside."""
 
 import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lsml_spark import __version__
+from lsml_spark.cli_init import init
+from lsml_spark.cli_options import RUNS, AsJson, Config, Date, Root, Set, SomeDate, dates_of, one_night, opened, write_json
 from lsml_spark.cli_quality import quality_app, quarantine_app
 from lsml_spark.cli_shards import show
+from lsml_spark.core import stopping
 from lsml_spark.core.config import did_you_mean
-from lsml_spark.core.errors import ConfigError, QualityGateError
-from lsml_spark.flow import label, log, night, screens, verify
+from lsml_spark.core.errors import ConfigError, IntegrityError, QualityGateError
+from lsml_spark.flow import facts, label, night, screens, verify
 from lsml_spark.flow import pilot as pilots
 from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.guard import guarded
-from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.lock import writing
-from lsml_spark.flow.pipeline import STAGES, Pipeline
+from lsml_spark.flow.pipeline import STAGES
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 app.add_typer(quality_app, name="quality")
 app.add_typer(quarantine_app, name="quarantine")
+app.command()(init)
 app.command()(show)
 
-Config = Annotated[Path, typer.Argument(help="The pipeline's YAML.", show_default=False)]
-Date = Annotated[str, typer.Option("--date", help="Logical date, YYYY-MM-DD.", show_default=False)]
-SomeDate = Annotated[str | None, typer.Option("--date", help="Only this logical date, YYYY-MM-DD.", show_default=False)]
-Root = Annotated[Path, typer.Option("--root", help="Folder of all runs.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Override a key of the YAML, e.g. select.budget=0.3.", show_default=False),
-]
-RUNS = Path("runs")
+NAMES = f"One of {', '.join(STAGES)}."
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print(f"lsml_spark {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def lsml(
+    version: Annotated[bool, typer.Option("--version", help="Say the version.", callback=_say_version, is_eager=True)] = False,
+) -> None:
+    """Nightly training on the rows that matter. Every command has the form `lsml VERB PIPELINE --date YYYY-MM-DD`."""
+
+
+def _stages(beginning: str) -> list[str]:
+    """What the shell completes a stage's name to."""
+    return [stage for stage in STAGES if stage.startswith(beginning)]
 
 
 @app.command()
 def run(
-    config: Config,
     date: Date,
+    config: Config = None,
     first: Annotated[
         str | None,
-        typer.Option("--from", help="Run this stage and what follows even if up to date.", show_default=False),
+        typer.Option(
+            "--from",
+            metavar="STAGE",
+            help=f"Run this stage and what follows even if up to date. {NAMES}",
+            show_default=False,
+            autocompletion=_stages,
+        ),
     ] = None,
-    last: Annotated[str | None, typer.Option("--until", help="Stop after this stage.", show_default=False)] = None,
+    last: Annotated[
+        str | None,
+        typer.Option("--until", metavar="STAGE", help=f"Stop after this stage. {NAMES}", show_default=False, autocompletion=_stages),
+    ] = None,
     overrides: Set = None,
     root: Root = RUNS,
 ) -> None:
     """Run what is not done of one night."""
     with guarded():
-        pipeline, runs = _open(config, root, overrides)
-        day = parse_date(date)
+        one = one_night(config, date, root, overrides)
         for stage in filter(None, (first, last)):
             _known_stage(stage)
-        with writing(runs):
-            ran = night.run(night.Night(pipeline, runs, day), first, last)
+        with writing(one.runs):
+            ran = night.run(one, first, last)
         console = screens.console()
         said = f"{', '.join(ran)} done" if ran else "nothing to do, every stage is up to date"
-        console.print(f"{day}: {said}", soft_wrap=True)
-        screens.tell_where(console, runs)
+        console.print(f"{one.date}: {said}", soft_wrap=True)
+        screens.tell_where(console, one.runs)
 
 
 @app.command()
 def backfill(
-    config: Config,
     first: Annotated[str, typer.Option("--from", help="First logical date.", show_default=False)],
     last: Annotated[str, typer.Option("--to", help="Last logical date, included.", show_default=False)],
+    config: Config = None,
     overrides: Set = None,
     root: Root = RUNS,
 ) -> None:
@@ -73,14 +98,14 @@ def backfill(
     A night that its quality gate stops does not stop the later ones, which leave that day out; the exit code is then 3.
     """
     with guarded():
-        pipeline, runs = _open(config, root, overrides)
+        pipeline, runs = opened(config, root, overrides)
         start, end = parse_date(first, "--from"), parse_date(last, "--to")
         if end < start:
             raise ConfigError(f"--to {end} is before --from {start}")
         days = [start + datetime.timedelta(days=i) for i in range((end - start).days + 1)]
         trading = [day for day in days if pipeline.raw_files(day)]
         if not trading:
-            raise ConfigError(f"no raw file for any day from {start} to {end}; see raw.folder in {config}")
+            raise ConfigError(f"no raw file for any day from {start} to {end}; see raw.folder in {pipeline.path}")
         ran, stopped = 0, []
         with writing(runs):
             for day in trading:
@@ -98,23 +123,22 @@ def backfill(
 
 
 @app.command()
-def pilot(config: Config, date: Date, overrides: Set = None, root: Root = RUNS) -> None:
+def pilot(date: Date, config: Config = None, overrides: Set = None, root: Root = RUNS) -> None:
     """Train on random rows and on the selected ones, and say what selection is worth; fits the β that `zipf` can use.
 
     Trains four models from fresh weights: on half the budget, on the budget, on all rows (random ones), on the selected ones.
     """
     with guarded():
-        pipeline, runs = _open(config, root, overrides)
-        one = night.Night(pipeline, runs, parse_date(date))
-        with writing(runs):
+        one = one_night(config, date, root, overrides)
+        with writing(one.runs):
             source = pilots.run(one)
         screens.pilot(screens.console(), source)
 
 
 @app.command("label")
 def label_(
-    config: Config,
     date: Date,
+    config: Config = None,
     rows: Annotated[int, typer.Option("--rows", help="Rows to be labelled.")] = 100,
     spread: Annotated[int, typer.Option("--spread", help="Candidates for each of them.")] = 10,
     overrides: Set = None,
@@ -122,9 +146,9 @@ def label_(
 ) -> None:
     """Queue the rows without a label that the promoted model is least sure of, spread over their keys."""
     with guarded():
-        pipeline, runs = _open(config, root, overrides)
-        with writing(runs):
-            source = label.run(night.Night(pipeline, runs, parse_date(date)), rows, spread)
+        one = one_night(config, date, root, overrides)
+        with writing(one.runs):
+            source = label.run(one, rows, spread)
         metrics, ledger = source.manifest.metrics, source.manifest.ledger
         console = screens.console()
         console.print(f"{ledger.rows_out:,} of {ledger.rows_in:,} rows without a label queued, of {metrics['keys']:,} keys", soft_wrap=True)
@@ -132,20 +156,24 @@ def label_(
 
 
 @app.command()
-def status(config: Config, date: SomeDate = None, root: Root = RUNS) -> None:
+def status(config: Config = None, date: SomeDate = None, overrides: Set = None, root: Root = RUNS, as_json: AsJson = False) -> None:
     """Show which stage of which night stands where."""
     with guarded():
-        _, runs = _open(config, root)
-        screens.status(screens.console(), runs, _dates(runs, date))
+        pipeline, runs = opened(config, root, overrides)
+        dates = dates_of(runs, date, pipeline)
+        if as_json:
+            write_json(facts.status(runs, dates))
+        else:
+            screens.status(screens.console(), runs, dates)
 
 
 @app.command()
-def report(config: Config, date: SomeDate = None, root: Root = RUNS) -> None:
+def report(config: Config = None, date: SomeDate = None, overrides: Set = None, root: Root = RUNS) -> None:
     """Write the report anew and say where it is."""
     with guarded():
-        pipeline, runs = _open(config, root)
+        pipeline, runs = opened(config, root, overrides)
         with writing(runs):
-            for day in _dates(runs, date):
+            for day in dates_of(runs, date, pipeline):
                 # A day that went through quality alone is history of a window: it gets a page where its gate stopped it or it is asked for.
                 made = runs.source(day, "quality")
                 asked = date is not None or runs.source(day, "prepare") or runs.source(day, "report")
@@ -156,32 +184,24 @@ def report(config: Config, date: SomeDate = None, root: Root = RUNS) -> None:
 
 
 @app.command("verify")
-def verify_(config: Config, date: SomeDate = None, root: Root = RUNS) -> None:
+def verify_(config: Config = None, date: SomeDate = None, overrides: Set = None, root: Root = RUNS, as_json: AsJson = False) -> None:
     """Recount every row, check every checksum and every input; exit code 6 and the file's name where something is off."""
     with guarded():
-        _, runs = _open(config, root)
-        checked = verify.verify(runs, _dates(runs, date))
-        screens.console().print(
-            f"{checked.stages} stages, {checked.files} files, {checked.bytes / 1e6:.1f} MB: every checksum, input and row count is right"
-        )
-
-
-def _open(config: Path, root: Path, overrides: list[str] | None = None) -> tuple[Pipeline, Runs]:
-    pipeline = Pipeline(config, overrides or ())
-    runs = Runs(root.resolve(), pipeline.name)
-    log.to_console()
-    return pipeline, runs
-
-
-def _dates(runs: Runs, date: str | None) -> list[datetime.date]:
-    if date is not None:
-        day = parse_date(date)
-        if day not in runs.dates():
-            raise ConfigError(f"{runs.folder} holds no night of {day}")
-        return [day]
-    if not runs.dates():
-        raise ConfigError(f"{runs.folder} holds no nights yet; begin with `lsml run … --date …`")
-    return runs.dates()
+        pipeline, runs = opened(config, root, overrides)
+        dates = dates_of(runs, date, pipeline)
+        try:
+            checked = verify.verify(runs, dates)
+        except IntegrityError as error:
+            if as_json:
+                write_json(facts.verified(runs, dates, error=str(error)))
+            raise
+        if as_json:
+            write_json(facts.verified(runs, dates, checked))
+        else:
+            screens.console().print(
+                f"{checked.stages} stages, {checked.files} files, {checked.bytes / 1e6:.1f} MB: "
+                "every checksum, input and row count is right"
+            )
 
 
 def _known_stage(stage: str) -> None:
@@ -190,7 +210,12 @@ def _known_stage(stage: str) -> None:
 
 
 def main() -> None:
-    app()
+    """As `lsml_spark.__main__`, which hears signals earlier."""
+    stopping.install()
+    try:
+        app()
+    finally:
+        stopping.done()
 
 
 if __name__ == "__main__":

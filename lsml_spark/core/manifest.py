@@ -17,6 +17,7 @@ import xxhash
 from lsml_spark.core.config import canonical, digest
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.ledger import Ledger
+from lsml_spark.core.variables import filled
 
 NAME = "manifest.json"
 ALGORITHMS: dict[str, Callable[[], Any]] = {"sha256": hashlib.sha256, "xxh128": xxhash.xxh3_128}  # of a file's checksum
@@ -73,6 +74,12 @@ class Manifest:
     ledger: Ledger
     metrics: Mapping[str, Any]
     run: Mapping[str, Any]
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The config with what the variables in it are now; on disk stands their names (core/variables.py)."""
+        settings: Mapping[str, Any] = filled(self.config)
+        return settings
 
     @property
     def config_hash(self) -> str:

@@ -19,6 +19,8 @@ from lsml_spark.data.fields import Layout
 Places = slice | np.ndarray  # which rows of a batch
 WIDE = 512  # bytes of a row from which a second copy costs more than more calls (measured between 208 and 784)
 
+WIDER = {pa.binary(): pa.large_binary(), pa.string(): pa.large_string()}
+
 
 @dataclass(frozen=True)
 class Fixed:
@@ -78,7 +80,9 @@ class Part:
 def held_of(column: pa.ChunkedArray, layout: Layout) -> Held:
     """A decoded Parquet column. ValueError where it has nulls or its bytes do not fit its layout."""
     if column.null_count:
-        raise ValueError(f"it has {column.null_count} nulls")
+        raise ValueError(f"it has {column.null_count} nulls; fill them where the data are made, or leave the column out of columns")
+    if pa.types.is_dictionary(column.type):
+        column = pa.chunked_array([chunk.dictionary_decode() for chunk in column.chunks], column.type.value_type)
     type_ = column.type
     if pa.types.is_fixed_size_list(type_) and _is_number(type_.value_type):
         dtype = numpy_type(type_.value_type)
@@ -148,6 +152,8 @@ def gather(parts: Sequence[Part], rows: int, order: StepOrder | None = None) -> 
         flat = rows_BW.reshape(-1).view(first.stored).astype(first.dtype, copy=False)
         return flat.reshape(rows, *first.shape)
     taken = [pc.take(part.column.array, _indices(part.rows_P)) for part in parts]  # type: ignore[union-attr]
+    if len({array.type for array in taken}) > 1:  # narrow and wide offsets, of files of several writers
+        taken = [array.cast(_wide_type(array.type)) for array in taken]
     array = pa.concat_arrays(taken) if len(taken) > 1 else taken[0]
     from_B = order.from_B if order else None
     if not isinstance(parts[0].places, slice):
@@ -232,9 +238,15 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
     """The column in one piece; wide offsets where it came in several, which is where narrow ones do not reach."""
     if column.num_chunks == 1:
         return column.chunk(0)
-    wide = {pa.binary(): pa.large_binary(), pa.string(): pa.large_string()}.get(column.type, column.type)
+    wide = column.type if pa.types.is_list(column.type) else _wide_type(column.type)
     chunks = [chunk.cast(wide) for chunk in column.chunks]
     return pa.concat_arrays(chunks) if chunks else pa.array([], wide)
+
+
+def _wide_type(type_: pa.DataType) -> pa.DataType:
+    """With 64-bit offsets."""
+    lists = pa.types.is_list(type_) or pa.types.is_large_list(type_)
+    return pa.large_list(type_.value_type) if lists else WIDER.get(type_, type_)
 
 
 def _bytes_of(chunk: pa.FixedSizeBinaryArray) -> np.ndarray:

@@ -9,9 +9,11 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from lsml_spark.core.errors import ConfigError
+from lsml_spark.data.arguments import shown, whole
 from lsml_spark.data.batch import Ragged
 from lsml_spark.data.discover import Paths
 from lsml_spark.data.reader import Arrays, ShardReader, make_reader
+from lsml_spark.data.shards import LABEL
 
 
 class RaggedTensor(NamedTuple):
@@ -37,12 +39,16 @@ def make_torch_dataset(
 
     `rank`, `world`: those of torch.distributed where it is initialised. `device`: copies go there from pinned memory while the
     step before computes. `asked`: all other arguments of `lsml_spark.data.reader.make_reader` (batch, columns, shuffle, …).
-    Lists of numbers come as RaggedTensor, text and bytes as lists. Errors as there.
+    Lists of numbers come as RaggedTensor, text and bytes as lists, the label's integers as int64. Errors as there.
     """
     joined = torch.distributed.is_available() and torch.distributed.is_initialized()
     rank = rank if rank is not None else torch.distributed.get_rank() if joined else 0
     world = world if world is not None else torch.distributed.get_world_size() if joined else 1
-    return ShardDataset(make_reader(path, rank=rank, world=world, **asked), None if device is None else torch.device(device))
+    try:
+        where = None if device is None else torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ConfigError(f"device: {shown(device)} is none that torch knows; take cpu, cuda or cuda:0") from error
+    return ShardDataset(make_reader(path, rank=rank, world=world, **asked), where)
 
 
 class ShardDataset(IterableDataset[Values]):
@@ -55,11 +61,12 @@ class ShardDataset(IterableDataset[Values]):
 
     def __init__(self, reader: ShardReader, device: torch.device | None):
         self.reader, self.device = reader, device
+        self._label = reader.options.label or LABEL
         self.lost = reader.lost  # row groups that could not be read, and their rows left out so far
-        # Epoch and first step, with the worker and number of workers that it counts for (-1, 0: for all). Shared, so that
-        # persistent workers see `set_epoch`; in a worker, what it has reached and what it was told to go on from are its own.
+        # Where an iteration begins: epoch and step, with the worker and number of workers that it counts for (-1, 0: for all). Shared,
+        # so that persistent workers see `set_epoch`; what it was told to go on from is a worker's own.
         self._position = torch.tensor([0, 0, -1, 0]).share_memory_()
-        self._reached: tuple[int, int, int, int] | None = None
+        self._reached: tuple[int, int, int, int] | None = None  # by the iteration that reads now
         self._told_worker: tuple[int, int, int, int] | None = None
 
     def __len__(self) -> int:
@@ -72,48 +79,55 @@ class ShardDataset(IterableDataset[Values]):
         return int(self._position[0])
 
     def set_epoch(self, epoch: int) -> None:
-        """Read this epoch next, from its start; where a state has been loaded for the same one, from there."""
-        if epoch != self.epoch:
-            self._at(epoch, 0)
+        """Read this epoch next, from its start; where a state of the same one has been loaded, from there."""
+        epoch = whole(epoch, "epoch", 0)
+        self._begin(*(self._position.tolist() if epoch == self.epoch else (epoch, 0)))
 
-    def _at(self, epoch: int, step: int, worker: int = -1, workers: int = 0) -> None:
+    def _begin(self, epoch: int, step: int, worker: int = -1, workers: int = 0) -> None:
+        """The next iteration begins there."""
+        self._reached = None
         if get_worker_info() is None:
-            self._position.numpy()[:] = epoch, step, worker, workers  # every step: a tensor made for it takes ten times as long
+            self._position.numpy()[:] = epoch, step, worker, workers
         else:
-            self._reached = epoch, step, worker, workers
+            self._told_worker = epoch, step, worker, workers
 
     def state_dict(self, steps: int | None = None) -> dict[str, Any]:
-        """Where the reading is: the next batch after `load_state_dict` is the one that would have come.
+        """Where the reading is: the first batch after `load_state_dict` is the one that would have come next.
 
         `steps`: of this epoch that were trained, where workers of a DataLoader read.
         """
-        epoch, step, worker, workers = self._reached or self._position.tolist()
+        epoch, step, worker, workers = self._reached or self._told_worker or self._position.tolist()
         return self.reader.state_at(epoch, step, worker, workers) if steps is None else self.reader.state_at(epoch, steps)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken, on any number of ranks that divides the lanes. ConfigError for a state of another plan."""
-        self._at(*self.reader.position_of(state))
-        self._told_worker = self._reached
+        self._begin(*self.reader.position_of(state))
 
     def __iter__(self) -> Iterator[Values]:
+        """The rest of an epoch. Only its end moves on to the next one: what is looked at, or left early, begins again."""
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        epoch, step, for_worker, of_workers = self._told_worker or self._position.tolist()
+        began = self._told_worker or tuple(self._position.tolist())
+        epoch, step, for_worker, of_workers = began
         self._told_worker = None
         if for_worker >= 0 and (for_worker, of_workers) != (worker, workers):
             raise ConfigError(
                 f"this state is of worker {for_worker} of {of_workers}, not of worker {worker} of {workers}: keep num_workers"
             )
         start = step if for_worker >= 0 else step + worker
+        self._reached = (epoch, start, worker, workers) if info else (epoch, start, -1, 0)
         made = self.reader.steps(epoch, start, workers, 1 if info else None, self._values)
         made = sent(made, self.device) if self.device is not None and self.device.type == "cuda" else made
         for number, values in zip(range(start, len(self), workers), made, strict=True):
-            self._at(epoch, number + workers, *((worker, workers) if info else ()))
+            self._reached = (epoch, number + workers, worker, workers) if info else (epoch, number + 1, -1, 0)
             yield values
-        if not info:
-            self._at(epoch + 1, 0)
+        if not info and tuple(self._position.tolist()) == began:
+            self._begin(epoch + 1, 0)
 
     def _values(self, arrays: Arrays) -> Values:
+        label = arrays.get(self._label)
+        if isinstance(label, np.ndarray) and label.dtype.kind in "iu":  # ids, which torch's losses take as int64 only
+            arrays = arrays | {self._label: label.astype(np.int64)}
         values = {name: _value(column) for name, column in arrays.items()}
         if self.device is None or self.device.type == "cuda":
             return values

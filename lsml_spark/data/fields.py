@@ -7,9 +7,8 @@ in C order · record: several scalar columns of one dtype side by side, as FIXED
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -44,14 +43,39 @@ def layout_of(field: pa.Field) -> Layout:
     raw = (field.metadata or {}).get(NAME)
     if raw is None:
         return Layout(_guess(field.type))
-    told = json.loads(raw)
-    if not isinstance(told, Mapping):
-        raise ValueError(f"column '{field.name}': its layout is {raw!r}, expected a JSON object")
-    lists: dict[str, Any] = {name: tuple(told[name]) for name in ("shape", "columns") if name in told}
-    return Layout(**{**told, **lists})
+    try:
+        told = json.loads(raw)
+        lists: dict[str, Any] = {name: tuple(told[name]) for name in ("shape", "columns") if name in told}
+        layout = Layout(**{**told, **lists})
+        wrong = _wrong(layout, field.type)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        wrong = str(error)
+    if wrong:
+        raise ValueError(f"column '{field.name}': its layout {raw[:200]!r} is damaged ({wrong})")
+    return layout
+
+
+def _wrong(layout: Layout, type_: pa.DataType) -> str:
+    """Why a column of that type cannot have the layout; empty where it can."""
+    if layout.kind not in get_args(Kind):
+        return f"there is no kind {layout.kind!r}"
+    if layout.kind not in ("ragged", "tensor", "record"):
+        return ""
+    if not isinstance(layout.dtype, str) or np.dtype(layout.dtype).kind not in "biuf":
+        return f"{layout.dtype!r} is no type of numbers"
+    if any(not isinstance(length, int) or length < 0 for length in layout.shape):
+        return f"{layout.shape} is no shape"
+    if any(not isinstance(name, str) for name in layout.columns):
+        return f"{layout.columns} are no names"
+    if layout.kind == "ragged":
+        return "" if pa.types.is_binary(type_) or pa.types.is_large_binary(type_) else f"a list of numbers is stored as {type_}"
+    stored = type_.byte_width if pa.types.is_fixed_size_binary(type_) else None
+    return "" if stored == layout.width else f"{layout.width} bytes a row are stored as {type_}"
 
 
 def _guess(type_: pa.DataType) -> Kind:
+    if pa.types.is_dictionary(type_):
+        return _guess(type_.value_type)
     if pa.types.is_string(type_) or pa.types.is_large_string(type_):
         return "text"
     if pa.types.is_binary(type_) or pa.types.is_large_binary(type_) or pa.types.is_fixed_size_binary(type_):

@@ -5,7 +5,10 @@ batches at hand need. The first time that a process reads a column of a row grou
 """
 
 import inspect
+import os
+import stat
 import threading
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
@@ -20,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lsml_spark.core.config import did_you_mean
-from lsml_spark.core.errors import ConfigError, IntegrityError
+from lsml_spark.core.errors import ConfigError, EnvironmentProblem, IntegrityError
 from lsml_spark.data import pages
 from lsml_spark.data.columns import Fixed, Held, Varied, fixed_form, held_of, numpy_type
 from lsml_spark.data.fields import Layout, layout_of
@@ -28,7 +31,8 @@ from lsml_spark.data.store import Store
 
 OPEN_FILES = 128
 PYARROW_CHECKS = "page_checksum_verification" in inspect.signature(pq.ParquetFile).parameters  # not before pyarrow 15
-UNREADABLE = (OSError, KeyError, IndexError, ValueError, TypeError, pa.ArrowException)  # what damaged bytes end in
+# What damaged bytes end in.
+UNREADABLE = (OSError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError, EOFError, zlib.error, pa.ArrowException)
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,11 @@ class Opened:
     @cached_property
     def layouts(self) -> dict[str, Layout]:
         return {field.name: layout_of(field) for field in self.schema}
+
+    @cached_property
+    def row_groups(self) -> tuple[int, ...]:
+        """Rows of each."""
+        return tuple(self.footer.row_group(index).num_rows for index in range(self.footer.num_row_groups))
 
     @cached_property
     def leaves(self) -> dict[str, int]:
@@ -99,6 +108,7 @@ class Files:
         mapped = self.store.patience(lambda: _mapped(name), name) if self.store.filesystem is None else None
         with self._parquet(name, mapped) as file:
             opened = Opened(file.metadata, file.schema_arrow, mapped)
+        _ = opened.layouts, opened.leaves, opened.row_groups  # found here, where what damage does to them is told
         with self.lock:
             self.opened[name] = opened
             while len(self.opened) > self.open_files:
@@ -106,11 +116,13 @@ class Files:
         return opened
 
     def schema_of(self, group: Group) -> Opened:
-        """The group's file. IntegrityError where it cannot be opened."""
+        """The group's file. IntegrityError where it cannot be opened, EnvironmentProblem where that is not allowed."""
         try:
             return self.open(group.path)
         except FileNotFoundError:
             raise IntegrityError(f"{group}: there is no such file; run the shard stage again") from None
+        except PermissionError as error:
+            raise EnvironmentProblem(f"{group.path}: may not be read ({error.strerror or error}); change its permissions") from error
         except UNREADABLE as error:
             raise IntegrityError(f"{group}: cannot be read ({_line(error)}); run the shard stage again") from error
 
@@ -131,8 +143,8 @@ class Files:
     def passing(self, group: Group, filters: pc.Expression, names: Sequence[str]) -> np.ndarray:
         """Which rows of a row group a predicate on the columns `names` keeps; shape (rows kept,), int64, ascending."""
         opened = self.schema_of(group)
-        held = self.columns(group, list(dict.fromkeys(opened.source(name)[0] for name in names)))
         try:
+            held = self.columns(group, list(dict.fromkeys(opened.source(name)[0] for name in names)))
             arrays = {name: _flat(held[column], place) for name in names for column, place in [opened.source(name)]}
             table = pa.table(arrays).append_column("__row", pa.array(np.arange(len(arrays[names[0]]))))
             return table.filter(filters)["__row"].to_numpy()
@@ -210,6 +222,9 @@ class Files:
 
 
 def _mapped(path: str) -> pa.Buffer:
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):  # a pipe would be waited for
+        raise ValueError("a folder has its name" if stat.S_ISDIR(mode) else "it is no regular file")
     with pa.memory_map(path) as file:
         return file.read_buffer()
 

@@ -1,16 +1,15 @@
 """Read a rank's batches from Parquet shards: only the row groups of its lanes, only the columns that the model names."""
 
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from lsml_spark.core.errors import IntegrityError
 from lsml_spark.data.batch import Batch, Column, Ragged
-from lsml_spark.data.files import Group, Opened
+from lsml_spark.data.files import Group
 from lsml_spark.data.plan import Plan
-from lsml_spark.data.shards import LABEL, OFFSET, SAMPLE_ID, WEIGHT, Shards, Sources, sources_of
+from lsml_spark.data.schema import Sources, sources_of
+from lsml_spark.data.shards import LABEL, OFFSET, SAMPLE_ID, WEIGHT, Shards
 from lsml_spark.data.stream import MEMORY, THREADS, Lost, OnBad, Rows, Stream
 
 __all__ = ["LABEL", "OFFSET", "SAMPLE_ID", "WEIGHT", "Group", "Lost", "Shards", "batches"]
@@ -39,14 +38,13 @@ def batches(
     wanted = list(dict.fromkeys([shards.label, WEIGHT, *shards.optional, *shards.features, *([SAMPLE_ID] if sample_ids else [])]))
     if start >= plan.steps:
         return
-    opened, group = first_readable(shards, plan, rank, on_bad, lost)
-    sources = sources_of(opened, wanted, str(group.path))
+    sources = sources_of(shards.schema(on_bad == "skip"), wanted)
 
     def make(rows: Rows, rows_L: Sequence[int]) -> list[Batch]:
         return [_batch(shards, sources, columns) for columns in rows]
 
     yield from Stream(
-        shards, plan, rank, sources.read, make,
+        shards, plan, rank, sources, make,
         start=start, by_lane=by_lane, threads=threads, memory=memory, on_bad=on_bad, lost=lost,
     )  # fmt: skip
 
@@ -69,19 +67,3 @@ def _batch(shards: Shards, sources: Sources, columns: Mapping[str, Column]) -> B
         records={column: np.asarray(columns[column]) for column, place in sources.places.values() if place is not None},
         texts={name: array for name, array in flat.items() if array.dtype == object},
     )
-
-
-def first_readable(shards: Shards, plan: Plan, rank: int, on_bad: OnBad, lost: Lost | None = None) -> tuple[Opened, Group]:
-    """The first row group of this rank's epoch whose file opens. IntegrityError where none does, or the first where `on_bad` is fail."""
-    at = plan.stretch.first + plan.cut(plan.lanes_of(rank)[0])[0]
-    first = bisect_right(plan.ends_R, at) % max(len(plan.ends_R), 1)
-    for place in range(len(plan.order_R)):
-        number = int(plan.order_R[(first + place) % len(plan.order_R)])
-        group = shards.groups[number]
-        try:
-            with (lost or Lost()).reads(number):
-                return shards.files.schema_of(group), group
-        except IntegrityError:
-            if on_bad == "fail":
-                raise
-    raise IntegrityError(f"{shards.groups[0].path if shards.groups else 'the table'}: not one row group can be read")

@@ -4,30 +4,31 @@ What it reads, and in which order, is all here; `dataset.py` makes tensors of it
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import gcd, lcm
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from pyarrow import fs
 
 from lsml_spark.core.config import did_you_mean, digest
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.data import unischema
+from lsml_spark.data.arguments import LARGEST, by_column, names, one_of, shown, switch, whole
 from lsml_spark.data.batch import Column, Ragged, padded
 from lsml_spark.data.discover import Paths, filtered, find
-from lsml_spark.data.files import Opened, is_tensor
 from lsml_spark.data.fill import filled
 from lsml_spark.data.images import Image, decoded, image_of
 from lsml_spark.data.plan import Plan, Shuffle, plan
-from lsml_spark.data.read import first_readable
-from lsml_spark.data.shards import LABEL, WEIGHT, Shards, Sources, sources_of
+from lsml_spark.data.schema import Sources, sources_of
+from lsml_spark.data.shards import LABEL, WEIGHT, Shards
 from lsml_spark.data.store import Patience
 from lsml_spark.data.stream import MEMORY, TOGETHER, Lost, OnBad, Rows, Stream
 
 LANES = 8  # parts of a batch where its size allows: then 1, 2, 4 and 8 ranks read the same global batches
+MOST = 2**31 - 1  # rows of a batch, values of a padded list
 LENGTH = "_length"  # ends the name of the array that counts the values of a padded list
 
 Arrays = dict[str, Column]
@@ -95,41 +96,53 @@ def make_reader(
     ConfigError for what does not fit together; IntegrityError for damaged files.
     """
     options = Options(
-        columns=None if columns is None else tuple(columns),
-        label=label,
-        pad=dict(pad or {}),
-        decode={name: image_of(asked, f"decode.{name}") for name, asked in (decode or {}).items()},
-        drop_last=drop_last,
-        fill_last=fill_last,
-        threads=min(4, os.cpu_count() or 1) if threads is None else threads,
-        memory=memory,
-        on_bad=on_bad,
+        columns=None if columns is None else names(columns, "columns"),
+        label=label if label is None else names([label], "label")[0],
+        pad={name: whole(length, f"pad.{name}", most=MOST) for name, length in by_column(pad, "pad").items()},
+        decode={name: image_of(asked, f"decode.{name}") for name, asked in by_column(decode, "decode").items()},
+        drop_last=switch(drop_last, "drop_last"),
+        fill_last=switch(fill_last, "fill_last"),
+        threads=min(4, os.cpu_count() or 1) if threads is None else whole(threads, "threads", most=1024),
+        memory=whole(memory, "memory"),
+        on_bad=one_of(on_bad, "on_bad", ("fail", "skip")),
     )
-    if not 0 <= rank < world:
-        raise ConfigError(f"rank: {rank} of a world of {world} ranks")
-    if batch < 1 or memory < 1:
-        raise ConfigError(f"batch and memory must be positive, not {batch} and {memory}")
-    if shuffle not in ("none", "buffer", "full"):
-        raise ConfigError(f"shuffle: '{shuffle}'{did_you_mean(str(shuffle), ['none', 'buffer', 'full'])}")
+    batch, seed, world = whole(batch, "batch", most=MOST), whole(seed, "seed", -LARGEST), whole(world, "world", most=MOST)
+    rank, retries = whole(rank, f"rank of a world of {world}", 0, world - 1), whole(retries, "retries", 0)
+    one_of(shuffle, "shuffle", ("none", "buffer", "full"))
     if drop_last and fill_last:
         raise ConfigError("drop_last and fill_last: the last step is left out or filled, not both")
     everyone = batch * world
-    lanes = lanes or (world if shuffle == "none" else lcm(gcd(everyone, LANES), world))
+    lanes = (world if shuffle == "none" else lcm(gcd(everyone, LANES), world)) if lanes is None else whole(lanes, "lanes", most=MOST)
+    if lanes % world or everyone % lanes:
+        raise ConfigError(
+            f"lanes: {world} ranks cannot share {lanes} lanes of {everyone} rows ({batch} a rank) evenly; take a multiple of {world} that "
+            f"divides {everyone}, or leave it out"
+        )
     shards, name, by_manifest = find(path, table, filesystem, Patience(retries=retries))
     if schema is not None or (not by_manifest and unischema.is_beside(shards)):
         shards = unischema.decoded(shards, None if columns is None else [*columns, *([label] if label else [])], schema)
+    sources = _sources(shards, options)
     shards = shards if filters is None else filtered(shards, filters)
     order = plan(shards.rows_G, seed=seed, epoch=0, world=world, batch=everyone, lanes=lanes, shuffle=shuffle)
-    return ShardReader(shards, f"{name} {shards.filter}", order, rank, options)
+    made = ShardReader(shards, f"{name} {shards.filter}", order, rank, sources, options)
+    if not len(made):
+        warnings.warn(f"{path}: there is not one step: {_why_empty(made, filters)}", stacklevel=2)
+    return made
+
+
+def _why_empty(made: "ShardReader", filters: Any) -> str:
+    if made.order.rows:
+        return f"{made.order.rows:,} rows are fewer than the {made.order.batch:,} of a step of all ranks, and drop_last leaves those out"
+    return f"the filter {filters} keeps no row" if filters is not None else "its files have no rows"
 
 
 class ShardReader:
     """The batches of one rank, an epoch at each iteration, read ahead by threads; `make_reader` makes it."""
 
-    def __init__(self, shards: Shards, name: str, order: Plan, rank: int, options: Options):
-        self.shards, self.name, self.order, self.rank, self.options = shards, name, order, rank, options
+    def __init__(self, shards: Shards, name: str, order: Plan, rank: int, sources: Sources, options: Options):
+        self.shards, self.name, self.order, self.rank, self.sources, self.options = shards, name, order, rank, sources, options
         self.lost = Lost()  # row groups that could not be read, and their rows left out so far
-        self._epoch = self._step = 0
+        self._start = self._reached = (0, 0)  # (epoch, step) where an iteration begins; and where the one that reads now is
 
     def __len__(self) -> int:
         """Steps of an epoch, the same on every rank."""
@@ -138,16 +151,16 @@ class ShardReader:
     @property
     def epoch(self) -> int:
         """The epoch that the next iteration reads, or goes on with."""
-        return self._epoch
+        return self._start[0]
 
     def set_epoch(self, epoch: int) -> None:
-        """Read this epoch next, from its start; where a state has been loaded for the same one, from there."""
-        if epoch != self._epoch:
-            self._epoch, self._step = epoch, 0
+        """Read this epoch next, from its start; where a state of the same one has been loaded, from there."""
+        epoch = whole(epoch, "epoch", 0)
+        self._start = self._reached = self._start if epoch == self.epoch else (epoch, 0)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the reading is: the next batch after `load_state_dict` is the one that would have come."""
-        return self.state_at(self._epoch, self._step)
+        """Where the reading is: the first batch after `load_state_dict` is the one that would have come next."""
+        return self.state_at(*self._reached)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken, on any number of ranks that divides the lanes. ConfigError for a state of another plan."""
@@ -156,14 +169,16 @@ class ShardReader:
             raise ConfigError(
                 f"this state is of worker {worker} of {workers} of a DataLoader; take it from the dataset, by `state_dict(steps=…)`"
             )
-        self._epoch, self._step = epoch, step
+        self._start = self._reached = (epoch, step)
 
     def __iter__(self) -> Iterator[Arrays]:
-        epoch, start = self._epoch, self._step
+        """The rest of an epoch. Only its end moves on to the next one: what is looked at, or left early, begins again."""
+        epoch, start = began = self._reached = self._start
         for number, arrays in enumerate(self.steps(epoch, start), start):
-            self._epoch, self._step = epoch, number + 1
+            self._reached = epoch, number + 1
             yield arrays
-        self._epoch, self._step = epoch + 1, 0
+        if self._start == began:
+            self._start = self._reached = (epoch + 1, 0)
 
     def state_at(self, epoch: int, step: int, worker: int = -1, workers: int = 0) -> dict[str, Any]:
         """The state before step `step` of an epoch; `worker` of `workers` is who makes it, −1 and 0 where that is one process."""
@@ -173,12 +188,17 @@ class ShardReader:
 
     def position_of(self, state: Mapping[str, Any]) -> tuple[int, int, int, int]:
         """(epoch, step, worker, workers) of a state. ConfigError where it is of another plan."""
+        if not isinstance(state, Mapping):
+            raise ConfigError(f"a state must be what `state_dict()` gave, not {shown(state)}")
         if state.get("plan") != self._digest:
             theirs = state.get("told", {})
             unlike = [f"{name} {theirs.get(name)} (here {value})" for name, value in self._told.items() if theirs.get(name) != value]
             raise ConfigError(f"this state is of another plan: {', '.join(unlike) or 'other files'}; it cannot say which rows were read")
-        worker, workers = state["worker"]
-        return state["epoch"], state["step"], worker, workers
+        try:
+            worker, workers = (whole(number, "worker", -1) for number in state["worker"])
+            return whole(state["epoch"], "epoch", 0), whole(state["step"], "step", 0), worker, workers
+        except (ConfigError, KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"this state is damaged ({error}); take one that `state_dict()` gave") from error
 
     @property
     def _digest(self) -> str:
@@ -197,34 +217,36 @@ class ShardReader:
         options, order = self.options, replace(self.order, epoch=epoch)
         if start >= len(self):
             return iter(())
-        opened, group = first_readable(self.shards, order, self.rank, options.on_bad)
-        sources = sources_of(opened, self._wanted(opened), str(group.path))
-        for name in (*options.pad, *options.decode):
-            if name not in sources.places:
-                raise ConfigError(f"pad and decode: column '{name}' is not read{did_you_mean(name, list(sources.places))}")
-
-        of_bytes = [name for name, (stored, _) in sources.places.items() if pa.types.is_binary(opened.schema.field(stored).type)]
+        of_bytes = [name for name, (stored, _) in self.sources.places.items() if self.sources.layouts[stored].kind == "bytes"]
         blanks = dict.fromkeys(of_bytes, b"")
 
         def make(rows: Rows, rows_L: Sequence[int]) -> Any:
-            arrays = _arrays(rows[0], sources, options)
+            arrays = _arrays(rows[0], self.sources, options)
             return turn(filled(arrays, rows_L, order.rows_per_lane, blanks) if options.fill_last else arrays)
 
         return iter(Stream(
-            self.shards, order, self.rank, sources.read, make,
+            self.shards, order, self.rank, self.sources, make,
             start=start, every=every, together=1 if options.decode else TOGETHER, stop=len(self),
             threads=options.threads if threads is None else threads,
             memory=options.memory, on_bad=options.on_bad, lost=self.lost,
         ))  # fmt: skip
 
-    def _wanted(self, opened: Opened) -> list[str]:
-        options = self.options
-        wanted = options.columns
-        if wanted is None:
-            wanted = tuple(name for name in opened.layouts if is_tensor(opened.schema.field(name), opened.layouts[name]))
-        label = [options.label] if options.label else [LABEL] if LABEL in opened.layouts else []
-        weight = [WEIGHT] if options.fill_last and (WEIGHT in opened.layouts or WEIGHT in opened.packed) else []
-        return list(dict.fromkeys([*wanted, *options.decode, *label, *weight]))
+
+def _sources(shards: Shards, options: Options) -> Sources:
+    """The columns of every batch, on every rank and in every epoch. ConfigError for one that is not there, or not in all files."""
+    if not shards.groups:
+        return Sources((), {}, {})
+    schema = shards.schema(options.on_bad == "skip")
+    wanted = schema.tensors() if options.columns is None else options.columns
+    label = [options.label] if options.label else [LABEL] if LABEL in schema.columns else []
+    weight = [WEIGHT] if options.fill_last and WEIGHT in schema.names else []
+    sources = sources_of(schema, [*wanted, *options.decode, *label, *weight])
+    if not sources.places:
+        raise ConfigError(f"{schema.where}: there is no column to read: none holds numbers, and none is named (known: {schema.names})")
+    for name in (*options.pad, *options.decode):
+        if name not in sources.places:
+            raise ConfigError(f"pad and decode: column '{name}' is not read{did_you_mean(name, list(sources.places))}")
+    return sources
 
 
 def _arrays(columns: Mapping[str, Column], sources: Sources, options: Options) -> Arrays:

@@ -1,6 +1,6 @@
 """A sharded table: its row groups in the manifest's order, and what a row group holds, whatever reads it."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -8,16 +8,22 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 
-from lsml_spark.core.config import did_you_mean
-from lsml_spark.core.errors import ConfigError, IntegrityError
+from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.manifest import File
 from lsml_spark.data.batch import Column
 from lsml_spark.data.columns import Held, Part, gather
-from lsml_spark.data.files import Files, Group, Opened
+from lsml_spark.data.files import Files, Group
+from lsml_spark.data.footers import differ, row_groups_of
 from lsml_spark.data.plan import Plan
+from lsml_spark.data.schema import Schema, Sources, of_files
 from lsml_spark.data.store import LOCAL, Store
 
 LABEL, WEIGHT, SAMPLE_ID, OFFSET = "label", "weight", "sample_id", "offset"
+
+
+def groups_of(told: Mapping[str, Sequence[int]]) -> tuple[Group, ...]:
+    """From the rows of the row groups of each file."""
+    return tuple(Group(path, index, rows) for path, counts in told.items() for index, rows in enumerate(counts))
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,8 @@ class Shards:
     optional: tuple[str, ...] = ()  # columns beside features, label and weight that these shards have: OFFSET or none
     store: Store = LOCAL
     filter: Filter | None = None  # the groups' rows are then those that it keeps
+    seen: Schema | None = None  # of all files, where their footers have been read; see `schema`
+    row_groups: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # rows of each, by file, where a manifest says so
 
     @classmethod
     def of(
@@ -47,10 +55,14 @@ class Shards:
         features: Sequence[str],
         label: str = LABEL,
         optional: Sequence[str] = (),
+        rows: int | None = None,
     ) -> "Shards":
-        """From a manifest's files; no shard is opened for it."""
-        groups = [Group(folder / file.path, index, rows) for file in files for index, rows in enumerate(file.row_groups)]
-        return cls(tuple(groups), tuple(features), label, tuple(optional))
+        """From a manifest's files; no shard is opened for it. `rows`: of the table, where `files` are all of it.
+
+        IntegrityError where the manifest counts rows as there cannot be.
+        """
+        told = row_groups_of(folder, files, rows)
+        return cls(groups_of(told), tuple(features), label, tuple(optional), row_groups=told)
 
     @property
     def rows_G(self) -> tuple[int, ...]:
@@ -59,6 +71,21 @@ class Shards:
     @cached_property
     def files(self) -> Files:
         return Files(self.store)
+
+    def schema(self, skip: bool = False) -> Schema:
+        """What the columns are. Where a manifest told the row groups, that of the first file that opens, which is the same on every rank.
+
+        `skip`: files that cannot be read are passed over; else IntegrityError for the first.
+        """
+        if self.seen is not None:
+            return self.seen
+        for path in dict.fromkeys(group.path for group in self.groups):
+            try:
+                return of_files(str(path), [(path, self.files.schema_of(Group(path, 0, 0)))])
+            except IntegrityError:
+                if not skip:
+                    raise
+        raise IntegrityError(f"{self.groups[0].path if self.groups else 'the table'}: not one row group can be read")
 
     def held(self, group: Group, names: Sequence[str]) -> dict[str, Held]:
         """The named columns of the file, for one row group. IntegrityError names the file, the row group and, where known, the column."""
@@ -70,6 +97,7 @@ class Shards:
 
     def rows_of(self, group: Group, names: Sequence[str]) -> tuple[dict[str, Held], np.ndarray | None]:
         """`held` and `kept` of a row group, its rows counted: IntegrityError where the manifest says another number."""
+        self._as_told(group)
         columns, kept_N = self.held(group, names), self.kept(group)
         for name, column in columns.items():
             rows = len(column) if kept_N is None else len(kept_N)
@@ -78,6 +106,31 @@ class Shards:
                     f"{group}, column '{name}': it has {rows} rows, its manifest says {group.rows}; run the shard stage again"
                 )
         return columns, kept_N
+
+    def read(self, group: Group, sources: Sources) -> tuple[Mapping[str, Held], np.ndarray | None]:
+        """`rows_of` the columns of `sources`, as the table has them. IntegrityError where the file holds one otherwise."""
+        opened = self.files.schema_of(group)
+        if (name := sources.unlike(opened)) is not None:
+            how = (
+                "it has another layout than in the first file" if name in opened.layouts else "it is not there, as it is in the first file"
+            )
+            raise IntegrityError(f"{group}, column '{name}': {how}; write the files with one schema")
+        columns, kept_N = self.rows_of(group, sources.read)
+        return sources.widened(columns), kept_N
+
+    def _as_told(self, group: Group) -> None:
+        """IntegrityError where the file's footer has other row groups than the manifest says: rows would be left out, or read twice."""
+        told = self.row_groups.get(str(group.path))
+        if told is None or str(group.path) in self._compared:
+            return
+        found = self.files.schema_of(group).row_groups
+        if found != told:
+            raise IntegrityError(f"{group}: {differ(told, found)}; run the shard stage again")
+        self._compared.add(str(group.path))
+
+    @cached_property
+    def _compared(self) -> set[str]:
+        return set()
 
     def columns(self, group: Group, names: Sequence[str]) -> dict[str, Column]:
         """The named columns of one row group as flat arrays; text and bytes as objects, records as (rows, columns)."""
@@ -98,23 +151,3 @@ class Shards:
             ids = np.asarray(self.columns(self.groups[group], [SAMPLE_ID])[SAMPLE_ID])
             found_B[group_B == group] = ids[row_B[group_B == group]]
         return found_B
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where the wanted columns lie in a file: columns to read, and by wanted name (column, place in its record or None)."""
-
-    read: tuple[str, ...]
-    places: dict[str, tuple[str, int | None]] = field(default_factory=dict)
-
-
-def sources_of(opened: Opened, names: Sequence[str], where: str) -> Sources:
-    """ConfigError, which begins with `where`, for a column that the file does not have."""
-    places = {}
-    for name in dict.fromkeys(names):
-        try:
-            places[name] = opened.source(name)
-        except KeyError:
-            known = [*opened.layouts, *opened.packed]
-            raise ConfigError(f"{where}: there is no column '{name}'{did_you_mean(name, known)}") from None
-    return Sources(tuple(dict.fromkeys(column for column, _ in places.values())), places)

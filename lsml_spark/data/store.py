@@ -6,20 +6,22 @@ taken for a flaky store.
 """
 
 import io
+import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pyarrow import fs
 
-from lsml_spark.core.errors import ConfigError, EnvironmentProblem
+from lsml_spark.core.errors import ConfigError, EnvironmentProblem, IntegrityError
 from lsml_spark.core.manifest import NAME, Manifest, parse
 
 T = TypeVar("T")
 LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)  # asking again does not help
+PARQUET, HIDDEN = ".parquet", "._"  # how a file's name ends, and how those that are left out begin
 JITTER = random.SystemRandom()
 
 
@@ -73,15 +75,23 @@ class Store:
         return RetryingFile(self, path)
 
     def list(self, folder: str) -> list[str]:
-        """Paths of the Parquet files below a folder, sorted; hidden ones and those below `_…` are left out."""
-        chosen = fs.FileSelector(folder, recursive=True)
-        found = self.patience(lambda: (self.filesystem or fs.LocalFileSystem()).get_file_info(chosen), folder)
-        below = [(info.path, info.path[len(folder) :].strip("/").split("/")) for info in found if info.type == fs.FileType.File]
-        return sorted(path for path, parts in below if path.endswith(".parquet") and not any(part[0] in "._" for part in parts))
+        """Paths of the Parquet files below a folder, sorted; hidden ones and those below `_…` are left out.
 
-    def is_folder(self, path: str) -> bool:
-        info = self.patience(lambda: (self.filesystem or fs.LocalFileSystem()).get_file_info(path), path)
-        return bool(info.type == fs.FileType.Directory)
+        Links of this machine are followed, each folder and file is there once; IntegrityError names a link that leads nowhere.
+        """
+        if self.filesystem is None:
+            return sorted(_local_files(folder))
+        chosen = fs.FileSelector(folder, recursive=True)
+        found = self.patience(lambda: self.filesystem.get_file_info(chosen), folder)  # type: ignore[union-attr]
+        below = [(info.path, info.path[len(folder) :].strip("/").split("/")) for info in found if info.type == fs.FileType.File]
+        return sorted(path for path, parts in below if path.endswith(PARQUET) and not any(part[0] in HIDDEN for part in parts))
+
+    def kind(self, path: str) -> Literal["folder", "file"] | None:
+        """What is there; None where nothing is."""
+        if self.filesystem is None:
+            return "folder" if os.path.isdir(path) else "file" if os.path.lexists(path) else None
+        info = self.patience(lambda: self.filesystem.get_file_info(path), path)  # type: ignore[union-attr]
+        return None if info.type == fs.FileType.NotFound else "folder" if info.type == fs.FileType.Directory else "file"
 
     def manifest(self, folder: str) -> Manifest | None:
         """The manifest of a stage folder, None where there is none. IntegrityError where it is damaged."""
@@ -93,10 +103,42 @@ class Store:
                     raw = file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except PermissionError as error:
+            raise EnvironmentProblem(f"{folder}/{NAME}: may not be read ({error.strerror or error}); change its permissions") from error
+        except OSError as error:
+            raise IntegrityError(f"{folder}/{NAME}: cannot be read ({error.strerror or error}); run the stage again") from error
         return parse(raw, folder)
 
 
 LOCAL = Store()
+
+
+def _local_files(folder: str) -> Iterator[str]:
+    """Parquet files below a folder. A link may lead to a folder that holds it, or to a file that lies here too: each comes once."""
+    folders, seen, files = [folder], {os.path.realpath(folder)}, set()
+    while folders:
+        at = folders.pop()
+        real = os.path.realpath(at)
+        try:
+            with os.scandir(at) as found:
+                entries = sorted(found, key=lambda entry: (entry.is_symlink(), entry.name))
+        except PermissionError as error:
+            raise EnvironmentProblem(f"{at}: may not be read ({error.strerror or error}); change its permissions") from error
+        for entry in entries:
+            if entry.name[0] in HIDDEN:
+                continue
+            path = f"{at.rstrip('/')}/{entry.name}" if at != "." else entry.name
+            target = os.path.realpath(path) if entry.is_symlink() else f"{real}/{entry.name}"
+            if entry.is_dir():
+                if target not in seen:
+                    seen.add(target)
+                    folders.append(path)
+            elif entry.name.endswith(PARQUET):
+                if not os.path.exists(path):
+                    raise IntegrityError(f"{path}: a link that leads nowhere ({target}); mend it, or take it away")
+                if target not in files:
+                    files.add(target)
+                    yield path
 
 
 def _version() -> str:

@@ -26,6 +26,7 @@ from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.data.batch import Column, Ragged, span
 from lsml_spark.data.columns import Held, Part, Places, StepOrder, gather
 from lsml_spark.data.plan import Plan
+from lsml_spark.data.schema import Sources
 from lsml_spark.data.shards import Shards
 
 T = TypeVar("T")
@@ -102,7 +103,7 @@ class Stream(Generic[T]):
         shards: Shards,
         plan: Plan,
         rank: int,
-        names: Sequence[str],
+        sources: Sources,
         make: Callable[[Rows, Sequence[int]], T],
         *,
         start: int = 0,
@@ -115,7 +116,7 @@ class Stream(Generic[T]):
         on_bad: OnBad = "fail",
         lost: Lost | None = None,
     ):
-        self.shards, self.plan, self.names, self.make = shards, plan, list(names), make
+        self.shards, self.plan, self.sources, self.make = shards, plan, sources, make
         self.lanes, self.by_lane = plan.lanes_of(rank), by_lane
         self.numbers = range(start, plan.steps if stop is None else stop, every)
         self.together = together if every == 1 else 1
@@ -213,7 +214,7 @@ class Stream(Generic[T]):
         """None for a group that cannot be read and may be left out."""
         try:
             with self.lost.reads(group):
-                columns, kept_N = self.shards.rows_of(self.shards.groups[group], self.names)
+                columns, kept_N = self.shards.read(self.shards.groups[group], self.sources)
         except IntegrityError as error:
             if self.on_bad == "fail":
                 raise
@@ -260,10 +261,10 @@ class Stream(Generic[T]):
         taken = [(group, taken) for taken in block.taken if (group := loaded[taken.group]) is not None]
         if not taken:
             nothing = self._template()
-            return {name: gather([Part(nothing[name], np.empty(0, np.int64), slice(0, 0))], 0) for name in self.names}
+            return {name: gather([Part(nothing[name], np.empty(0, np.int64), slice(0, 0))], 0) for name in self.sources.read}
         rows_of = [group.order_N[part.order_P] for group, part in taken]
         columns = {}
-        for name in self.names:
+        for name in self.sources.read:
             parts = [Part(group.columns[name], rows_P, part.places) for (group, part), rows_P in zip(taken, rows_of, strict=True)]
             columns[name] = gather(parts, block.edges[-1][-1], order)
         return columns

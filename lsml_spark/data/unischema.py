@@ -12,11 +12,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lsml_spark.core.config import did_you_mean
-from lsml_spark.core.errors import ConfigError, IntegrityError
-from lsml_spark.data.columns import Held, held_of
+from lsml_spark.core.errors import IntegrityError
+from lsml_spark.data.columns import Held, held_of, numpy_type
 from lsml_spark.data.fields import Layout
 from lsml_spark.data.files import UNREADABLE, Files, Group, Opened
+from lsml_spark.data.schema import of_files
 from lsml_spark.data.shards import Shards
 from lsml_spark.data.store import Store
 from lsml_spark.data.unischema_codecs import Codec, Schema, codecs_of, to_layout
@@ -81,17 +81,20 @@ def decoded(shards: Shards, columns: Sequence[str] | None, schema: Schema | None
     """
     if not shards.groups:
         return UnischemaShards((), shards.features, store=shards.store)
-    group = shards.groups[0]
+    group, found = shards.groups[0], shards.schema()
     opened = shards.files.schema_of(group)
-    for name in columns or ():
-        if name not in opened.leaves:
-            raise ConfigError(f"{group.path}: there is no column '{name}'{did_you_mean(name, list(opened.leaves))}")
-    names = list(dict.fromkeys(columns)) if columns is not None else [name for name in opened.schema.names if name in opened.leaves]
+    wanted = columns if columns is not None else [name for name in found.columns if name in opened.leaves or name not in opened.layouts]
+    names = [found.source(name)[0] for name in dict.fromkeys(wanted)]
     try:
         seen = _read(opened, shards.store, group, names)
     except UNREADABLE as error:
         raise IntegrityError(f"{group}: cannot be read ({' '.join(str(error).split())})") from error
-    return UnischemaShards(shards.groups, shards.features, store=shards.store, codecs=codecs_of(seen, schema))
+    codecs = codecs_of(seen, schema)
+    for name in names:
+        if found.columns[name].widened and codecs[name].layout.dtype is None:
+            codecs[name] = Codec("plain", Layout("scalar", str(numpy_type(found.columns[name].type))))
+    told = UnischemaShards(shards.groups, shards.features, store=shards.store, row_groups=shards.row_groups, codecs=codecs)
+    return replace(told, seen=of_files(found.where, [(group.path, told.files.schema_of(group))]))
 
 
 def _read(opened: Opened, store: Store, group: Group, names: Sequence[str]) -> pa.Table:

@@ -9,13 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from lsml_spark.core.work import Source
+from lsml_spark.flow.night import Night
 from lsml_spark.flow.screens import plain_table
 
 STYLES = {"fail": "bold red", "warn": "yellow", "quarantine": "cyan"}
 GRAVE = ("fail", "warn", "quarantine")
 
 
-def explain(console: Console, quality: Source) -> None:
+def explain(console: Console, quality: Source, night: Night) -> None:
     """The verdict, what is wrong (the gravest first, with example rows), where the rows went, and what to do next."""
     made, metrics = quality.manifest, quality.manifest.metrics
     failed = metrics.get("failed")
@@ -37,8 +38,8 @@ def explain(console: Console, quality: Source) -> None:
         console.print("every check holds")
     if ledger.quarantined:
         console.print(_reasons(ledger.quarantined))
-    for hint in _next(quality, bool(failed)):
-        console.print(f"next: {hint}", soft_wrap=True)
+    for hint in _next(quality, bool(failed), night):
+        console.print(f"next: {hint}", soft_wrap=True, markup=False)
 
 
 def _line(severity: str, message: str) -> Text:
@@ -59,9 +60,10 @@ def _reasons(quarantined: Mapping[str, int]) -> Table:
     return table
 
 
-def _next(quality: Source, failed: bool) -> Iterator[str]:
-    date = quality.manifest.date
+def _next(quality: Source, failed: bool, night: Night) -> Iterator[str]:
     if failed:
-        yield f"mend the raw file or the rule, then run `lsml run … --date {date}`; later nights leave this day out meanwhile"
-    if quality.manifest.ledger.quarantined:
-        yield f'look at the rows with `lsml quarantine show --rule "…" --date {date}`, put them back with `lsml quarantine release`'
+        yield f"mend the raw file or the rule, then `{night.command('run')}`; later nights leave this day out meanwhile"
+    if quarantined := quality.manifest.ledger.quarantined:
+        reason = max(quarantined, key=lambda name: quarantined[name])
+        yield f"look at the rows: `{night.command('quarantine show', '--rule', reason)}`"
+        yield f"or put them back: `{night.command('quarantine release', '--rule', reason)}`"

@@ -1,76 +1,51 @@
 """From exceptions to exit codes: one line on the screen, the traceback of a bug in a file."""
 
-import errno
 import os
-import signal
 import sys
 import tempfile
-import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
-from lsml_spark.core.errors import EnvironmentProblem, LsmlError, Stopped
+from lsml_spark.core import stopping
+from lsml_spark.core.variables import mask
+from lsml_spark.flow.translate import java_is_gone, translate
 
-NO_SPACE = ("No space left on device", f"[Errno {errno.ENOSPC}]", "Disk quota exceeded")
+SIGNAL_LATE = 0.5  # seconds: who stops all processes of a group one by one may have reached Spark's Java first
 
 
 @contextmanager
 def guarded() -> Iterator[None]:
     """End the process with the documented exit code if the body fails; 1, and `a bug`, for what no one foresaw.
 
-    SIGTERM ends it with exit code 143; the training ranks take it for themselves and finish their step first.
+    A signal ends it with 143, 130 or 129, whatever else then goes wrong (`core/stopping.py`).
     """
-    try:
-        with _stoppable():
+    with stopping.guarding():
+        try:
             yield
-    except Exception as error:
-        known = translate(error)
-        if known is None:
-            path = Path(tempfile.gettempdir(), f"lsml-bug-{os.getpid()}.log")
-            path.write_text(traceback.format_exc())
-            print(f"error: this is a bug of lsml: {type(error).__name__}: {_one_line(error)[:300]} (traceback: {path})", file=sys.stderr)
-            sys.exit(1)
-        print(f"error: {_one_line(known)}", file=sys.stderr)
-        sys.exit(known.exit_code)
-    except KeyboardInterrupt:
-        print("error: interrupted; run the same command again to go on", file=sys.stderr)
-        sys.exit(130)
+        except KeyboardInterrupt:  # of a handler that is not ours
+            print("error: interrupted; run the same command again to go on", file=sys.stderr)
+            sys.exit(130)
+        except Exception as error:
+            if java_is_gone(error):
+                time.sleep(SIGNAL_LATE)
+            if stopping.came():
+                stopping.end()
+            _leave(error)
 
 
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _stop(*_: object) -> NoReturn:
-    """Not an Exception, which py4j and logging would take for one of their own."""
-    print("error: stopped by SIGTERM; run the same command again to go on", file=sys.stderr)
-    sys.exit(Stopped.exit_code)
+def _leave(error: Exception) -> None:
+    known = translate(error)
+    if known is None:
+        path = Path(tempfile.gettempdir(), f"lsml-bug-{os.getpid()}.log")
+        path.write_text(mask(traceback.format_exc()))
+        print(f"error: this is a bug of lsml: {type(error).__name__}: {_one_line(error)[:300]} (traceback: {path})", file=sys.stderr)
+        sys.exit(1)
+    print(f"error: {_one_line(known)}", file=sys.stderr)
+    sys.exit(known.exit_code)
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
-
-
-def translate(error: BaseException) -> LsmlError | None:
-    """The LsmlError that an exception means, or None for a bug. Errors from Spark tasks are known by their text."""
-    if isinstance(error, LsmlError):
-        return error
-    text = str(error)
-    if any(sign in text for sign in NO_SPACE) or getattr(error, "errno", None) == errno.ENOSPC:
-        return EnvironmentProblem(
-            "no space left on the disk of the runs or of Spark's temporary files; free some and run again, nothing is lost"
-        )
-    if isinstance(error, PermissionError):
-        return EnvironmentProblem(f"{error.filename}: no permission to read or write it")
-    return None
+    return mask(" ".join(str(error).split()))

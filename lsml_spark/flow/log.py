@@ -7,8 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lsml_spark.core import stopping
+from lsml_spark.core.variables import mask
+
 LOG = logging.getLogger("lsml")
 UNSAID = {"date": "-", "stage": "-"}
+
+
+class _Masked(logging.Formatter):
+    """Values of variables are written nowhere, tracebacks included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask(super().format(record))
 
 
 class _Console(logging.StreamHandler):
@@ -16,7 +26,7 @@ class _Console(logging.StreamHandler):
 
     def __init__(self) -> None:
         logging.Handler.__init__(self, logging.INFO)
-        self.setFormatter(logging.Formatter("%(date)s %(stage)-8s %(message)s", defaults=UNSAID))
+        self.setFormatter(_Masked("%(date)s %(stage)-8s %(message)s", defaults=UNSAID))
 
     @property
     def stream(self):  # type: ignore[no-untyped-def]
@@ -41,10 +51,11 @@ def to_file(path: Path) -> Iterator[None]:
     """Also append lines to a file while the body runs; an exception that leaves the body is written with its traceback."""
     handler = logging.FileHandler(path, delay=True)
     form = "%(asctime)s %(levelname)s date=%(date)s stage=%(stage)s %(message)s"
-    handler.setFormatter(logging.Formatter(form, defaults=UNSAID))
+    handler.setFormatter(_Masked(form, defaults=UNSAID))
     LOG.addHandler(handler)
     try:
-        yield
+        with stopping.logging_to(path.absolute()):
+            yield
     except BaseException:
         LOG.debug("stopped", exc_info=True)
         raise

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from lsml_spark import __version__
-from lsml_spark.core import manifest
+from lsml_spark.core import manifest, variables
+from lsml_spark.core.command import command_line
 from lsml_spark.core.config import digest
 from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError, Stopped
 from lsml_spark.core.manifest import Input, Manifest
@@ -40,6 +41,12 @@ class Night:
     def window(self) -> list[datetime.date]:
         """The days of history before the logical date, oldest first."""
         return [self.date - datetime.timedelta(days=ago) for ago in range(self.pipeline.general.window, 0, -1)]
+
+    def command(self, verb: str, *words: str) -> str:
+        """`lsml VERB …` for this night, with the pipeline, `--set` and `--root` that it was called with; can be pasted."""
+        pipeline = self.pipeline
+        dated = ("--date", self.date.isoformat(), *words)
+        return command_line(verb, pipeline.path, *dated, overrides=pipeline.overrides, root=self.runs.root)
 
 
 def run(night: Night, first: str | None = None, last: str | None = None) -> list[str]:
@@ -81,7 +88,7 @@ def catch_up(night: Night) -> None:
     for day in night.window():
         earlier = dataclasses.replace(night, date=day)
         known = night.runs.source(day, "quality")
-        clean = known and not known.manifest.metrics.get("failed") and known.manifest.config == _config_of(night, "quality")
+        clean = known and not known.manifest.metrics.get("failed") and known.manifest.config == config_of(night, "quality")
         if not clean and night.pipeline.raw_files(day):
             source, _ = run_stage(earlier, "quality")
             if failed := source.manifest.metrics.get("failed"):
@@ -93,7 +100,7 @@ def run_stage(night: Night, stage: str, forced: bool = False) -> tuple[Source, b
     raw = _raw_files(night) if stage == "quality" else ()
     needs = getattr(night.pipeline.config(stage), "needs", ())
     sources = wiring.inputs(night.runs, night.date, stage, night.pipeline.general.window, needs)
-    source, fresh = produce(night, stage, sources, raw, _config_of(night, stage), lambda work: _call(night, stage, work), forced)
+    source, fresh = produce(night, stage, sources, raw, config_of(night, stage), lambda work: _call(night, stage, work), forced)
     if stage == "quality" and fresh and night.runs.source(night.date, "released"):
         from lsml_spark.flow import quarantine  # which runs on this module
 
@@ -148,7 +155,7 @@ def produce(
         tables=outcome.tables,
         files=outcome.files,
         ledger=outcome.ledger,
-        metrics={**outcome.metrics, **({"failed": outcome.failed} if outcome.failed else {})},
+        metrics=variables.masked({**outcome.metrics, **({"failed": outcome.failed} if outcome.failed else {})}),
         run={
             "started": started.isoformat(timespec="seconds"),
             "seconds": seconds,
@@ -172,7 +179,7 @@ def refuse_failed(night: Night, source: Source, gate: bool = False) -> None:
     failed = made.metrics.get("failed")
     if not failed:
         return
-    if made.stage == "quality" and made.config.get("on_gate") == "train_on_last_good" and not gate:
+    if made.stage == "quality" and made.settings.get("on_gate") == "train_on_last_good" and not gate:
         say(night.date, "quality", f"the day is held back, the night goes on with the last good one: {failed}")
         return
     raise QualityGateError(f"{made.stage} of {made.date}: {failed}")
@@ -245,11 +252,14 @@ def _inputs(night: Night, sources: Mapping[str, Source], raw: Sequence[Path]) ->
     for name, source in sources.items():
         path = source.folder.relative_to(night.runs.folder).as_posix()
         read[name] = Input(path, source.manifest.identity)
-    return read | {path.name: Input(str(path), manifest.sha256_of(path)) for path in raw}
+    return read | {path.name: Input(variables.mask(str(path)), manifest.sha256_of(path)) for path in raw}
 
 
-def _config_of(night: Night, stage: str) -> dict[str, Any]:
+def config_of(night: Night, stage: str) -> dict[str, Any]:
+    """What a stage's manifest says of its config: with variables masked, and their values as keyed digests."""
     config = night.pipeline.resolved(stage)
+    if names := night.pipeline.secrets_of(stage):
+        config |= {"variables": variables.digests(names, night.runs.folder)}
     return config | {"window": night.pipeline.general.window} if stage == "prepare" else config
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from lsml_spark.core import components, variables
 from lsml_spark.core.config import Strict, apply_overrides, did_you_mean, read_yaml, render, validate
 from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.raw import Raw
 
 STAGES = (
     "quality",
@@ -28,14 +30,8 @@ STAGES = (
 )
 
 
+PUBLIC = ("name", "seed", "window")  # a variable's value here is no secret: paths begin with the name, pages show the rest
 SIZES = ("shards", "rows_per_group")  # of shards; where one is auto, the batch and the lanes of `train:` decide it
-
-
-class Raw(Strict):
-    """Where raw days lie: `files` is a glob pattern inside `folder`, `{{ date }}` in either is the day."""
-
-    folder: str
-    files: str
 
 
 class General(Strict):
@@ -47,6 +43,21 @@ class General(Strict):
     raw: Raw
     spark: dict[str, str | int | float | bool] = {}
 
+    @field_validator("spark", mode="before")
+    @classmethod
+    def _are_properties(cls, given: Any) -> Any:
+        if given is None:
+            return {}
+        if not isinstance(given, Mapping):
+            raise ValueError("expected Spark properties, such as `spark.executor.memory: 2g`")
+        for name, value in given.items():
+            if isinstance(value, Mapping | list) or value is None:
+                what = "nothing" if value is None else "a list" if isinstance(value, list) else "a mapping"
+                raise ValueError(f"{name}: {what} is no value of a Spark property; it is one key with dots: `spark.executor.memory: 2g`")
+            if not str(name).startswith("spark."):
+                raise ValueError(f"'{name}' is no Spark property, which all begin with `spark.`; write `spark.{name}`")
+        return given
+
 
 class Pipeline:
     """A pipeline as the user wrote it, with `--set` applied. A stage's section is validated when it is asked for, so that a
@@ -55,13 +66,16 @@ class Pipeline:
     def __init__(self, path: Path, overrides: Sequence[str] = ()):
         self.path, self.overrides = path, tuple(overrides)
         values = apply_overrides(read_yaml(path), overrides)
+        variables.learn({key: value for key, value in values.items() if key not in PUBLIC})
+        components.importable(path.parent, Path())
         general = {key: value for key, value in values.items() if key not in STAGES}
         for key in general:
             known = [*General.model_fields, *STAGES]
             if key not in known:
                 raise ConfigError(f"{path}: unknown key '{key}'{did_you_mean(key, known)}")
-        general["raw"] = general.get("raw")  # rendered per day
-        self.general = validate(General, general, f"{path}: " if general else str(path))
+        general = {key: self._filled(key, value) for key, value in general.items()}
+        general["raw"] = general.get("raw")  # its `{{ date }}` is rendered per day
+        self.general = validate(General, general, f"{path}: ")
         self._sections = {stage: values.get(stage) or {} for stage in STAGES}
         self._configs: dict[str, Strict] = {}
 
@@ -72,10 +86,14 @@ class Pipeline:
     def config(self, stage: str) -> Strict:
         """The validated section of a stage; ConfigError names file and key."""
         if stage not in self._configs:
-            section = render(self._sections[stage])
+            section = self._filled(stage, self._sections[stage])
             if stage == "shard" and isinstance(section, Mapping) and "auto" in [section.get(key, "auto") for key in SIZES]:
-                train = render(self._sections["train"])  # as it is written: a host that shards need not be able to train
+                train = self._filled("train", self._sections["train"])  # as written: a host that shards need not be able to train
                 section = {**{key: train[key] for key in ("lanes", "batch") if isinstance(train, Mapping) and key in train}, **section}
+            if stage == "quality" and isinstance(section, Mapping):
+                if "raw" in section:
+                    raise ConfigError(f"{self.path}: quality.raw: how raw files are written is said in `raw:`, beside folder and files")
+                section = {**section, "raw": self.general.raw.format.changed()}
             self._configs[stage] = validate(stage_module(stage).Config, section, f"{self.path}: {stage}")
         return self._configs[stage]
 
@@ -84,9 +102,22 @@ class Pipeline:
         for stage in stages:
             self.config(stage)
 
+    def _filled(self, key: str, section: Any) -> Any:
+        """A section with its variables; what it says of days is left for later where it may, and refused where it may not."""
+        try:
+            return variables.fill_variables(section) if key == "raw" else render(section)
+        except ConfigError as error:
+            raise ConfigError(f"{self.path}: {key}: {error}") from error
+
     def resolved(self, stage: str) -> dict[str, Any]:
-        """The stage's section with all defaults filled in, as plain JSON values."""
-        return self.config(stage).model_dump(mode="json")
+        """The stage's section with all defaults filled in, as plain JSON values; values of variables are masked."""
+        resolved: dict[str, Any] = variables.masked(self.config(stage).model_dump(mode="json"))
+        return resolved
+
+    def secrets_of(self, stage: str) -> list[str]:
+        """Names of the variables in a stage's section whose values `resolved` masks."""
+        self.config(stage)
+        return variables.secrets_of(self._sections[stage])
 
     @cached_property
     def spark_settings(self) -> dict[str, str]:

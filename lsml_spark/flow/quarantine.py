@@ -82,8 +82,8 @@ def release(one: flow.Night, rules: Sequence[str], repaired: Path | None) -> Sou
         raise ConfigError(f"{one.date} has not been checked in {one.runs.folder}")
     if not rules and repaired is None:
         raise ConfigError("say which rows: --rule forgives a reason, --repaired brings rows that were mended")
-    if source.manifest.config != one.pipeline.resolved("quality"):
-        raise ConfigError(f"the rules have changed since {one.date} was checked; run `lsml quality check --date {one.date}` first")
+    if source.manifest.config != flow.config_of(one, "quality"):
+        raise ConfigError(f"the rules have changed since {one.date} was checked; run `{one.command('quality check')}` first")
     request = _requested_before(one)
     for rule in rules:
         rows_of(source, rule)  # refuses a rule that has no rows

@@ -4,7 +4,7 @@ import datetime
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -12,12 +12,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.work import Source
+from lsml_spark.flow.facts import standing
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import STAGES
 
 SYSTEMS = {"model": "model", "popularity": "popular", "cooccurrence": "co-occ.", "key_frequency": "by key"}
+BEST: dict[str, Callable[[Sequence[float]], float]] = {"recall": max, "log_loss": min}
+CAPTION = (
+    "trained on: rows of the window that selection kept.  breadth: how many different labels it guessed right at least once.  "
+    "bold: the best of its row."
+)
+MARKS = {"done": ("✓", "green"), "stopped": ("✗", "red"), "damaged": ("!", "bold red"), "not run": ("·", "dim")}
 METRICS = {"recall": ("recall\n@{k}", "{:.1%}"), "log_loss": ("log\nloss", "{:.3f}")}
 
 
@@ -44,8 +50,10 @@ def results(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> Non
         table.add_row(*night.cells(systems))
     if len(scored) > 1:
         table.add_section()
-        table.add_row("mean", "", "", "", *_means(scored, systems), "", "")
+        table.add_row("mean", "", "", "", *_marked(_means(scored, systems), systems), "", "")
     console.print(table)
+    if scored:
+        console.print(CAPTION, style="dim", soft_wrap=True)
 
 
 def pilot(console: Console, source: Source) -> None:
@@ -102,41 +110,52 @@ class _Night:
     """What the table shows of one night; what is not there yet is a dash."""
 
     def __init__(self, runs: Runs, date: datetime.date):
-        self.date = date
+        self.runs, self.date = runs, date
         self.quality, self.select = runs.source(date, "quality"), runs.source(date, "select")
         self.promote, evaluate = runs.source(date, "promote"), runs.source(date, "evaluate")
-        self.stopped = bool(self.quality and self.quality.manifest.metrics.get("failed") and self.promote is None)
         self.metrics: dict[str, Any] = _json(evaluate, "metrics.json") if evaluate else {}
 
-    def cells(self, systems: Sequence[str]) -> list[str]:
-        figures = self.metrics.get("systems", {})
+    def cells(self, systems: Sequence[str]) -> list[str | Text]:
+        systems_of = self.metrics.get("systems", {})
         rows = self.quality.manifest.ledger if self.quality else None
         return [
             self.date.isoformat(),
             _count(rows.rows_in if rows else None),
             _count(sum(rows.quarantined.values()) if rows else None),
             _count(self.select.manifest.ledger.rows_out if self.select else None),
-            *[_figure(form, (figures.get(name) or {}).get(metric)) for metric, (_, form) in METRICS.items() for name in systems],
-            _count((figures.get("model") or {}).get("breadth")),
-            "stopped"
-            if self.stopped
-            else "–"
-            if self.promote is None
-            else "yes"
-            if _json(self.promote, "decision.json")["promoted"]
-            else "no",
+            *_marked([(systems_of.get(name) or {}).get(metric) for metric in METRICS for name in systems], systems),
+            _count((systems_of.get("model") or {}).get("breadth")),
+            self._outcome(),
         ]
 
+    def _outcome(self) -> str | Text:
+        """Whether the model was promoted; "stopped" where a stage found its data not fit to go on."""
+        if self.promote is not None:
+            return "yes" if _json(self.promote, "decision.json")["promoted"] else "no"
+        stopped = [stage for stage in STAGES if standing(self.runs, self.date, stage) == "stopped"]
+        return Text(f"stopped\n({stopped[0]})", "red") if stopped else "–"
 
-def _means(scored: Sequence[Mapping[str, Any]], systems: Sequence[str]) -> list[str]:
-    """Means over all test rows of the nights, where every night has the figure."""
-    found = []
-    for metric, (_, form) in METRICS.items():
+
+def _means(scored: Sequence[Mapping[str, Any]], systems: Sequence[str]) -> list[float | None]:
+    """Means over all test rows of the nights, where every night has the figure: for each metric those of the systems."""
+    found: list[float | None] = []
+    for metric in METRICS:
         for name in systems:
             pairs = [(night["rows"], (night["systems"].get(name) or {}).get(metric)) for night in scored]
             whole = all(value is not None for _, value in pairs)
-            found.append(_figure(form, sum(rows * value for rows, value in pairs) / sum(rows for rows, _ in pairs) if whole else None))
+            found.append(sum(rows * value for rows, value in pairs) / sum(rows for rows, _ in pairs) if whole else None)
     return found
+
+
+def _marked(values: Sequence[float | None], systems: Sequence[str]) -> list[str | Text]:
+    """The figures of a row, for each metric those of the systems; the best of a metric in bold where there are several."""
+    cells: list[str | Text] = []
+    for i, (metric, (_, form)) in enumerate(METRICS.items()):
+        own = values[i * len(systems) : (i + 1) * len(systems)]
+        known = [value for value in own if value is not None]
+        best = BEST[metric](known) if len(known) > 1 else None
+        cells += [Text(_figure(form, value), "bold" if value is not None and value == best else "") for value in own]
+    return cells
 
 
 def status(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> None:
@@ -156,13 +175,7 @@ def status(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> None
 
 
 def _mark(runs: Runs, date: datetime.date, stage: str) -> Text:
-    try:
-        source = runs.source(date, stage)
-    except IntegrityError:
-        return Text("!", "bold red")
-    if source is None:
-        return Text("·", "dim")
-    return Text("✗", "red") if source.manifest.metrics.get("failed") else Text("✓", "green")
+    return Text(*MARKS[standing(runs, date, stage)])
 
 
 def tell_where(console: Console, runs: Runs) -> None:

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from lsml_spark.core import manifest
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.manifest import File, Table
+from lsml_spark.core.variables import filled
 from lsml_spark.core.work import Source
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import STAGES
@@ -147,7 +148,7 @@ def _inputs(runs: Runs, source: Source) -> Iterator[str]:
     here = source.folder / manifest.NAME
     for name, read in source.manifest.inputs.items():
         if source.manifest.stage == "quality":
-            path = Path(read.path)
+            path = Path(filled(read.path))
             if not path.is_file():
                 yield f"{path}: missing, though {here} was made from it"
             elif manifest.sha256_of(path) != read.identity:
@@ -179,9 +180,9 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
         names = ROWS_OUT[made.stage] or made.tables
         yield from compare("rows out", sum(made.tables[name].rows for name in names if name in made.tables), ledger.rows_out)
     if made.stage == "quality" and made.tables:
-        paths = [Path(read.path) for read in made.inputs.values()]
+        paths = [Path(filled(read.path)) for read in made.inputs.values()]
         if all(path.is_file() for path in paths):
-            header = bool(made.config.get("header", True))
+            header = bool(made.settings.get("header", True))
             yield from compare("rows in", sum(_records(path, header) for path in paths), ledger.rows_in)
     if made.stage in ("quality", "released") and made.tables:
         counted = _reasons(source)

@@ -77,7 +77,7 @@ def clean_days(runs: Runs, date: datetime.date, window: int) -> dict[str, Source
     today = runs.source(date, "quality")
     if today is None:
         raise IntegrityError(f"{runs.stage(date, 'quality')}: no manifest; run stage quality of {date} first")
-    if (held := today.manifest.metrics.get("failed")) and today.manifest.config.get("on_gate") != "train_on_last_good":
+    if (held := today.manifest.metrics.get("failed")) and today.manifest.settings.get("on_gate") != "train_on_last_good":
         raise QualityGateError(f"quality of {date}: {held}")
     found: dict[str, Source] = {}
     for ago in range(window, -1, -1):

@@ -93,7 +93,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
 
 def _imputer(spark: SparkSession, days: Mapping[str, Sequence[Source]]) -> Imputer:
     """Fill-in values learnt from the training days, under the policies of the day that judges."""
-    declared: Mapping[str, Any] = days["test"][0].manifest.config.get("missing") or {}
+    declared: Mapping[str, Any] = days["test"][0].manifest.settings.get("missing") or {}
     policies = {name: Missing.model_validate(policy) for name, policy in declared.items()}
     try:
         return Imputer(tables.read(spark, *days["train"], table="clean"), policies)

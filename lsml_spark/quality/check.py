@@ -17,7 +17,9 @@ from pydantic import Field, computed_field
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from lsml_spark.core.components import built
 from lsml_spark.core.config import Strict, component_names, did_you_mean, digest, find_component
+from lsml_spark.core.variables import mask
 from lsml_spark.quality.day import Day
 from lsml_spark.spark.tables import quoted
 
@@ -53,7 +55,7 @@ class Check(Strict, ABC):
     def label(self) -> str:
         """What findings and quarantine reasons call it."""
         words = ": ".join(part for part in (self.column, self.describe()) if part)
-        return self.name or (f"{words}, where {self.where}" if self.where else words)
+        return mask(self.name or (f"{words}, where {self.where}" if self.where else words))
 
     @abstractmethod
     def describe(self) -> str:
@@ -130,4 +132,4 @@ def parse(item: Any, base: type[C], column: str = "") -> C:
     value = item[name]
     fields = dict(value) if isinstance(value, Mapping) else {} if value is None or value is True else {check.shorthand or name: value}
     common = {key: item[key] for key in COMMON if key in item}
-    return check(**{**fields, **common, **({"column": column} if column else {})})
+    return built(check, {**fields, **common, **({"column": column} if column else {})})

@@ -1,9 +1,9 @@
-"""Raw days as records: CSV, JSON lines (both plain or .gz) or Parquet, by the name of the file.
+"""Raw days as records: CSV, JSON lines (both plain or packed) or Parquet, by the name of the file.
 
-Records have the contract's columns as they were found, `_corrupt`, `_file` and `_line`.
+Records have the contract's columns as they were found; `_corrupt`, the line where it is malformed, and `_why`, one of
+`malformed`; `_file` and `_line`.
 """
 
-import zlib
 from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
@@ -12,39 +12,50 @@ from types import ModuleType
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lsml_spark.quality import raw_csv, raw_json, raw_parquet
-from lsml_spark.quality.header import CORRUPT, Header
-from lsml_spark.quality.raw_lines import open_raw
+from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.raw import Format
+from lsml_spark.quality import csv_text, json_text, raw_csv, raw_json, raw_parquet
+from lsml_spark.quality.header import CORRUPT, WHY, Header
+from lsml_spark.quality.raw_text import UNREADABLE, open_raw, plain_name
 from lsml_spark.spark.tables import quoted
 
-__all__ = ["CORRUPT", "Header", "first_unreadable", "malformed", "read_days", "read_header", "without_header"]
+__all__ = ["CORRUPT", "WHY", "Header", "every_reason", "first_unreadable", "malformed", "read_days", "read_header", "without_header"]
+PLAIN = Format()
 
 
 def _format(path: Path) -> ModuleType:
-    name = path.name.removesuffix(".gz")
-    if name.endswith((".json", ".jsonl")):
+    name = plain_name(path)
+    if name.endswith((".json", ".jsonl", ".ndjson")):
         return raw_json
     return raw_parquet if path.suffix == ".parquet" else raw_csv
 
 
-def read_header(path: Path) -> Header:
-    """Columns of a file; QualityGateError where it cannot be read."""
-    header: Header = _format(path).read_header(path)
-    return header
+def read_header(path: Path, form: Format = PLAIN, wanted: Sequence[str] = ()) -> Header:
+    """Columns of a file; QualityGateError where it cannot be read. `wanted`: columns that JSON lines are searched for to the end."""
+    kind = _format(path)
+    if kind is raw_json and form.multiline:
+        raise ConfigError(f"{path}: raw.multiline: JSON is read as one object a line; it cannot go over several")
+    if kind is raw_json:
+        return raw_json.read_header(path, form, wanted)
+    return raw_parquet.read_header(path) if kind is raw_parquet else raw_csv.read_header(path, form)
 
 
-def without_header(path: Path, contract: Sequence[str]) -> Header:
+def without_header(path: Path, contract: Sequence[str], form: Format = PLAIN) -> Header:
     """The contract's columns in its order for a CSV file that names none; JSON lines and Parquet always name theirs."""
-    return raw_csv.without_header(path, contract) if _format(path) is raw_csv else read_header(path)
+    return raw_csv.without_header(path, contract, form) if _format(path) is raw_csv else read_header(path, form, contract)
 
 
-def malformed(paths: Sequence[Path]) -> str:
-    """What is wrong with the malformed lines of these files."""
-    reasons = {_format(path).MALFORMED for path in paths}
-    return reasons.pop() if len(reasons) == 1 else "malformed line"
+def malformed(headers: Sequence[Header]) -> list[str]:
+    """All that may be wrong with the lines of these files: what `_why` says of a record."""
+    return list(dict.fromkeys(reason for header in headers for reason in _format(header.path).reasons(header)))
 
 
-def first_unreadable(paths: Sequence[Path]) -> str | None:
+def every_reason() -> list[str]:
+    """All that may be wrong with a line of any file, and what an older version called it."""
+    return list(dict.fromkeys([*csv_text.REASONS, *json_text.REASONS, "malformed line: not one JSON object"]))
+
+
+def first_unreadable(paths: Sequence[Path], form: Format = PLAIN) -> str | None:
     """Why a job over these files failed, if a file is to blame: reads each to its end (only called after a failure)."""
     for path in paths:
         if _format(path) is raw_parquet:
@@ -52,25 +63,33 @@ def first_unreadable(paths: Sequence[Path]) -> str | None:
                 return reason
             continue
         try:
-            with open_raw(path) as file:
+            with open_raw(path, form) as file:
                 while file.read(1 << 20):
                     pass
-        except (OSError, EOFError, zlib.error) as error:
+        except UNREADABLE as error:
             return f"{path}: cannot be read to its end: {error}"
     return None
 
 
-def read_days(spark: SparkSession, headers: Sequence[Header], contract: Sequence[str]) -> DataFrame:
+def read_days(spark: SparkSession, headers: Sequence[Header], contract: Sequence[str], form: Format = PLAIN) -> DataFrame:
     """All raw files of the day under the contract's column names, missing ones NULL, others left out.
 
     A column that the files do not agree on is read as text.
     """
-    frames = [_format(header.path).read_records(spark, header, contract) for header in headers]
+    frames = [_records(spark, header, contract, form) for header in headers]
     if len(frames) > 1:
         types = [dict(frame.dtypes) for frame in frames]
         unlike = {name for name in contract if len({found[name] for found in types}) > 1}
         frames = [frame.withColumns({name: _text(frame, name) for name in unlike}) for frame in frames]
     return reduce(DataFrame.unionByName, frames)
+
+
+def _records(spark: SparkSession, header: Header, contract: Sequence[str], form: Format) -> DataFrame:
+    kind = _format(header.path)
+    if kind is raw_parquet:
+        return raw_parquet.read_records(spark, header, contract)
+    found: DataFrame = kind.read_records(spark, header, contract, form)
+    return found
 
 
 def _text(frame: DataFrame, name: str) -> Column:

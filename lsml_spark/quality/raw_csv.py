@@ -1,71 +1,121 @@
-"""CSV lines, parsed by `from_csv` so that a rejected line can be kept as it was found.
+"""CSV files as records: by Spark's `from_csv` where the whole file is ordinary (csv_scan.py), else by csv_text.py.
 
 Every column is read as a string first: a value that should be a number and is none is a finding, not a silent NULL.
 """
 
-import csv
-import zlib
-from collections.abc import Sequence
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lsml_spark.core.errors import QualityGateError
-from lsml_spark.quality.header import CORRUPT, Header
-from lsml_spark.quality.raw_lines import numbered_lines, open_raw
+from lsml_spark.core.raw import Format
+from lsml_spark.quality import csv_text
+from lsml_spark.quality.csv_scan import way_to_read
+from lsml_spark.quality.csv_text import FIELDS, Record, counted, records
+from lsml_spark.quality.header import CORRUPT, WHY, Header
+from lsml_spark.quality.raw_lines import Row, numbered_lines, parsed_lines, streamed
+from lsml_spark.quality.raw_text import UNREADABLE, as_found, physical_lines, without_end
 from lsml_spark.spark.tables import quoted
 
-MALFORMED = "malformed line: wrong number of fields"
+LONGEST_HEADER = 10_000  # physical lines
 
 
-def read_header(path: Path) -> Header:
-    """The first line of the file; QualityGateError where there is none or it is no text."""
+def read_header(path: Path, form: Format) -> Header:
+    """The first record of the file; QualityGateError where there is none or it is no text."""
     try:
-        with open_raw(path) as file:
-            first = file.readline(1 << 20)  # bytes: what is no UTF-8 further down is not the header's fault
-        columns = next(csv.reader([first.splitlines()[0].decode("utf-8-sig")]), []) if first else []
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
+        lines = physical_lines(path, form)
+        first = next(lines, None)
+        if first is None:
+            raise QualityGateError(f"{path}: empty file, not even a header line")
+        if not without_end(first).strip():
+            raise QualityGateError(f"{path}: its first line is blank, not even a header line")
+        head = itertools.islice(itertools.chain([first], lines), LONGEST_HEADER)
+        found = next(records(enumerate(head, 1), form), None)
+    except UNREADABLE as error:
         raise QualityGateError(f"{path}: cannot be read as CSV: {error}") from error
-    columns = [column.strip() for column in columns]
+    if found is None:
+        raise QualityGateError(f"{path}: nothing but comments, not even a header line")
+    if found.fields is None:
+        raise QualityGateError(f"{path}: cannot be read as CSV: its header: {_why(found, form)}: {as_found(found.text)[:80]!r}")
+    columns = [column.strip() for column in found.fields]
     if not any(columns):
-        raise QualityGateError(f"{path}: {'its first line is blank' if first else 'empty file'}, not even a header line")
-    doubled = sorted({column for column in columns if columns.count(column) > 1})
+        raise QualityGateError(f"{path}: its first line is blank, not even a header line")
+    doubled = sorted({column for column in columns if columns.count(column) > 1}) if len(set(columns)) < len(columns) else []
     if doubled:
         raise QualityGateError(f"{path}: header names {', '.join(map(repr, doubled))} twice")
-    return Header(path, columns, dict.fromkeys(columns, "string"))
+    after = found.line + len(re.findall(r"\r\n|\n|\r", found.text)) + 1
+    return Header(path, columns, dict.fromkeys(columns, "string"), first_record=after, way=_way(path, form, len(columns)))
 
 
-def without_header(path: Path, columns: Sequence[str]) -> Header:
+def _why(found: Record, form: Format) -> str:
+    if found.why == csv_text.BYTES:
+        return f"bytes that are not {form.encoding} (raw.encoding names another)"
+    return found.why or ""
+
+
+def without_header(path: Path, columns: Sequence[str], form: Format) -> Header:
     """Of a file whose records have these columns and begin on its first line; QualityGateError where it has none."""
     try:
-        with open_raw(path) as file:
-            empty = not any(line.strip() for line in file)  # only as far as the first record
-    except (OSError, EOFError, zlib.error) as error:
+        empty = not any(without_end(line).strip() for line in physical_lines(path, form))  # only as far as the first record
+    except UNREADABLE as error:
         raise QualityGateError(f"{path}: cannot be read as CSV: {error}") from error
     if empty:
         raise QualityGateError(f"{path}: empty file, without a single record")
-    return Header(path, list(columns), dict.fromkeys(columns, "string"), first_record=1)
+    way = _way(path, form, len(columns))
+    return Header(path, list(columns), dict.fromkeys(columns, "string"), first_record=1, way=way)
 
 
-def read_records(spark: SparkSession, header: Header, contract: Sequence[str]) -> DataFrame:
-    """The contract's columns as strings (NULL where the file has none), `_corrupt` (the line, where it has too few or too
-    many fields), `_file`, `_line`.
+def _way(path: Path, form: Format, columns: int) -> str:
+    try:
+        return way_to_read(path, form, columns)
+    except UNREADABLE as error:
+        raise QualityGateError(f"{path}: cannot be read to its end: {error}") from error
 
-    A quote inside quotes is doubled (RFC 4180); quoted line breaks are not supported, as by default in Spark.
-    """
+
+def reasons(header: Header) -> tuple[str, ...]:
+    """What may be wrong with a line of this file."""
+    return {"ordinary": (FIELDS,), "lines": (FIELDS, csv_text.BYTES)}.get(header.way, csv_text.REASONS)
+
+
+def read_records(spark: SparkSession, header: Header, contract: Sequence[str], form: Format) -> DataFrame:
+    """The contract's columns as strings (NULL where the file has none), `_corrupt` and `_why` (a malformed line, and what is
+    wrong with it), `_file`, `_line`."""
+    if header.way == "ordinary":
+        return _by_spark(spark, header, contract, form)
+    read = parsed_lines if header.way == "lines" else streamed
+    at = {name: i for i, name in enumerate(header.columns)}
+    places = [at.get(name) for name in contract]
+    parse = partial(_rows, form=form, places=places, columns=len(header.columns))
+    return read(spark, header.path, form, header.first_record, parse, contract).withColumn("_file", F.lit(header.path.name))
+
+
+def _rows(lines: Iterable[tuple[int, str]], form: Format, places: Sequence[int | None], columns: int) -> Iterator[Row]:
+    for record in records(lines, form):
+        found = counted(record, columns)
+        if found.fields is None:
+            yield found.line, found.text, found.why, [None] * len(places)
+        else:
+            yield found.line, None, None, [None if place is None else found.fields[place] or None for place in places]
+
+
+def _by_spark(spark: SparkSession, header: Header, contract: Sequence[str], form: Format) -> DataFrame:
     fields = {column: f"_{i}" for i, column in enumerate(header.columns)}  # a header may hold any name, even an empty one
     schema = ", ".join(f"{field} string" for field in [*fields.values(), CORRUPT])
-    record = F.from_csv("_text", schema, {"columnNameOfCorruptRecord": CORRUPT, "mode": "PERMISSIVE", "escape": '"'})
+    options = {"columnNameOfCorruptRecord": CORRUPT, "mode": "PERMISSIVE", "sep": form.delimiter}
+    record = F.from_csv("_text", schema, options | {"quote": form.quote, "escape": form.quote or "\0"})
     columns = [f"_record.{fields[name]}" if name in fields else "cast(NULL AS string)" for name in contract]
-    return (
-        numbered_lines(spark, header.path)
-        .where(f"_line >= {header.first_record}")
-        .select(record.alias("_record"), F.lit(header.path.name).alias("_file"), "_line")
-        .selectExpr(
-            *[f"{column} AS {quoted(name)}" for column, name in zip(columns, contract, strict=True)],
-            f"_record.{CORRUPT}",
-            "_file",
-            "_line",
-        )
+    lines = numbered_lines(spark, header.path).where(f"_line >= {header.first_record}")
+    if form.comment:
+        lines = lines.where(~F.startswith("_text", F.lit(form.comment)))
+    return lines.select(record.alias("_record"), F.lit(header.path.name).alias("_file"), "_line").selectExpr(
+        *[f"{column} AS {quoted(name)}" for column, name in zip(columns, contract, strict=True)],
+        f"_record.{CORRUPT}",
+        f"CASE WHEN _record.{CORRUPT} IS NOT NULL THEN '{FIELDS}' END AS {WHY}",
+        "_file",
+        "_line",
     )

@@ -1,9 +1,7 @@
-"""JSON lines: one object a line, every value as the text that stands there; lists and objects as their JSON."""
+"""JSON lines: one object a line, every value as the text that stands there; lists and objects as their JSON (json_text.py)."""
 
-import json
-import zlib
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,59 +9,92 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lsml_spark.core.errors import QualityGateError
-from lsml_spark.quality.header import CORRUPT, Header
-from lsml_spark.quality.raw_lines import numbered_lines, open_raw
-from lsml_spark.spark.attempt import attempt
-from lsml_spark.spark.tables import quoted
+from lsml_spark.core.raw import Format
+from lsml_spark.quality.csv_scan import spark_splits
+from lsml_spark.quality.header import Header
+from lsml_spark.quality.json_text import REASONS, Malformed, Number, Value, values
+from lsml_spark.quality.raw_lines import Row, parsed_lines, streamed
+from lsml_spark.quality.raw_text import UNREADABLE, physical_lines, without_end
 
-MALFORMED = "malformed line: not one JSON object"
 LOOKED_AT = 10_000  # lines that tell which columns there are
-NAMES = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+KINDS = {str: "string", Number: "number", dict: "object", list: "array", bool: "boolean", type(None): "null"}
 
 
-def read_header(path: Path) -> Header:
-    """Keys of the first 10,000 lines in the order in which they appear, each with the type of its first value."""
-    types: dict[str, str | None] = {}
+def read_header(path: Path, form: Format, wanted: Sequence[str] = ()) -> Header:
+    """Keys of the first 10,000 lines in the order in which they appear, each with the type of its first value; further down only
+    keys that are `wanted` and have not been seen yet."""
+    kinds: dict[str, dict[str, None]] = {}
+    types: dict[str, str] = {}
     lines = 0
     try:
-        with open_raw(path) as file:
-            for line in islice(file, LOOKED_AT):
-                lines += 1
-                for key, value in _object(line).items():
-                    types[key] = types.get(key) or NAMES.get(type(value))
-    except (OSError, EOFError, zlib.error) as error:
+        for lines, line in enumerate(physical_lines(path, form), 1):
+            if lines > LOOKED_AT:
+                missing = [name for name in wanted if name not in types]
+                if not missing:
+                    break
+                if "\\u" not in line and not any(f'"{name}"' in line for name in missing):
+                    continue
+            for value in _members(line):
+                if lines <= LOOKED_AT or value.key in missing:
+                    types[value.key] = types.get(value.key, "null") if value.kind == "null" else _first(types, value)
+                    _look_inside(value.key, value, kinds)
+    except UNREADABLE as error:
         raise QualityGateError(f"{path}: cannot be read as JSON lines: {error}") from error
     if not types:
         raise QualityGateError(f"{path}: {'none of its first lines is a JSON object' if lines else 'empty file'}")
-    return Header(path, list(types), {key: type_ or "null" for key, type_ in types.items()}, ordered=False)
+    return Header(path, list(types), types, ordered=False, kinds=kinds, way="lines" if spark_splits(path, form) else "stream")
 
 
-def _object(line: bytes) -> dict[str, Any]:
+def _first(types: dict[str, str], value: Value) -> str:
+    return value.kind if types.get(value.key, "null") == "null" else types[value.key]
+
+
+def _members(line: str) -> list[Value]:
     try:
-        found = json.loads(line.decode("utf-8-sig", errors="replace"))
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        return values(without_end(line))
+    except Malformed:
+        return []
 
 
-def read_records(spark: SparkSession, header: Header, contract: Sequence[str]) -> DataFrame:
-    """The contract's columns as strings, `_corrupt` (the line, where it is not exactly one object), `_file`, `_line`.
+def _look_inside(path: str, value: Value, kinds: dict[str, dict[str, None]]) -> None:
+    kinds.setdefault(path, {})[value.kind] = None
+    if value.kind in ("object", "array"):
+        waiting: list[tuple[str, Any]] = [(path, value.parsed)]
+        while waiting:
+            at, item = waiting.pop()
+            inside = item.items() if isinstance(item, dict) else ((None, each) for each in item)
+            for key, found in inside:
+                below = f"{at}[]" if key is None else f"{at}.{key}"
+                kinds.setdefault(below, {})[KINDS[type(found)]] = None
+                if isinstance(found, (dict, list)):
+                    waiting.append((below, found))
 
-    The line is parsed as a list of one, for Spark takes the first object of a line and forgets what comes after it.
-    """
-    schema = ", ".join(f"{quoted(name)}: string" for name in contract)
-    text = F.regexp_replace("_text", "^\ufeff", "")
-    parsed = attempt(F.from_json(F.concat(F.lit("["), text, F.lit("]")), f"array<struct<{schema}>>", {"mode": "FAILFAST"}))
-    return (
-        numbered_lines(spark, header.path)
-        .select(parsed.alias("_records"), "_text", F.lit(header.path.name).alias("_file"), "_line")
-        .selectExpr(
-            "CASE WHEN size(_records) = 1 AND ltrim(_text) NOT LIKE '[%' THEN _records[0] END AS _record", "_text", "_file", "_line"
-        )
-        .selectExpr(
-            *[f"_record.{quoted(name)} AS {quoted(name)}" for name in contract],
-            f"CASE WHEN _record IS NULL THEN _text END AS {CORRUPT}",
-            "_file",
-            "_line",
-        )
-    )
+
+def reasons(header: Header) -> tuple[str, ...]:
+    """What may be wrong with a line of this file."""
+    return REASONS
+
+
+def read_records(spark: SparkSession, header: Header, contract: Sequence[str], form: Format) -> DataFrame:
+    """The contract's columns as strings, `_corrupt` and `_why` (a line that is not exactly one object, and what is wrong with it),
+    `_file`, `_line`."""
+    read = parsed_lines if header.way == "lines" else streamed
+    parse = partial(_rows, places={name: i for i, name in enumerate(contract)}, form=form)
+    return read(spark, header.path, form, 1, parse, contract).withColumn("_file", F.lit(header.path.name))
+
+
+def _rows(lines: Iterable[tuple[int, str]], places: dict[str, int], form: Format) -> Iterator[Row]:
+    for number, line in lines:
+        text = without_end(line)
+        if not text.strip(" "):
+            continue
+        found: list[str | None] = [None] * len(places)
+        try:
+            for value in values(text):
+                place = places.get(value.key)
+                if place is not None:
+                    found[place] = value.text
+        except Malformed as error:
+            yield number, text, str(error), [None] * len(places)
+        else:
+            yield number, None, None, found

@@ -11,10 +11,13 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_type
 
 from lsml_spark.core.errors import QualityGateError
-from lsml_spark.quality.header import CORRUPT, Header
+from lsml_spark.quality.header import CORRUPT, WHY, Header
 from lsml_spark.spark.tables import quoted
 
-MALFORMED = "malformed row"  # there are none: a Parquet file can be read or it cannot
+
+def reasons(header: Header) -> tuple[str, ...]:
+    """What may be wrong with a row of this file: it can be read or it cannot."""
+    return ()
 
 
 def read_header(path: Path) -> Header:
@@ -45,8 +48,8 @@ def unreadable(path: Path) -> str | None:
 
 
 def read_records(spark: SparkSession, header: Header, contract: Sequence[str]) -> DataFrame:
-    """The contract's columns as found (NULL where the file has none), `_corrupt` (NULL), `_file`, `_line`."""
+    """The contract's columns as found (NULL where the file has none), `_corrupt` and `_why` (NULL), `_file`, `_line`."""
     columns = [quoted(name) if name in header.columns else f"cast(NULL AS string) AS {quoted(name)}" for name in contract]
-    rest = f"cast(NULL AS string) AS {CORRUPT}"
-    rows = spark.read.parquet(str(header.path)).selectExpr(*columns, rest, "_metadata.row_index + 1 AS _line")
-    return rows.select(*map(quoted, contract), CORRUPT, F.lit(header.path.name).alias("_file"), "_line")
+    rest = [f"cast(NULL AS string) AS {name}" for name in (CORRUPT, WHY)]
+    rows = spark.read.parquet(str(header.path)).selectExpr(*columns, *rest, "_metadata.row_index + 1 AS _line")
+    return rows.select(*map(quoted, contract), CORRUPT, WHY, F.lit(header.path.name).alias("_file"), "_line")

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.work import Outcome, Work
-from lsml_spark.quality.raw import CORRUPT
+from lsml_spark.quality.raw import CORRUPT, WHY, every_reason
 from lsml_spark.quality.rules import RAISES
 from lsml_spark.quality.run import Config
 from lsml_spark.quality.split import PLACE, records_of, split
@@ -28,7 +28,9 @@ def run(work: Work, config: Config, request: Mapping[str, Any], spark: SparkSess
     wanted = held.where(F.arrays_overlap("reasons", F.lit(rules).cast("array<string>")) | place.isin(list(repaired)))
     records = _mended(spark, records_of(wanted, contract), list(contract), repaired)
     forgiven = frozenset(rule.removesuffix(RAISES) for rule in rules)
-    done = split(spark, work, contract, config.row_checks(), records, forgiven=forgiven, needed=config.needed())
+    done = split(
+        spark, work, contract, config.row_checks(), records, every_reason(), config.format, forgiven=forgiven, needed=config.needed()
+    )
     return Outcome(done.ledger, done.written.tables, [write_json(work.folder, "request.json", dict(request))])
 
 
@@ -47,4 +49,5 @@ def _mended(spark: SparkSession, records: DataFrame, contract: Sequence[str], re
     columns = [
         F.when(F.col("__mended"), F.col(new[name]).cast(found[name])).otherwise(F.col(quoted(name))).alias(name) for name in contract
     ]
-    return both.select(*columns, F.when(F.col("__mended").isNull(), F.col(CORRUPT)).alias(CORRUPT), *PLACE)
+    malformed = [F.when(F.col("__mended").isNull(), F.col(name)).alias(name) for name in (CORRUPT, WHY)]
+    return both.select(*columns, *malformed, *PLACE)

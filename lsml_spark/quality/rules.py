@@ -49,7 +49,7 @@ def of_check(check: RowCheck, application: str) -> Rule:
     """
     if check.reads() or type(check).attach is not RowCheck.attach:
         return _compiled(check)
-    key = (application, type(check), check.model_dump_json())
+    key = (application, type(check), check.label + check.model_dump_json())
     if key not in _RULES:
         _RULES[key] = _compiled(check)
     return _RULES[key]

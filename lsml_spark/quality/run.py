@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, SerializeAsAny, field_validator
+from pydantic import BeforeValidator, SerializeAsAny, field_validator, model_serializer
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -17,6 +17,7 @@ from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import File, Table, write_json
 from lsml_spark.core.missing import Policies
+from lsml_spark.core.raw import Format
 from lsml_spark.core.tables import table_of
 from lsml_spark.core.work import Outcome, Work
 from lsml_spark.quality import findings
@@ -51,7 +52,8 @@ class Config(Strict):
     have the contract's columns in its order. `columns`, `rows`, `table`: checks, see quality/check.py.
 
     `missing`: what to do where a value is missing, by column (core/missing.py). `on_gate`: whether a night whose day fails a
-    check of severity `fail` stops, or trains on the last good day in its place.
+    check of severity `fail` stops, or trains on the last good day in its place. `raw`: how the files are written; it stands in
+    the pipeline's own `raw:` (core/raw.py), and is left out of the resolved config where nothing is said there.
     """
 
     contract: dict[str, Annotated[Field, BeforeValidator(lambda value: {"type": value} if isinstance(value, str) else value)]]
@@ -61,6 +63,7 @@ class Config(Strict):
     table: list[Tables] = []
     missing: Policies = {}
     on_gate: Literal["stop", "train_on_last_good"] = "stop"
+    raw: Format = Format()
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -78,6 +81,17 @@ class Config(Strict):
                 if name not in self.contract:
                     raise ConfigError(f"quality.{section}.{name}: not in quality.contract ({', '.join(self.contract)})")
 
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, plain: Any) -> dict[str, Any]:
+        said: dict[str, Any] = plain(self)
+        changed = self.raw.changed()
+        return {key: changed if key == "raw" else value for key, value in said.items() if key != "raw" or changed}
+
+    @property
+    def format(self) -> Format:
+        """How raw files are read; `header: false` may stand in either section."""
+        return self.raw.model_copy(update={"header": self.raw.header and self.header})
+
     def row_checks(self) -> list[RowCheck]:
         """The checks in the order of the YAML; last those that `missing: quarantine` means."""
         aside = [name for name, policy in self.missing.items() if policy.policy == "quarantine"]
@@ -93,7 +107,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     """Read `work.raw`, write tables `clean` and `quarantine`, and say whether the night may go on."""
     drift: list[str] = []
     try:
-        headers = [read_header(path) if config.header else without_header(path, list(config.contract)) for path in work.raw]
+        form, names = config.format, list(config.contract)
+        headers = [read_header(path, form, names) if form.header else without_header(path, names, form) for path in work.raw]
         drift += [sentence for header in headers for sentence in header.drift(_types(config))]
         _refuse_vanished(headers, config)
         return _measure_and_split(work, config, spark or session(), headers, drift)
@@ -102,7 +117,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     except LsmlError:
         raise
     except Exception as error:
-        reason = first_unreadable(work.raw)
+        reason = first_unreadable(work.raw, config.format)
         if reason is not None:
             return _unreadable(work, drift, reason)
         if mistake := sql_mistake(error):
@@ -135,8 +150,9 @@ def _refuse_vanished(headers: list[Header], config: Config) -> None:
 
 def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers: list[Header], drift: list[str]) -> Outcome:
     contract = {name: field.type for name, field in config.contract.items()}
-    records = read_days(spark, headers, list(contract))
-    done = split(spark, work, contract, config.row_checks(), records, malformed(work.raw), needed=config.needed())
+    form = config.format
+    records = read_days(spark, headers, list(contract), form)
+    done = split(spark, work, contract, config.row_checks(), records, malformed(headers), form, needed=config.needed())
     profile = done.profile | {"metrics": _table_metrics(done)}
     files = [write_json(work.folder, PROFILE, profile)]
     written = {**done.written.tables, METRICS: table_of(work.folder, METRICS, metrics_table(profile))}
@@ -148,7 +164,7 @@ def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers:
         sample=done.sample,
         history=past_days(spark, work.inputs) if config.table else (),
         headers={header.path.name: header.columns for header in headers},
-        typed=lambda: typed_rows(records, contract).where(F.col(CORRUPT).isNull()).select(*map(quoted, contract), "_file", "_line"),
+        typed=lambda: typed_rows(records, contract, form).where(F.col(CORRUPT).isNull()).select(*map(quoted, contract), "_file", "_line"),
         clean_rows=lambda: tables.read_written(spark, work.folder, written["clean"]),
     )
     with compiled_apart(spark):  # the typed rows are computed anew for the checks that want them

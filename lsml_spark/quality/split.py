@@ -18,12 +18,13 @@ from pyspark.sql import functions as F
 
 from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError
 from lsml_spark.core.ledger import Ledger
+from lsml_spark.core.raw import Format
 from lsml_spark.core.seeds import derive
 from lsml_spark.core.work import Work
 from lsml_spark.quality.check import RowCheck
 from lsml_spark.quality.measure import kind_of
 from lsml_spark.quality.profile import SAMPLE_ROWS, Profiler, combined, empty_sample, hash_columns, hash_names, together, types_of
-from lsml_spark.quality.raw import CORRUPT
+from lsml_spark.quality.raw import CORRUPT, WHY
 from lsml_spark.quality.rules import BROKEN, KEPT, Counter, Counts, Rule, merged, names_of_masks, of_check, reasons, with_states
 from lsml_spark.quality.sampled import KEY
 from lsml_spark.quality.typed import not_of_type, typed_column
@@ -69,7 +70,8 @@ def split(
     contract: Mapping[str, str],
     checks: Sequence[RowCheck],
     records: DataFrame,
-    malformed: str = "malformed line: wrong number of fields",
+    malformed: Sequence[str] = (),
+    form: Format = Format(),  # noqa: B008
     forgiven: frozenset[str] = frozenset(),
     needed: Sequence[str] = (),
 ) -> Split:
@@ -77,13 +79,13 @@ def split(
 
     Args:
         contract: Spark type by column. `records` has these columns as they were found, `_corrupt` (the line where it is
-            malformed, else NULL), `_file` and `_line`.
-        malformed: the reason of malformed lines.
+            malformed, else NULL), `_why` (what is wrong with it, one of `malformed`), `_file` and `_line`.
+        form: how texts say numbers, dates and that a value is missing.
         forgiven: labels of rules that are left out.
         needed: columns; a row that no rule rejects is dropped where one of them is missing, and counted.
     """
     with compiled_apart(spark):
-        typed = typed_rows(records, contract)
+        typed = typed_rows(records, contract, form)
         keyed = typed.withColumn(KEY, F.xxhash64(F.lit(derive(work.seed, "quality sample")), *PLACE))
         fitted = _fitted(keyed, checks)
         for check in fitted:
@@ -91,7 +93,7 @@ def split(
                 keyed = check.attach(keyed)
         rules = [
             rule
-            for rule in [*_parse_rules(records, typed, contract, malformed), *[_rule(check, spark) for check in fitted]]
+            for rule in [*_parse_rules(records, typed, contract, malformed, form), *[_rule(check, spark) for check in fitted]]
             if rule.label not in forgiven
         ]
         return _write(work, contract, with_states(keyed, rules), rules, needed)
@@ -99,16 +101,17 @@ def split(
 
 def records_of(quarantine: DataFrame, contract: Mapping[str, str]) -> DataFrame:
     """The rows of a quarantine table as they were found: what `split` takes."""
-    return quarantine.select(*[F.col(quoted(f"_raw_{name}")).alias(name) for name in contract], CORRUPT, *PLACE)
+    why = F.when(F.col(CORRUPT).isNotNull(), F.col("reason")).alias(WHY)
+    return quarantine.select(*[F.col(quoted(f"_raw_{name}")).alias(name) for name in contract], CORRUPT, why, *PLACE)
 
 
-def typed_rows(records: DataFrame, contract: Mapping[str, str]) -> DataFrame:
+def typed_rows(records: DataFrame, contract: Mapping[str, str], form: Format = Format()) -> DataFrame:  # noqa: B008
     """Each column under its contract's type, and beside it as it was found (`_raw_…`)."""
     found = types_of(records, list(contract))
     try:
-        typed = [typed_column(name, found[name], type_) for name, type_ in contract.items()]
+        typed = [typed_column(name, found[name], type_, form) for name, type_ in contract.items()]
         columns = [F.expr(column) if isinstance(column, str) else column for column in typed]
-        return records.select(*columns, *[F.expr(f"{quoted(name)} AS {quoted(f'_raw_{name}')}") for name in contract], CORRUPT, *PLACE)
+        return records.select(*columns, *[F.expr(f"{quoted(name)} AS {quoted(f'_raw_{name}')}") for name in contract], CORRUPT, WHY, *PLACE)
     except PySparkException as error:
         said = str(error).strip().splitlines()[0]
         if "CAST_WITHOUT_SUGGESTION" in said:  # e.g. a list in the file where the contract has a number
@@ -116,12 +119,17 @@ def typed_rows(records: DataFrame, contract: Mapping[str, str]) -> DataFrame:
         raise ConfigError(f"quality.contract: {said}") from error
 
 
-def _parse_rules(records: DataFrame, typed: DataFrame, contract: Mapping[str, str], malformed: str) -> Iterator[Rule]:
-    yield Rule(malformed, "", True, F.col(CORRUPT).isNotNull().cast("int"))
+def _parse_rules(
+    records: DataFrame, typed: DataFrame, contract: Mapping[str, str], malformed: Sequence[str], form: Format
+) -> Iterator[Rule]:
+    for reason in malformed:
+        yield Rule(reason, "", True, (F.col(CORRUPT).isNotNull() & (F.col(WHY) == reason)).cast("int"))
+    known = F.coalesce(F.col(WHY).isin(list(malformed)), F.lit(False)) if malformed else F.lit(False)
+    yield Rule("malformed line", "", True, (F.col(CORRUPT).isNotNull() & ~known).cast("int"))  # e.g. of an older quarantine
     found, wanted = types_of(records, list(contract)), types_of(typed, list(contract))
     for name, type_ in contract.items():
         if found[name] != wanted[name]:
-            state = f"CASE WHEN {CORRUPT} IS NULL AND {not_of_type(name, found[name])} THEN {BROKEN} ELSE {KEPT} END"
+            state = f"CASE WHEN {CORRUPT} IS NULL AND {not_of_type(name, found[name], form)} THEN {BROKEN} ELSE {KEPT} END"
             yield Rule(f"{name}: not {type_}", name, True, F.expr(state))
 
 

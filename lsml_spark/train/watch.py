@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from lsml_spark.core.stopping import acting as on_sigterm
 from lsml_spark.train import heartbeat, results
 from lsml_spark.train.heartbeat import NUMBER, PHASES, Beat, Page
 
@@ -38,21 +39,8 @@ def stop_requested() -> bool:
 
 
 @contextmanager
-def on_sigterm(act: Callable[[], None]) -> Iterator[None]:
-    """Within it SIGTERM calls `act` and nothing else; outside the main thread, where no handler can be set, it is as it was."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: act())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
 def stoppable() -> Iterator[None]:
-    """Within it SIGTERM only sets what `stop_requested` says, so that the step can be finished."""
+    """Within it SIGTERM, SIGINT and SIGHUP only set what `stop_requested` says, so that the step can be finished."""
     global _asked
     _asked = False
     with on_sigterm(_ask):

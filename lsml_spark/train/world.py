@@ -16,6 +16,9 @@ import torch.distributed as dist
 from torch import Tensor
 
 from lsml_spark.core.errors import ConfigError, TrainingError
+from lsml_spark.train import wire
+from lsml_spark.train.meeting import NobodyThere, meet
+from lsml_spark.train.watch import stop_requested
 
 
 class LostPeers(TrainingError):
@@ -72,12 +75,16 @@ class World:
         return merged
 
     def gather(self, value: Any) -> list[Any]:
-        """Every rank's value, in rank order, on every rank."""
+        """Every rank's value, in rank order, on every rank: what `wire.pack` knows, nothing is pickled."""
         if self.size == 1:
             return [value]
-        values: list[Any] = [None] * self.size
-        dist.all_gather_object(values, value)
-        return values
+        mine = torch.frombuffer(bytearray(wire.pack(value)), dtype=torch.uint8).to(self.device)
+        sizes = [torch.zeros(1, dtype=torch.int64, device=self.device) for _ in range(self.size)]
+        dist.all_gather(sizes, torch.tensor([len(mine)], device=self.device))
+        longest = max(int(size) for size in sizes)
+        padded = [torch.empty(longest, dtype=torch.uint8, device=self.device) for _ in range(self.size)]
+        dist.all_gather(padded, torch.nn.functional.pad(mine, (0, longest - len(mine))))
+        return [wire.unpack(one[: int(size)].cpu().numpy().tobytes()) for one, size in zip(padded, sizes, strict=True)]
 
 
 @contextmanager
@@ -87,6 +94,8 @@ def joined(timeout: float) -> Iterator[World]:
     LostPeers where a peer cannot be reached or dies; ConfigError where the environment or the number of ranks makes no sense.
     """
     rank, size, local_rank = (_from_environment(name, default) for name, default in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
+    if rank >= size:
+        raise ConfigError(f"RANK={rank}, but WORLD_SIZE={size}: ranks are counted from 0; whoever starts the ranks must set both")
     device = torch.device("cpu")
     if torch.cuda.is_available():
         device = torch.device("cuda", local_rank)
@@ -95,10 +104,11 @@ def joined(timeout: float) -> Iterator[World]:
         yield World(0, 1, device)
         return
     try:
-        dist.init_process_group(
-            "nccl" if device.type == "cuda" else "gloo", rank=rank, world_size=size, timeout=datetime.timedelta(seconds=timeout)
-        )
+        backend, limit = "nccl" if device.type == "cuda" else "gloo", datetime.timedelta(seconds=timeout)
+        dist.init_process_group(backend, store=meet(rank, size, timeout, stop_requested), rank=rank, world_size=size, timeout=limit)
         yield World(rank, size, device, _rounds(rank, size))
+    except NobodyThere as error:
+        raise LostPeers(f"rank {rank} of {size}: {error}") from error
     except (RuntimeError, ValueError) as error:  # torch.distributed's own errors derive from these
         if not _is_communication(error):
             raise
@@ -129,6 +139,6 @@ def _is_communication(error: Exception) -> bool:
 
 def _from_environment(name: str, default: int) -> int:
     text = os.environ.get(name, str(default)) if "RANK" in os.environ else str(default)
-    if not text.isdigit():
+    if not text.isdecimal():
         raise ConfigError(f"environment variable {name}: expected a number, found '{text}'")
     return int(text)

@@ -33,7 +33,7 @@ def lsml(command: str, *rest: str, root: Path, settings: tuple[str, ...] = SMALL
 
 def lsml_process(command: str, *rest: str, root: Path, settings: tuple[str, ...] = SMALL, **options) -> subprocess.Popen:
     """`lsml …` as a process group of its own, to be killed."""
-    words = [sys.executable, "-m", "lsml_spark.cli", *arguments(command, *rest, root=root, settings=settings)]
+    words = [sys.executable, "-m", "lsml_spark", *arguments(command, *rest, root=root, settings=settings)]
     return subprocess.Popen(words, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
 
 

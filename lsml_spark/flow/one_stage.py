@@ -1,0 +1,54 @@
+"""One stage of one night, as `jobs/<stage>.py` runs it: by python, spark-submit or, for train, torchrun."""
+
+import argparse
+from pathlib import Path
+
+from lsml_spark.core.errors import ConfigError
+from lsml_spark.flow import launch, log
+from lsml_spark.flow.dates import parse_date
+from lsml_spark.flow.guard import guarded
+from lsml_spark.flow.layout import Runs
+from lsml_spark.flow.lock import writing
+from lsml_spark.flow.night import Night, catch_up, point_to_champion, publish, refuse_failed, run_stage
+from lsml_spark.flow.pipeline import Pipeline
+
+
+def run(stage: str, arguments: argparse.Namespace) -> int:
+    """The exit code, as of `lsml run`. `arguments`: config, date, root, set."""
+    log.to_console()
+    try:
+        with guarded():
+            _run(stage, arguments.config, arguments.date, arguments.root, arguments.set)
+    except SystemExit as error:
+        return int(error.code or 0)
+    return 0
+
+
+def _run(stage: str, config: Path, date: str, root: Path, overrides: list[str]) -> None:
+    pipeline = Pipeline(config, overrides)
+    night = Night(pipeline, Runs(root.resolve(), pipeline.name), parse_date(date))
+    if launch.under_torchrun():
+        if stage != "train":
+            raise ConfigError(f"torchrun starts jobs/train.py alone; run jobs/{stage}.py with python or spark-submit")
+        _as_rank(night)
+        return
+    with writing(night.runs):
+        if stage in ("quality", "prepare"):
+            catch_up(night)
+        source, _ = run_stage(night, stage)
+        refuse_failed(night, source)
+        if stage == "promote":
+            point_to_champion(night.runs)
+        if stage == "report":
+            publish(night)
+
+
+def _as_rank(night: Night) -> None:
+    """The train stage on every process that torchrun started; the first one keeps the books."""
+    if launch.first_rank():
+        with writing(night.runs):
+            _, fresh = run_stage(night, "train")
+            if not fresh:
+                launch.follow()  # lets the waiting ranks go
+    else:
+        launch.follow()

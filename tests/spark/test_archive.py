@@ -1,0 +1,47 @@
+"""The archive of Spark's classes: used where it is there, never needed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lsml_spark.spark import archive, session
+from lsml_spark.spark.java import find_java
+
+pytestmark = pytest.mark.spark
+
+
+def test_the_archive_is_named_to_the_jvm_only_where_it_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert session._archive() == ""
+    path = tmp_path / session.ARCHIVE
+    path.parent.mkdir()
+    path.touch()
+    assert f"-XX:SharedArchiveFile={path} " in session._archive()
+
+
+def test_a_path_with_a_blank_gets_no_archive(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "my environment"))
+    assert archive.make() is None
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive at all" * 1000])
+def test_a_damaged_archive_is_no_reason_not_to_start(tmp_path, content):
+    damaged = tmp_path / "spark.jsa"
+    damaged.write_bytes(content)
+    words = [str(find_java()), f"-XX:SharedArchiveFile={damaged}", *session.QUIET.split(), "-version"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "archive" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow  # a JVM of its own
+def test_the_archive_holds_spark_itself(tmp_path):
+    (tmp_path / "lib").mkdir()
+    code = "import sys; sys.prefix = sys.argv[1]; from lsml_spark.spark import archive; print(archive.make())"
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    made = Path(done.stdout.strip().splitlines()[-1])
+    assert made == tmp_path / session.ARCHIVE, done.stderr
+    assert made.stat().st_size > 20e6
+    assert list(made.parent.iterdir()) == [made]
