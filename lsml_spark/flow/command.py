@@ -6,8 +6,12 @@ run from anywhere. What `--set` gives to a key that sounds like a secret is mask
 
 import datetime
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
+
+from lsml_spark.core.command import command_line
+from lsml_spark.core.variables import mask
 
 MASK = "***"
 _SECRET = r"(?:password|passwd|passphrase|secret|token(?!s|iz)|credential|api[._-]?key|access[._-]?key|account[._-]?key|private[._-]?key)"
@@ -18,9 +22,8 @@ _NAMED = re.compile(r"\$\{\w+\}")
 
 def words(pipeline: Path, date: datetime.date, overrides: Sequence[str], root: Path) -> list[str]:
     """`lsml run …` as a list of words; the root is left out where it is `runs` in the current folder."""
-    sets = [word for override in overrides for word in ("--set", masked(override))]
-    where = [] if root == Path("runs").resolve() else ["--root", _near(root)]
-    return ["lsml", "run", str(pipeline), "--date", date.isoformat(), *sets, *where]
+    said = command_line("run", pipeline, "--date", date.isoformat(), overrides=[masked(override) for override in overrides], root=root)
+    return [mask(word) for word in shlex.split(said)]
 
 
 def masked(override: str) -> str:
@@ -33,11 +36,3 @@ def masked(override: str) -> str:
 
 def _hidden(match: re.Match[str]) -> str:
     return match[0] if _NAMED.fullmatch(match[2].strip("\"'")) else f"{match[1]}{MASK}"
-
-
-def _near(folder: Path) -> str:
-    """Relative to the current folder where it lies in it."""
-    try:
-        return str(folder.relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return str(folder)
