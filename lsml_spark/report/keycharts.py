@@ -163,10 +163,10 @@ def _classes(table: Sequence[Sequence[float]]) -> list[tuple[float, float, float
     for row in table:
         classes.setdefault(int(np.floor(np.log10(row[0]) * BINS + 1e-9)), []).append(row)
     found = []
-    for _, inside in sorted(classes.items()):
-        total, kept = sum(row[1] for row in inside), sum(row[2] for row in inside)
-        middle = sum(row[0] * row[1] for row in inside) / total
-        found.append((round(middle, 3), min(row[0] for row in inside), max(row[0] for row in inside), total, kept))
+    for _, members in sorted(classes.items()):
+        total, kept = sum(row[1] for row in members), sum(row[2] for row in members)
+        middle = sum(row[0] * row[1] for row in members) / total
+        found.append((round(middle, 3), min(row[0] for row in members), max(row[0] for row in members), total, kept))
     return found
 
 

@@ -39,7 +39,7 @@ def _words(profile: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(about what, sentences)."""
     yield "Sample", _sample(profile)
     yield "Traffic", _spread(profile)
-    yield "Law", _shape(profile)
+    yield "Law", shape(profile)
     yield "Growth", _growth(profile)
 
 
@@ -96,7 +96,7 @@ def _spread(profile: Mapping[str, Any]) -> str:
     return f"Half of the rows belong to {most}, {percent(half / keys)} of {count(keys)}. {rare}"
 
 
-def _shape(profile: Mapping[str, Any]) -> str:
+def shape(profile: Mapping[str, Any]) -> str:
     """Is it a power law? As Clauset et al. decide it, said without Greek."""
     fit, tests = profile.get("fit") or {}, profile.get("tests") or {}
     if not is_number(fit.get("alpha")):
