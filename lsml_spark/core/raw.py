@@ -130,10 +130,14 @@ class Format(Strict):
 
 
 class Raw(Format):
-    """Where raw days lie and how they are written: `files` is a glob pattern inside `folder`, `{{ date }}` in either is the day."""
+    """Where raw days lie and how they are written: `files` is a glob pattern inside `folder`, `{{ date }}` in either is the day.
+
+    `same_every_day`: there is no date in them, and every day is to have the same files.
+    """
 
     folder: str
     files: str
+    same_every_day: bool = False
 
     @property
     def format(self) -> Format:

@@ -91,7 +91,7 @@ def read_records(spark: SparkSession, header: Header, contract: Sequence[str], f
     at = {name: i for i, name in enumerate(header.columns)}
     places = [at.get(name) for name in contract]
     parse = partial(_rows, form=form, places=places, columns=len(header.columns))
-    return read(spark, header.path, form, header.first_record, parse, contract).withColumn("_file", F.lit(header.path.name))
+    return read(spark, header.path, form, header.first_record, parse, contract).withColumn("_file", F.lit(header.name))
 
 
 def _rows(lines: Iterable[tuple[int, str]], form: Format, places: Sequence[int | None], columns: int) -> Iterator[Row]:
@@ -113,7 +113,7 @@ def _by_spark(spark: SparkSession, header: Header, contract: Sequence[str], form
     lines = numbered_lines(spark, header.path).where(f"_line >= {header.first_record}")
     if form.comment:
         lines = lines.where(~F.startswith("_text", F.lit(form.comment)))
-    return lines.select(record.alias("_record"), F.lit(header.path.name).alias("_file"), "_line").selectExpr(
+    return lines.select(record.alias("_record"), F.lit(header.name).alias("_file"), "_line").selectExpr(
         *[f"{column} AS {quoted(name)}" for column, name in zip(columns, contract, strict=True)],
         f"_record.{CORRUPT}",
         f"CASE WHEN _record.{CORRUPT} IS NOT NULL THEN '{FIELDS}' END AS {WHY}",

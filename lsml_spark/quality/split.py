@@ -89,7 +89,7 @@ def split(
         keyed = typed.withColumn(KEY, F.xxhash64(F.lit(derive(work.seed, "quality sample")), *PLACE))
         fitted = _fitted(keyed, checks)
         for check in fitted:
-            with _naming(check):
+            with naming(check):
                 keyed = check.attach(keyed)
         rules = [
             rule
@@ -146,18 +146,18 @@ def _fitted(keyed: DataFrame, checks: Sequence[RowCheck]) -> list[RowCheck]:
     sample = drawn.orderBy(KEY).limit(SAMPLE_ROWS).toArrow().drop_columns([KEY])
     found = []
     for check in checks:
-        with _naming(check):
+        with naming(check):
             found.append(check.fit(sample.select(list(check.reads()))) if check.reads() else check)
     return found
 
 
 def _rule(check: RowCheck, spark: SparkSession) -> Rule:
-    with _naming(check):
+    with naming(check):
         return of_check(check, spark.sparkContext.applicationId)
 
 
 @contextmanager
-def _naming(check: RowCheck) -> Iterator[None]:
+def naming(check: RowCheck) -> Iterator[None]:
     """A mistake that Spark finds in a check is a config error that names the check."""
     try:
         yield

@@ -54,7 +54,9 @@ def _says_nothing(text: str, form: Format) -> str:
 
 def _from_value(value: str, found: str, wanted: str) -> str:
     cast = f"try_cast({value} AS {wanted})"
-    if found in ("double", "float") and re.fullmatch(WHOLE, wanted):  # 1.5 is no whole number
+    numbers = rf"float|double|decimal.*|{WHOLE}"
+    exact = re.fullmatch(rf"decimal.*|{WHOLE}", wanted) or re.fullmatch(WHOLE, found)  # not from 0.1 to the nearest float
+    if exact and re.fullmatch(numbers, found) and re.fullmatch(numbers, wanted):  # 1.5 is no whole number
         return f"CASE WHEN cast({cast} AS {found}) = {value} THEN {cast} END"
     return cast
 

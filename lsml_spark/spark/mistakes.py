@@ -4,8 +4,12 @@ Some of these classes are about files, not about what the user wrote: a path tha
 """
 
 import re
+from typing import Any
 
 from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+PLANS = "org.apache.spark.sql.catalyst.plans.logical."
 
 
 def sql_mistake(error: Exception) -> str | None:
@@ -39,3 +43,11 @@ def file_mistake(error: Exception) -> str | None:
         return None
     cause = re.findall(r"(?m)^Caused by: [\w.$]*?(\w+): (.*)$", said)
     return f"{found[2].strip()} ({cause[-1][1].strip()})" if cause else found[2].strip() or found[1]
+
+
+def command_of(spark: SparkSession, sql: str) -> str | None:
+    """The name of the command (DropTable, InsertIntoStatement …) that SQL is, for `spark.sql` runs one at once; None for a query."""
+    jvm: Any = spark.sparkContext._jvm
+    plan = spark._jsparkSession.sessionState().sqlParser().parsePlan(sql)
+    kinds = [jvm.java.lang.Class.forName(PLANS + name) for name in ("Command", "ParsedStatement")]
+    return str(plan.getClass().getSimpleName()) if any(kind.isInstance(plan) for kind in kinds) else None

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -25,6 +26,7 @@ from pyspark.sql.types import ArrayType, BooleanType, DatetimeType, MapType, Num
 
 from lsml_spark.core.manifest import File, Table, describe
 from lsml_spark.core.work import Source
+from lsml_spark.spark.paths import literal
 
 ROUTE, TALLY, HASH = "__route", "__tally", "__hash"
 RESULT = "part int, table string, file string, rows long, hash string, described string, tally string, seen binary"
@@ -77,10 +79,43 @@ class Written:
     seen: Sequence[bytes] = ()
 
 
-def read(spark: SparkSession, *sources: Source, table: str) -> DataFrame:
-    """One table of one or more stage folders, with the schema that the manifests state (no inference job)."""
-    columns = sources[0].manifest.tables[table].columns
-    return _parquet(spark, columns, [path for source in sources for path in source.files(table)])
+def read(spark: SparkSession, *sources: Source, table: str, like: Source | None = None) -> DataFrame:
+    """One table of one or more stage folders, with the schema that the manifests state (no inference job).
+
+    Folders that were written under several contracts are read by name, with the columns and types of the folder `like` (default:
+    the last): a column that one lacks is NULL there.
+    """
+    wanted = (like or sources[-1]).manifest.tables[table].columns
+    alike: dict[tuple[tuple[str, str], ...], list[Path]] = {}
+    for source in sources:
+        alike.setdefault(tuple(sorted(source.manifest.tables[table].columns.items())), []).extend(_there(source, table))
+    frames = [_parquet(spark, dict(own), paths).select(*_as(wanted, dict(own))) for own, paths in alike.items() if dict(own) != wanted]
+    if not frames:
+        return _parquet(spark, wanted, [path for paths in alike.values() for path in paths])
+    same = [_parquet(spark, wanted, paths) for own, paths in alike.items() if dict(own) == wanted]
+    return reduce(DataFrame.unionAll, [*same, *frames])
+
+
+def _there(source: Source, table: str) -> list[Path]:
+    """The table's files; IntegrityError names one that is gone or of another size, which Spark would take for a mistake in the SQL."""
+    for file in source.manifest.tables[table].files:
+        path = source.folder / file.path
+        if not path.is_file():
+            raise source.damaged(path, "it is not there")
+        if path.stat().st_size != file.bytes:
+            raise source.damaged(path, f"it has {path.stat().st_size:,} bytes, {file.bytes:,} were written")
+    return source.files(table)
+
+
+def _as(wanted: Mapping[str, str], there: Mapping[str, str]) -> list[Column]:
+    """The wanted columns of a frame that has these; a value that its type does not take is NULL."""
+
+    def one(name: str, type_: str) -> Column:
+        if name not in there:
+            return F.lit(None).cast(type_)
+        return F.col(quoted(name)) if type_ in (there[name], "void") else F.col(quoted(name)).try_cast(type_)
+
+    return [one(name, type_).alias(name) for name, type_ in wanted.items()]
 
 
 def read_written(spark: SparkSession, folder: Path, table: Table) -> DataFrame:
@@ -90,7 +125,8 @@ def read_written(spark: SparkSession, folder: Path, table: Table) -> DataFrame:
 
 def _parquet(spark: SparkSession, columns: Mapping[str, str], paths: Sequence[Path]) -> DataFrame:
     schema = ", ".join(f"{quoted(name)} {type_}" for name, type_ in columns.items())
-    return spark.read.schema(schema).parquet(*map(str, paths)) if paths else spark.createDataFrame([], schema)
+    reader = spark.read.option("parquet.page.verify-checksum.enabled", "true").schema(schema)
+    return reader.parquet(*map(literal, paths)) if paths else spark.createDataFrame([], schema)
 
 
 def quoted(name: str) -> str:
