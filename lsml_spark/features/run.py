@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, BooleanType, DataType, DateType, IntegerType, IntegralType, StringType, StructField, StructType
 
 from lsml_spark.core.config import Strict, component, did_you_mean
-from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.errors import ConfigError, QualityGateError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.work import Outcome, Work
@@ -40,8 +40,9 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     spark = spark or session()
     train = tables.read(spark, work.inputs["augment"], table="train")
     test = tables.read(spark, work.inputs["prepare"], table="test")
-    _refuse_unfit_columns(config, train.schema)
+    check(config, train.schema)
     fitted = fit(train, config)
+    _refuse_too_few_labels(fitted, config)
     encoders = {"label": config.label, "columns": fitted}
 
     names = [*config.columns, *config.carry]
@@ -65,9 +66,23 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     return Outcome(Ledger(rows_in, rows_out), written.tables, [write_json(work.folder, "encoders.json", encoders)], metrics)
 
 
-def _refuse_unfit_columns(config: Config, samples: StructType) -> None:
-    if config.label not in config.columns:
-        raise ConfigError(f"features.columns: the label '{config.label}' needs a transform too")
+def check_label(config: Config, to_train: bool) -> None:
+    """ConfigError where the label has no transform, or `to_train` a network and there is no feature that it could look at."""
+    label = config.label
+    if label not in config.columns:
+        raise ConfigError(
+            f"features.columns: the label '{label}' needs a transform too, `{label}: vocabulary`: a model here chooses among "
+            "labels (classification only); a number to be predicted can be carried into the shards for a model of your own"
+        )
+    if to_train and len(config.columns) == 1:
+        raise ConfigError(
+            f"features.columns: only the label '{label}' has a transform, so a network would have nothing to look at; name a feature"
+        )
+
+
+def check(config: Config, samples: StructType) -> None:
+    """ConfigError where the section does not fit the columns of the samples."""
+    check_label(config, to_train=False)
     told = [
         *((name, f"features.columns.{name}") for name in config.columns),
         *((name, f"features.carry: '{name}'") for name in config.carry),
@@ -87,6 +102,18 @@ def _refuse_unfit_columns(config: Config, samples: StructType) -> None:
             raise ConfigError(f"features.columns.{name}: {found} values make no categories; cast them to string or int in prepare.sql")
         if transform.like is not None and (transform.like not in config.columns or config.columns[transform.like].like is not None):
             raise ConfigError(f"features.columns.{name}.like: '{transform.like}' is no column with a transform of its own")
+
+
+def _refuse_too_few_labels(fitted: dict[str, dict[str, Any]], config: Config) -> None:
+    """A model has nothing to choose from where training rows know one label, or none."""
+    encoder = fitted[fitted[config.label].get("like", config.label)]
+    values, counts = encoder.get("values"), encoder.get("counts", [])
+    if values is not None and len(values) < 2:
+        found = f"all {sum(counts)} training rows with a known label have '{values[0]}'" if values else "no training row has a known label"
+        raise QualityGateError(
+            f"features.columns.{config.label}: {found}; a model learns to tell two labels or more apart: "
+            f"look at the labels that prepare.sql gives, and at min_count"
+        )
 
 
 def _holds_null(name: str, type_: DataType) -> Column:

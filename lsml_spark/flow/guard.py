@@ -1,10 +1,12 @@
 """From exceptions to exit codes: one line on the screen, the traceback of a bug in a file."""
 
+import os
 import sys
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from lsml_spark.core import stopping
 from lsml_spark.core.terminal import plain
@@ -28,11 +30,19 @@ def guarded() -> Iterator[None]:
             print("error: interrupted; run the same command again to go on", file=sys.stderr)
             sys.exit(130)
         except Exception as error:
+            if isinstance(error, BrokenPipeError) and not java_is_gone(error):
+                _leave_the_reader()
             if java_is_gone(error):
                 time.sleep(SIGNAL_LATE)
             if stopping.came():
                 stopping.end()
             _leave(error)
+
+
+def _leave_the_reader() -> NoReturn:
+    """`lsml status | head`: who reads has seen enough; the work was done before anything was printed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still in the buffer has nowhere to go
+    sys.exit(0)
 
 
 def _leave(error: Exception) -> None:

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.seeds import generator
+from lsml_spark.core.tables import read_table
 from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.log import say
@@ -144,7 +144,7 @@ def _interval(values: list[Any]) -> list[float]:
 
 
 def _scores(evaluate: Source) -> pa.Table:
-    table = pa.concat_tables([pq.read_table(path) for path in evaluate.files("scores")])
+    table = read_table(evaluate, "scores")
     own = table.filter(pa.array(table["system"].to_numpy() == "model"))
     return own.sort_by("sample_id").select(["key", "train_rows", "log_prob"])
 

@@ -67,10 +67,11 @@ def _parsed(line: str, file: str, source: Source, columns: Sequence[str], form: 
         return {name: found.get(name) for name in columns}
     names = _header(file, source, columns, form)
     records = list(csv_text.records([(1, line)], form))
-    record = csv_text.counted(records[0], len(names)) if len(records) == 1 else None
-    if record is None or record.fields is None:
-        raise ConfigError(f"{where}: {record.why if record else csv_text.FIELDS}; the columns are {', '.join(names)}")
-    by_name = dict(zip(names, record.fields, strict=True))
+    fields = records[0].fields if len(records) == 1 else None
+    if fields is None or len(fields) != len(names):
+        why = records[0].why if len(records) == 1 else None
+        raise ConfigError(f"{where}: {why or csv_text.FIELDS}; the columns are {', '.join(names)}")
+    by_name = dict(zip(names, fields, strict=True))
     return {name: by_name.get(name) or None for name in columns}
 
 

@@ -16,7 +16,7 @@ from lsml_spark.core.errors import QualityGateError
 from lsml_spark.core.raw import Format
 from lsml_spark.quality import csv_text
 from lsml_spark.quality.csv_scan import way_to_read
-from lsml_spark.quality.csv_text import FIELDS, Record, counted, records
+from lsml_spark.quality.csv_text import FIELDS, Record, records
 from lsml_spark.quality.header import CORRUPT, WHY, Header
 from lsml_spark.quality.raw_lines import Row, numbered_lines, parsed_lines, streamed
 from lsml_spark.quality.raw_text import UNREADABLE, as_found, physical_lines, without_end
@@ -96,11 +96,12 @@ def read_records(spark: SparkSession, header: Header, contract: Sequence[str], f
 
 def _rows(lines: Iterable[tuple[int, str]], form: Format, places: Sequence[int | None], columns: int) -> Iterator[Row]:
     for record in records(lines, form):
-        found = counted(record, columns)
-        if found.fields is None:
-            yield found.line, found.text, found.why, [None] * len(places)
+        fields = record.fields or []
+        values = [fields[place] or None if place is not None and place < len(fields) else None for place in places]
+        if len(fields) == columns:
+            yield record.line, None, None, values
         else:
-            yield found.line, None, None, [None if place is None else found.fields[place] or None for place in places]
+            yield record.line, record.text, record.why or FIELDS, values
 
 
 def _by_spark(spark: SparkSession, header: Header, contract: Sequence[str], form: Format) -> DataFrame:

@@ -1,5 +1,6 @@
 """Keys that another table knows."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -44,13 +45,17 @@ class References(RowCheck):
     def _columns(self) -> list[str]:
         return self.columns or [self.column]
 
+    def names(self) -> Iterator[tuple[str, str]]:
+        """The day's columns; `key` is the other table's."""
+        return (pair for pair in super().names() if pair[0] != "key")
+
     def describe(self) -> str:
         return f"{', '.join(self.columns)} not in {self.table}".strip()
 
     def attach(self, rows: DataFrame) -> DataFrame:
         names = [f"{self.attached}_{i}" for i in range(len(self._keys))]
         types = [rows.schema[column].dataType for column in self._columns]
-        keys = self._reference(rows.sparkSession).select(
+        keys = self.reference(rows.sparkSession).select(
             *[F.col(quoted(key)).try_cast(type_).alias(name) for key, type_, name in zip(self._keys, types, names, strict=True)]
         )
         keys = keys.dropna().distinct()  # a key twice would double the day's rows
@@ -60,7 +65,8 @@ class References(RowCheck):
         joined = rows.join(keys.withColumn(self.attached, F.lit(True)), same, "left")  # Spark broadcasts the keys where they are few
         return joined.drop(*names)
 
-    def _reference(self, spark: SparkSession) -> DataFrame:
+    def reference(self, spark: SparkSession) -> DataFrame:
+        """The other table; ConfigError where it cannot be read or lacks a key."""
         try:
             csv = ".csv" in self.table
             path = literal(self.table) if Path(self.table).exists() else self.table  # else a pattern, or a table of a store

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, SerializeAsAny, field_validator, model_ser
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from lsml_spark.core.config import Strict
+from lsml_spark.core.config import Strict, did_you_mean
 from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import File, Table, write_json
@@ -21,7 +21,7 @@ from lsml_spark.core.raw import Format
 from lsml_spark.core.tables import table_of
 from lsml_spark.core.work import Outcome, Work, raw_name
 from lsml_spark.quality import findings
-from lsml_spark.quality.check import RowCheck, TableCheck, parse
+from lsml_spark.quality.check import Check, RowCheck, TableCheck, parse
 from lsml_spark.quality.complete import Complete
 from lsml_spark.quality.day import Day
 from lsml_spark.quality.header import drift_of
@@ -30,7 +30,7 @@ from lsml_spark.quality.raw import CORRUPT, Header, first_unreadable, malformed,
 from lsml_spark.quality.split import Split, split, typed_rows
 from lsml_spark.spark import tables
 from lsml_spark.spark.attempt import compiled_apart
-from lsml_spark.spark.mistakes import sql_mistake
+from lsml_spark.spark.mistakes import file_mistake, sql_mistake
 from lsml_spark.spark.session import session
 from lsml_spark.spark.tables import quoted
 
@@ -38,7 +38,7 @@ Rows = Annotated[SerializeAsAny[RowCheck], BeforeValidator(lambda item: parse(it
 Tables = Annotated[SerializeAsAny[TableCheck], BeforeValidator(lambda item: parse(item, TableCheck))]
 
 
-ADDED = ("date", "reason", "reasons")
+BESIDE = ("_file", "_line", "_corrupt")  # columns of every record that no contract names
 
 
 class Field(Strict):
@@ -78,21 +78,42 @@ class Config(Strict):
     def _name_the_column(cls, columns: Any) -> Any:
         if not isinstance(columns, Mapping):
             raise ValueError("expected column names, each with a list of checks")
+        for name, checks in columns.items():
+            if checks is not None and not isinstance(checks, list):
+                raise ValueError(f"{name}: expected a list of checks, such as [{{complete: 1.0}}], found {checks!r}"[:200])
         return {name: [parse(item, RowCheck, column=name) for item in checks or []] for name, checks in columns.items()}
 
     def model_post_init(self, _: object) -> None:
         for name in self.contract:
-            if name.casefold() in ADDED or name.startswith("_"):
+            if name.startswith("_"):
                 raise ConfigError(
-                    f"quality.contract.{name}: the stage adds a column of that name; call it otherwise here, with `source: {name}`"
+                    f"quality.contract.{name}: columns that begin with _ are the stage's own; call it otherwise here, with `source: {name}`"
                 )
         if len(self.sources) < len(self.contract):
             twice = next(name for name, of in self.contract.items() if self.sources[name if of.source is None else of.source] != name)
             raise ConfigError(f"quality.contract.{twice}: another column of the contract is read from the same column of the files")
+        spelt: dict[str, str] = {}
+        for name in self.contract:
+            if (other := spelt.setdefault(name.lower(), name)) != name:
+                raise ConfigError(
+                    f"quality.contract.{name}: differs from {other} in case alone, and to SQL they are one; keep one of them, or call one "
+                    f"otherwise, with `source: {name}`"
+                )
         for section, names in (("columns", self.columns), ("missing", self.missing)):
             for name in names:
                 if name not in self.contract:
-                    raise ConfigError(f"quality.{section}.{name}: not in quality.contract ({', '.join(self.contract)})")
+                    raise ConfigError(f"quality.{section}.{name}: not in quality.contract{did_you_mean(name, list(self.contract))}")
+        known = list(self.contract)
+        for name, policy in self.missing.items():
+            if unknown := [by for by in policy.by if by not in self.contract]:
+                raise ConfigError(f"quality.missing.{name}.by: '{unknown[0]}' is not in quality.contract{did_you_mean(unknown[0], known)}")
+        placed: list[tuple[str, Check]] = [
+            *((f"columns.{name}.{number}", check) for name, checks in self.columns.items() for number, check in enumerate(checks)),
+            *((f"rows.{number}", check) for number, check in enumerate(self.rows)),
+            *((f"table.{number}", check) for number, check in enumerate(self.table)),
+        ]
+        for place, check in placed:
+            _refuse_other_columns(check, f"quality.{place}.{check.check}", known)
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, plain: Any) -> dict[str, Any]:
@@ -121,6 +142,17 @@ class Config(Strict):
         return [name for name, policy in self.missing.items() if policy.policy == "drop"]
 
 
+def _refuse_other_columns(check: Check, place: str, known: list[str]) -> None:
+    """A check that names no column, or one that the contract does not have, is a mistake of the YAML, not of any day."""
+    if check.of_a_column and not check.column:
+        raise ConfigError(f"{place}: say which column: `column: …`{did_you_mean('', known)}")
+    there = {*known, *BESIDE, *(f"_raw_{name}" for name in known)}
+    there |= {name.lower() for name in there} if isinstance(check, RowCheck) else set()  # Spark finds them in either case
+    for field, column in check.names():
+        if column not in there and not (isinstance(check, RowCheck) and column.lower() in there):
+            raise ConfigError(f"{place}.{field}: '{column}' is not in quality.contract{did_you_mean(column, known)}")
+
+
 def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcome:
     """Read `work.raw`, write tables `clean` and `quarantine`, and say whether the night may go on."""
     drift: list[str] = []
@@ -139,6 +171,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         reason = first_unreadable(work.raw, config.format)
         if reason is not None:
             return _unreadable(work, drift, reason)
+        if unread := file_mistake(error):
+            return _unreadable(work, drift, f"{', '.join(map(str, work.raw))}: cannot be read: {unread}")
         if mistake := sql_mistake(error):
             raise ConfigError(f"quality: a check fails on the rows of {work.date}: {mistake}") from error
         raise
@@ -168,8 +202,19 @@ def _refuse_vanished(headers: list[Header], config: Config) -> None:
             raise QualityGateError(
                 f"{header.path}: required column {', '.join(map(repr, vanished))} vanished; "
                 f"found: {', '.join(map(repr, header.columns))}; "
-                "mend the file, or say `required: false` in quality.contract"
+                f"{_otherwise_separated(header, config.format)}mend the file, or say `required: false` in quality.contract"
             )
+
+
+def _otherwise_separated(header: Header, form: Format) -> str:
+    """What to try where the whole first line was taken for one column."""
+    (only, *others) = header.columns
+    if others or not header.ordered:
+        return ""
+    often = max(",;\t|", key=only.count)
+    if often == form.delimiter or often not in only:
+        return ""
+    return f"the file seems to be separated by {often!r}: say so in raw.delimiter, "
 
 
 def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers: list[Header], drift: list[str]) -> Outcome:
@@ -214,6 +259,8 @@ def _outcome(
     failures = [finding["message"] for finding in found if finding["severity"] == "fail" and not finding["ok"]]
     if not done.rows:
         failures.insert(0, "the day has no rows, only a header")
+    elif not done.clean:
+        failures.insert(0, f"not one of its {done.rows} rows is clean")
     warned = bool(drift) or any(not finding["ok"] for finding in found if finding["severity"] == "warn")
     failed = f"{_named(work)}: {'; '.join(failures)}" if failures else None
     columns = {

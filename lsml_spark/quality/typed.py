@@ -123,6 +123,8 @@ def _timestamp(value: str, wanted: str, form: Format) -> str:
     there = _literal(form.zone)
     if form.timestamp_formats:
         found = [(pattern, _in_years(f"try_to_timestamp({text}, {_literal(pattern)})")) for pattern in form.timestamp_formats]
+        if wanted == "timestamp_ntz":
+            return f"cast({_first_of([said for _, said in found])} AS timestamp_ntz)"
         return _first_of([_moved(said, there) if form.zone != "UTC" and not _names_zone(pattern) else said for pattern, said in found])
     cast = f"try_cast({text} AS {wanted})"
     if wanted == "timestamp_ntz":
