@@ -34,7 +34,10 @@ def typed_column(name: str, found: str, wanted: str, form: Format = Format()) ->
     if NESTED.match(wanted):
         text = F.when(F.expr(f"NOT {_says_nothing(value, form)}"), F.col(value))
         return attempt(F.from_json(text, wanted, {"mode": "FAILFAST"})).alias(name)
-    return f"{_from_text(value, wanted.strip().lower(), form)} AS {value}"
+    typed, wanted = _from_text(value, wanted.strip().lower(), form), wanted.strip().lower()
+    if (wanted == "date" and form.date_formats) or (wanted.startswith("timestamp") and form.timestamp_formats):
+        return attempt(F.expr(typed)).alias(name)  # a year of nine digits raises all the same
+    return f"{typed} AS {value}"
 
 
 def not_of_type(name: str, found: str, form: Format = Format()) -> str:  # noqa: B008
@@ -152,7 +155,8 @@ def _names_zone(pattern: str) -> bool:
 
 
 def _in_years(value: str) -> str:
-    return f"CASE WHEN year({value}) BETWEEN 1 AND 9999 THEN {value} END"
+    # not BETWEEN: Spark computes what stands before it in a step of its own, out of the attempt
+    return f"CASE WHEN year({value}) >= 1 AND year({value}) <= 9999 THEN {value} END"
 
 
 def _first_of(found: list[str]) -> str:

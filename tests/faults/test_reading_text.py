@@ -62,6 +62,7 @@ def test_the_format_says_how_a_file_is_written(spark, night, tmp_path):
     text = (
         "# made by a till\nname;preis;menge;tag;um\n# noon\nM\u00fcller;1.234,50;NA;01.02.2011;01.02.2011 10:30\n"
         " B\u00e4r ;0,5; - ;28.02.2011;01.07.2011 10:30\n\u20ac;1.5;x;31.02.2011;2011-02-01\n"
+        "z;1,005;x;01.02.+999999999;01.02.+999999999 10:30\n"
     )
     contract = {"name": "string", "preis": "decimal(10,2)", "menge": "int", "tag": "date", "um": "timestamp"}
     form = {
@@ -88,6 +89,7 @@ def test_the_format_says_how_a_file_is_written(spark, night, tmp_path):
         "tag: not date",
         "um: not timestamp",
     ]
+    assert day.tables["quarantine"]["kasse.csv", 7]["reasons"] == day.tables["quarantine"]["kasse.csv", 6]["reasons"]
     assert day.tables["quarantine"]["kasse.csv", 6]["_raw_name"] == "\u20ac"
 
 
