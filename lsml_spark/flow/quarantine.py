@@ -72,7 +72,7 @@ def export(source: Source, rule: str | None, path: Path) -> int:
     if path.exists():
         raise ConfigError(f"{path} exists already; name another file")
     columns = [name for name in found.column_names if name.startswith(RAW)]
-    rows = zip(texts(found, [*PLACE, *columns, CORRUPT]), found["reasons"].to_pylist(), strict=True)
+    rows = zip(_as_exported(found, columns), found["reasons"].to_pylist(), strict=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*PLACE, "reasons", *[name.removeprefix(RAW) for name in columns], CORRUPT])
@@ -129,10 +129,16 @@ def _requested_before(one: flow.Night) -> dict[str, Any]:
     return before.json("request.json") if before else {"rules": [], "rows": {}}
 
 
+def _as_exported(held: pa.Table, columns: Sequence[str]) -> list[dict[str, str | None]]:
+    """Rows as text; of a malformed line the line alone, not what a parser took for its fields."""
+    rows = texts(held, [*PLACE, CORRUPT, *columns])
+    return [row if row[CORRUPT] is None else {**row, **dict.fromkeys(columns)} for row in rows]
+
+
 def _repaired(source: Source, path: Path, form: Format) -> dict[str, Row]:
     """{`file:line`: {column: text}} of the rows of a mended export that differ from the quarantine."""
     held = rows_of(source, None)
     raw = [name for name in held.column_names if name.startswith(RAW)]
-    known = {f"{row['_file']}:{row['_line']}": row for row in texts(held, [*PLACE, CORRUPT, *raw])}
+    known = {f"{row['_file']}:{row['_line']}": row for row in _as_exported(held, raw)}
     named = {place: {name.removeprefix(RAW): text for name, text in row.items()} for place, row in known.items()}
     return mended_rows(path, source, named, [name.removeprefix(RAW) for name in raw], form)

@@ -172,8 +172,8 @@ def _text(name: str, type_: DataType) -> Column:
     value, text = F.col(name), F.col(name).cast("string")
     if not isinstance(type_, FractionalType) or isinstance(type_, DecimalType):
         return text
-    whole = (value == F.floor(value)) & (F.abs(value) < 2.0**63)
-    return F.when(whole, value.cast("decimal(20,0)").cast("string")).otherwise(text).alias(name)
+    digits = value.try_cast("decimal(20,0)")
+    return F.when(value == digits.cast("double"), digits.cast("string")).otherwise(text).alias(name)
 
 
 def _refuse_doubled_ids(splits: list[DataFrame]) -> None:

@@ -24,7 +24,14 @@ def numbered_lines(spark: SparkSession, path: Path) -> DataFrame:
     lines = spark.read.text(literal(path)).selectExpr(
         "value AS _text", "spark_partition_id() AS _part", f"monotonically_increasing_id() & {(1 << 33) - 1}L AS _index"
     )
-    return lines.withColumn("_line", F.expr("_index + 1") + _lines_before(lines)).where("trim(_text) != ''")
+    before = F.lit(0).cast("long") if _is_one_partition(spark, path) else _lines_before(lines)
+    return lines.withColumn("_line", F.expr("_index + 1") + before).where("trim(_text) != ''")
+
+
+def _is_one_partition(spark: SparkSession, path: Path) -> bool:
+    """Whether the file is too small to be cut, which Spark takes half a second to say: a day may be hundreds of parts."""
+    conf = spark._jsparkSession.sessionState().conf()
+    return path.stat().st_size <= min(conf.filesMaxPartitionBytes(), conf.filesOpenCostInBytes())
 
 
 def _lines_before(lines: DataFrame) -> Column:
