@@ -39,7 +39,7 @@ def came() -> signal.Signals | None:
 def install() -> dict[int, Any]:
     """From here on the three signals end this process. The handlers of before come back, to be put back.
 
-    What was ignored stays so: `nohup` ignores SIGHUP, a shell SIGINT for what it runs in the background.
+    SIGHUP stays ignored where it was: that is what `nohup` is for. (SIGINT is ignored for whatever a shell runs in the background.)
     """
     global _guarding
     if threading.current_thread() is not threading.main_thread():
@@ -142,7 +142,7 @@ def _take() -> dict[int, Any]:
             _screen = os.dup(2)
     before: dict[int, Any] = {each: signal.getsignal(each) for each in SIGNALS}
     for each, handler in before.items():
-        if handler is not signal.SIG_IGN:
+        if handler is not signal.SIG_IGN or each is not signal.SIGHUP:
             signal.signal(each, _handle)
     return before
 
