@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lsml_spark import __version__
+from lsml_spark.cli_check import check
 from lsml_spark.cli_init import init
 from lsml_spark.cli_options import RUNS, AsJson, Config, Date, Root, Set, SomeDate, dates_of, one_night, opened, write_json
 from lsml_spark.cli_quality import quality_app, quarantine_app
@@ -15,7 +16,7 @@ from lsml_spark.core import stopping
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError, IntegrityError, QualityGateError
 from lsml_spark.flow import backfill as backfills
-from lsml_spark.flow import facts, label, night, screens, verify
+from lsml_spark.flow import checked, facts, label, night, screens, verify
 from lsml_spark.flow import pilot as pilots
 from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.guard import guarded
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(quality_app, name="quality")
 app.add_typer(quarantine_app, name="quarantine")
+app.command()(check)
 app.command()(init)
 app.command()(show)
 app.command()(ready)
@@ -80,6 +82,7 @@ def run(
         one = one_night(config, date, root, overrides)
         for stage in filter(None, (first, last)):
             _known_stage(stage)
+        checked.first([one], STAGES[: STAGES.index(last) + 1] if last else STAGES)
         with writing(one.runs):
             ran = night.run(one, first, last)
         console = screens.console()
@@ -106,6 +109,7 @@ def backfill(
         if end < start:
             raise ConfigError(f"--to {end} is before --from {start}")
         days = backfills.days(pipeline, start, end)
+        checked.first([night.Night(pipeline, runs, day) for day in days])
         console = screens.console()
         if lacking := backfills.missing(days, start, end):
             console.print(lacking, soft_wrap=True)
@@ -127,6 +131,7 @@ def pilot(date: Date, config: Config = None, overrides: Set = None, root: Root =
     """
     with guarded():
         one = one_night(config, date, root, overrides)
+        checked.first([one], STAGES[:9])
         with writing(one.runs):
             source = pilots.run(one)
         screens.pilot(screens.console(), source)
@@ -144,6 +149,7 @@ def label_(
     """Queue the rows without a label that the promoted model is least sure of, spread over their keys."""
     with guarded():
         one = one_night(config, date, root, overrides)
+        checked.first([one], ("quality", "prepare"))
         with writing(one.runs):
             source = label.run(one, rows, spread)
         metrics, ledger = source.manifest.metrics, source.manifest.ledger
@@ -172,8 +178,10 @@ def report(config: Config = None, date: SomeDate = None, overrides: Set = None, 
         days = dates_of(runs, date, pipeline)  # before the lock, which makes the folder
         with writing(runs):
             for day in days:
-                # A day that went through quality alone is history of a window; it gets a page where it is asked for.
-                if runs.source(day, "quality") and (date is not None or runs.source(day, "prepare") or runs.source(day, "report")):
+                # A day that went through quality alone is history of a window: it gets a page where its gate stopped it or it is asked for.
+                made = runs.source(day, "quality")
+                asked = date is not None or runs.source(day, "prepare") or runs.source(day, "report")
+                if made and (asked or made.manifest.metrics.get("failed")):
                     night.report(night.Night(pipeline, runs, day))
             night.publish(night.Night(pipeline, runs, datetime.date.min))
         screens.tell_where(screens.console(), runs)

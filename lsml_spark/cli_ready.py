@@ -15,6 +15,6 @@ def ready(date: Date, config: Config = None, overrides: Set = None, root: Root =
         one = one_night(config, date, root, overrides)
         files = one.pipeline.raw_files(one.date)
         if not files:
-            raise one.pipeline.missing_day(one.date)
+            raise one.pipeline.raw_days.missing(one.date)
         count = "1 raw file" if len(files) == 1 else f"{len(files)} raw files"
         screens.console().print(f"{one.date}: {count}, {sum(path.stat().st_size for path in files):,} bytes", soft_wrap=True)

@@ -72,6 +72,12 @@ class Work:
     folder: Path  # exists and is empty
     inputs: Mapping[str, Source] = field(default_factory=dict)
     raw: tuple[Path, ...] = ()  # raw files, for the stage that reads them
+    raw_root: Path | None = None  # the folder below which they lie
+
+
+def raw_name(path: Path, root: Path | None) -> str:
+    """What a raw file is called in rows, findings and manifests: its path below the raw folder."""
+    return path.relative_to(root).as_posix() if root and path.is_relative_to(root) else path.name
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def read_encoders(path: Path) -> dict[str, Any]:
     """encoders.json: `label`, and by column the `values` of its vocabulary or the column that it is `like`. IntegrityError as above."""
     encoders = read_json(path)
     columns, label = encoders.get("columns"), encoders.get("label")
-    if not isinstance(columns, dict) or label not in columns:
+    if not isinstance(columns, dict) or not isinstance(label, str) or label not in columns:
         raise IntegrityError(f"{path}: names no columns with the label among them; run the features stage again")
     for name, encoder in columns.items():
         own = encoder if not isinstance(encoder, dict) or "like" not in encoder else columns.get(str(encoder["like"]))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lsml_spark.core.config import render
 from lsml_spark.core.errors import NoRawDay, QualityGateError
-from lsml_spark.flow import night
+from lsml_spark.flow import log, night
 from lsml_spark.flow.dates import date_of
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import Pipeline
@@ -30,7 +30,8 @@ class Done:
 def run(pipeline: Pipeline, runs: Runs, days: Sequence[datetime.date]) -> Done:
     """A night that its quality gate stops does not stop the later ones, which leave that day out."""
     done = Done(list(days))
-    for day in days:
+    for i, day in enumerate(days, 1):
+        log.say(day, "night", f"{i} of {len(days)}")
         try:
             done.ran += len(night.run(night.Night(pipeline, runs, day)))
         except (QualityGateError, NoRawDay) as error:  # the file may have been taken away meanwhile

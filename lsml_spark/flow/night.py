@@ -2,12 +2,12 @@
 
 import dataclasses
 import datetime
-import functools
 import importlib.metadata
 import json
 import logging
 import os
 import platform
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from lsml_spark import __version__
-from lsml_spark.core import manifest, variables
-from lsml_spark.core.command import command_line
+from lsml_spark.core import duration, manifest, variables
+from lsml_spark.core.command import command_words
 from lsml_spark.core.config import digest
 from lsml_spark.core.errors import ConfigError, EnvironmentProblem, IntegrityError, LsmlError, QualityGateError, Stopped
 from lsml_spark.core.manifest import Input, Manifest
-from lsml_spark.core.work import Outcome, Source, Work
-from lsml_spark.flow import command, extras, launch, wiring
+from lsml_spark.core.work import Outcome, Source, Work, raw_name
+from lsml_spark.flow import extras, launch, log, wiring
 from lsml_spark.flow.dates import days_before
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.log import say
@@ -44,11 +44,15 @@ class Night:
         """The days of history before the logical date, oldest first."""
         return days_before(self.date, self.pipeline.general.window)
 
-    def command(self, verb: str, *words: str) -> str:
-        """`lsml VERB …` for this night, with the pipeline, `--set` and `--root` that it was called with; can be pasted."""
+    def words(self, verb: str, *words: str) -> list[str]:
+        """`lsml VERB …` for this night, with the pipeline, `--set` and `--root` that it was called with."""
         pipeline = self.pipeline
         dated = ("--date", self.date.isoformat(), *words)
-        return command_line(verb, pipeline.path, *dated, overrides=pipeline.overrides, root=self.runs.root)
+        return command_words(verb, pipeline.path, *dated, overrides=pipeline.overrides, root=self.runs.root)
+
+    def command(self, verb: str, *words: str) -> str:
+        """The same for a shell; can be pasted."""
+        return shlex.join(self.words(verb, *words))
 
 
 def run(night: Night, first: str | None = None, last: str | None = None) -> list[str]:
@@ -94,24 +98,41 @@ def catch_up(night: Night) -> None:
 
     A day that is clean already stays as it is, even when its raw file is gone by now: logs rotate, clean days stay.
     """
-    for day in night.window():
-        earlier = dataclasses.replace(night, date=day)
-        known = night.runs.source(day, "quality")
-        clean = known and not known.manifest.metrics.get("failed") and known.manifest.config == config_of(night, "quality")
-        if not clean and night.pipeline.raw_files(day):
-            source, _ = run_stage(earlier, "quality")
-            if failed := source.manifest.metrics.get("failed"):
-                say(day, "quality", f"left out of the window: {failed}")
+    days = [day for day in night.window() if _unchecked(night, day)]
+    if len(days) > 1:
+        say(night.date, "quality", f"{len(days)} days of the window are checked first, {days[0]} to {days[-1]}")
+    began = time.monotonic()
+    for i, day in enumerate(days, 1):
+        if i == 2:
+            began = time.monotonic()  # the first day pays for the start of Spark
+        left = (time.monotonic() - began) / max(i - 2, 1) * (len(days) - i)
+        still = f", {duration.said(left)} left" if i > 2 and left else ""
+        note = f"day {i} of {len(days)}, history of the window{still}"
+        source, _ = run_stage(dataclasses.replace(night, date=day), "quality", note=note)
+        if failed := source.manifest.metrics.get("failed"):
+            say(day, "quality", f"left out of the window: {failed}")
 
 
-def run_stage(night: Night, stage: str, forced: bool = False) -> tuple[Source, bool]:
-    """The finished folder of one stage, and whether it had to be run."""
+def _unchecked(night: Night, day: datetime.date) -> bool:
+    """Whether a day has raw files and was never found fit under this config."""
+    known = night.runs.source(day, "quality")
+    if known and not known.manifest.metrics.get("failed") and known.manifest.config == config_of(night, "quality"):
+        return False
+    try:
+        return bool(night.pipeline.raw_files(day))
+    except QualityGateError as error:  # there, but not fit to be read
+        say(day, "quality", f"left out of the window: {error}")
+        return False
+
+
+def run_stage(night: Night, stage: str, forced: bool = False, note: str = "") -> tuple[Source, bool]:
+    """The finished folder of one stage, and whether it had to be run. `note` is said behind what it did."""
     raw = _raw_files(night) if stage == "quality" else ()
     needs = getattr(night.pipeline.config(stage), "needs", ())
     sources = wiring.inputs(night.runs, night.date, stage, night.pipeline.general.window, needs)
     for warning in wiring.warnings(night.runs, night.date, stage, sources):
         say(night.date, stage, warning, logging.WARNING)
-    source, fresh = produce(night, stage, sources, raw, config_of(night, stage), lambda work: _call(night, stage, work), forced)
+    source, fresh = produce(night, stage, sources, raw, config_of(night, stage), lambda work: _call(night, stage, work), forced, note)
     if stage == "quality" and fresh and night.runs.source(night.date, "released"):
         from lsml_spark.flow import quarantine  # which runs on this module
 
@@ -127,6 +148,7 @@ def produce(
     config: dict[str, Any],
     make: Callable[[Work], Outcome],
     forced: bool = False,
+    note: str = "",
 ) -> tuple[Source, bool]:
     """The folder of `stage` with its manifest: as it is where nothing it depends on has changed, else what `make` gives."""
     read = _inputs(night, sources, raw)
@@ -148,7 +170,8 @@ def produce(
     folder = night.runs.stage(night.date, stage)
     _clear(folder, stage)
     context = wiring.context(night.runs, night.date, stage)
-    work = Work(night.pipeline.name, stage, night.date, seed, folder, {**context, **sources}, tuple(raw))
+    root = night.pipeline.raw_days.folder(night.date) if raw else None
+    work = Work(night.pipeline.name, stage, night.date, seed, folder, {**context, **sources}, tuple(raw), root)
     say(night.date, stage, "started", logging.DEBUG)
     started = datetime.datetime.now(datetime.UTC)
     clock = time.monotonic()
@@ -178,12 +201,12 @@ def produce(
             "seconds": seconds,
             "host": platform.node(),
             "versions": _versions(),
-            "command": command.words(night.pipeline.path, night.date, night.pipeline.overrides, night.runs.root),
+            "command": night.words("run"),
             **outcome.run,
         },
     )
     written.write(folder)
-    say(night.date, stage, _summary(written, seconds))
+    say(night.date, stage, f"{_summary(written, seconds)}{f' ({note})' if note else ''}")
     return Source(folder, written), True
 
 
@@ -252,9 +275,16 @@ def _call(night: Night, stage: str, work: Work) -> Outcome:
 
         return module.run(work, config, session(night.pipeline.spark_settings))
     if stage == "train":
-        tell = functools.partial(say, night.date, stage)
+        from lsml_spark.train.progress import passing
+
+        def tell(line: str) -> None:
+            say(night.date, stage, line, passing=passing(line))
+
         launcher, start = launch.choose(config.launcher, night.pipeline.spark_settings, tell)
-        outcome = module.run(work, config, start)
+        try:
+            outcome = module.run(work, config, start)
+        finally:
+            log.end_line()
         return dataclasses.replace(outcome, run={**outcome.run, "launcher": launcher})
     if stage == "evaluate":
         night.pipeline.config("train")  # imports the module of a model of the user's, which no model folder may do
@@ -264,7 +294,7 @@ def _call(night: Night, stage: str, work: Work) -> Outcome:
 def _raw_files(night: Night) -> tuple[Path, ...]:
     files = tuple(night.pipeline.raw_files(night.date))
     if not files:
-        raise night.pipeline.missing_day(night.date)
+        raise night.pipeline.raw_days.missing(night.date)
     return files
 
 
@@ -273,7 +303,8 @@ def _inputs(night: Night, sources: Mapping[str, Source], raw: Sequence[Path]) ->
     for name, source in sources.items():
         path = source.folder.relative_to(night.runs.folder).as_posix()
         read[name] = Input(path, source.manifest.identity)
-    return read | {path.name: Input(variables.mask(str(path)), manifest.sha256_of(path)) for path in raw}
+    root = night.pipeline.raw_days.folder(night.date) if raw else None
+    return read | {raw_name(path, root): Input(variables.mask(str(path)), manifest.sha256_of(path)) for path in raw}
 
 
 def config_of(night: Night, stage: str) -> dict[str, Any]:

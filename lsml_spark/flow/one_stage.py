@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.flow import extras, launch, log
+from lsml_spark.flow import checked, extras, launch, log
 from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.guard import guarded
 from lsml_spark.flow.layout import Runs
@@ -36,6 +36,7 @@ def _run(stage: str, config: Path, date: str, root: Path, overrides: list[str]) 
             raise ConfigError(f"torchrun starts jobs/train.py alone; run jobs/{stage}.py with python or spark-submit")
         _as_rank(night)
         return
+    checked.first([night], [stage])
     with writing(night.runs):
         if stage == "quality":
             refuse_missing_day(night)

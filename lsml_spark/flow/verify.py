@@ -6,8 +6,6 @@ input is no longer what was read.
 
 import dataclasses
 import datetime
-import gzip
-import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -24,12 +22,16 @@ import pyarrow.parquet as pq
 from lsml_spark.core import manifest
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.manifest import File, Table
+from lsml_spark.core.raw import Format
 from lsml_spark.core.variables import filled
 from lsml_spark.core.work import Source
+from lsml_spark.data.footers import row_groups_differ
 from lsml_spark.flow import lock
 from lsml_spark.flow.dates import date_of
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import STAGES
+from lsml_spark.quality.csv_text import records
+from lsml_spark.quality.raw_text import physical_lines, plain_name
 
 THREADS = min(8, os.cpu_count() or 1)
 # Which tables' rows each stage takes in; `quality` takes raw records, `prepare` the clean rows of all its days.
@@ -214,6 +216,7 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
     if ledger.missing:
         yield f"{here}: the ledger does not balance, {ledger.missing} rows unaccounted for"
     for name, table in made.tables.items():
+        yield from row_groups_differ(source.folder, table)
         yield from compare(f"table {name}", _parquet_rows(source, table), table.rows)
     if made.stage in ROWS_OUT and made.tables:
         names = ROWS_OUT[made.stage] or made.tables
@@ -221,14 +224,17 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
     if made.stage == "quality" and made.tables:
         paths = [Path(filled(read.path)) for read in made.inputs.values()]
         if all(path.is_file() for path in paths):
-            header = bool(made.settings.get("header", True))
-            yield from compare("rows in", sum(_records(path, header) for path in paths), ledger.rows_in)
+            form = Format(**made.settings.get("raw", {}))
+            header = form.header and bool(made.settings.get("header", True))
+            yield from compare("rows in", sum(_records(path, form, header) for path in paths), ledger.rows_in)
     if made.stage in ("quality", "released") and made.tables:
         counted = _reasons(source)
         for reason in sorted(counted.keys() | ledger.quarantined.keys()):
             yield from compare(f"quarantined for '{reason}'", counted.get(reason, 0), ledger.quarantined.get(reason, 0))
     elif made.stage == "prepare":
         yield from compare("rows in", sum(_rows_of(runs, read.path, ("clean",)) for read in made.inputs.values()), ledger.rows_in)
+    elif missing := sorted(ROWS_IN.get(made.stage, {}).keys() - made.inputs.keys()):
+        yield f"{here}: it names no input '{missing[0]}'"
     elif made.stage in ROWS_IN:
         taken = sum(_rows_of(runs, made.inputs[name].path, tables) for name, tables in ROWS_IN[made.stage].items())
         yield from compare("rows in", taken, ledger.rows_in)
@@ -253,15 +259,14 @@ def _reasons(source: Source) -> dict[str, int]:
     return counts
 
 
-def _records(path: Path, header: bool) -> int:
-    """Records of a raw file: rows of Parquet, lines of JSON and CSV that are not blank; `header`: a CSV file's first is none."""
-    names = path.name.removesuffix(".gz")
-    if names.endswith(".parquet"):
+def _records(path: Path, form: Format, header: bool) -> int:
+    """Records of a raw file: rows of Parquet, lines of JSON that are not blank, records of CSV; `header`: a CSV file's first is none."""
+    if path.name.endswith(".parquet"):
         return pq.read_metadata(path).num_rows
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        text = io.TextIOWrapper(file, "latin-1")  # takes any bytes, line by line; \r and \r\n end lines too
-        lines = sum(1 for line in text if line.strip(" \t\n\r\v\f"))
-    return lines if names.endswith((".json", ".jsonl")) else max(0, lines - header)
+    lines = physical_lines(path, form)
+    if plain_name(path).endswith((".json", ".jsonl", ".ndjson")):
+        return sum(1 for line in lines if line.strip(" \r\n"))
+    return max(0, sum(1 for _ in records(enumerate(lines, 1), form)) - header)
 
 
 def _counted_keys(source: Source) -> int:

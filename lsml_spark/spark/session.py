@@ -112,16 +112,18 @@ def _not_submitted(settings: dict[str, str]) -> dict[str, str]:
     SparkContext._ensure_initialized()
     submitted = SparkConf()
     given = settings | dict(submitted.getAll())
-    _be_quiet(given)
+    _be_quiet(submitted, given)
     wanted = _defaults(submitted.get("spark.master", ""), given) | settings
     return {key: value for key, value in wanted.items() if not submitted.contains(key)}
 
 
-def _be_quiet(given: Mapping[str, str]) -> None:
+def _be_quiet(submitted: SparkConf, given: Mapping[str, str]) -> None:
     """Errors alone on the screen of spark-submit, unless the user has chosen a level or a configuration of the log."""
     chosen = "spark.log.level" in given or "log4j" in given.get("spark.driver.extraJavaOptions", "")
     if chosen or Path(os.environ.get("SPARK_CONF_DIR", ""), "log4j2.properties").is_file():
         return
+    java: Any = submitted._jconf
+    java.initializeLogIfNecessary(False, True)  # or else Spark puts its own configuration into the place of ours later
     jvm: Any = SparkContext._jvm
     jvm.org.apache.logging.log4j.LogManager.getContext(False).setConfigLocation(jvm.java.net.URI(LOG4J.as_uri()))
 
