@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 PATIENCE = 5.0  # seconds for children to end by themselves
 WITHIN = 30  # seconds for those who were asked to stop: training ranks at the end of their step
+LATE = 0.5  # seconds by which a signal may reach this process later than its children
 SAME = 1.0  # seconds within which a second signal is the first one again: `timeout` sends it to the process and to its group
 
 _came: signal.Signals | None = None
@@ -27,6 +28,7 @@ _when = 0.0
 _owner = 0  # a child between fork and exec runs this handler too
 _guarding = False  # whether this process says and ends, or only asks (a training rank)
 _act: Callable[[], None] | None = None
+_hooks: list[Callable[[threading.ExceptHookArgs], Any]] = []
 _screen: int | None = None
 _logs: list[Path] = []
 
@@ -39,12 +41,15 @@ def came() -> signal.Signals | None:
 def install() -> dict[int, Any]:
     """From here on the three signals end this process. The handlers of before come back, to be put back.
 
-    What was ignored stays so: `nohup` ignores SIGHUP, a shell SIGINT for what it runs in the background.
+    SIGHUP stays ignored where it was: that is what `nohup` is for. (SIGINT is ignored for whatever a shell runs in the background.)
     """
     global _guarding
     if threading.current_thread() is not threading.main_thread():
         return {}
     _guarding = True
+    if threading.excepthook is not _of_a_thread:
+        _hooks.append(threading.excepthook)
+        threading.excepthook = _of_a_thread
     return _take()
 
 
@@ -58,13 +63,13 @@ def done() -> None:
 def guarding() -> Iterator[None]:
     """`install` for the length of the body; a signal that came before counts no more."""
     global _came, _guarding
-    was = _guarding
+    was, hook = _guarding, threading.excepthook
     before = install()
     try:
         yield
     finally:
         if before and _came is None:
-            _guarding = was
+            _guarding, threading.excepthook = was, hook
             _give_back(before)
 
 
@@ -134,6 +139,13 @@ def _handle(number: int, _frame: FrameType | None) -> None:
         _act()
 
 
+def _of_a_thread(arguments: threading.ExceptHookArgs) -> None:
+    """A thread that talks to a child may see it end before this process hears the signal that ended it."""
+    time.sleep(LATE)
+    if _came is None:
+        _hooks[-1](arguments)
+
+
 def _take() -> dict[int, Any]:
     global _owner, _screen
     _owner = os.getpid()
@@ -142,7 +154,7 @@ def _take() -> dict[int, Any]:
             _screen = os.dup(2)
     before: dict[int, Any] = {each: signal.getsignal(each) for each in SIGNALS}
     for each, handler in before.items():
-        if handler is not signal.SIG_IGN:
+        if handler is not signal.SIG_IGN or each is not signal.SIGHUP:
             signal.signal(each, _handle)
     return before
 

@@ -14,8 +14,6 @@ from lsml_spark.core.variables import mask
 from lsml_spark.flow import bug
 from lsml_spark.flow.translate import java_is_gone, translate
 
-SIGNAL_LATE = 0.5  # seconds: who stops all processes of a group one by one may have reached Spark's Java first
-
 
 @contextmanager
 def guarded() -> Iterator[None]:
@@ -33,7 +31,7 @@ def guarded() -> Iterator[None]:
             if isinstance(error, BrokenPipeError) and not java_is_gone(error):
                 _leave_the_reader()
             if java_is_gone(error):
-                time.sleep(SIGNAL_LATE)
+                time.sleep(stopping.LATE)  # who stops all processes one by one may have reached Spark's Java first
             if stopping.came():
                 stopping.end()
             _leave(error)
