@@ -59,14 +59,16 @@ def suggest(
     """Propose a contract and a list of checks from a profile of clean days; a `quality:` section to begin with."""
     with guarded():
         log.to_console()
+        from lsml_spark.quality.suggest import look_at
         from lsml_spark.quality.suggest import suggest as propose
         from lsml_spark.spark.session import session
 
-        text = propose(session(), data)
+        if out is not None and out.exists():
+            raise ConfigError(f"{out} exists already; name another file")
+        days = look_at(data)  # what is wrong with the names is said before Spark starts
+        text = propose(session(), days)
         if out is None:
             sys.stdout.write(text)
-        elif out.exists():
-            raise ConfigError(f"{out} exists already; name another file")
         else:
             out.write_text(text)
 

@@ -1,13 +1,13 @@
 """The features stage: fit each column's transform on the training rows, apply it to training and test rows alike."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, BooleanType, DateType, IntegerType, IntegralType, StringType, StructField, StructType
+from pyspark.sql.types import ArrayType, BooleanType, DataType, DateType, IntegerType, IntegralType, StringType, StructField, StructType
 
 from lsml_spark.core.config import Strict, component, did_you_mean
 from lsml_spark.core.errors import ConfigError, QualityGateError
@@ -55,7 +55,11 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     }
     both = encoded["train"].withColumn("__table", F.lit("train")).unionByName(encoded["test"].withColumn("__table", F.lit("test")))
     columns = {"train": [*CARRIED, *names, *WEIGHTS, *steering], "test": [*CARRIED, *names, "weight"]}
-    written = tables.write(both, work.folder, columns, route=F.col("__table"))
+    lacking = F.coalesce(
+        F.lit(None).cast("string"), *[F.when(_holds_null(name, train.schema[name].dataType), name) for name in config.carry]
+    )
+    written = tables.write(both, work.folder, columns, route=F.col("__table"), tally=lacking)
+    _refuse_nulls(written.tally)
     rows_in = work.inputs["augment"].manifest.ledger.rows_out + work.inputs["prepare"].manifest.tables["test"].rows
     rows_out = sum(table.rows for table in written.tables.values())
     metrics = {"vocabulary": {name: len(encoder["values"]) for name, encoder in fitted.items() if "values" in encoder}}
@@ -109,6 +113,21 @@ def _refuse_too_few_labels(fitted: dict[str, dict[str, Any]], config: Config) ->
         raise QualityGateError(
             f"features.columns.{config.label}: {found}; a model learns to tell two labels or more apart: "
             f"look at the labels that prepare.sql gives, and at min_count"
+        )
+
+
+def _holds_null(name: str, type_: DataType) -> Column:
+    """Whether a carried value, or one in its list, is missing: shards hold none."""
+    value = F.col(name)
+    return value.isNull() | F.exists(value, F.isnull) if isinstance(type_, ArrayType) else value.isNull()
+
+
+def _refuse_nulls(rows: Mapping[str, int]) -> None:
+    if rows:
+        name, count = max(rows.items(), key=lambda pair: (pair[1], pair[0]))
+        raise ConfigError(
+            f"features.carry: '{name}' is missing in {count:,} rows, and shards hold no NULL; fill it in by "
+            f"`quality.missing` ({{{name}: {{impute: median}}}}, or drop), or by coalesce({name}, …) in prepare.sql"
         )
 
 

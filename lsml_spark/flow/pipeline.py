@@ -14,6 +14,7 @@ from lsml_spark.core import components, variables
 from lsml_spark.core.config import Strict, apply_overrides, did_you_mean, read_yaml, render, validate
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.raw import Raw
+from lsml_spark.flow.raw_days import RawDays
 
 STAGES = (
     "quality",
@@ -105,6 +106,7 @@ class Pipeline:
 
     def check(self, stages: Sequence[str]) -> None:
         """Validate several sections at once, so that a typing error is found before the night begins."""
+        self.raw_days.check()
         for stage in stages:
             self.config(stage)
 
@@ -129,20 +131,13 @@ class Pipeline:
     def spark_settings(self) -> dict[str, str]:
         return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in self.general.spark.items()}
 
-    def raw_files(self, date: datetime.date) -> list[Path]:
-        """Raw files of a day in name order; none where there was no trading. ConfigError where the folder is missing."""
-        raw = render(self.general.raw.model_dump(), date=date.isoformat())
-        folder = (self.path.parent / Path(raw["folder"]).expanduser()).resolve()
-        if not folder.is_dir():
-            raise ConfigError(f"{self.path}: raw.folder: there is no folder {folder}; set it with --set raw.folder=…")
-        return sorted(path for path in folder.glob(raw["files"]) if path.is_file())
+    @cached_property
+    def raw_days(self) -> RawDays:
+        return RawDays(self.path, self.general.raw)
 
-    def missing_day(self, date: datetime.date) -> ConfigError:
-        """The error for a day without raw files."""
-        raw: Mapping[str, str] = render(self.general.raw.model_dump(), date=date.isoformat())
-        return ConfigError(
-            f"{date}: no raw file {raw['files']} in {self.path.parent / raw['folder']}; was there no trading, or has the day not arrived?"
-        )
+    def raw_files(self, date: datetime.date) -> list[Path]:
+        """Raw files of a day in name order; none where there are no data of that day."""
+        return self.raw_days.files(date)
 
 
 def stage_module(stage: str) -> ModuleType:

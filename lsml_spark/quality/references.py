@@ -1,6 +1,7 @@
 """Keys that another table knows."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Self
 
 from pydantic import model_validator
@@ -11,6 +12,7 @@ from pyspark.sql import functions as F
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.quality.check import RowCheck
+from lsml_spark.spark.paths import literal
 from lsml_spark.spark.tables import quoted
 
 
@@ -67,7 +69,8 @@ class References(RowCheck):
         """The other table; ConfigError where it cannot be read or lacks a key."""
         try:
             csv = ".csv" in self.table
-            table = spark.read.csv(self.table, header=True, escape='"') if csv else spark.read.parquet(self.table)
+            path = literal(self.table) if Path(self.table).exists() else self.table  # else a pattern, or a table of a store
+            table = spark.read.csv(path, header=True, escape='"') if csv else spark.read.parquet(path)
         except PySparkException as error:
             raise ConfigError(f"quality: references: {self.table} cannot be read: {str(error).strip().splitlines()[0]}") from error
         for key in self._keys:

@@ -1,4 +1,7 @@
-"""Which of Spark's failures are the user's to mend: SQLSTATE class 42 (syntax and names) and 22 (values that do not fit)."""
+"""Which of Spark's failures are the user's to mend: SQLSTATE class 42 (syntax and names) and 22 (values that do not fit).
+
+Some of these classes are about files, not about what the user wrote: a path that is gone, a type of Parquet that Spark has not.
+"""
 
 import re
 from typing import Any
@@ -16,6 +19,30 @@ def sql_mistake(error: Exception) -> str | None:
     if isinstance(error, PySparkException) and (error.getSqlState() or "")[:2] in ("22", "42"):
         return str(error).strip().splitlines()[0]
     return None
+
+
+OF_FILES = (
+    "FAILED_READ_FILE",
+    "PATH_NOT_FOUND",
+    "PARQUET_TYPE",
+    "PARQUET_COLUMN",
+    "UNABLE_TO_INFER_SCHEMA",
+    "CANNOT_READ_FILE",
+    "FILE_NOT_EXIST",
+    "COLUMN_ALREADY_EXISTS",
+    "DUPLICATED_FIELD",
+    "CANNOT_MERGE",
+)
+
+
+def file_mistake(error: Exception) -> str | None:
+    """What is wrong with a file that Spark was given to read, in one line; None where something else failed."""
+    said = str(error)
+    found = re.search(rf"\[((?:{'|'.join(OF_FILES)})[A-Z_.]*)\] ?([^\n]*)", said)
+    if found is None:
+        return None
+    cause = re.findall(r"(?m)^Caused by: [\w.$]*?(\w+): (.*)$", said)
+    return f"{found[2].strip()} ({cause[-1][1].strip()})" if cause else found[2].strip() or found[1]
 
 
 def command_of(spark: SparkSession, sql: str) -> str | None:
