@@ -55,6 +55,8 @@ def _from_data(folder: Path, out: Path | None) -> tuple[Path, str]:
     path = out or Path("pipelines", f"{name}.yaml")
     if path.exists():
         raise ConfigError(f"{path} exists already; name another file with --out")
+    if not next(parent for parent in path.absolute().parents if parent.exists()).is_dir():
+        raise ConfigError(f"{path}: its folder cannot be made, for a file is in its place; name another with --out")
     from lsml_spark.quality.suggest import SUFFIXES, suggest
     from lsml_spark.spark.session import session
 
