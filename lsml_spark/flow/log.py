@@ -9,17 +9,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lsml_spark.core import stopping
+from lsml_spark.core.terminal import plain
 from lsml_spark.core.variables import mask
 
 LOG = logging.getLogger("lsml")
 UNSAID = {"date": "-", "stage": "-"}
 
 
-class _Masked(logging.Formatter):
-    """Values of variables are written nowhere, tracebacks included."""
+class _Plain(logging.Formatter):
+    """What comes from data and file names is shown, not obeyed; values of variables are written nowhere. Tracebacks included."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return mask(super().format(record))
+        return plain(mask(super().format(record)))
 
 
 class _Console(logging.StreamHandler):
@@ -28,7 +29,7 @@ class _Console(logging.StreamHandler):
     def __init__(self) -> None:
         logging.Handler.__init__(self, logging.INFO)
         self.standing = False  # a line without its end
-        self.setFormatter(_Masked("%(date)s %(stage)-8s %(message)s", defaults=UNSAID))
+        self.setFormatter(_Plain("%(date)s %(stage)-8s %(message)s", defaults=UNSAID))
 
     @property
     def stream(self):  # type: ignore[no-untyped-def]
@@ -79,7 +80,7 @@ def to_file(path: Path) -> Iterator[None]:
     """Also append lines to a file while the body runs; an exception that leaves the body is written with its traceback."""
     handler = logging.FileHandler(path, delay=True)
     form = "%(asctime)s %(levelname)s date=%(date)s stage=%(stage)s %(message)s"
-    handler.setFormatter(_Masked(form, defaults=UNSAID))
+    handler.setFormatter(_Plain(form, defaults=UNSAID))
     LOG.addHandler(handler)
     try:
         with stopping.logging_to(path.absolute()):

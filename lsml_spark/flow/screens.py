@@ -1,7 +1,6 @@
 """What the command line shows: the table of results and the table of stages."""
 
 import datetime
-import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from lsml_spark.core.work import Source
 from lsml_spark.flow.facts import standing
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import STAGES
+from lsml_spark.flow.terminal import Terminal
 
 SYSTEMS = {"model": "model", "popularity": "popular", "cooccurrence": "co-occ.", "key_frequency": "by key"}
 BEST: dict[str, Callable[[Sequence[float]], float]] = {"recall": max, "log_loss": min}
@@ -29,7 +29,7 @@ METRICS = {"recall": ("recall\n@{k}", "{:.1%}"), "log_loss": ("log\nloss", "{:.3
 
 def console() -> Console:
     """A terminal at its width; a file or a pipe at a width that breaks no table."""
-    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    return Terminal(width=None if sys.stdout.isatty() else 200, highlight=False)
 
 
 def results(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> None:
@@ -58,7 +58,7 @@ def results(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> Non
 
 def pilot(console: Console, source: Source) -> None:
     """What a pilot found: each arm's rows and log loss by band, what selection recovered, and the fitted β."""
-    facts = json.loads(source.file("pilot.json").read_text())
+    facts = source.json("pilot.json")
     arms, names = facts["arms"], {"quarter": "random", "random": "random", "selected": "selected", "full": "all"}
     table = plain_table(f"pilot of {facts['date']}: log loss")
     table.add_column("trained on")
@@ -69,10 +69,7 @@ def pilot(console: Console, source: Source) -> None:
         losses = [arms[arm]["log_loss"], *[arms[arm]["bands"][band] for band in bands]]
         table.add_row(name, f"{arms[arm]['rows']:,}", *["–" if loss is None else f"{loss:.3f}" for loss in losses])
     console.print(table)
-    low, high = facts["against_random_interval"]
-    console.print(
-        f"Against as many random rows, selection lowers the log loss by {facts['against_random']:.4f} (95 %: {low:.4f} to {high:.4f})."
-    )
+    console.print(_worth(facts["against_random"], *facts["against_random_interval"]))
     if not facts["converged"]:
         console.print("More random rows made a worse model: training does not converge at these settings, so this says little.")
         console.print("Try more epochs or another rate: --set train.epochs=10 --set train.optimizer.lr=…")
@@ -80,8 +77,22 @@ def pilot(console: Console, source: Source) -> None:
         console.print("All rows are no better than random ones tonight, so there is no gain to recover.")
     else:
         console.print(f"gain recovered: {facts['gain_recovered']:.2f} of what all rows would bring")
-    low, high = facts["beta_interval"]
-    console.print(f"β = {facts['beta']:.2f} (95 %: {low:.2f} to {high:.2f}); `beta: fitted` takes it from the next run on")
+    low, high = (f"{end:.2f}" for end in facts["beta_interval"])
+    between = f"95 %: {low} to {high}" if low != high else "how sure that is, three sizes of training do not tell"
+    console.print(f"β = {facts['beta']:.2f} ({between}); `beta: fitted` takes it from the next run on")
+
+
+def _worth(gain: float, low: float, high: float) -> str:
+    """One sentence on selection against as many random rows; `gain`: how much lower its log loss is, `low` to `high` with 95 %."""
+    between = f" (95 %: {low:+.4f} to {high:+.4f})" if f"{low:.4f}" != f"{high:.4f}" else ""
+    if gain > 0 and low > 0:
+        return f"Selection helped: against as many random rows it lowers the log loss by {gain:.4f}{between}."
+    if gain > 0:
+        return f"Selection did not help here, as far as can be told: the log loss is lower by {gain:.4f}, which may be chance{between}."
+    if gain < 0:
+        chance = ", which may be chance" if high >= 0 else ""
+        return f"Selection did not help here: against as many random rows the log loss is higher by {-gain:.4f}{chance}{between}."
+    return f"Selection did not help here: the log loss is that of as many random rows{between}."
 
 
 def plain_table(title: str) -> Table:
@@ -183,4 +194,4 @@ def _figure(form: str, value: float | None) -> str:
 
 
 def _json(source: Source, name: str) -> Any:
-    return json.loads(source.file(name).read_text())
+    return source.json(name)

@@ -4,12 +4,14 @@ A colour is "@name", a CSS variable of the style sheet, so that dark mode and pr
 comes from the data goes through `chart_text`.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from lsml_spark.report.law import power_law_holds
 from lsml_spark.report.night import SYSTEMS, dig
 from lsml_spark.report.text import chart_text, count, decimal, is_number, percent
 
@@ -88,12 +90,26 @@ def rows_per_key(spectrum: Sequence[Sequence[float]], profile: Mapping[str, Any]
 
 
 def power_law(profile: Mapping[str, Any]) -> list[Chart]:
-    """The fitted line with its name; nothing where none was fitted."""
-    x, y = fitted_line(profile.get("fit") or {})
+    """The fitted line with its name, as far as the plot reaches; nothing where the counts do not speak for it."""
+    x, y = fitted_line(profile.get("fit") or {}) if power_law_holds(profile) else ([], [])
+    x, y = inside(x, y, max((frequency for frequency, _ in profile.get("spectrum") or []), default=1))
     if not x:
         return []
     name = f"power law, α = {decimal(profile['fit']['alpha'], 2)}"
     return [line(name, x, y, {"color": "@ink", "width": 1.5, "dash": "dash"}, [name] * len(x))]
+
+
+def inside(x: Sequence[float], y: Sequence[float], top: float) -> tuple[list[float], list[float]]:
+    """The part of a falling curve that `rank_axes(top)` shows, its end on the edge of the plot."""
+    low, high = (10**edge for edge in rank_axes(top)["yaxis"]["range"])
+    points = [(math.log10(a), math.log10(b)) for a, b in zip(x, y, strict=True) if a > 0 and b > 0]
+    cut: list[tuple[float, float]] = []
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
+        for edge in (math.log10(high), math.log10(low)):
+            if min(y0, y1) < edge < max(y0, y1):
+                cut.append((x0 + (x1 - x0) * (edge - y0) / (y1 - y0), edge))
+    kept = sorted([*(point for point in points if low <= 10 ** point[1] <= high), *cut])
+    return [float(f"{10**a:.4g}") for a, _ in kept], [float(f"{10**b:.4g}") for _, b in kept]
 
 
 def rank_axes(top: float) -> Chart:

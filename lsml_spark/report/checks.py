@@ -14,7 +14,7 @@ from lsml_spark.report.columns import GRAVITY
 from lsml_spark.report.history import History, measured
 from lsml_spark.report.night import Night, quality_of
 from lsml_spark.report.series import figure, number
-from lsml_spark.report.text import is_number, visible
+from lsml_spark.report.text import is_number, unbroken, visible
 
 PLACE = ("_file", "_line")
 FIELDS = 6  # of an example row that are shown
@@ -46,7 +46,7 @@ def describe(night: Night, history: History, digits: int) -> list[dict[str, Any]
         record = {
             "check": visible(label),
             "column": finding.get("column") or None,
-            "severity": visible(finding.get("severity")),
+            "severity": severity_of(finding),
             "ok": bool(finding.get("ok")),
             "message": visible(message_of(finding), 300),
             **{name: number(finding[name]) for name in ("rows", "looked_at", "share", "at_most", "value") if is_number(finding.get(name))},
@@ -75,7 +75,7 @@ def worst(night: Night, most: int = 3) -> list[dict[str, Any]]:
             {
                 "check": visible(label),
                 "column": visible(column) if column else None,
-                "severity": visible(finding.get("severity")),
+                "severity": severity_of(finding),
                 "rows": number(finding["rows"]) if is_number(finding.get("rows")) else None,
                 "share": number(finding["share"]) if is_number(finding.get("share")) else None,
                 "message": visible(message_of(finding), 300),
@@ -87,8 +87,18 @@ def worst(night: Night, most: int = 3) -> list[dict[str, Any]]:
 
 
 def message_of(finding: Mapping[str, Any]) -> str:
-    """The message without the check's name in front, which stands beside it anyway."""
-    return str(finding.get("message") or "").removeprefix(f"{finding.get('check')}: ")
+    """The message without the check's name in front, which stands beside it anyway.
+
+    The name of a check of the whole day says what must not be ("fewer than 100 rows"); that it is not so is said in words.
+    """
+    said = str(finding.get("message") or "").removeprefix(f"{finding.get('check')}: ")
+    return "not the case" if said == "no" else unbroken(said)
+
+
+def severity_of(finding: Mapping[str, Any]) -> str:
+    """One of GRAVITY: it is a name of the style sheet."""
+    said = str(finding.get("severity"))
+    return said if said in GRAVITY else "warn"
 
 
 def _fields(example: Mapping[str, Any], finding: Mapping[str, Any]) -> list[list[Any]]:

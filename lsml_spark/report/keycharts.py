@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lsml_spark.report.charts import POINTS, Chart, kept_per_key, line, power_law, rank_axes, rows_per_key
+from lsml_spark.report.charts import POINTS, Chart, inside, kept_per_key, line, power_law, rank_axes, rows_per_key
+from lsml_spark.report.law import spread_out
 from lsml_spark.report.night import dig
 from lsml_spark.report.selected import ARMS
 from lsml_spark.report.text import chart_text, count, counted, is_number, percent, rows, signed
@@ -25,11 +26,11 @@ def law(profile: Mapping[str, Any]) -> Chart | None:
         return None
     data = [rows_per_key(spectrum, profile), *power_law(profile)]
     ranks, (s, q, c) = profile.get("mandelbrot") or {}, (dig(profile, "mandelbrot", name) for name in "sqc")
-    if is_number(s) and is_number(q) and is_number(c) and ranks:
+    if is_number(s) and is_number(q) and is_number(c) and ranks and spread_out(profile):
         r = np.geomspace(1, max(2, sum(keys for _, keys in spectrum)), 60)
-        y = c * (r + q) ** -s
+        x, y = inside(_rounded(r), _rounded(c * (r + q) ** -s), max(frequency for frequency, _ in spectrum))
         style = {"color": "@champion", "width": 2, "dash": "dot"}
-        data.append(line("Zipf–Mandelbrot", _rounded(r), _rounded(y), style, ["Zipf–Mandelbrot, fitted on the ranks"] * len(r)))
+        data.append(line("Zipf–Mandelbrot", x, y, style, ["Zipf–Mandelbrot, fitted on the ranks"] * len(x)))
     return {"data": data, "layout": rank_axes(max(frequency for frequency, _ in spectrum))}
 
 
@@ -162,10 +163,10 @@ def _classes(table: Sequence[Sequence[float]]) -> list[tuple[float, float, float
     for row in table:
         classes.setdefault(int(np.floor(np.log10(row[0]) * BINS + 1e-9)), []).append(row)
     found = []
-    for _, inside in sorted(classes.items()):
-        total, kept = sum(row[1] for row in inside), sum(row[2] for row in inside)
-        middle = sum(row[0] * row[1] for row in inside) / total
-        found.append((round(middle, 3), min(row[0] for row in inside), max(row[0] for row in inside), total, kept))
+    for _, members in sorted(classes.items()):
+        total, kept = sum(row[1] for row in members), sum(row[2] for row in members)
+        middle = sum(row[0] * row[1] for row in members) / total
+        found.append((round(middle, 3), min(row[0] for row in members), max(row[0] for row in members), total, kept))
     return found
 
 

@@ -13,6 +13,8 @@ from lsml_spark.report.night import dig
 from lsml_spark.report.text import NONE, count, counted, decimal, is_number, percent, rows, signed, visible
 
 LIKELY = 0.001  # below, p is not written out
+# Fewer keys in the tail, or counts that differ by less than this factor, tell no law: any curve is straight over so short a way.
+TAIL, SPAN = 50, 10.0
 RIVALS = {"lognormal": "lognormal", "cutoff": "power law with a cut-off"}
 
 
@@ -37,8 +39,36 @@ def _words(profile: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(about what, sentences)."""
     yield "Sample", _sample(profile)
     yield "Traffic", _spread(profile)
-    yield "Law", _shape(profile)
+    yield "Law", shape(profile)
     yield "Growth", _growth(profile)
+
+
+def power_law_holds(profile: Mapping[str, Any]) -> bool:
+    """Whether the counts speak for a power law: its line is drawn there alone.
+
+    Better than a lognormal by the likelihood ratio, no sign of a cut-off, and a tail that is long enough to tell.
+    """
+    rivals = {rival: dig(profile, "tests", rival) for rival in RIVALS}
+    known = all(map(bool, rivals.values())) and not _too_short(profile)
+    return known and rivals["lognormal"].get("favoured") == "power_law" and rivals["cutoff"].get("favoured") != "cutoff"
+
+
+def spread_out(profile: Mapping[str, Any]) -> bool:
+    """Whether the keys are many and unlike enough for any law over their ranks."""
+    spectrum = profile.get("spectrum") or []
+    counts = [frequency for frequency, _ in spectrum]
+    return bool(counts) and sum(keys for _, keys in spectrum) >= TAIL and max(counts) >= SPAN * min(counts)
+
+
+def _too_short(profile: Mapping[str, Any]) -> str:
+    """Why the tail tells no law; empty where it may."""
+    fit, counts = profile.get("fit") or {}, [frequency for frequency, _ in profile.get("spectrum") or []]
+    if not counts or not is_number(fit.get("xmin")) or not is_number(fit.get("tail_keys")):
+        return "there is no tail to look at"
+    tail = f"the {counted(fit['tail_keys'], 'key')} with {counted(fit['xmin'], 'row')} or more"
+    if max(counts) < SPAN * fit["xmin"]:
+        return f"{tail} have at most {count(max(counts))}, so they are too much alike to tell one"
+    return f"{tail} are too few to tell one" if fit["tail_keys"] < TAIL else ""
 
 
 def half_of_rows(spectrum: Sequence[Sequence[float]]) -> int | None:
@@ -66,12 +96,14 @@ def _spread(profile: Mapping[str, Any]) -> str:
     return f"Half of the rows belong to {most}, {percent(half / keys)} of {count(keys)}. {rare}"
 
 
-def _shape(profile: Mapping[str, Any]) -> str:
+def shape(profile: Mapping[str, Any]) -> str:
     """Is it a power law? As Clauset et al. decide it, said without Greek."""
     fit, tests = profile.get("fit") or {}, profile.get("tests") or {}
     if not is_number(fit.get("alpha")):
         return "There are too few different counts to fit a law to." if profile.get("spectrum") else ""
     tail = f"the {counted(fit.get('tail_keys'), 'key')} with {counted(fit.get('xmin'), 'row')} or more"
+    if short := _too_short(profile):
+        return f"No power law: {short}."
     slope = f"The nearest power law to {tail} has the exponent {decimal(fit['alpha'], 2)}."
     found = {rival: dig(tests, rival, "favoured") for rival in RIVALS}
     chance = {rival: dig(tests, rival, "p") for rival in RIVALS}
@@ -85,7 +117,7 @@ def _shape(profile: Mapping[str, Any]) -> str:
     if found["cutoff"] == "cutoff":
         joined = "but" if found["lognormal"] == "power_law" else "and"
         return f"Not a pure power law: {lognormal}, {joined} {cut}. {slope}"
-    begin = {"power_law": "A power law", "lognormal": "Not a power law"}.get(str(found["lognormal"]), "A power law, as far as can be told")
+    begin = {"power_law": "A power law", "lognormal": "Not a power law"}.get(str(found["lognormal"]), "Perhaps a power law")
     return f"{begin}: {lognormal}; there is no sign of a cut-off ({probability(chance['cutoff'])}). {slope}"
 
 
@@ -136,13 +168,13 @@ def _facts(profile: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def _fits(profile: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     fit, ranks = profile.get("fit") or {}, profile.get("mandelbrot") or {}
-    if is_number(fit.get("alpha")):
+    if is_number(fit.get("alpha")) and not _too_short(profile):
         yield (
-            "Power law of the counts",
+            "Nearest power law of the counts",
             f"α {decimal(fit['alpha'], 4)} from {counted(fit.get('xmin'), 'row')} on, {counted(fit.get('tail_keys'), 'key')}; "
             f"largest distance of the distributions {decimal(fit.get('ks'), 4)}",
         )
-    if is_number(ranks.get("s")):
+    if is_number(ranks.get("s")) and spread_out(profile):
         yield "Zipf–Mandelbrot on ranks", f"rows of rank r = c / (r + q)^s; s {ranks['s']:.4g}, q {ranks['q']:,.4g}, c {ranks['c']:.3g}"
     exponent = dig(profile, "heaps", "exponent")
     if is_number(exponent):
@@ -151,7 +183,7 @@ def _fits(profile: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _tests(profile: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     """(rival, ratio, p, who is favoured) of the likelihood ratio tests."""
-    for name, label in RIVALS.items():
+    for name, label in {} if _too_short(profile) else RIVALS.items():
         test = dig(profile, "tests", name)
         if test:
             favoured = {"power_law": "power law", None: "neither"}.get(test.get("favoured"), label)

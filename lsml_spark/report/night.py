@@ -77,7 +77,8 @@ class Night:
 
 
 def from_work(work: Work) -> Night:
-    """The night of a report stage: its inputs, `previous/<stage>` of an earlier night, `history/<date>` of the good ones, `pilot`, `champion`."""
+    """The night of a report stage: its inputs, `previous/<stage>` of an earlier night, `history/<date>` of the good ones, and
+    `pilot` and `champion`."""
     sources = {stage: work.inputs[stage] for stage in STAGES if stage in work.inputs}
     previous, history = (
         {name.removeprefix(prefix): work.inputs[name] for name in sorted(work.inputs) if name.startswith(prefix)}

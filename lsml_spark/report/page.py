@@ -21,7 +21,7 @@ from lsml_spark.report import text
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-def render(template: str, scripts: Sequence[str] = ("charts.js",), styles: Sequence[str] = ("style.css",), **names: Any) -> bytes:
+def render(template: str, scripts: Sequence[str] = ("home.js", "charts.js"), styles: Sequence[str] = ("style.css",), **names: Any) -> bytes:
     """A page as UTF-8 with these assets inlined; equal names give equal bytes."""
     script = "".join(map(_asset, scripts))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

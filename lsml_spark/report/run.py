@@ -17,7 +17,8 @@ What is read, beyond the manifest fields of docs/architecture.md (each may be mi
 - `manifest.run` of any stage: `command` [word]: what was typed to run it.
 - `previous/<stage>` of the latest earlier night, `history/<date>`: the quality folders of earlier good nights.
 
-The stage's own metrics are `verdict`, `sentence`, `reasons` [[level, text]] and `unusual` (see report/unusual.py).
+The stage's own metrics are `verdict`, `sentence`, `reasons` [[level, text]], `unusual` (see report/unusual.py) and
+`serves` (the night whose model is in use).
 """
 
 from dataclasses import asdict
@@ -36,7 +37,7 @@ from lsml_spark.report.unusual import Unusual
 from lsml_spark.report.verdict import Verdict, judge
 
 # In the order in which they build on one another; the last one draws the page.
-QUALITY = tuple(f"quality{part}.js" for part in ("_numbers", "_draw", "_panel", "_columns", "_checks", "_keys", ""))
+QUALITY = ("home.js", *(f"quality{part}.js" for part in ("_numbers", "_draw", "_panel", "_columns", "_checks", "_keys", "")))
 
 
 class Config(Strict):
@@ -63,6 +64,7 @@ def run(work: Work, config: Config) -> Outcome:
         "sentence": verdict.sentence,
         "reasons": [[reason.level, reason.text] for reason in verdict.reasons],
         "unusual": strange.as_json(),
+        "serves": night.serves(),
     }
     timed = []
     if "train" in night.sources:
@@ -112,14 +114,16 @@ def selection_page(night: Night, config: Config) -> bytes:
 
 def training_page(night: Night, config: Config) -> bytes:
     """The page on the training: its curve, where its time went, and what bounds it."""
-    records = steps.read(night.sources["train"])
+    records, curve = steps.read(night.sources["train"]), night.facts("train", "curve.json")
     return page.render(
         "training_page.html",
         styles=("style.css", "selection.css"),
         title=config.title or night.pipeline,
         night=night,
         training=training.describe(night.sources["train"], records),
-        charts=steps.charts(records, night.facts("train", "curve.json")),
+        restart=training.begins_anew(curve),
+        start=curve.get("start"),
+        charts=steps.charts(records, curve),
     )
 
 
@@ -144,6 +148,7 @@ def night_page(night: Night, verdict: Verdict, quality: dict[str, Any], config: 
         examples=examples.quarantined(night.sources.get("quality"), config.examples),
         keys=sections.keys(night),
         curve=curve,
+        restart=training.begins_anew(curve),
         recall_table=sections.metric_table(night, "recall", lower_is_better=False),
         loss_table=sections.metric_table(night, "log_loss", lower_is_better=True),
         provenance=sections.provenance(night),

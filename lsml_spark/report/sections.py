@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from lsml_spark.report.checks import message_of, severity_of
 from lsml_spark.report.columns import GRAVITY
+from lsml_spark.report.law import shape
 from lsml_spark.report.night import SYSTEMS, Night, dig
 from lsml_spark.report.selected import bands_of, policy_of, share
-from lsml_spark.report.text import capital, is_number, measure, weekday
+from lsml_spark.report.text import capital, is_number, measure, unbroken, weekday
 
 FINDING = ("check", "column", "severity", "rows", "share", "message", "ok")
 
@@ -62,7 +64,7 @@ def flow_numbers(night: Night) -> dict[str, int | None]:
 def quality(night: Night) -> dict[str, Any]:
     """Findings that do not hold, the gravest first, and those that do."""
     facts = night.quality()
-    said = str(facts.get("failed") or "")
+    said = unbroken(str(facts.get("failed") or ""))
     findings = [_finding(finding) for finding in facts.get("findings") or []]
     grave = {severity: rank for rank, severity in enumerate(GRAVITY)}
     broken = sorted(
@@ -80,8 +82,7 @@ def quality(night: Night) -> dict[str, Any]:
 
 def _finding(given: Mapping[str, Any]) -> dict[str, Any]:
     """All fields of a finding, None where it has none; a message that begins with the check's name says it once."""
-    finding = {name: given.get(name) for name in FINDING}
-    return finding | {"message": str(finding["message"] or "").removeprefix(f"{finding['check']}: ")}
+    return {name: given.get(name) for name in FINDING} | {"message": message_of(given), "severity": severity_of(given)}
 
 
 def keys(night: Night) -> dict[str, Any]:
@@ -91,6 +92,7 @@ def keys(night: Night) -> dict[str, Any]:
     total, hapaxes = profile.get("keys"), profile.get("hapaxes")
     return {
         "profile": profile,
+        "law": shape(profile),
         "hapax_share": hapaxes / total if total and is_number(hapaxes) else None,
         "selection": selection,
         **policy_of(selection),

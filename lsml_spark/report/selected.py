@@ -188,7 +188,14 @@ def _gain(pilot: Mapping[str, Any]) -> Iterator[str]:
     if is_number(against):
         better = "lower" if against > 0 else "higher" if against < 0 else "neither lower nor higher"
         size = f"{decimal(abs(against), 4)} {better} than" if against else f"{better} than"
-        yield f"With as many rows, the log loss of the selection is {size} that of a random draw."
+        low, high = interval(pilot.get("against_random_interval"))
+        helped = "" if against > 0 and not (is_number(low) and low <= 0) else "Selection did not help here: "
+        chance = (
+            f", a difference that may be chance (95 %: {signed(low, 4)} to {signed(high, 4)})"
+            if helped and against and low is not None
+            else ""
+        )
+        yield f"{helped}{'with' if helped else 'With'} as many rows, the log loss of the selection is {size} that of a random draw{chance}."
     if pilot.get("converged") is False:
         yield "More random rows made a worse model: at its settings the training did not converge, and this says little of selection."
     elif is_number(gain):
@@ -196,9 +203,15 @@ def _gain(pilot: Mapping[str, Any]) -> Iterator[str]:
     elif "gain_recovered" in pilot:
         yield "All rows gained nothing over the random draw, so there is no gain to recover."
     if is_number(beta):
-        low, high = (pilot.get("beta_interval") or [None, None])[:2]
-        between = f" (interval {decimal(low, 2)} to {decimal(high, 2)})" if is_number(low) and is_number(high) else ""
+        low, high = interval(pilot.get("beta_interval"))
+        between = f" (interval {decimal(low, 2)} to {decimal(high, 2)})" if low is not None else ""
         yield f"Errors fall with the rows n of a key as n to the power −{decimal(beta, 2)}{between}: β as fitted."
+
+
+def interval(given: Any) -> tuple[float, float] | tuple[None, None]:
+    """(low, high); nothing where it has no width: that a fit never moved says nothing of how sure it is."""
+    low, high = (list(given) + [None, None])[:2] if isinstance(given, Sequence) and not isinstance(given, str) else (None, None)
+    return (low, high) if is_number(low) and is_number(high) and decimal(low, 4) != decimal(high, 4) else (None, None)
 
 
 def difference(value: Any, base: Any) -> str:

@@ -23,6 +23,7 @@ WIDTH = 3.5  # half the usual range, in robust standard deviations
 LEAST = 7  # nights before anything is usual
 # As quality_numbers.js has them.
 COUNTS = ("rows", "clean", "quarantined", "missing", "distinct", "nan", "infinite", "zeros", "negative", "empty", "true")
+FEWER, MORE = "quarantined", "kept_share"  # no night has too few rows in quarantine, or too large a share kept
 LENGTHS = ("length_", "size_", "stddev", "mad")  # never below 0 either
 
 Figure = float | list[Any] | None
@@ -86,7 +87,7 @@ def usual_range(value: Figure, metric: str) -> tuple[float, float] | None:
     low, high = found[0] - reach, found[0] + reach
     share = metric.endswith("share")
     low = max(low, 0.0) if share or metric in COUNTS or metric.startswith(LENGTHS) else low
-    return low, min(high, 1.0) if share else high
+    return 0.0 if metric == FEWER else low, 1.0 if metric == MORE else min(high, 1.0) if share else high
 
 
 def _reach(found: tuple[float, float], metric: str) -> float:
@@ -102,7 +103,9 @@ def outside(value: Figure, metric: str = "") -> int:
     if found is None or not isinstance(value, list) or value[0] is None:
         return 0
     off = value[0] - found[0]
-    return 0 if abs(off) <= _reach(found, metric) + 1e-3 * (value[3] - value[2]) else 1 if off > 0 else -1
+    if abs(off) <= _reach(found, metric) + 1e-3 * (value[3] - value[2]) or (metric == FEWER and off < 0) or (metric == MORE and off > 0):
+        return 0
+    return 1 if off > 0 else -1
 
 
 def figure(now: Any, last: Any, history_N: np.ndarray, digits: int) -> Figure:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.manifest import Manifest, read, sha256_of
 from lsml_spark.report import charts, page, sections
 from lsml_spark.report.night import SHORT, Night, dig, from_folder
-from lsml_spark.report.text import capital, measure
+from lsml_spark.report.text import capital, is_number, measure
 from lsml_spark.report.unusual import of_json
 from lsml_spark.report.verdict import Reason, Verdict, judge
 
@@ -68,7 +69,7 @@ def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], dict[str, bytes
         # A day that only went through quality is history in the window of a later night, not a night of its own.
         history = not pages and set(night.sources) <= {"quality"}
     except IntegrityError as error:
-        night, metrics, pages, history = Night(pipeline, folder.name, 0, {}), {}, {}, False
+        night, metrics, pages, history, written = Night(pipeline, folder.name, 0, {}), {}, {}, False, None
         where = str(error).replace(f"{folder.parent}{os.sep}", "")  # the site says the same wherever the runs are
         verdict = Verdict("failed", "A file of this night is damaged.", [Reason("failed", where)])
     systems = metrics.get("systems")
@@ -83,9 +84,18 @@ def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], dict[str, bytes
         **sections.flow_numbers(night),
         "metrics": metrics,
         "systems": [(name, dig(systems, name)) for name in ("model", *SHORT)],
+        "best": {"recall": _best(systems, "recall", max), "log_loss": _best(systems, "log_loss", min)},
+        "written": written is not None,
+        "serves": written.metrics.get("serves") if written else None,
         "promoted": night.facts("promote", "decision.json").get("promoted"),
     }
     return row, pages
+
+
+def _best(systems: Any, metric: str, choose: Callable[..., Any]) -> str | None:
+    """The system with the best figure; None where there are not two that differ."""
+    known = {name: value for name in ("model", *SHORT) if is_number(value := dig(systems, name, metric))}
+    return choose(known, key=known.__getitem__) if len(set(known.values())) > 1 else None
 
 
 def _pages_of(night: Path, found: Manifest | None) -> dict[str, bytes]:

@@ -53,6 +53,24 @@ def describe(train: Source, records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
+def begins_anew(curve: Mapping[str, Any]) -> str:
+    """A sentence on a warm start, whose first steps are the largest: without it a loss that climbs looks like unlearning."""
+    steps = [step for step in curve.get("steps") or [] if is_number(step.get("loss")) and is_number(step.get("lr"))]
+    if not curve.get("start") or not steps:
+        return ""
+    said = "The weights go on from that model; the learning rate begins anew"
+    first = [step["loss"] for step in steps if step.get("epoch") == steps[0].get("epoch")]
+    few = max(1, len(first) // 10)
+    before, highest = sum(first[:few]) / few, max(sum(first[i : i + few]) / few for i in range(len(first) - few + 1))
+    if highest < 1.01 * before:
+        return f"{said}."
+    rate = max(step["lr"] for step in steps)
+    return (
+        f"{said}, up to {rate:.3g}, so the loss climbs from {decimal(before, 2)} to {decimal(highest, 2)} in the first epoch "
+        f"and is at {decimal(steps[-1]['loss'], 2)} at the end."
+    )
+
+
 def _headline(time: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     """The verdict in words."""
     speed = f"{count(run.get('rows_per_second'))} rows per second" if is_number(run.get("rows_per_second")) else ""

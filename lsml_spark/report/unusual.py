@@ -62,7 +62,8 @@ def _phrase(metric: str, value: Figure) -> str:
     low, high = usual_range(value, metric) or (0.0, 0.0)
     write = figure if metric.endswith("share") else _whole if max(abs(low), abs(high)) > 20 else figure
     now = value[0] if isinstance(value, list) else value
-    return f"{visible(WORDS.get(metric, metric.replace('_', ' ')))} {figure(now, metric)} (usual {write(low, metric)} to {write(high, metric)})"
+    name = visible(WORDS.get(metric, metric.replace("_", " ")))
+    return f"{name} {figure(now, metric)} (usual {write(low, metric)} to {write(high, metric)})"
 
 
 def _whole(value: Any, _metric: str) -> str:

@@ -24,9 +24,9 @@ def law_facts(spectrum: Mapping[int, int]) -> dict[str, Any]:
     }
 
 
-def shift_facts(key: str = "22086") -> dict[str, Any]:
+def shift_facts(key: str = "22086", evil: str = "") -> dict[str, Any]:
     return {
-        "since": "2011-02-24",
+        "since": f"2011-02-24{evil}",
         "entered": {"keys": 61, "share": 0.0123},
         "left": {"keys": 44, "share": 0.0091},
         "distance": 0.0342,

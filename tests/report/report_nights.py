@@ -1,6 +1,6 @@
 """Synthetic nights of a small shop: stage folders with manifests as docs/architecture.md draws them.
 
-`hostile=True` plants markup wherever a value of the data can reach the page.
+`hostile` plants markup wherever a value of the data or of the user can reach the page: EVIL, or the text that it is.
 """
 
 import datetime
@@ -62,6 +62,16 @@ def make_stage(
     return Source(folder, found)
 
 
+def evil_of(hostile: bool | str) -> str:
+    """The text to plant; empty for none."""
+    return hostile if isinstance(hostile, str) else EVIL if hostile else ""
+
+
+def as_name(evil: str) -> str:
+    """As the name of a file may hold it."""
+    return evil.replace("/", "").replace("\\", "").replace("\0", "")
+
+
 def counted(rows: int) -> Table:
     """A table that the manifest counts and nobody reads."""
     return Table(columns={}, rows=rows, rows_hash="0" * 16, files=[])
@@ -72,13 +82,13 @@ def quality(
     date: str,
     *,
     failed: str | None = None,
-    hostile: bool = False,
+    hostile: bool | str = False,
     warn: bool = False,
     profiled: bool = True,
     missing: float = 0.23,
 ) -> Source:
     """A quality folder; `profiled=False` is one from before there were profiles."""
-    raw, seed = 1737, int(date[-2:])
+    raw, seed, evil = 1737, int(date[-2:]), evil_of(hostile)
     quarantined = {
         "price out of range": 20 + seed,
         "cancelled invoice": 31,
@@ -88,7 +98,7 @@ def quality(
     if failed:
         quarantined = {"line does not parse": 1602}
     if hostile:
-        quarantined[f"odd <b>{EVIL}"] = 3
+        quarantined[f"odd <b>{evil}"] = 3
     findings = [
         finding("price out of range", "UnitPrice", "quarantine", 20 + seed, raw, f"{20 + seed} prices are outside 0.01 … 1000", False),
         finding(
@@ -119,26 +129,29 @@ def quality(
     if failed:
         findings.append(finding("rejected", None, "fail", 1602, raw, failed, False))
     if hostile:
-        findings.append(finding(f"check {EVIL}", f"column {EVIL}", "warn", 1, raw, f"message {EVIL}", False))
+        example = {f"column {evil}": evil, evil: evil, "_file": f"/data/{as_name(evil)}", "_line": "7"}
+        odd = finding(f"check {evil}", f"column {evil}", "warn", 1, raw, f"message {evil}", False)
+        findings.append(odd | {"rule": evil, "examples": [example]})
+        findings.append(finding(f"held {evil}", f"column {evil}", "warn", 0, raw, f"held {evil}", True) | {"rule": evil})
     folder = runs / PIPELINE / date / "quality"
     (folder / "quarantine").mkdir(parents=True, exist_ok=True)
     tables = {
-        "quarantine": quarantine(folder, date, quarantined, hostile),
+        "quarantine": quarantine(folder, date, quarantined, evil),
         "clean": counted(raw - sum(quarantined.values())),
     }
     metrics = {
         "verdict": "failed" if failed else "warn" if warn or hostile else "ok",
         "findings": findings,
-        "schema_drift": [f"column {EVIL} appeared"] if hostile else ["column Loyalty appeared (string)"] if warn else [],
+        "schema_drift": [f"column {evil} appeared"] if hostile else ["column Loyalty appeared (string)"] if warn else [],
         **({"failed": failed} if failed else {}),
     }
     ledger = Ledger(rows_in=raw, rows_out=raw - sum(quarantined.values()), quarantined=quarantined)
-    inputs = {"raw": Input(path=f"data/retail/{date}.csv.gz", identity="ab" * 32)}
+    inputs = {"raw": Input(path=f"data/retail/{date}{as_name(evil)}.csv.gz", identity="ab" * 32)}
     files: dict[str, Any] = {"findings.json": {"findings": findings}}
     if profiled:
-        rows = shop_rows(date, raw, missing, 0.4 if warn else 0.0, EVIL if hostile else "")
+        rows = shop_rows(date, raw, missing, 0.4 if warn else 0.0, evil)
         if hostile:
-            rows[f"column {EVIL}\u202e"] = rows.pop("Gift")
+            rows[f"column {evil}\u202e"] = rows.pop("Gift")
         described = profile(rows)
         files["profile.json"] = described
         tables["metrics"] = metrics_table(folder, figures(described))
@@ -157,7 +170,7 @@ def finding(check: str, column: str | None, severity: str, rows: int, of: int, m
     }  # fmt: skip
 
 
-def quarantine(folder: Path, date: str, reasons: Mapping[str, int], hostile: bool = False, files: int = 2) -> Table:
+def quarantine(folder: Path, date: str, reasons: Mapping[str, int], evil: str = "", files: int = 2) -> Table:
     """The quarantine table, in `files` Parquet files whose rows are dealt out in turn."""
     rows = []
     for reason, number in reasons.items():
@@ -177,10 +190,10 @@ def quarantine(folder: Path, date: str, reasons: Mapping[str, int], hostile: boo
                 values[2] = None
             if index % 5 == 2:
                 values[6] = ""
-            if hostile:
-                values[2] = EVIL
+            if evil:
+                values[2] = evil
                 values[7] = "Nul\x00, tab\t, \u202eright-to-left"
-            place = f"/data/secret-folder/{date}.csv.gz"
+            place = f"/data/secret-folder/{date}{as_name(evil)}.csv.gz"
             rows.append(
                 {
                     **{f"_raw_{name}": value for name, value in zip(COLUMNS, values, strict=True)},
@@ -210,8 +223,8 @@ def zipf_spectrum(keys: int = 2800, rows: int = 46_000) -> dict[int, int]:
     return dict(zip(frequencies.tolist(), numbers.tolist(), strict=True))
 
 
-def metrics_of(date: str, *, empty: bool = False) -> dict[str, Any]:
-    shift = int(date[-2:]) / 1000
+def metrics_of(date: str, *, empty: bool = False, evil: str = "") -> dict[str, Any]:
+    shift, names = int(date[-2:]) / 1000, [*BANDS[:-1], f"{BANDS[-1]}{evil}"]
 
     def system(recall: float, loss: float, breadth: int) -> dict[str, Any]:
         by_band = {
@@ -222,7 +235,7 @@ def metrics_of(date: str, *, empty: bool = False) -> dict[str, Any]:
                 "breadth": None if empty else int(breadth * factor / 4),
             }
             for name, rows, factor, extra in zip(
-                BANDS, (41, 63, 240, 611, 320), (0, 0.3, 0.55, 1, 1.7), (6, 2.4, 1.1, 0, -1.2), strict=True
+                names, (41, 63, 240, 611, 320), (0, 0.3, 0.55, 1, 1.7), (6, 2.4, 1.1, 0, -1.2), strict=True
             )
         }
         overall = {"log_loss": None, "recall": None, "breadth": None} if empty else {"log_loss": loss, "recall": recall, "breadth": breadth}
@@ -237,28 +250,29 @@ def metrics_of(date: str, *, empty: bool = False) -> dict[str, Any]:
     return {
         "k": 20,
         "rows": 0 if empty else 1275,
-        "bands": BANDS,
+        "bands": names,
         "unseen": {"mass": 0.012, "keys": 800},
         "systems": systems,
     }
 
 
 def full(
-    runs: Path, date: str, *, hostile: bool = False, warn: bool = False, promoted: bool = True, empty: bool = False
+    runs: Path, date: str, *, hostile: bool | str = False, warn: bool = False, promoted: bool = True, empty: bool = False
 ) -> dict[str, Source]:
     """All stages of a night that ended."""
+    evil = evil_of(hostile)
     sources = {"quality": quality(runs, date, hostile=hostile, warn=warn)}
     clean = sources["quality"].manifest.ledger.rows_out
     spectrum = zipf_spectrum()
     train, test = sum(frequency * keys for frequency, keys in spectrum.items()), 1275
-    dropped = {"not merchandise (postage, fees)": 388, "no other item in the basket": clean - 1275 + 610}
+    dropped = {f"not merchandise (postage, fees){evil}": 388, "no other item in the basket": clean - 1275 + 610}
     window = {f"2011-02-{day:02}": Input(f"2011-02-{day:02}/quality", "cd" * 32) for day in range(1, 20)}
     sources["prepare"] = make_stage(
         runs, date, "prepare",
         Ledger(rows_in=train + test + sum(dropped.values()), rows_out=train + test, dropped=dropped),
         tables={"train": counted(train), "test": counted(test)}, inputs=window,
     )  # fmt: skip
-    top = [[EVIL if hostile and rank == 0 else f"{22000 + rank}", 450 - 6 * rank] for rank in range(50)]
+    top = [[evil if hostile and rank == 0 else f"{22000 + rank}", 450 - 6 * rank] for rank in range(50)]
     profile = {
         "rows": train, "keys": sum(spectrum.values()), "hapaxes": spectrum[1], "unseen_mass": spectrum[1] / train,
         "unseen_keys": 812.5,
@@ -268,20 +282,20 @@ def full(
     } | law_facts(spectrum)  # fmt: skip
     if empty:
         profile = dict.fromkeys(profile) | {"spectrum": [], "top": [], "coverage": [], "fit": None}
-    shift = None if empty else shift_facts(EVIL if hostile else "22086")
+    shift = None if empty else shift_facts(evil if hostile else "22086", evil)
     sources["zipf"] = make_stage(runs, date, "zipf", Ledger(train, train), {"shift": shift}, files={"profile.json": profile})
     by_frequency = []
     for frequency, keys in sorted(spectrum.items()):
         rate = min(1.0, 3.2 * frequency ** (-1 / 3))
         by_frequency.append([frequency, frequency * keys, round(frequency * keys * rate * 0.82), rate])
     kept = sum(row[2] for row in by_frequency)
-    selection = selection_facts(train, kept, by_frequency, EVIL if hostile else "85123A")
+    selection = selection_facts(train, kept, by_frequency, evil if hostile else "85123A")
     if hostile:
-        selection |= {name: f"{name} {EVIL}" for name in ("budget_asked", "unbiased")}
-        selection["policy"] = {"use": EVIL, EVIL: EVIL}
-        selection["pilot"] |= {"date": EVIL, "bands": {EVIL: 1.0}}
-        selection["protected"] = {EVIL: {"keys": 1, "rows": 2}}
-        selection["epochs"] = {"use": "curriculum", "stages": 3, "full_by": 0.5, "order": EVIL}
+        selection |= {name: f"{name} {evil}" for name in ("budget_asked", "unbiased")}
+        selection["policy"] = {"use": evil, evil: evil}
+        selection["pilot"] |= {"date": evil, "bands": {evil: 1.0}}
+        selection["protected"] = {evil: {"keys": 1, "rows": 2}}
+        selection["epochs"] = {"use": "curriculum", "stages": 3, "full_by": 0.5, "order": evil}
     sources["select"] = make_stage(
         runs, date, "select", Ledger(train, kept, dropped={"policy": train - kept}), files={"selection.json": selection}
     )
@@ -300,20 +314,24 @@ def full(
         for step in range(1, 480)
     ]
     epochs = [{"epoch": epoch, "rows": kept, "loss": 6.25 + 1.7 * float(np.exp(-epoch * 1.2))} for epoch in range(4)]
-    curve = {"steps": [] if empty else steps, "epochs": [] if empty else epochs, "world": 2, "start": "2011-02-24"}
+    curve = {"steps": [] if empty else steps, "epochs": [] if empty else epochs, "world": 2, "start": f"2011-02-24{evil}"}
     folder = runs / PIPELINE / date / "train"
-    figures, config = ({}, None) if empty else training_run(folder, steps, EVIL if hostile else "")
-    metrics = {} if empty else training_metrics(epochs, EVIL if hostile else "")
+    figures, config = ({}, None) if empty else training_run(folder, steps, evil)
+    metrics = {} if empty else training_metrics(epochs, evil)
     sources["train"] = make_stage(runs, date, "train", Ledger(kept, kept), metrics, {"curve.json": curve}, run=figures, config=config)
-    sources["evaluate"] = make_stage(runs, date, "evaluate", Ledger(test, test), files={"metrics.json": metrics_of(date, empty=empty)})
+    sources["evaluate"] = make_stage(
+        runs, date, "evaluate", Ledger(test, test), files={"metrics.json": metrics_of(date, empty=empty, evil=evil)}
+    )
     reason = "No worse than the champion overall or in any band" if promoted else "Recall@20 in band 2–9 fell by 0.021, more than 0.01"
     decision = {
         "promoted": promoted,
-        "champion": date if promoted else "2011-02-24",
+        "champion": f"{date if promoted else '2011-02-24'}{evil}",
         "previous": "2011-02-24",
-        "reasons": [reason],
+        "reasons": [f"{reason}{evil}"],
     }
-    sources["promote"] = make_stage(runs, date, "promote", Ledger(), files={"decision.json": decision})
+    command = ["lsml", "run", f"pipelines/{evil or 'shop'}.yaml", "--date", date, "--set", f"raw.folder={evil or 'my days'}"]
+    told = {"versions": {f"library{evil}": f"1.0{evil}"}, "command": command} if hostile else {}
+    sources["promote"] = make_stage(runs, date, "promote", Ledger(), files={"decision.json": decision}, run=told)
     return sources
 
 

@@ -119,7 +119,7 @@ def test_without_plotly_beside_it_a_page_opens_its_tables(site, tmp_path):
     alone = tmp_path / "alone.html"
     alone.write_bytes((site / "2011-02-25.html").read_bytes())
     dom, _ = browse(tmp_path, alone.as_uri(), "--dump-dom")
-    assert f"This chart is drawn by {script_name()} beside this page." in dom
+    assert f"This chart is drawn by {script_name()} beside this page, as it lies in the folder" in dom
     assert dom.count('<details open=""') == 2
 
 

@@ -159,7 +159,7 @@ def test_nothing_is_loaded_from_a_network(hostile_pages):
 def test_a_file_is_named_without_its_folder_and_control_characters_are_seen(hostile_pages):
     page = hostile_pages["2011-02-25.html"].decode()
     assert "secret-folder" not in page
-    assert "2011-02-25.csv.gz" in page
+    assert re.search(r">2011-02-25[^<]*\.csv\.gz<", page)
     assert "Nul␀, tab␉, ⟨U+202E⟩right-to-left" in page
     assert not re.search("[\x00-\x08\x0b-\x1f\u202e]", page)
 

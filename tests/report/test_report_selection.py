@@ -186,7 +186,7 @@ def test_half_of_the_rows_belong_to_so_many_keys_as_a_walk_down_the_sorted_keys_
             None,
             "A power law: a power law describes the counts better than a lognormal (p = 0.040); there is no sign of a cut-off",
         ),
-        (None, None, "A power law, as far as can be told: the counts do not tell it from a lognormal"),
+        (None, None, "Perhaps a power law: the counts do not tell it from a lognormal"),
         ("lognormal", None, "Not a power law: a lognormal describes the counts better"),
         (
             "power_law",

@@ -3,13 +3,6 @@
 (function () {
   "use strict";
   var places = Array.prototype.slice.call(document.querySelectorAll("[data-chart]"));
-  if (!window.Plotly) {
-    places.forEach(function (place) {
-      var table = place.closest("figure").querySelector("details");
-      if (table) table.open = true;
-    });
-    return;
-  }
   var root = document.documentElement;
 
   function colour(name) {
@@ -57,8 +50,19 @@
 
   function all() { places.forEach(draw); }
 
-  all();
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", all);
-  window.addEventListener("beforeprint", function () { root.classList.add("paper"); all(); });
-  window.addEventListener("afterprint", function () { root.classList.remove("paper"); all(); });
+  if (places.length) window.withPlotly(start);
+
+  function start(plotly) {
+    if (!plotly) {
+      places.forEach(function (place) {
+        var table = place.closest("figure").querySelector("details");
+        if (table) table.open = true;
+      });
+      return;
+    }
+    all();
+    window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", all);
+    window.addEventListener("beforeprint", function () { root.classList.add("paper"); all(); });
+    window.addEventListener("afterprint", function () { root.classList.remove("paper"); all(); });
+  }
 })();

@@ -77,7 +77,10 @@ var lsml = { lists: [] }; // the lists that the search goes through
       found.low = median - reach;
       found.high = median + reach;
       var off = found.now - median;
-      if (isNumber(found.now) && Math.abs(off) > reach + 1e-3 * (found.to - found.from)) found.side = off > 0 ? 1 : -1;
+      if (metric === "quarantined") found.low = 0; // no night has too few of them, or too many rows kept
+      if (metric === "kept_share") found.high = 1;
+      var fine = (metric === "quarantined" && off < 0) || (metric === "kept_share" && off > 0);
+      if (!fine && isNumber(found.now) && Math.abs(off) > reach + 1e-3 * (found.to - found.from)) found.side = off > 0 ? 1 : -1;
     }
     return found;
   };
