@@ -12,7 +12,7 @@ from lsml_spark.cli_options import RUNS, AsJson, Config, Date, Root, Set, SomeDa
 from lsml_spark.cli_quality import quality_app, quarantine_app
 from lsml_spark.cli_ready import ready
 from lsml_spark.cli_shards import show
-from lsml_spark.core import stopping
+from lsml_spark.core import output, stopping
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError, IntegrityError, QualityGateError
 from lsml_spark.flow import backfill as backfills
@@ -218,6 +218,7 @@ def _known_stage(stage: str) -> None:
 def main() -> None:
     """As `lsml_spark.__main__`, which hears signals earlier."""
     stopping.install()
+    output.forgiving()
     try:
         app()
     finally:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,10 +11,10 @@ import yaml
 
 from lsml_spark.core.command import command_line
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.flow import draft, example, log
+from lsml_spark.flow import checked, draft, example, log
 from lsml_spark.flow.days import days_of, name_of
 from lsml_spark.flow.guard import guarded
-from lsml_spark.flow.pipeline import STAGES, Pipeline
+from lsml_spark.flow.pipeline import Pipeline
 
 LOOK = 20  # days are looked at, the latest
 
@@ -55,6 +56,8 @@ def _from_data(folder: Path, out: Path | None) -> tuple[Path, str]:
     path = out or Path("pipelines", f"{name}.yaml")
     if path.exists():
         raise ConfigError(f"{path} exists already; name another file with --out")
+    if not next(parent for parent in path.absolute().parents if parent.exists()).is_dir():
+        raise ConfigError(f"{path}: its folder cannot be made, for a file is in its place; name another with --out")
     from lsml_spark.quality.suggest import SUFFIXES, suggest
     from lsml_spark.spark.session import session
 
@@ -79,10 +82,12 @@ def _from_data(folder: Path, out: Path | None) -> tuple[Path, str]:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     try:
-        Pipeline(path).check(STAGES)
-    except ConfigError:
+        made = Pipeline(path)
+        checked.analyse(made, checked.sections(made, ("quality", "prepare")))
+    except ConfigError as error:
         path.unlink()
-        raise
+        begin = shlex.join(["lsml", "quality", "suggest", str(folder)])
+        raise ConfigError(f"a draft from these days would not run ({error}); begin with `{begin}`") from error
     return path, max(days.files)
 
 

@@ -200,9 +200,8 @@ def text(
         found = feature(column) if column.name != label.name else None
         if found is None:
             if column.name != label.name:
-                left.append(
-                    f"{column.name if column.usable else 'a name that SQL cannot hold'} ({'never the same twice' if column.unique else column.type})"
-                )
+                shown = column.name if column.usable else "a name that SQL cannot hold"
+                left.append(f"{shown} ({'never the same twice' if column.unique else column.type})")
             continue
         as_name = _as_name(column.name, used)
         lines.append((found[0], as_name, found[1]))

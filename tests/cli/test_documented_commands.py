@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer.main
 from documented import PAGES, REPO, blocks, commands
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from lsml_spark.cli import app
 from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.pipeline import STAGES, Pipeline
+from lsml_spark.select.policy import Spectrum
 
 SMALL = ("window=6", "train.epochs=3", "train.batch=128", "train.model.dim=16", "train.model.hidden=[32]")
 ALL = [(page.name, words) for page in PAGES for words in commands(page, "lsml")]
@@ -79,6 +81,18 @@ def test_the_readmes_exit_codes_are_those_of_the_errors():
     said = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for code in row.split(",")}
     known = {found.exit_code for found in vars(errors).values() if isinstance(found, type) and issubclass(found, errors.LsmlError)}
     assert known | {0, 129, 130} <= said
+
+
+def test_the_readmes_own_class_works_as_printed(tmp_path, monkeypatch):
+    """`my/shop.py` beside the YAML, which is not in the current folder."""
+    (printed,) = blocks(REPO / "README.md", "python")
+    used = re.search(r"used as  select: (.*)$", printed, re.MULTILINE).group(1)
+    (tmp_path / "my").mkdir()
+    (tmp_path / "my" / "shop.py").write_text(printed)
+    shutil.copy(REPO / "pipelines/retail.yaml", tmp_path / "own.yaml")
+    policy = Pipeline(tmp_path / "own.yaml", [f"select={used}"]).config("select").policy
+    spectrum = Spectrum(frequency=np.array([1, 30, 100]), keys=np.array([5, 2, 1]))  # 5, 60 and 100 rows
+    assert policy.keep_rates(spectrum, budget=85.0).tolist() == [1.0, 0.5, 0.5]
 
 
 def lsml(words: list[str], *more: str):

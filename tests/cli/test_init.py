@@ -57,7 +57,7 @@ def test_the_pattern_finds_the_files_of_a_day_and_no_others(names, pattern, tmp_
     ("names", "said"),
     [
         ([], "it is empty"),
-        (["2024-03-01.txt"], "no files that end in .csv"),
+        (["2024-03-01.docx"], "no files that end in .csv"),
         (["today.csv"], "a raw file says its day"),
         (["2024-03-01.csv", "x/2024-03-02.csv"], "at different depths"),
     ],
