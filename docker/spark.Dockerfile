@@ -9,14 +9,14 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /opt/lsml
-COPY setup.cfg pyproject.toml constraints.txt LICENSE ./
+COPY setup.cfg setup.py pyproject.toml constraints.txt LICENSE README.md ./
 COPY lsml_spark lsml_spark
 COPY jobs jobs
 COPY pipelines pipelines
 RUN pip install --no-cache-dir -c constraints.txt ".[spark,report]" \
     && ln -s "$(python -c 'import pyspark; print(pyspark.__path__[0])')" /opt/spark \
     && useradd --create-home --uid 10001 lsml \
-    && install --directory --owner=lsml runs /var/spark
+    && install --directory --owner=lsml runs conf /var/spark
 
 # A worker keeps a folder for each job. By default that is inside site-packages, where only root may write: the worker
 # would start and every job wait for ever.

@@ -12,7 +12,7 @@ ARG PIP_EXTRA_INDEX_URL
 RUN pip install --no-cache-dir "${TORCH}"
 
 WORKDIR /opt/lsml
-COPY setup.cfg pyproject.toml constraints.txt LICENSE ./
+COPY setup.cfg setup.py pyproject.toml constraints.txt LICENSE README.md ./
 COPY lsml_spark lsml_spark
 COPY jobs jobs
 COPY pipelines pipelines

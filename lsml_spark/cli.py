@@ -6,14 +6,17 @@ from typing import Annotated
 import typer
 
 from lsml_spark import __version__
+from lsml_spark.cli_check import check
 from lsml_spark.cli_init import init
 from lsml_spark.cli_options import RUNS, AsJson, Config, Date, Root, Set, SomeDate, dates_of, one_night, opened, write_json
 from lsml_spark.cli_quality import quality_app, quarantine_app
+from lsml_spark.cli_ready import ready
 from lsml_spark.cli_shards import show
 from lsml_spark.core import stopping
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError, IntegrityError, QualityGateError
-from lsml_spark.flow import facts, label, night, screens, verify
+from lsml_spark.flow import backfill as backfills
+from lsml_spark.flow import checked, facts, label, night, screens, verify
 from lsml_spark.flow import pilot as pilots
 from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.guard import guarded
@@ -27,8 +30,10 @@ app = typer.Typer(
 )
 app.add_typer(quality_app, name="quality")
 app.add_typer(quarantine_app, name="quarantine")
+app.command()(check)
 app.command()(init)
 app.command()(show)
+app.command()(ready)
 
 NAMES = f"One of {', '.join(STAGES)}."
 
@@ -77,6 +82,7 @@ def run(
         one = one_night(config, date, root, overrides)
         for stage in filter(None, (first, last)):
             _known_stage(stage)
+        checked.first([one], STAGES[: STAGES.index(last) + 1] if last else STAGES)
         with writing(one.runs):
             ran = night.run(one, first, last)
         console = screens.console()
@@ -102,24 +108,19 @@ def backfill(
         start, end = parse_date(first, "--from"), parse_date(last, "--to")
         if end < start:
             raise ConfigError(f"--to {end} is before --from {start}")
-        days = [start + datetime.timedelta(days=i) for i in range((end - start).days + 1)]
-        trading = [day for day in days if pipeline.raw_files(day)]
-        if not trading:
-            raise ConfigError(f"no raw file for any day from {start} to {end}; see raw.folder in {pipeline.path}")
-        ran, stopped = 0, []
-        with writing(runs):
-            for day in trading:
-                try:
-                    ran += len(night.run(night.Night(pipeline, runs, day)))
-                except QualityGateError as error:
-                    stopped.append(str(error))
+        days = backfills.days(pipeline, start, end)
+        checked.first([night.Night(pipeline, runs, day) for day in days])
         console = screens.console()
-        if not ran:
-            console.print(f"{len(trading)} nights: nothing to do, every stage is up to date")
-        screens.results(console, runs, trading)
+        if lacking := backfills.missing(days, start, end):
+            console.print(lacking, soft_wrap=True)
+        with writing(runs):
+            done = backfills.run(pipeline, runs, days)
+        if not done.ran:
+            console.print(f"{len(days)} nights: nothing to do, every stage is up to date")
+        screens.results(console, runs, days)
         screens.tell_where(console, runs)
-        if stopped:
-            raise QualityGateError(f"{len(stopped)} of {len(trading)} nights were stopped: {'; '.join(stopped)}")
+        if done.stopped:
+            raise QualityGateError(f"{len(done.stopped)} of {len(days)} nights were stopped: {'; '.join(done.stopped)}")
 
 
 @app.command()
@@ -130,6 +131,7 @@ def pilot(date: Date, config: Config = None, overrides: Set = None, root: Root =
     """
     with guarded():
         one = one_night(config, date, root, overrides)
+        checked.first([one], STAGES[:9])
         with writing(one.runs):
             source = pilots.run(one)
         screens.pilot(screens.console(), source)
@@ -147,6 +149,7 @@ def label_(
     """Queue the rows without a label that the promoted model is least sure of, spread over their keys."""
     with guarded():
         one = one_night(config, date, root, overrides)
+        checked.first([one], ("quality", "prepare"))
         with writing(one.runs):
             source = label.run(one, rows, spread)
         metrics, ledger = source.manifest.metrics, source.manifest.ledger
@@ -172,8 +175,9 @@ def report(config: Config = None, date: SomeDate = None, overrides: Set = None, 
     """Write the report anew and say where it is."""
     with guarded():
         pipeline, runs = opened(config, root, overrides)
+        days = dates_of(runs, date, pipeline)  # before the lock, which makes the folder
         with writing(runs):
-            for day in dates_of(runs, date, pipeline):
+            for day in days:
                 # A day that went through quality alone is history of a window: it gets a page where its gate stopped it or it is asked for.
                 made = runs.source(day, "quality")
                 asked = date is not None or runs.source(day, "prepare") or runs.source(day, "report")
@@ -198,6 +202,8 @@ def verify_(config: Config = None, date: SomeDate = None, overrides: Set = None,
         if as_json:
             write_json(facts.verified(runs, dates, checked))
         else:
+            for note in dict.fromkeys(checked.notes):
+                screens.console().print(f"note: {note}", soft_wrap=True, markup=False)
             screens.console().print(
                 f"{checked.stages} stages, {checked.files} files, {checked.bytes / 1e6:.1f} MB: "
                 "every checksum, input and row count is right"

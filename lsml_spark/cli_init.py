@@ -58,24 +58,31 @@ def _from_data(folder: Path, out: Path | None) -> tuple[Path, str]:
     from lsml_spark.quality.suggest import SUFFIXES, suggest
     from lsml_spark.spark.session import session
 
-    days = days_of(folder, SUFFIXES)
+    named = _folder_in_yaml(folder, path)
+    days = days_of(folder.resolve(), SUFFIXES)  # Spark may have another current folder
     looked = [file for date in sorted(days.files)[-LOOK:] for file in days.files[date]]
     sections = sections_of(suggest(session(), looked))
     values: dict[str, Any] = yaml.safe_load("\n".join(sections.values()))
-    extra = {key: sections_value(value) for key, value in (values.get("raw") or {}).items() if key not in ("folder", "files")}
-    rows = re.search(r"from ([\d,]+ rows)", sections[""])
+    first, *notes = sections[""].splitlines()
+    rows = re.search(r"from ([\d,]+ rows)", first)
+    form = [line for line in sections.get("raw", "").splitlines()[1:] if line.strip() and not re.match(r"  (folder|files):", line)]
     text = draft.text(
         name,
-        _folder_in_yaml(folder, path),
+        named,
         days,
         sections["quality"],
         values["quality"],
-        extra,
+        form,
         rows.group(1) if rows else "the rows",
+        notes,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    Pipeline(path).check(STAGES)
+    try:
+        Pipeline(path).check(STAGES)
+    except ConfigError:
+        path.unlink()
+        raise
     return path, max(days.files)
 
 
@@ -90,15 +97,11 @@ def sections_of(text: str) -> dict[str, str]:
     return found
 
 
-def sections_value(value: Any) -> str:
-    """A value as YAML on one line."""
-    written: str = yaml.safe_dump([value], default_flow_style=True, width=10**9, allow_unicode=True)
-    return written.strip()[1:-1]
-
-
 def _folder_in_yaml(folder: Path, path: Path) -> str:
     """Relative to the YAML where both lie below the current folder, so that they can move together."""
     whole, here = folder.resolve(), Path.cwd().resolve()
+    if "{{" in str(whole) or "${" in str(whole):
+        raise ConfigError(f"{whole}: '{{{{' and '${{' in a path are templates in the YAML; rename the folder")
     if whole.is_relative_to(here) and path.resolve().is_relative_to(here):
         return Path(os.path.relpath(whole, path.resolve().parent)).as_posix()
     return whole.as_posix()

@@ -9,8 +9,8 @@ import typer
 from lsml_spark.cli_options import RUNS, AsJson, Config, Date, OldConfig, Root, Set, SomeDate, one_night, write_json
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.work import Source
+from lsml_spark.flow import checked, facts, log, night, quarantine, screens
 from lsml_spark.flow import explain as words
-from lsml_spark.flow import facts, log, night, quarantine, screens
 from lsml_spark.flow.guard import guarded
 from lsml_spark.flow.lock import writing
 
@@ -23,6 +23,7 @@ def check(date: Date, config: Config = None, overrides: Set = None, root: Root =
     """Check one day and say what was found; exit code 3 where a check of severity `fail` breaks."""
     with guarded():
         one = one_night(config or old, date, root, overrides)
+        checked.first([one], ("quality",))
         with writing(one.runs):
             source, _ = night.run_stage(one, "quality")
         words.explain(screens.console(), source, one)
@@ -58,14 +59,16 @@ def suggest(
     """Propose a contract and a list of checks from a profile of clean days; a `quality:` section to begin with."""
     with guarded():
         log.to_console()
+        from lsml_spark.quality.suggest import look_at
         from lsml_spark.quality.suggest import suggest as propose
         from lsml_spark.spark.session import session
 
-        text = propose(session(), data)
+        if out is not None and out.exists():
+            raise ConfigError(f"{out} exists already; name another file")
+        days = look_at(data)  # what is wrong with the names is said before Spark starts
+        text = propose(session(), days)
         if out is None:
             sys.stdout.write(text)
-        elif out.exists():
-            raise ConfigError(f"{out} exists already; name another file")
         else:
             out.write_text(text)
 

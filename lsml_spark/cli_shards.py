@@ -11,7 +11,9 @@ from lsml_spark.shard import show as words
 
 
 def show(
-    shard: Annotated[Path, typer.Argument(help="A Parquet file that the shard stage wrote, or any other.", show_default=False)],
+    shard: Annotated[
+        Path, typer.Argument(help="A Parquet file that the shard stage wrote, or any other, or a folder of them.", show_default=False)
+    ],
     rows: Annotated[int, typer.Option("--rows", min=1, help="How many.")] = 5,
     columns: Annotated[str | None, typer.Option("--columns", help="Only these, separated by commas.", show_default=False)] = None,
 ) -> None:

@@ -7,6 +7,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType
 
 from lsml_spark.augment.augmentation import Augmentation
 from lsml_spark.core import seeds
@@ -28,13 +29,19 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     """Input `select`. Writes `train`, the same samples with changed features."""
     source = work.inputs["select"]
     samples = tables.read(spark or session(), source, table="train")
+    check(config, samples.schema)
     for number, step in enumerate(config.steps):
-        if problem := step.problem(to_arrow_schema(samples.schema)):
-            raise ConfigError(f"augment.steps.{number}.{problem}")
         samples = _applied(samples, step, seeds.derive(work.seed, "augment", work.date, number, step.use))
     written = tables.write(samples, work.folder, {"train": samples.columns})
     steps = [step.model_dump(mode="json") for step in config.steps]
     return Outcome(Ledger(source.manifest.ledger.rows_out, written.tables["train"].rows), written.tables, metrics={"steps": steps})
+
+
+def check(config: Config, samples: StructType) -> None:
+    """ConfigError where a step does not fit the columns of the samples; steps change values, not columns."""
+    for number, step in enumerate(config.steps):
+        if problem := step.problem(to_arrow_schema(samples)):
+            raise ConfigError(f"augment.steps.{number}.{problem}")
 
 
 def _applied(samples: DataFrame, step: Augmentation, seed: int) -> DataFrame:

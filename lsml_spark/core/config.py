@@ -75,8 +75,10 @@ def validate(model: type[T], values: Any, where: str) -> T:
             message += f", found {mask(repr(problem['input']))}"[:120]
         joint = "" if not path else ": " if place != where else "."
         raise ConfigError(mask(f"{place}{joint}{path}: {message}")) from error
-    except (LsmlError, KeyboardInterrupt):
-        raise
+    except LsmlError as error:  # says the section itself
+        file, _, section = place.rpartition(": ")
+        start = f"{file}: " if file and str(error).startswith(section) else f"{place}: "
+        raise type(error)(mask(f"{start}{error}")) from error
     except Exception as error:  # of a class of the user's: ours raise ValueError
         raise ConfigError(mask(f"{place}: {told(error)}")) from error
 

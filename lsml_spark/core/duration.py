@@ -12,3 +12,13 @@ def seconds(text: str) -> float:
     if not found or not float(found[1]):
         raise ValueError(f"'{text}' is no length of time: say 30s, 90min or 2h")
     return float(found[1]) * SECONDS[found[2]]
+
+
+def said(length: float) -> str:
+    """Seconds in words: 12 s, 3 min 05 s, 2 h 07 min."""
+    whole = round(length)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -47,6 +47,12 @@ class EnvironmentProblem(LsmlError):
     exit_code = 7
 
 
+class NoRawDay(LsmlError):
+    """The raw day is not there: a day without data, or one that has not arrived yet. Ask again later, or leave it out."""
+
+    exit_code = 8
+
+
 class Stopped(LsmlError):
     """SIGTERM asked the run to stop; the same command goes on from where it was."""
 

@@ -7,7 +7,7 @@ for every partitioning, retry and machine; `checksum` covers the manifest's own 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -154,11 +154,39 @@ def parse(raw: bytes, folder: Path | str) -> Manifest:
                 "ledger": Ledger(**values["ledger"]),
             }
         )
+        _check_types(manifest)
+        for file in manifest.run.get("files", []):
+            _file(file)
         if manifest.identity != identity:
             raise ValueError("its identity does not match its contents")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise _damaged(folder, error) from error
     return manifest
+
+
+def _check_types(manifest: Manifest) -> None:
+    """TypeError for a manifest whose checksum fits, but not what it says: everybody who reads one relies on these."""
+    ledger, tables, inputs, files = manifest.ledger, manifest.tables.values(), manifest.inputs.values(), manifest.all_files()
+    _must((manifest.stage, manifest.pipeline, manifest.date, manifest.fingerprint), str)
+    _must((manifest.config, manifest.metrics, manifest.run, manifest.inputs, manifest.tables), dict)
+    _must((text for read_ in inputs for text in (read_.path, read_.identity)), str)
+    _must((table.columns for table in tables), dict)
+    _must((table.rows_hash for table in tables), str)
+    _must((table.rows for table in tables), int)
+    _must((text for file in files for text in (file.path, file.checksum)), str)
+    _must((file.bytes for file in files), int)
+    _must((file.rows for file in files), int, type(None))
+    _must((file.row_groups for file in files), list)
+    _must((rows for file in files for rows in file.row_groups), int)
+    _must((manifest.seed, ledger.rows_in, ledger.rows_out), int)
+    _must((ledger.quarantined, ledger.dropped, ledger.added), dict)
+    _must((count for counts in (ledger.quarantined, ledger.dropped, ledger.added) for count in counts.values()), int)
+
+
+def _must(values: Iterable[object], *types: type) -> None:
+    for value in values:
+        if type(value) not in types:
+            raise TypeError(f"{str(value)[:60]!r} stands where {types[0].__name__} is expected")
 
 
 def _damaged(folder: Path | str, why: object) -> IntegrityError:
@@ -170,6 +198,9 @@ def _file(values: dict[str, Any]) -> File:
     if "sha256" in values:
         values = {**values, "checksum": f"sha256:{values['sha256']}"}
         del values["sha256"]
+    path = values["path"]
+    if not isinstance(path, str) or path.startswith("/") or not path or {"..", "."} & set(path.split("/")) or "\0" in path:
+        raise ValueError(f"the path {path!r} is none within its folder")
     return File(**values)
 
 

@@ -12,7 +12,8 @@ from pydantic import field_validator, model_validator
 
 from lsml_spark.core.config import Strict
 
-LETTERS = "GyMLdQqEFahKkHmsSVzOXxDu"  # of a pattern of Spark's for dates and times; the rest is quoted or is no letter
+# Letters that Spark takes when it reads a date or a time, and how many of each at most.
+LETTERS = dict(zip("GyMLdDahHkKmsSVzOXxZ", (4, 6, 4, 4, 2, 3, 1, 2, 2, 2, 2, 2, 2, 9, 2, 4, 4, 5, 5, 5), strict=True))
 NAMED = {"\\t": "\t", "tab": "\t", "\\0": "\0"}
 
 
@@ -129,10 +130,14 @@ class Format(Strict):
 
 
 class Raw(Format):
-    """Where raw days lie and how they are written: `files` is a glob pattern inside `folder`, `{{ date }}` in either is the day."""
+    """Where raw days lie and how they are written: `files` is a glob pattern inside `folder`, `{{ date }}` in either is the day.
+
+    `same_every_day`: there is no date in them, and every day is to have the same files.
+    """
 
     folder: str
     files: str
+    same_every_day: bool = False
 
     @property
     def format(self) -> Format:
@@ -148,11 +153,20 @@ def _check_pattern(pattern: str) -> None:
     outside = re.sub(r"'[^']*'", "", pattern)
     if "'" in outside:
         raise ValueError(f"{pattern!r}: a quote in it is never closed")
-    for letter in outside:
-        if letter.isalpha() and letter not in LETTERS:
-            meant = {"Y": ", did you mean y?", "D": ", did you mean d?", "T": ", write it as 'T'"}.get(letter, "")
+    for run in re.findall(r"([A-Za-z])(?=(\1*))", outside):
+        letter, more = run
+        if letter not in LETTERS:
+            meant = {"Y": ", did you mean y?", "u": ", did you mean y?", "T": ", write it as 'T'"}.get(letter, "")
             raise ValueError(
                 f"{pattern!r}: the letter {letter} means nothing in a pattern of Spark{meant}; for example dd.MM.yyyy HH:mm:ss"
             )
-    if not any(letter.isalpha() for letter in outside):
+        if 1 + len(more) > LETTERS[letter]:
+            raise ValueError(f"{pattern!r}: at most {LETTERS[letter]} times {letter}; for example dd.MM.yyyy HH:mm:ss")
+    if not re.search("[A-Za-z]", outside):
         raise ValueError(f"{pattern!r}: no letter in it stands for a day or a time; for example dd.MM.yyyy")
+    if (
+        re.search(r"[#{}]", outside)
+        or re.sub(r"[^\[\]]", "", outside).replace("[]", "")
+        or re.search("(?<!V)V(?!V)|(?<!O)OO(?!O)|(?<!O)OOO(?!O)", outside)
+    ):
+        raise ValueError(f"{pattern!r}: is no pattern of Spark; for example dd.MM.yyyy HH:mm:ss")

@@ -27,6 +27,7 @@ _when = 0.0
 _owner = 0  # a child between fork and exec runs this handler too
 _guarding = False  # whether this process says and ends, or only asks (a training rank)
 _act: Callable[[], None] | None = None
+_screen: int | None = None
 _logs: list[Path] = []
 
 
@@ -134,8 +135,11 @@ def _handle(number: int, _frame: FrameType | None) -> None:
 
 
 def _take() -> dict[int, Any]:
-    global _owner
+    global _owner, _screen
     _owner = os.getpid()
+    if _screen is None:
+        with suppress(OSError):  # it may be closed; it may also be lent to a child's for a while (spark/stderr.py)
+            _screen = os.dup(2)
     before: dict[int, Any] = {each: signal.getsignal(each) for each in SIGNALS}
     for each, handler in before.items():
         if handler is not signal.SIG_IGN:
@@ -156,7 +160,7 @@ def _say() -> None:
     _said = True
     line = f"stopped by {_came.name}; run the same command again to go on"
     with suppress(OSError):
-        os.write(2, f"error: {line}\n".encode())
+        os.write(2 if _screen is None else _screen, f"error: {line}\n".encode())
     for path in _logs:
         with suppress(OSError):
             log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)

@@ -1,13 +1,16 @@
 """Write a small table into a stage folder without Spark."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lsml_spark.core.config import canonical
+from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.manifest import File, Table, describe
+from lsml_spark.core.work import Source
 
 # The names that Spark gives these types, so that any table of any stage can be read with its manifest's schema.
 TYPES = {
@@ -19,6 +22,19 @@ TYPES = {
     "bool": "boolean",
     "date32[day]": "date",
 }
+
+
+def read_table(source: Source, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """A whole table of a stage folder; IntegrityError names the file that cannot be read, or the table that has none."""
+    parts = []
+    for path in source.files(table):
+        try:
+            parts.append(pq.ParquetFile(path, page_checksum_verification=True).read(columns=columns))
+        except (OSError, pa.ArrowException) as error:
+            raise source.damaged(path, " ".join(str(error).split())) from error
+    if not parts:
+        raise IntegrityError(f"{source.folder}: its table '{table}' has no files")
+    return pa.concat_tables(parts)
 
 
 def table_of(folder: Path, name: str, table: pa.Table, rows_per_group: int = 65_536) -> Table:

@@ -1,6 +1,7 @@
 """What a stage is given and what it gives back: the whole interface between `flow` and the stages."""
 
 import datetime
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +9,15 @@ from typing import Any
 
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.ledger import Ledger
-from lsml_spark.core.manifest import File, Manifest, Table
+from lsml_spark.core.manifest import File, Manifest, Table, checksum_of
+
+BESIDE = {"pilot": "pilot", "label": "label", "released": "quarantine release"}  # stages beside those of a night
+
+
+def gone_champion(lost: str, instead: str | None) -> str:
+    """What is said where the folder of the model that was promoted last is not there any more."""
+    next_one = f"the model of {instead}, which stood before it, takes its place" if instead else "no promoted model is left, so none stands"
+    return f"the folder of the champion, the model of {lost}, is gone: {next_one}"
 
 
 @dataclass(frozen=True)
@@ -23,10 +32,33 @@ class Source:
         return [self.folder / file.path for file in self.manifest.tables[table].files]
 
     def file(self, name: str) -> Path:
-        """Path of a file that is not a table."""
-        if name not in {file.path for file in self.manifest.files}:
+        """Path of a file that is no table. IntegrityError where its bytes are not those that were written: it is read and hashed."""
+        file = next((file for file in self.manifest.files if file.path == name), None)
+        if file is None:
             raise IntegrityError(f"{self.folder}: its manifest names no file '{name}'")
-        return self.folder / name
+        path = self.folder / name
+        try:
+            found = checksum_of(path, file.checksum.partition(":")[0])
+        except (OSError, ValueError) as error:
+            raise self.damaged(path, str(error)) from error
+        if found != file.checksum:
+            raise self.damaged(path, "its bytes are not those that were written")
+        return path
+
+    def json(self, name: str) -> Any:
+        """What a JSON file says."""
+        path = self.file(name)
+        try:
+            return json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise self.damaged(path, str(error)) from error
+
+    def damaged(self, path: Path, why: str) -> IntegrityError:
+        """The error for a file of this folder, with the command that makes it anew."""
+        again = f"`lsml run … --date {self.manifest.date} --from {self.manifest.stage}`"
+        if self.manifest.stage in BESIDE:
+            again = f"`lsml {BESIDE[self.manifest.stage]} … --date {self.manifest.date}`"
+        return IntegrityError(f"{path}: damaged ({why}); {again} makes it anew")
 
 
 @dataclass(frozen=True)
@@ -40,6 +72,12 @@ class Work:
     folder: Path  # exists and is empty
     inputs: Mapping[str, Source] = field(default_factory=dict)
     raw: tuple[Path, ...] = ()  # raw files, for the stage that reads them
+    raw_root: Path | None = None  # the folder below which they lie
+
+
+def raw_name(path: Path, root: Path | None) -> str:
+    """What a raw file is called in rows, findings and manifests: its path below the raw folder."""
+    return path.relative_to(root).as_posix() if root and path.is_relative_to(root) else path.name
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class _Reader:
 
     def error(self, event: Any, what: str) -> ConfigError:
         mark = event.start_mark
-        return ConfigError(f"{self.where}: line {mark.line + 1}, column {mark.column + 1}: {what}")
+        return ConfigError(f"{self.where}: line {mark.line + 1}, column {mark.column + 1}: {' '.join(what.split())}")
 
     def node(self, event: Any) -> tuple[Any, int]:
         if isinstance(event, yaml.AliasEvent):

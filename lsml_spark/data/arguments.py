@@ -1,6 +1,7 @@
 """Arguments of the reader, checked before a file is opened: what they must be, and what was given."""
 
 import operator
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -50,6 +51,20 @@ def by_column(value: Any, name: str) -> Mapping[str, Any]:
     if value is not None and not isinstance(value, Mapping):
         raise ConfigError(f"{name}: must say what by column, {{column: …}}, not {shown(value)}")
     return dict(value or {})
+
+
+def part(rank: int | None, world: int | None) -> tuple[Any, Any]:
+    """Which rank reads, of how many: 0 of 1 where nothing is said.
+
+    ConfigError where nothing is said and a launcher has set WORLD_SIZE: each of its processes would read all rows.
+    """
+    size = os.environ.get("WORLD_SIZE", "1")
+    if rank is None and world is None and size not in ("", "0", "1"):
+        raise ConfigError(
+            f"rank, world: this is one of WORLD_SIZE={size} processes, and none of them is a rank yet, so that each would read all rows; "
+            "call torch.distributed.init_process_group before make_torch_dataset, or pass rank= and world="
+        )
+    return 0 if rank is None else rank, 1 if world is None else world
 
 
 def shown(value: Any) -> str:

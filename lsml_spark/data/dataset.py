@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from lsml_spark.core.errors import ConfigError
-from lsml_spark.data.arguments import shown, whole
+from lsml_spark.core.errors import ConfigError, IntegrityError
+from lsml_spark.data.arguments import LARGEST, shown, whole
 from lsml_spark.data.batch import Ragged
 from lsml_spark.data.discover import Paths
 from lsml_spark.data.reader import Arrays, ShardReader, make_reader
@@ -37,13 +37,13 @@ def make_torch_dataset(
 ) -> "ShardDataset":
     """Batches {column: tensor} of Parquet files: `for batch in make_torch_dataset("runs/…/shard"): …`.
 
-    `rank`, `world`: those of torch.distributed where it is initialised. `device`: copies go there from pinned memory while the
+    `rank`, `world`: those of torch.distributed, which is to be initialised before. `device`: copies go there from pinned memory while the
     step before computes. `asked`: all other arguments of `lsml_spark.data.reader.make_reader` (batch, columns, shuffle, …).
     Lists of numbers come as RaggedTensor, text and bytes as lists, the label's integers as int64. Errors as there.
     """
     joined = torch.distributed.is_available() and torch.distributed.is_initialized()
-    rank = rank if rank is not None else torch.distributed.get_rank() if joined else 0
-    world = world if world is not None else torch.distributed.get_world_size() if joined else 1
+    rank = torch.distributed.get_rank() if rank is None and joined else rank
+    world = torch.distributed.get_world_size() if world is None and joined else world
     try:
         where = None if device is None else torch.device(device)
     except (RuntimeError, TypeError) as error:
@@ -97,7 +97,9 @@ class ShardDataset(IterableDataset[Values]):
         `steps`: of this epoch that were trained, where workers of a DataLoader read.
         """
         epoch, step, worker, workers = self._reached or self._told_worker or self._position.tolist()
-        return self.reader.state_at(epoch, step, worker, workers) if steps is None else self.reader.state_at(epoch, steps)
+        if steps is not None:
+            return self.reader.state_at(epoch, whole(steps, "steps", 0))
+        return self.reader.state_at(epoch, step, worker, workers)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken, on any number of ranks that divides the lanes. ConfigError for a state of another plan."""
@@ -127,6 +129,8 @@ class ShardDataset(IterableDataset[Values]):
     def _values(self, arrays: Arrays) -> Values:
         label = arrays.get(self._label)
         if isinstance(label, np.ndarray) and label.dtype.kind in "iu":  # ids, which torch's losses take as int64 only
+            if label.dtype == np.uint64 and label.size and label.max() > LARGEST:
+                raise IntegrityError(f"column '{self._label}': {label.max()} is beyond the int64 that labels come as")
             arrays = arrays | {self._label: label.astype(np.int64)}
         values = {name: _value(column) for name, column in arrays.items()}
         if self.device is None or self.device.type == "cuda":

@@ -1,10 +1,39 @@
 """Apply fitted encoders (encoders.json) to columns: the same code at training and at scoring time, with or without Spark."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from lsml_spark.core.errors import IntegrityError
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of a finished stage; IntegrityError names the file where it is missing or damaged."""
+    try:
+        found = json.loads(path.read_bytes())
+        if not isinstance(found, dict):
+            raise ValueError(f"it holds {type(found).__name__}, not an object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise IntegrityError(f"{path}: cannot be read ({error}); run the stage that wrote it again") from error
+    return found
+
+
+def read_encoders(path: Path) -> dict[str, Any]:
+    """encoders.json: `label`, and by column the `values` of its vocabulary or the column that it is `like`. IntegrityError as above."""
+    encoders = read_json(path)
+    columns, label = encoders.get("columns"), encoders.get("label")
+    if not isinstance(columns, dict) or not isinstance(label, str) or label not in columns:
+        raise IntegrityError(f"{path}: names no columns with the label among them; run the features stage again")
+    for name, encoder in columns.items():
+        own = encoder if not isinstance(encoder, dict) or "like" not in encoder else columns.get(str(encoder["like"]))
+        values = own.get("values") if isinstance(own, dict) else None
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise IntegrityError(f"{path}: column '{name}' has no list of values; run the features stage again")
+    return encoders
 
 
 def encoder_of(encoders: Mapping[str, Any], column: str) -> Mapping[str, Any]:

@@ -77,6 +77,16 @@ class Opened:
         return {path: i for i, path in enumerate(schema.column(i).path for i in range(len(schema)))}
 
     @cached_property
+    def leaves_below(self) -> dict[str, list[str]]:
+        """The leaves of each column, and of what lies in it: a path names itself and all that it goes on from."""
+        found: dict[str, list[str]] = {}
+        for leaf in self.leaves:
+            parts = leaf.split(".")
+            for end in range(1, len(parts) + 1):
+                found.setdefault(".".join(parts[:end]), []).append(leaf)
+        return found
+
+    @cached_property
     def packed(self) -> dict[str, tuple[str, int]]:
         """Columns that lie in a record: its name and their place in it."""
         return {name: (record, i) for record, layout in self.layouts.items() for i, name in enumerate(layout.columns)}
@@ -93,6 +103,7 @@ class Files:
         self.store, self.open_files = store, open_files
         self.opened: OrderedDict[str, Opened] = OrderedDict()
         self.checked: set[tuple[str, int, str]] = set()
+        self.counted: set[tuple[str, int, str]] = set()  # columns of texts whose decoded size has been seen to be small
         self.lock = threading.Lock()
 
     def __reduce__(self) -> tuple:
@@ -106,7 +117,7 @@ class Files:
                 self.opened.move_to_end(name)
                 return self.opened[name]
         mapped = self.store.patience(lambda: _mapped(name), name) if self.store.filesystem is None else None
-        with self._parquet(name, mapped) as file:
+        with self.parquet(name, mapped) as file:
             opened = Opened(file.metadata, file.schema_arrow, mapped)
         _ = opened.layouts, opened.leaves, opened.row_groups  # found here, where what damage does to them is told
         with self.lock:
@@ -169,7 +180,7 @@ class Files:
             return None
         key = str(group.path), group.index, name
         try:
-            chunk = _chunk(opened.mapped, told)
+            chunk = chunk_bytes(opened.mapped, told)
             rows_NW = pages.view(chunk, told, check=key not in self.checked)
         except pages.Damaged as error:
             raise IntegrityError(f"{group}, column '{name}': {error}; run the shard stage again") from None
@@ -185,7 +196,7 @@ class Files:
             raise IntegrityError(f"{group}{wrong}; run the shard stage again")
         try:
             told = {"metadata": opened.footer} | ({"page_checksum_verification": check} if PYARROW_CHECKS else {})
-            with self._parquet(str(group.path), opened.mapped, pre_buffer=True, **told) as file:
+            with self.parquet(str(group.path), opened.mapped, pre_buffer=True, **told) as file:
                 table = file.read_row_group(group.index, columns=names, use_threads=False)
         except UNREADABLE as error:
             blame = self._blame(opened, group, names)
@@ -200,7 +211,7 @@ class Files:
         return found
 
     @contextmanager
-    def _parquet(self, path: str, mapped: pa.Buffer | None, **told: Any) -> Iterator[pq.ParquetFile]:
+    def parquet(self, path: str, mapped: pa.Buffer | None, **told: Any) -> Iterator[pq.ParquetFile]:
         with closing(self.store.file(path)) if mapped is None else nullcontext() as remote:
             yield pq.ParquetFile(pa.BufferReader(mapped) if remote is None else pa.PythonFile(remote, mode="r"), **told)
 
@@ -209,15 +220,14 @@ class Files:
         if opened.mapped is None:
             return ""
         for name in names:
-            for leaf, number in opened.leaves.items():
-                if leaf == name or leaf.startswith(f"{name}."):
-                    try:
-                        chunk = _chunk(opened.mapped, pages.chunk_of(opened.footer, group.index, number))
-                        wrong = pages.check_crcs(chunk, pages.pages(chunk))
-                    except pages.Damaged as error:
-                        wrong = str(error)
-                    if wrong:
-                        return f", column '{name}': {wrong}"
+            for leaf in opened.leaves_below.get(name, []):
+                try:
+                    chunk = chunk_bytes(opened.mapped, pages.chunk_of(opened.footer, group.index, opened.leaves[leaf]))
+                    wrong = pages.check_crcs(chunk, pages.pages(chunk))
+                except pages.Damaged as error:
+                    wrong = str(error)
+                if wrong:
+                    return f", column '{name}': {wrong}"
         return ""
 
 
@@ -229,7 +239,8 @@ def _mapped(path: str) -> pa.Buffer:
         return file.read_buffer()
 
 
-def _chunk(mapped: pa.Buffer, told: pages.Chunk) -> memoryview:
+def chunk_bytes(mapped: pa.Buffer, told: pages.Chunk) -> memoryview:
+    """The bytes of a column chunk. Damaged where they do not lie in the file."""
     if not 0 <= told.start <= told.start + told.size <= mapped.size:
         raise pages.Damaged(f"its bytes {told.start} to {told.start + told.size} lie outside of the file's {mapped.size}")
     return memoryview(mapped).cast("B")[told.start : told.start + told.size]

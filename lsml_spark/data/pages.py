@@ -56,6 +56,7 @@ class Page:
     crc: int | None
     start: int
     stop: int
+    unpacked: int = 0  # bytes that the body has when it is decompressed
 
 
 def pages(chunk: memoryview) -> Iterator[Page]:
@@ -77,8 +78,9 @@ def pages(chunk: memoryview) -> Iterator[Page]:
         if not all(isinstance(number, int) for number in numbers):
             raise Damaged("a page header with fields of other types")
         kind, values, encoding, *levels = numbers
-        crc = header.get(4)
-        yield Page(kind, values, encoding, sum(levels), crc & 0xFFFFFFFF if isinstance(crc, int) else None, at, at + size)
+        crc, unpacked = header.get(4), header.get(2)
+        crc = crc & 0xFFFFFFFF if isinstance(crc, int) else None
+        yield Page(kind, values, encoding, sum(levels), crc, at, at + size, unpacked if isinstance(unpacked, int) else 0)
         at += size
 
 

@@ -16,7 +16,7 @@ from pyarrow import fs
 from lsml_spark.core.config import did_you_mean, digest
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.data import unischema
-from lsml_spark.data.arguments import LARGEST, by_column, names, one_of, shown, switch, whole
+from lsml_spark.data.arguments import LARGEST, by_column, names, one_of, part, shown, switch, whole
 from lsml_spark.data.batch import Column, Ragged, padded
 from lsml_spark.data.discover import Paths, filtered, find
 from lsml_spark.data.fill import filled
@@ -26,6 +26,7 @@ from lsml_spark.data.schema import Sources, sources_of
 from lsml_spark.data.shards import LABEL, WEIGHT, Shards
 from lsml_spark.data.store import Patience
 from lsml_spark.data.stream import MEMORY, TOGETHER, Lost, OnBad, Rows, Stream
+from lsml_spark.data.weigh import added
 
 LANES = 8  # parts of a batch where its size allows: then 1, 2, 4 and 8 ranks read the same global batches
 MOST = 2**31 - 1  # rows of a batch, values of a padded list
@@ -58,8 +59,8 @@ def make_reader(
     table: str = "train",
     shuffle: Shuffle = "buffer",
     seed: int = 0,
-    rank: int = 0,
-    world: int = 1,
+    rank: int | None = None,
+    world: int | None = None,
     lanes: int | None = None,
     drop_last: bool = False,
     fill_last: bool = False,
@@ -81,7 +82,7 @@ def make_reader(
     `batch`: rows that this rank gets in a step; a step of all ranks has batch · world.
     `columns`: what to read; by default all that are numbers, tensors, records (whole, as (B, columns)) or lists of numbers. Columns
     that lie in a record may be named. Text and bytes come as arrays of objects where they are named. `label`: a column to read too.
-    `shuffle`: buffer | none | full, see data/plan.py. `rank` of `world` ranks reads.
+    `shuffle`: buffer | none | full, see data/plan.py. `rank` of `world` ranks reads; one process alone need not say so.
     `lanes`: parts of the global batch; states and global batches agree between world sizes that divide it. By default 8 where the
     batch allows (1 a rank for shuffle "none", so that rows come in the order of the files).
     `drop_last`: without the last step where it is short. Else its batch may be shorter on one rank than on another, or empty.
@@ -106,9 +107,12 @@ def make_reader(
         memory=whole(memory, "memory"),
         on_bad=one_of(on_bad, "on_bad", ("fail", "skip")),
     )
+    rank, world = part(rank, world)
     batch, seed, world = whole(batch, "batch", most=MOST), whole(seed, "seed", -LARGEST), whole(world, "world", most=MOST)
     rank, retries = whole(rank, f"rank of a world of {world}", 0, world - 1), whole(retries, "retries", 0)
     one_of(shuffle, "shuffle", ("none", "buffer", "full"))
+    if not isinstance(table, str) or not isinstance(filesystem, fs.FileSystem | None):
+        raise ConfigError(f"table and filesystem: must be a name and a filesystem of pyarrow's, not {shown(table)} and {shown(filesystem)}")
     if drop_last and fill_last:
         raise ConfigError("drop_last and fill_last: the last step is left out or filled, not both")
     everyone = batch * world
@@ -224,11 +228,15 @@ class ShardReader:
             arrays = _arrays(rows[0], self.sources, options)
             return turn(filled(arrays, rows_L, order.rows_per_lane, blanks) if options.fill_last else arrays)
 
+        def weigh(columns: Mapping[str, Column], steps: int) -> int:
+            rows = steps * order.rows_per_lane * len(order.lanes_of(self.rank))
+            return added(columns, rows, options.pad, options.decode, options.fill_last)
+
         return iter(Stream(
             self.shards, order, self.rank, self.sources, make,
             start=start, every=every, together=1 if options.decode else TOGETHER, stop=len(self),
             threads=options.threads if threads is None else threads,
-            memory=options.memory, on_bad=options.on_bad, lost=self.lost,
+            memory=options.memory, on_bad=options.on_bad, lost=self.lost, weigh=weigh,
         ))  # fmt: skip
 
 
@@ -243,9 +251,24 @@ def _sources(shards: Shards, options: Options) -> Sources:
     sources = sources_of(schema, [*wanted, *options.decode, *label, *weight])
     if not sources.places:
         raise ConfigError(f"{schema.where}: there is no column to read: none holds numbers, and none is named (known: {schema.names})")
+    for stored in sources.read:
+        known = schema.columns[stored]
+        if known.layout.kind == "scalar" and not known.tensor:
+            raise ConfigError(
+                f"{schema.where}: column '{stored}' holds {known.type}, of which there are no tensors; leave it out of columns"
+            )
     for name in (*options.pad, *options.decode):
         if name not in sources.places:
             raise ConfigError(f"pad and decode: column '{name}' is not read{did_you_mean(name, list(sources.places))}")
+    for name in options.pad:
+        stored, place = sources.places[name]
+        if place is not None or not schema.columns[stored].lists:
+            raise ConfigError(f"pad: column '{name}' holds no lists")
+        if name + LENGTH in sources.places:
+            raise ConfigError(f"pad: there is a column '{name + LENGTH}' already, which the lengths of '{name}' would stand in for")
+    for name in options.decode:
+        if sources.places[name][1] is not None or schema.columns[name].layout.kind != "bytes":
+            raise ConfigError(f"decode: column '{name}' holds {schema.columns[sources.places[name][0]].type}, no encoded images")
     return sources
 
 

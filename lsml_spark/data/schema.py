@@ -28,6 +28,16 @@ class Known:
     wrong: str = ""
     widened: bool = False  # some files hold a narrower type
 
+    @property
+    def lists(self) -> bool:
+        """Whether a row is a list of numbers whose length varies."""
+        return self.layout.kind == "ragged" or pa.types.is_list(self.type)
+
+    @property
+    def tensor(self) -> bool:
+        """Whether it can be batched as numbers."""
+        return is_tensor(pa.field("", self.type), self.layout)
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -57,7 +67,7 @@ class Schema:
 
     def tensors(self) -> list[str]:
         """All columns that can be batched as numbers."""
-        return [name for name, known in self.columns.items() if is_tensor(pa.field(name, known.type), known.layout)]
+        return [name for name, known in self.columns.items() if known.tensor]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.manifest import File
 from lsml_spark.data.batch import Column
 from lsml_spark.data.columns import Held, Part, gather
+from lsml_spark.data.decoded import decoded_bytes
 from lsml_spark.data.files import Files, Group
 from lsml_spark.data.footers import differ, row_groups_of
 from lsml_spark.data.plan import Plan
@@ -90,6 +91,10 @@ class Shards:
     def held(self, group: Group, names: Sequence[str]) -> dict[str, Held]:
         """The named columns of the file, for one row group. IntegrityError names the file, the row group and, where known, the column."""
         return self.files.columns(group, names)
+
+    def decoded_bytes(self, group: Group, names: Sequence[str], limit: int) -> int:
+        """What `held` of the columns will take that are not seen in place, by the footer."""
+        return decoded_bytes(self.files, group, names, limit)
 
     def kept(self, group: Group) -> np.ndarray | None:
         """The rows of a row group that the filter keeps, ascending, int64; None for all. IntegrityError as above."""

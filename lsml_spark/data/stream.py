@@ -6,9 +6,10 @@ the interpreter's lock; the thread that asks for steps only schedules.
 
 Memory: Σ decoded bytes of the held row groups (columns seen in place count nothing, the kernel takes mapped pages back) + 8 bytes
 a row of them for their order + threads · the largest group, while it is decoded + (steps that wait + 1 with the user + 3 · threads ·
-steps of a block, while it is made) · bytes of a step ≤ `memory`. Until it is loaded, a group is counted by the longest rows seen so
-far, so a table whose rows grow can exceed this by that growth. The least recently used groups make room; where a step alone
-needs more, ConfigError.
+steps of a block, while it is made) · bytes of a step + (steps that wait + 1 + steps of a block) · what `make` adds to a step (decoded
+images, padding, filling) ≤ `memory`. Until it is loaded, a group is counted by the longest rows seen so far, so a table whose rows
+grow can exceed this by that growth. The least recently used groups make room; where a step, or a row group, alone needs more,
+ConfigError: before it is decoded, since a few bytes can stand for many.
 """
 
 import itertools
@@ -16,15 +17,14 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.data.batch import Column, Ragged, span
-from lsml_spark.data.columns import Held, Part, Places, StepOrder, gather
+from lsml_spark.data.blocks import Block, Entry, Loaded, Lost, Taken
+from lsml_spark.data.columns import Held, Part, StepOrder, gather
 from lsml_spark.data.plan import Plan
 from lsml_spark.data.schema import Sources
 from lsml_spark.data.shards import Shards
@@ -34,65 +34,9 @@ MEMORY = 1 << 30
 THREADS = 2
 TOGETHER = 32  # steps of a block at most
 BLOCK = 8 << 20  # bytes of a block, unless a step has more
+OBJECT = 49  # bytes of a str or bytes object of Python beside its own
 OnBad = Literal["fail", "skip"]
 Rows = Sequence[Mapping[str, Column]]  # one step of one rank, lane by lane or all lanes in one
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A row group in memory: `order_N` turns places of the plan into rows of the columns."""
-
-    columns: Mapping[str, Held]
-    order_N: np.ndarray
-    nbytes: int
-
-
-@dataclass(frozen=True)
-class Taken:
-    """Places of one row group's order, and where in the block they go."""
-
-    group: int
-    order_P: slice | np.ndarray
-    places: Places
-
-
-@dataclass(frozen=True)
-class Block:
-    """Some consecutive steps, lane after lane: rows [edges[l][k], edges[l][k + 1]) are what lane l gives to step k."""
-
-    taken: Sequence[Taken]
-    edges: Sequence[Sequence[int]]
-
-    @property
-    def steps(self) -> int:
-        return len(self.edges[0]) - 1
-
-
-@dataclass
-class Lost:
-    """Row groups that could not be read and were left out: what was said of each; and those that are being read now."""
-
-    groups: dict[int, str] = field(default_factory=dict)
-    rows: int = 0  # left out of steps so far
-    reading: dict[int, int] = field(default_factory=dict)  # by thread; for those who ask why nothing comes
-
-    @contextmanager
-    def reads(self, group: int) -> Iterator[None]:
-        thread = threading.get_ident()
-        self.reading[thread] = group
-        try:
-            yield
-        finally:
-            del self.reading[thread]
-
-
-class Entry:
-    """A row group that is held or being loaded; not let go of while steps are made of it."""
-
-    def __init__(self, rows: int):
-        self.rows, self.users = rows, 0
-        self.future: Future[Loaded | None]
-        self.nbytes: float | None = None  # unknown until it is loaded
 
 
 class Stream(Generic[T]):
@@ -115,6 +59,7 @@ class Stream(Generic[T]):
         memory: int = MEMORY,
         on_bad: OnBad = "fail",
         lost: Lost | None = None,
+        weigh: Callable[[Mapping[str, Column], int], int] = lambda columns, steps: 0,
     ):
         self.shards, self.plan, self.sources, self.make = shards, plan, sources, make
         self.lanes, self.by_lane = plan.lanes_of(rank), by_lane
@@ -123,7 +68,9 @@ class Stream(Generic[T]):
         self.threads, self.memory, self.on_bad = max(1, threads), memory, on_bad
         self.lost = lost if lost is not None else Lost()
         self.held: OrderedDict[int, Entry] = OrderedDict()
-        self.bytes_a_row = self.bytes_a_step = 0.0
+        self.bytes_a_row = self.bytes_a_step = self.added_a_step = 0.0
+        self.expected = 0  # bytes of the row groups of the first step
+        self.weigh = weigh  # what `make` will add to the columns of some steps, in bytes
         self.largest = max(plan.rows_G, default=0)
         self.template: Mapping[str, Held] | None = None
         self.lock = threading.Lock()
@@ -155,10 +102,11 @@ class Stream(Generic[T]):
         if blocks_ahead and (blocks_ahead > self.threads or not self.bytes_a_step):
             return None  # the first step goes alone: it tells how much memory a row and a step take
         room = min(BLOCK, self.memory // (8 * self.threads))
-        most = int(room / self.bytes_a_step) if self.bytes_a_step else 1
+        most = int(room / (self.bytes_a_step + self.added_a_step)) if self.bytes_a_step else 1
         for steps in dict.fromkeys([max(1, min(self.together, most, len(self.numbers) - at)), 1]):
             block = self._block(self.numbers[at], steps)
-            if self._fits({taken.group for taken in block.taken}, (steps_ahead + 1 + 3 * self.threads * steps) * self.bytes_a_step):
+            for_steps = (steps_ahead + 1 + 3 * self.threads * steps) * self.bytes_a_step + (steps_ahead + 1 + steps) * self.added_a_step
+            if self._fits({taken.group for taken in block.taken}, for_steps):
                 return block
         return None if blocks_ahead else block
 
@@ -214,6 +162,7 @@ class Stream(Generic[T]):
         """None for a group that cannot be read and may be left out."""
         try:
             with self.lost.reads(group):
+                self._expect(group)
                 columns, kept_N = self.shards.read(self.shards.groups[group], self.sources)
         except IntegrityError as error:
             if self.on_bad == "fail":
@@ -227,6 +176,20 @@ class Stream(Generic[T]):
         self.bytes_a_row = max(self.bytes_a_row, entry.nbytes / max(len(order_N), 1))
         self._agree(group, columns)
         return Loaded(columns, order_N, entry.nbytes)
+
+    def _expect(self, group: int) -> None:
+        """Before it is decoded: ConfigError where the group's own footer says that it will not fit."""
+        rows, expected = self.plan.rows_G[group], self.shards.decoded_bytes(self.shards.groups[group], self.sources.read, self.memory)
+        with self.lock:
+            self.bytes_a_row = max(self.bytes_a_row, expected / max(rows, 1))
+            if not self.bytes_a_step:
+                self.expected += expected
+        if max(expected, self.expected if not self.bytes_a_step else 0) > self.memory:
+            where = str(self.shards.groups[group]) if expected > self.memory else "the first step"
+            raise ConfigError(
+                f"{where}: its columns {list(self.sources.read)[:5]} are {max(expected, self.expected):,} bytes when decoded; memory is "
+                f"{self.memory:,}. Raise memory, name fewer columns, or lower shard.rows_per_group or lanes ({self.plan.lanes})"
+            )
 
     def _agree(self, group: int, columns: Mapping[str, Held]) -> None:
         self.template = self.template or columns
@@ -243,12 +206,16 @@ class Stream(Generic[T]):
         order = None if by_lane else StepOrder(block.edges)
         columns, edges = self._gathered(block, loaded, order), [order.edges] if order else block.edges
         size = sum(_nbytes(column) for column in columns.values())
+        added = self.weigh(columns, block.steps)
+        self.added_a_step = max(self.added_a_step, added / block.steps)
         self.bytes_a_step = max(self.bytes_a_step, size / block.steps, 1.0)
-        needed = sum(value.nbytes for value in loaded.values() if value) + 4 * size
+        needed = sum(value.nbytes for value in loaded.values() if value) + 4 * size + added
         if needed > self.memory:
+            more = f", {added:,} for decoded images, padding and filling" if added else ""
             raise ConfigError(
                 f"a step needs {needed:,} bytes: {len(loaded)} row groups of up to {self.largest:,} rows, and its own rows four times "
-                f"while it is made; memory is {self.memory:,}. Raise memory, or lower shard.rows_per_group or lanes ({self.plan.lanes})"
+                f"while it is made{more}; memory is {self.memory:,}. Raise memory, or lower batch, shard.rows_per_group or lanes "
+                f"({self.plan.lanes})"
             )
         made = []
         for number in range(block.steps):
@@ -297,4 +264,6 @@ class Stream(Generic[T]):
 
 
 def _nbytes(column: Column) -> int:
+    if isinstance(column, np.ndarray) and column.dtype == object:
+        return column.nbytes + OBJECT * len(column) + sum(map(len, column))  # texts and bytes
     return column.values_T.nbytes + column.offsets_N1.nbytes if isinstance(column, Ragged) else column.nbytes

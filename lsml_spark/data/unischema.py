@@ -34,6 +34,12 @@ class UnischemaShards(Shards):
     def files(self) -> Files:
         return UnischemaFiles(self.store, self.codecs)
 
+    def decoded_bytes(self, group: Group, names: Sequence[str], limit: int) -> int:
+        """What is stored, and the tensors that are made of it."""
+        tensors = [self.codecs[name].layout for name in names if self.codecs[name].layout.kind == "tensor"]
+        rows = self.files.schema_of(group).row_groups[group.index : group.index + 1]
+        return super().decoded_bytes(group, names, limit) + sum(rows) * sum(layout.width for layout in tensors)
+
 
 class UnischemaFiles(Files):
     """Files that look as if they had the layout of our shards, in the columns that have a codec."""

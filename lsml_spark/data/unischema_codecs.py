@@ -8,6 +8,7 @@ import ast
 import io
 import math
 import operator
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,10 @@ import pyarrow.compute as pc
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.data.fields import Layout
+from lsml_spark.data.images import size_of
 
 NPY, LONGEST_HEADER = b"\x93NUMPY", 10_000  # bytes, as numpy has it
+MOST = 1 << 30  # bytes of a row
 MARKS = {NPY: "npy", b"PK\x03\x04": "npz", b"\x89PNG\r\n\x1a\n": "image", b"\xff\xd8\xff": "image"}
 Shape = tuple[int | None, ...]
 Schema = Mapping[str, Mapping[str, Any]] | Any  # {column: {"dtype": …, "shape": …}}, or an object with `fields` such as a Unischema
@@ -69,6 +72,8 @@ def _told(schema: Schema | None, known: Sequence[str]) -> dict[str, Told]:
     """{column: (dtype, shape)} of what the user says."""
     if schema is None:
         return {}
+    if not isinstance(schema, Mapping) and not isinstance(getattr(schema, "fields", None), Mapping):
+        raise ConfigError(f"schema: must be {{column: {{dtype: …, shape: …}}}} or a Unischema, not {str(schema)[:60]}")
     fields = schema if isinstance(schema, Mapping) else {name: _described(field) for name, field in schema.fields.items()}
     told: dict[str, Told] = {}
     for name, field in fields.items():
@@ -76,13 +81,20 @@ def _told(schema: Schema | None, known: Sequence[str]) -> dict[str, Told]:
             if not isinstance(schema, Mapping):
                 continue  # a Unischema says all columns, also those that are not read
             raise ConfigError(f"schema: no column '{name}'{did_you_mean(name, known)}")
+        if not isinstance(field, Mapping):
+            raise ConfigError(f"schema.{name}: must be {{dtype: …, shape: …}}, not {str(field)[:60]}")
         if unknown := set(field) - {"dtype", "shape"}:
             raise ConfigError(f"schema.{name}: '{sorted(unknown)[0]}' is not known, expected dtype and shape")
         try:
             dtype = None if field.get("dtype") is None else np.dtype(field["dtype"])
         except TypeError as error:
             raise ConfigError(f"schema.{name}.dtype: {error}") from error
-        told[name] = (dtype, None if field.get("shape") is None else tuple(field["shape"]))
+        shape = field.get("shape")
+        if shape is not None and not (
+            isinstance(shape, Sequence) and all(one is None or (isinstance(one, int | np.integer) and one >= 0) for one in shape)
+        ):
+            raise ConfigError(f"schema.{name}.shape: must be a list of lengths, null where one varies, not {str(shape)[:60]}")
+        told[name] = (dtype, None if shape is None else tuple(shape))
     return told
 
 
@@ -126,6 +138,9 @@ def _seen(rows: pa.Array, stored: str) -> tuple[np.dtype, Shape]:
     """dtype and shape of some rows, None where it varies."""
     if stored == "npy":
         headers = [_header(head) for head in _heads(rows)]
+        longest = int(pc.max(pc.binary_length(rows)).as_py())
+        if wrong := next((header for header in headers if math.prod(header[2]) * header[0].itemsize + header[3] > longest), None):
+            raise ValueError(f"a .npy of shape {_short(wrong[2])} and type {wrong[0]} in at most {longest:,} bytes")
         dtypes, shapes = {dtype for dtype, *_ in headers}, {shape for _, _, shape, _ in headers}
     else:
         arrays = [_decoded(raw, stored, np.dtype(np.uint8)) for raw in rows.slice(0, 64).to_pylist()]
@@ -147,7 +162,8 @@ def _array(column: pa.ChunkedArray, codec: Codec) -> pa.Array:
     dtype = np.dtype(layout.dtype).newbyteorder("<")
     if codec.stored == "npy" and layout.kind == "tensor" and (values := _stacked(rows)) is not None:
         return _tensors(values, layout, dtype)
-    arrays = [_decoded(value, codec.stored, dtype) for value in rows.to_pylist()]
+    most = layout.width + LONGEST_HEADER if layout.kind == "tensor" and codec.stored == "npz" else MOST
+    arrays = [_decoded(value, codec.stored, dtype, most) for value in rows.to_pylist()]
     if layout.kind == "tensor":
         wrong = next((array.shape for array in arrays if array.shape != layout.shape and codec.stored != "raw"), None)
         if wrong is not None:
@@ -217,18 +233,23 @@ def _header(raw: bytes) -> tuple[np.dtype, bool, tuple[int, ...], int]:
     return dtype, fortran, shape, begin
 
 
-def _decoded(raw: bytes, stored: str, dtype: np.dtype) -> np.ndarray:
-    """One row; of what has no header (`raw`), a flat array. ValueError where it is not what it seems."""
+def _decoded(raw: bytes, stored: str, dtype: np.dtype, most: int = MOST) -> np.ndarray:
+    """One row; of what has no header (`raw`), a flat array. ValueError where it is not what it seems, or more than `most` bytes."""
     if stored == "raw":
         return np.frombuffer(raw, dtype)
     if stored == "npy":
         of, fortran, shape, begin = _header(raw)
+        if math.prod(shape) * of.itemsize != len(raw) - begin:
+            raise ValueError(f"a .npy of shape {_short(shape)} and type {of} has {len(raw) - begin} bytes of values")
         return np.frombuffer(raw, of, offset=begin).reshape(shape, order="F" if fortran else "C")
     if stored == "image":
         try:
             from PIL import Image
         except ImportError as error:
             raise ConfigError("images are decoded by Pillow: pip install 'lsml_spark[media]'") from error
+    claimed = _claimed(raw, stored)
+    if claimed > most:
+        raise ValueError(f"a row of {len(raw):,} bytes says that it holds {claimed:,}, where {most:,} are expected at most")
     try:
         if stored == "image":
             with Image.open(io.BytesIO(raw), formats=("PNG", "JPEG")) as image:
@@ -237,6 +258,22 @@ def _decoded(raw: bytes, stored: str, dtype: np.dtype) -> np.ndarray:
             return file["arr"]  # as petastorm's CompressedNdarrayCodec names it
     except Exception as error:  # of zipfile, zlib, numpy or Pillow, which have no common one
         raise ValueError(f"a row cannot be decoded as {stored} ({' '.join(str(error).split())[:200]})") from error
+
+
+def _claimed(raw: bytes, stored: str) -> int:
+    """Bytes that a packed row says it has, before it is unpacked: a few can stand for any number."""
+    if stored == "image":
+        width, height = size_of(raw)
+        return width * height
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as file:
+            return sum(entry.file_size for entry in file.infolist())
+    except Exception as error:  # zipfile has no common one
+        raise ValueError(f"a row cannot be decoded as {stored} ({' '.join(str(error).split())[:200]})") from error
+
+
+def _short(shape: Sequence[int]) -> str:
+    return str(tuple(shape))[:80]
 
 
 def _heads(rows: pa.Array) -> list[bytes]:

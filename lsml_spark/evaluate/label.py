@@ -7,14 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from lsml_spark.core.config import Strict
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import describe
-from lsml_spark.core.tables import table_of
+from lsml_spark.core.tables import read_table, table_of
 from lsml_spark.core.work import Outcome, Work
 from lsml_spark.evaluate.cluster_margin import choose, margins
 
@@ -37,10 +36,9 @@ def run(work: Work, config: Config) -> Outcome:
     prepare = work.inputs["prepare"]
     if "unlabelled" not in prepare.manifest.tables:
         raise ConfigError("lsml label: prepare keeps rows without a label only where it is told to: set prepare.unlabelled to true")
-    files = prepare.files("unlabelled")
-    if not files:
+    if not prepare.files("unlabelled"):
         raise ConfigError(f"{prepare.folder}: every row has a label, there is nothing to queue")
-    pool = pa.concat_tables([pq.read_table(path) for path in files]).sort_by("sample_id")
+    pool = read_table(prepare, "unlabelled").sort_by("sample_id")
     first, second, margin_N = _scored(pool, work, config)
     keys = pool["key"].to_numpy(zero_copy_only=False).astype(str)
     chosen = choose(margin_N, keys, config.rows, config.spread)
@@ -69,7 +67,7 @@ def _scored(pool: pa.Table, work: Work, config: Config) -> tuple[pa.Array, pa.Ar
     from lsml_spark.evaluate.neural import Neural
 
     torch.set_num_threads(1)
-    system = Neural(work.inputs["champion"].folder)
+    system = Neural.of(work.inputs["champion"])
     best, margin = [], []
     for rows in pool.combine_chunks().to_batches(max_chunksize=config.batch):
         log_prob_BV = system.log_probs(rows)

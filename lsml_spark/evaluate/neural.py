@@ -1,11 +1,13 @@
 """A trained model folder as a system: it encodes the raw rows with its own encoders, so models of any night compare."""
 
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
 import torch
 
+from lsml_spark.core.work import Source
 from lsml_spark.data.batch import Batch, of_arrow
 from lsml_spark.data.encode import encode
 from lsml_spark.evaluate.system import System
@@ -22,6 +24,13 @@ class Neural(System):
         label = model.encoders["label"]
         self.labels = list(model.encoders["columns"][label]["values"])
         self.features = [name for name in model.encoders["columns"] if name != label]
+
+    @classmethod
+    def of(cls, train: Source) -> Self:
+        """The model of a train folder. IntegrityError where a byte of it is not as it was written."""
+        for name in (saved.WEIGHTS, saved.DESCRIPTION, saved.ENCODERS):
+            train.file(name)
+        return cls(train.folder)
 
     @torch.inference_mode()
     def log_probs(self, rows: pa.RecordBatch) -> np.ndarray:

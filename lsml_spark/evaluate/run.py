@@ -4,19 +4,17 @@ A label outside a system's vocabulary has probability unseen mass / unseen label
 the labels it knows share the rest; nobody may recommend what is in the basket already.
 """
 
-import json
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from lsml_spark.core.config import Strict, component, did_you_mean
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
-from lsml_spark.core.tables import table_of
+from lsml_spark.core.tables import read_table, table_of
 from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.evaluate import metrics
 from lsml_spark.evaluate.cooccurrence import Cooccurrence
@@ -43,14 +41,14 @@ def run(work: Work, config: Config) -> Outcome:
     Writes `metrics.json` and the table `scores`: per test row and system the label's rank and log probability, and what the
     system takes for the most probable label.
     """
-    test = _read(work.inputs["prepare"], "test").sort_by("sample_id")
+    test = read_table(work.inputs["prepare"], "test").sort_by("sample_id")
     _refuse_other_rows(test, work.inputs["shard"])
     if config.context is not None and config.context not in test.column_names:
         near = did_you_mean(config.context, test.column_names)
         raise ConfigError(f"evaluate.context: prepare.sql gives no column '{config.context}'{near}")
     counted = _counts(work.inputs["zipf"])
-    profile = json.loads(work.inputs["zipf"].file("profile.json").read_text())
-    train = _read(work.inputs["prepare"], "train", ["key", "label", "date", *filter(None, [config.context])])
+    profile = work.inputs["zipf"].json("profile.json")
+    train = read_table(work.inputs["prepare"], "train", ["key", "label", "date", *filter(None, [config.context])])
     unseen = unseen_labels(train, profile)
     train_count_N = metrics.counts_of(test["key"].to_pylist(), counted)
     label_N = test["label"].to_numpy().astype(str)
@@ -94,9 +92,9 @@ def _systems(work: Work, config: Config, train: pa.Table) -> dict[str, System]:
     from lsml_spark.evaluate.neural import Neural
 
     torch.set_num_threads(1)  # a sum over threads changes with their number
-    systems: dict[str, System] = {"model": Neural(work.inputs["train"].folder)}
+    systems: dict[str, System] = {"model": Neural.of(work.inputs["train"])}
     if "champion" in work.inputs:
-        systems["champion"] = Neural(work.inputs["champion"].folder)
+        systems["champion"] = Neural.of(work.inputs["champion"])
     return systems | {baseline.use: baseline.fit(train, config.context) for baseline in config.baselines}
 
 
@@ -106,27 +104,13 @@ def _scores(test: pa.Table, name: str, rank_N: np.ndarray, log_prob_N: np.ndarra
     return pa.table(columns | figures | {column: first[column] for column in first.column_names})
 
 
-def _read(source: Source, table: str, columns: list[str] | None = None) -> pa.Table:
-    """A whole table; IntegrityError names the file that cannot be read."""
-    parts = []
-    for path in source.files(table):
-        try:
-            parts.append(pq.ParquetFile(path).read(columns=columns))
-        except (OSError, pa.ArrowException) as error:
-            what = " ".join(str(error).split())
-            raise IntegrityError(f"{path}: cannot be read ({what}); run stage {source.manifest.stage} again") from error
-    if not parts:
-        raise IntegrityError(f"{source.folder}: its table '{table}' has no files, so there is nothing to evaluate")
-    return pa.concat_tables(parts)
-
-
 def _counts(zipf: Source) -> dict[str, int]:
-    counts = _read(zipf, "counts")
+    counts = read_table(zipf, "counts")
     return dict(zip(counts["key"].to_pylist(), counts["count"].to_pylist(), strict=True))
 
 
 def _refuse_other_rows(test: pa.Table, shard: Source) -> None:
     """The hand-off's test rows and prepare's are the same samples."""
-    ids = _read(shard, "test", ["sample_id"])["sample_id"].combine_chunks()
+    ids = read_table(shard, "test", ["sample_id"])["sample_id"].combine_chunks()
     if ids.sort().to_pylist() != test["sample_id"].to_pylist():
         raise IntegrityError(f"{shard.folder}: its test rows are not those of the prepare stage; run features and shard again")

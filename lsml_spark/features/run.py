@@ -1,16 +1,16 @@
 """The features stage: fit each column's transform on the training rows, apply it to training and test rows alike."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, BooleanType, DateType, IntegerType, IntegralType, StringType, StructField, StructType
+from pyspark.sql.types import ArrayType, BooleanType, DataType, DateType, IntegerType, IntegralType, StringType, StructField, StructType
 
 from lsml_spark.core.config import Strict, component, did_you_mean
-from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.errors import ConfigError, QualityGateError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.work import Outcome, Work
@@ -40,8 +40,9 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     spark = spark or session()
     train = tables.read(spark, work.inputs["augment"], table="train")
     test = tables.read(spark, work.inputs["prepare"], table="test")
-    _refuse_unfit_columns(config, train.schema)
+    check(config, train.schema)
     fitted = fit(train, config)
+    _refuse_too_few_labels(fitted, config)
     encoders = {"label": config.label, "columns": fitted}
 
     names = [*config.columns, *config.carry]
@@ -54,16 +55,34 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     }
     both = encoded["train"].withColumn("__table", F.lit("train")).unionByName(encoded["test"].withColumn("__table", F.lit("test")))
     columns = {"train": [*CARRIED, *names, *WEIGHTS, *steering], "test": [*CARRIED, *names, "weight"]}
-    written = tables.write(both, work.folder, columns, route=F.col("__table"))
+    lacking = F.coalesce(
+        F.lit(None).cast("string"), *[F.when(_holds_null(name, train.schema[name].dataType), name) for name in config.carry]
+    )
+    written = tables.write(both, work.folder, columns, route=F.col("__table"), tally=lacking)
+    _refuse_nulls(written.tally)
     rows_in = work.inputs["augment"].manifest.ledger.rows_out + work.inputs["prepare"].manifest.tables["test"].rows
     rows_out = sum(table.rows for table in written.tables.values())
     metrics = {"vocabulary": {name: len(encoder["values"]) for name, encoder in fitted.items() if "values" in encoder}}
     return Outcome(Ledger(rows_in, rows_out), written.tables, [write_json(work.folder, "encoders.json", encoders)], metrics)
 
 
-def _refuse_unfit_columns(config: Config, samples: StructType) -> None:
-    if config.label not in config.columns:
-        raise ConfigError(f"features.columns: the label '{config.label}' needs a transform too")
+def check_label(config: Config, to_train: bool) -> None:
+    """ConfigError where the label has no transform, or `to_train` a network and there is no feature that it could look at."""
+    label = config.label
+    if label not in config.columns:
+        raise ConfigError(
+            f"features.columns: the label '{label}' needs a transform too, `{label}: vocabulary`: a model here chooses among "
+            "labels (classification only); a number to be predicted can be carried into the shards for a model of your own"
+        )
+    if to_train and len(config.columns) == 1:
+        raise ConfigError(
+            f"features.columns: only the label '{label}' has a transform, so a network would have nothing to look at; name a feature"
+        )
+
+
+def check(config: Config, samples: StructType) -> None:
+    """ConfigError where the section does not fit the columns of the samples."""
+    check_label(config, to_train=False)
     told = [
         *((name, f"features.columns.{name}") for name in config.columns),
         *((name, f"features.carry: '{name}'") for name in config.carry),
@@ -83,6 +102,33 @@ def _refuse_unfit_columns(config: Config, samples: StructType) -> None:
             raise ConfigError(f"features.columns.{name}: {found} values make no categories; cast them to string or int in prepare.sql")
         if transform.like is not None and (transform.like not in config.columns or config.columns[transform.like].like is not None):
             raise ConfigError(f"features.columns.{name}.like: '{transform.like}' is no column with a transform of its own")
+
+
+def _refuse_too_few_labels(fitted: dict[str, dict[str, Any]], config: Config) -> None:
+    """A model has nothing to choose from where training rows know one label, or none."""
+    encoder = fitted[fitted[config.label].get("like", config.label)]
+    values, counts = encoder.get("values"), encoder.get("counts", [])
+    if values is not None and len(values) < 2:
+        found = f"all {sum(counts)} training rows with a known label have '{values[0]}'" if values else "no training row has a known label"
+        raise QualityGateError(
+            f"features.columns.{config.label}: {found}; a model learns to tell two labels or more apart: "
+            f"look at the labels that prepare.sql gives, and at min_count"
+        )
+
+
+def _holds_null(name: str, type_: DataType) -> Column:
+    """Whether a carried value, or one in its list, is missing: shards hold none."""
+    value = F.col(name)
+    return value.isNull() | F.exists(value, F.isnull) if isinstance(type_, ArrayType) else value.isNull()
+
+
+def _refuse_nulls(rows: Mapping[str, int]) -> None:
+    if rows:
+        name, count = max(rows.items(), key=lambda pair: (pair[1], pair[0]))
+        raise ConfigError(
+            f"features.carry: '{name}' is missing in {count:,} rows, and shards hold no NULL; fill it in by "
+            f"`quality.missing` ({{{name}: {{impute: median}}}}, or drop), or by coalesce({name}, …) in prepare.sql"
+        )
 
 
 def fit(train: DataFrame, config: Config) -> dict[str, dict[str, Any]]:

@@ -30,7 +30,7 @@ def days_of(folder: Path, endings: Sequence[str]) -> Days:
     """Sort the raw files below a folder by the date in their names or folders. ConfigError where that cannot be done."""
     if not folder.is_dir():
         raise ConfigError(f"{folder}: there is no such folder; name the folder in which your raw days lie")
-    inside = sorted(path for path in folder.rglob("*") if path.is_file())
+    inside = sorted(path for path in folder.rglob("*") if path.is_file() and not _hidden(path.relative_to(folder)))
     known = [path for path in inside if path.name.endswith(tuple(endings))]
     if not known:
         found = f"; it holds {', '.join(path.name for path in inside[:3])}" if inside else "; it is empty"
@@ -44,6 +44,11 @@ def days_of(folder: Path, endings: Sequence[str]) -> Days:
     if not files:
         raise ConfigError(f"{known[0]}: a raw file says its day in its name or folder, such as 2024-03-04.csv; rename them")
     return Days(dict(files), _common(folder, sorted(set(patterns))))
+
+
+def _hidden(path: Path) -> bool:
+    """Whether Spark would pass it over: names that begin with a dot or an underscore."""
+    return any(part.startswith((".", "_")) for part in path.parts)
 
 
 def _escaped(name: str) -> str:

@@ -21,7 +21,7 @@ STEPS = 40  # of a number, at most about so many
 TEMPLATE = """\
 # {title}
 # Written by `lsml init` from a look at {looked}. Read it once: what you know of your data is not in it yet.
-name: {name}
+{notes}name: {name}
 seed: 1
 window: {window}                # days of history that a night trains on
 
@@ -87,6 +87,11 @@ class Column:
         return next((item[check] for item in self.checks if isinstance(item, Mapping) and check in item), None)
 
     @property
+    def usable(self) -> bool:
+        """Whether its name can stand in the YAML's SQL: on one line, and no template of ours."""
+        return self.name.isprintable() and "{{" not in self.name and "${" not in self.name
+
+    @property
     def sql(self) -> str:
         return "`" + self.name.replace("`", "``") + "`"
 
@@ -132,21 +137,23 @@ def columns_of(quality: Mapping[str, Any]) -> list[Column]:
 
 def label_of(columns: Sequence[Column]) -> Column:
     """The column that a model could guess: one with a telling name, else the last category, else the last short text."""
-    able = [column for column in columns if not column.unique and (column.is_category or (column.type == "string" and not column.is_long))]
+    columns = [column for column in columns if column.usable and not column.unique]
+    able = [column for column in columns if (column.is_category or (column.type == "string" and not column.is_long))]
     named = [column for column in able if column.name.lower() in LABELS]
     categories = [column for column in able if column.is_category and column.type == "string"] or [c for c in able if c.is_category]
     for found in (named, categories, able):
         if found:
             return found[-1]
-    numbers = [column for column in columns if column.is_number and not column.unique]
+    numbers = [column for column in columns if column.is_number]
     if not numbers:
-        raise ConfigError(f"no column could be a label: {', '.join(f'{column.name} ({column.type})' for column in columns)}")
+        kinds = ", ".join(f"{column.name} ({column.type})" for column in columns) or "none is there that is not an id"
+        raise ConfigError(f"no column could be a label: {kinds}")
     return numbers[-1]
 
 
 def feature(column: Column) -> tuple[str, str] | None:
     """(SQL expression, why) of a column as a feature; None where it is no use as one."""
-    if column.unique and not column.is_long:
+    if not column.usable or (column.unique and not column.is_long):
         return None
     if column.is_category:
         values = column.of("one_of")
@@ -154,7 +161,7 @@ def feature(column: Column) -> tuple[str, str] | None:
     if column.is_number:
         return _stepped(column), f"a number, in steps of {column.step()}"
     if column.is_long:
-        return rf"filter(split(lower({column.sql}), '\\W+'), word -> word != '')", "a text, as a bag of words"
+        return rf"filter(split(lower(coalesce({column.sql}, '')), '\\W+'), word -> word != '')", "a text, as a bag of words"
     if column.type == "string":
         return _text(column.sql), "a name or a code"
     if column.type == "timestamp":
@@ -174,8 +181,18 @@ def _stepped(column: Column) -> str:
     return f"coalesce(CAST(floor({column.sql} / {column.step()}) AS STRING), 'missing')"
 
 
-def text(name: str, folder: str, days: Days, quality: str, proposed: Mapping[str, Any], raw: Mapping[str, str], rows: str) -> str:
-    """The whole YAML. `quality`: the section as text, comments and all; `proposed`: the same as values; `raw`: more keys of `raw`."""
+def text(
+    name: str,
+    folder: str,
+    days: Days,
+    quality: str,
+    proposed: Mapping[str, Any],
+    form: Sequence[str],
+    rows: str,
+    notes: Sequence[str] = (),
+) -> str:
+    """The whole YAML. `quality`: the section as text, comments and all; `proposed`: the same as values; `form`: more lines of `raw`;
+    `notes`: comment lines on what was found."""
     columns = columns_of(proposed)
     label = label_of(columns)
     used, lines, left = {"label", "key", "sample_id", "date", "weight", "keep_rate", "drop_reason"}, [], []
@@ -183,14 +200,16 @@ def text(name: str, folder: str, days: Days, quality: str, proposed: Mapping[str
         found = feature(column) if column.name != label.name else None
         if found is None:
             if column.name != label.name:
-                left.append(f"{column.name} ({'never the same twice' if column.unique else column.type})")
+                left.append(
+                    f"{column.name if column.usable else 'a name that SQL cannot hold'} ({'never the same twice' if column.unique else column.type})"
+                )
             continue
         as_name = _as_name(column.name, used)
         lines.append((found[0], as_name, found[1]))
     if not lines:
         raise ConfigError(f"no column is left as a feature beside the label '{label.name}'")
     last = len(lines) - 1
-    ids = [column.sql for column in columns if column.unique and not column.is_long]
+    ids = [column.sql for column in columns if column.usable and column.unique and not column.is_long]
     sql = [f"      {what} AS {as_name}{',' if i < last else ''}   -- {why}" for i, (what, as_name, why) in enumerate(lines)]
     return TEMPLATE.format(
         title=f"Guesses `{label.name}` from the other columns, every night anew.",
@@ -199,7 +218,8 @@ def text(name: str, folder: str, days: Days, quality: str, proposed: Mapping[str
         window=days.window(),
         folder=_scalar(folder),
         files=_scalar(days.pattern),
-        raw="".join(f"\n  {key}: {value}" for key, value in raw.items()),
+        raw="".join(f"\n{line}" for line in form),
+        notes="".join(f"{line}\n" for line in notes),
         quality=quality,
         id=ids[0] if ids else "_file, _line",
         label=_stepped(label) if label.is_number and not label.is_category else f"CAST({label.sql} AS STRING)",

@@ -2,15 +2,16 @@
 
 import os
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import NoReturn
 
 from lsml_spark.core import stopping
+from lsml_spark.core.terminal import plain
 from lsml_spark.core.variables import mask
+from lsml_spark.flow import bug
 from lsml_spark.flow.translate import java_is_gone, translate
 
 SIGNAL_LATE = 0.5  # seconds: who stops all processes of a group one by one may have reached Spark's Java first
@@ -29,6 +30,8 @@ def guarded() -> Iterator[None]:
             print("error: interrupted; run the same command again to go on", file=sys.stderr)
             sys.exit(130)
         except Exception as error:
+            if isinstance(error, BrokenPipeError) and not java_is_gone(error):
+                _leave_the_reader()
             if java_is_gone(error):
                 time.sleep(SIGNAL_LATE)
             if stopping.came():
@@ -36,16 +39,21 @@ def guarded() -> Iterator[None]:
             _leave(error)
 
 
+def _leave_the_reader() -> NoReturn:
+    """`lsml status | head`: who reads has seen enough; the work was done before anything was printed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still in the buffer has nowhere to go
+    sys.exit(0)
+
+
 def _leave(error: Exception) -> None:
     known = translate(error)
     if known is None:
-        path = Path(tempfile.gettempdir(), f"lsml-bug-{os.getpid()}.log")
-        path.write_text(mask(traceback.format_exc()))
-        print(f"error: this is a bug of lsml: {type(error).__name__}: {_one_line(error)[:300]} (traceback: {path})", file=sys.stderr)
+        where = bug.keep(mask(traceback.format_exc())) or "could not be kept, no folder for it can be written"
+        print(f"error: this is a bug of lsml: {type(error).__name__}: {_one_line(error)[:300]} (traceback: {where})", file=sys.stderr)
         sys.exit(1)
     print(f"error: {_one_line(known)}", file=sys.stderr)
     sys.exit(known.exit_code)
 
 
 def _one_line(error: BaseException) -> str:
-    return mask(" ".join(str(error).split()))
+    return plain(mask(" ".join(str(error).split())))

@@ -1,6 +1,6 @@
 """Which launcher starts the training workers, and what the ranks do that torchrun started beside the first.
 
-The worker does not know its launcher: the train stage itself starts torchrun on this host, or is a rank already; a Spark
+The worker does not know its launcher: the train stage itself starts them on this host, or is a rank already; a Spark
 job seats the ranks in a barrier stage of its own cluster.
 """
 

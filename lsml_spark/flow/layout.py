@@ -1,11 +1,20 @@
 """Where things lie: runs/<pipeline>/<date>/<stage>/."""
 
 import datetime
+import logging
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lsml_spark.core import manifest
+from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.core.work import Source
+from lsml_spark.flow.dates import date_of
+from lsml_spark.flow.log import say
+
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # of an object store, once `Path` has taken `s3://bucket` for `s3:/bucket`
+_warned: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -14,6 +23,10 @@ class Runs:
 
     root: Path
     pipeline: str
+
+    def __post_init__(self) -> None:
+        if scheme := next((part for part in self.root.parts if SCHEME.fullmatch(part)), None):
+            raise ConfigError(f"--root: '{scheme}//…' is no local path, and runs are kept in a local folder; mount it, or name another")
 
     @property
     def folder(self) -> Path:
@@ -37,19 +50,25 @@ class Runs:
         """Logical dates that have a folder, ascending."""
         if not self.folder.is_dir():
             return []
-        return sorted(date for path in self.folder.iterdir() if path.is_dir() and (date := _date(path.name)))
+        return sorted(date for path in self.folder.iterdir() if (date := date_of(path.name)) and path.is_dir())
+
+    def before(self, date: datetime.date, stage: str) -> Iterator[Source]:
+        """That stage of the earlier nights which finished it, the latest first. One whose manifest is damaged is told and passed over."""
+        for earlier in reversed([other for other in self.dates() if other < date]):
+            source = self.unless_damaged(earlier, stage)
+            if source is not None:
+                yield source
 
     def latest_before(self, date: datetime.date, stage: str) -> Source | None:
-        """That stage of the latest earlier night which finished it."""
-        for earlier in reversed([other for other in self.dates() if other < date]):
-            source = self.source(earlier, stage)
-            if source is not None:
-                return source
-        return None
+        """The first of them."""
+        return next(self.before(date, stage), None)
 
-
-def _date(name: str) -> datetime.date | None:
-    try:
-        return datetime.date.fromisoformat(name)
-    except ValueError:
-        return None
+    def unless_damaged(self, date: datetime.date, stage: str) -> Source | None:
+        """`source` for what a night only looks back at and can do without: None, and a warning, where the manifest is damaged."""
+        try:
+            return self.source(date, stage)
+        except IntegrityError as error:
+            if str(error) not in _warned:  # a catch-up of 60 days looks at each of them many times
+                _warned.add(str(error))
+                say(date, stage, f"left out: {error}", logging.WARNING)
+            return None

@@ -2,27 +2,29 @@
 
 import dataclasses
 import datetime
-import functools
 import importlib.metadata
 import json
 import logging
 import os
 import platform
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lsml_spark import __version__
-from lsml_spark.core import manifest, variables
-from lsml_spark.core.command import command_line
+from lsml_spark.core import duration, manifest, variables
+from lsml_spark.core.command import command_words
 from lsml_spark.core.config import digest
-from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError, Stopped
+from lsml_spark.core.errors import ConfigError, EnvironmentProblem, IntegrityError, LsmlError, QualityGateError, Stopped
 from lsml_spark.core.manifest import Input, Manifest
-from lsml_spark.core.work import Outcome, Source, Work
-from lsml_spark.flow import command, launch, wiring
+from lsml_spark.core.work import Outcome, Source, Work, raw_name
+from lsml_spark.flow import extras, launch, log, wiring
+from lsml_spark.flow.dates import days_before
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.log import say
 from lsml_spark.flow.pipeline import STAGES, Pipeline, stage_module
@@ -40,13 +42,17 @@ class Night:
 
     def window(self) -> list[datetime.date]:
         """The days of history before the logical date, oldest first."""
-        return [self.date - datetime.timedelta(days=ago) for ago in range(self.pipeline.general.window, 0, -1)]
+        return days_before(self.date, self.pipeline.general.window)
 
-    def command(self, verb: str, *words: str) -> str:
-        """`lsml VERB …` for this night, with the pipeline, `--set` and `--root` that it was called with; can be pasted."""
+    def words(self, verb: str, *words: str) -> list[str]:
+        """`lsml VERB …` for this night, with the pipeline, `--set` and `--root` that it was called with."""
         pipeline = self.pipeline
         dated = ("--date", self.date.isoformat(), *words)
-        return command_line(verb, pipeline.path, *dated, overrides=pipeline.overrides, root=self.runs.root)
+        return command_words(verb, pipeline.path, *dated, overrides=pipeline.overrides, root=self.runs.root)
+
+    def command(self, verb: str, *words: str) -> str:
+        """The same for a shell; can be pasted."""
+        return shlex.join(self.words(verb, *words))
 
 
 def run(night: Night, first: str | None = None, last: str | None = None) -> list[str]:
@@ -58,7 +64,9 @@ def run(night: Night, first: str | None = None, last: str | None = None) -> list
     stages = STAGES[: STAGES.index(last) + 1] if last else STAGES
     if first and first not in stages:
         raise ConfigError(f"--from {first} comes after --until {last}: nothing to run")
+    extras.check(stages)
     night.pipeline.check(stages)
+    refuse_missing_day(night)
     ran: list[str] = []
     if "prepare" in stages:
         catch_up(night)  # before the day itself, which is judged against those before it
@@ -80,27 +88,51 @@ def run(night: Night, first: str | None = None, last: str | None = None) -> list
     return ran
 
 
+def refuse_missing_day(night: Night) -> None:
+    """NoRawDay where the day has no raw files: asked first, it is not worth an hour of catching up."""
+    _raw_files(night)
+
+
 def catch_up(night: Night) -> None:
     """Run the quality stage of days in the window that have raw files and were never found fit under this config.
 
     A day that is clean already stays as it is, even when its raw file is gone by now: logs rotate, clean days stay.
     """
-    for day in night.window():
-        earlier = dataclasses.replace(night, date=day)
-        known = night.runs.source(day, "quality")
-        clean = known and not known.manifest.metrics.get("failed") and known.manifest.config == config_of(night, "quality")
-        if not clean and night.pipeline.raw_files(day):
-            source, _ = run_stage(earlier, "quality")
-            if failed := source.manifest.metrics.get("failed"):
-                say(day, "quality", f"left out of the window: {failed}")
+    days = [day for day in night.window() if _unchecked(night, day)]
+    if len(days) > 1:
+        say(night.date, "quality", f"{len(days)} days of the window are checked first, {days[0]} to {days[-1]}")
+    began = time.monotonic()
+    for i, day in enumerate(days, 1):
+        if i == 2:
+            began = time.monotonic()  # the first day pays for the start of Spark
+        left = (time.monotonic() - began) / max(i - 2, 1) * (len(days) - i)
+        still = f", {duration.said(left)} left" if i > 2 and left else ""
+        note = f"day {i} of {len(days)}, history of the window{still}"
+        source, _ = run_stage(dataclasses.replace(night, date=day), "quality", note=note)
+        if failed := source.manifest.metrics.get("failed"):
+            say(day, "quality", f"left out of the window: {failed}")
 
 
-def run_stage(night: Night, stage: str, forced: bool = False) -> tuple[Source, bool]:
-    """The finished folder of one stage, and whether it had to be run."""
+def _unchecked(night: Night, day: datetime.date) -> bool:
+    """Whether a day has raw files and was never found fit under this config."""
+    known = night.runs.source(day, "quality")
+    if known and not known.manifest.metrics.get("failed") and known.manifest.config == config_of(night, "quality"):
+        return False
+    try:
+        return bool(night.pipeline.raw_files(day))
+    except QualityGateError as error:  # there, but not fit to be read
+        say(day, "quality", f"left out of the window: {error}")
+        return False
+
+
+def run_stage(night: Night, stage: str, forced: bool = False, note: str = "") -> tuple[Source, bool]:
+    """The finished folder of one stage, and whether it had to be run. `note` is said behind what it did."""
     raw = _raw_files(night) if stage == "quality" else ()
     needs = getattr(night.pipeline.config(stage), "needs", ())
     sources = wiring.inputs(night.runs, night.date, stage, night.pipeline.general.window, needs)
-    source, fresh = produce(night, stage, sources, raw, config_of(night, stage), lambda work: _call(night, stage, work), forced)
+    for warning in wiring.warnings(night.runs, night.date, stage, sources):
+        say(night.date, stage, warning, logging.WARNING)
+    source, fresh = produce(night, stage, sources, raw, config_of(night, stage), lambda work: _call(night, stage, work), forced, note)
     if stage == "quality" and fresh and night.runs.source(night.date, "released"):
         from lsml_spark.flow import quarantine  # which runs on this module
 
@@ -116,6 +148,7 @@ def produce(
     config: dict[str, Any],
     make: Callable[[Work], Outcome],
     forced: bool = False,
+    note: str = "",
 ) -> tuple[Source, bool]:
     """The folder of `stage` with its manifest: as it is where nothing it depends on has changed, else what `make` gives."""
     read = _inputs(night, sources, raw)
@@ -135,13 +168,20 @@ def produce(
         return known, False
 
     folder = night.runs.stage(night.date, stage)
-    _clear(folder)
+    _clear(folder, stage)
     context = wiring.context(night.runs, night.date, stage)
-    work = Work(night.pipeline.name, stage, night.date, seed, folder, {**context, **sources}, tuple(raw))
+    root = night.pipeline.raw_days.folder(night.date) if raw else None
+    work = Work(night.pipeline.name, stage, night.date, seed, folder, {**context, **sources}, tuple(raw), root)
     say(night.date, stage, "started", logging.DEBUG)
     started = datetime.datetime.now(datetime.UTC)
     clock = time.monotonic()
-    outcome = make(work)
+    try:
+        outcome = make(work)
+    except BaseException:
+        with suppress(OSError):  # they are not empty
+            folder.rmdir()
+            folder.parent.rmdir()
+        raise
     outcome.ledger.check(f"{stage} of {night.date}")
     seconds = round(time.monotonic() - clock, 3)
     written = Manifest(
@@ -161,12 +201,12 @@ def produce(
             "seconds": seconds,
             "host": platform.node(),
             "versions": _versions(),
-            "command": command.words(night.pipeline.path, night.date, night.pipeline.overrides, night.runs.root),
+            "command": night.words("run"),
             **outcome.run,
         },
     )
     written.write(folder)
-    say(night.date, stage, _summary(written, seconds))
+    say(night.date, stage, f"{_summary(written, seconds)}{f' ({note})' if note else ''}")
     return Source(folder, written), True
 
 
@@ -187,6 +227,8 @@ def refuse_failed(night: Night, source: Source, gate: bool = False) -> None:
 
 def point_to_champion(runs: Runs) -> None:
     """Let `promoted.json` name the model that stands after the latest night, for those who score with it."""
+    if runs.pointer.is_dir():
+        raise IntegrityError(f"{runs.pointer}: a folder where a file of ours belongs; move it away and run the night again")
     standing = wiring.champion(runs, datetime.date.max)
     if standing is None:
         runs.pointer.unlink(missing_ok=True)
@@ -233,17 +275,26 @@ def _call(night: Night, stage: str, work: Work) -> Outcome:
 
         return module.run(work, config, session(night.pipeline.spark_settings))
     if stage == "train":
-        tell = functools.partial(say, night.date, stage)
+        from lsml_spark.train.progress import passing
+
+        def tell(line: str) -> None:
+            say(night.date, stage, line, passing=passing(line))
+
         launcher, start = launch.choose(config.launcher, night.pipeline.spark_settings, tell)
-        outcome = module.run(work, config, start)
+        try:
+            outcome = module.run(work, config, start)
+        finally:
+            log.end_line()
         return dataclasses.replace(outcome, run={**outcome.run, "launcher": launcher})
+    if stage == "evaluate":
+        night.pipeline.config("train")  # imports the module of a model of the user's, which no model folder may do
     return module.run(work, config)
 
 
 def _raw_files(night: Night) -> tuple[Path, ...]:
     files = tuple(night.pipeline.raw_files(night.date))
     if not files:
-        raise night.pipeline.missing_day(night.date)
+        raise night.pipeline.raw_days.missing(night.date)
     return files
 
 
@@ -252,7 +303,8 @@ def _inputs(night: Night, sources: Mapping[str, Source], raw: Sequence[Path]) ->
     for name, source in sources.items():
         path = source.folder.relative_to(night.runs.folder).as_posix()
         read[name] = Input(path, source.manifest.identity)
-    return read | {path.name: Input(variables.mask(str(path)), manifest.sha256_of(path)) for path in raw}
+    root = night.pipeline.raw_days.folder(night.date) if raw else None
+    return read | {raw_name(path, root): Input(variables.mask(str(path)), manifest.sha256_of(path)) for path in raw}
 
 
 def config_of(night: Night, stage: str) -> dict[str, Any]:
@@ -273,11 +325,21 @@ def _complete(source: Source) -> bool:
     return all(same(file) for file in source.manifest.all_files())
 
 
-def _clear(folder: Path) -> None:
-    """An empty folder. The manifest goes first: without it, what is left of a killed clean-up does not exist."""
+def _clear(folder: Path, stage: str) -> None:
+    """An empty folder. The manifest goes first: without it, what is left of a killed clean-up does not exist.
+
+    Files of other programs whose names begin with a dot may stay: a file system can keep `.nfs…` until its last reader is gone.
+    """
+    if folder.is_symlink():
+        raise ConfigError(
+            f"{folder} is a link to {folder.readlink()}, and stage {stage} must be run anew, which would empty that folder; "
+            "replace the link by the folder itself, or remove the link (links to a whole night or to the root are fine)"
+        )
     (folder / manifest.NAME).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    if left := [path for path in folder.iterdir() if not path.name.startswith(".")]:
+        raise EnvironmentProblem(f"{left[0]}: cannot be removed, and stage {stage} needs an empty folder; remove it by hand")
 
 
 def _versions() -> dict[str, str]:

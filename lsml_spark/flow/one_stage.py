@@ -1,15 +1,16 @@
 """One stage of one night, as `jobs/<stage>.py` runs it: by python, spark-submit or, for train, torchrun."""
 
 import argparse
+import os
 from pathlib import Path
 
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.flow import launch, log
+from lsml_spark.flow import checked, extras, launch, log
 from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.guard import guarded
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.lock import writing
-from lsml_spark.flow.night import Night, catch_up, point_to_champion, publish, refuse_failed, run_stage
+from lsml_spark.flow.night import Night, catch_up, point_to_champion, publish, refuse_failed, refuse_missing_day, run_stage
 from lsml_spark.flow.pipeline import Pipeline
 
 
@@ -25,6 +26,9 @@ def run(stage: str, arguments: argparse.Namespace) -> int:
 
 
 def _run(stage: str, config: Path, date: str, root: Path, overrides: list[str]) -> None:
+    extras.check([stage])
+    if "PYSPARK_GATEWAY_PORT" in os.environ and "?" in f"{config}{root}" and not (config.exists() and root.exists()):
+        raise ConfigError(f"--config {config} --root {root}: spark-submit could not read a letter; call it with LC_ALL=C.UTF-8")
     pipeline = Pipeline(config, overrides)
     night = Night(pipeline, Runs(root.resolve(), pipeline.name), parse_date(date))
     if launch.under_torchrun():
@@ -32,7 +36,10 @@ def _run(stage: str, config: Path, date: str, root: Path, overrides: list[str]) 
             raise ConfigError(f"torchrun starts jobs/train.py alone; run jobs/{stage}.py with python or spark-submit")
         _as_rank(night)
         return
+    checked.first([night], [stage])
     with writing(night.runs):
+        if stage == "quality":
+            refuse_missing_day(night)
         if stage in ("quality", "prepare"):
             catch_up(night)
         source, _ = run_stage(night, stage)

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.seeds import generator
+from lsml_spark.core.tables import read_table
 from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.log import say
@@ -61,7 +61,7 @@ def run(night: Night) -> Source:
 def _compare(night: Night, work: Work) -> Outcome:
     rows = work.inputs["prepare"].manifest.tables["train"].rows
     selected = _train(night, "selected", {})
-    kept = json.loads(selected["select"].file("selection.json").read_text())["budget"]
+    kept = selected["select"].json("selection.json")["budget"]
     if not 0 < kept < rows:
         raise ConfigError(f"select.budget takes all {rows} rows of the window, so there is nothing to compare; set a smaller one")
     shares = {"quarter": kept / rows / 2, "random": kept / rows, "full": 1.0}
@@ -144,13 +144,13 @@ def _interval(values: list[Any]) -> list[float]:
 
 
 def _scores(evaluate: Source) -> pa.Table:
-    table = pa.concat_tables([pq.read_table(path) for path in evaluate.files("scores")])
+    table = read_table(evaluate, "scores")
     own = table.filter(pa.array(table["system"].to_numpy() == "model"))
     return own.sort_by("sample_id").select(["key", "train_rows", "log_prob"])
 
 
 def _figures(stages: Mapping[str, Source]) -> dict[str, Any]:
-    model = json.loads(stages["evaluate"].file("metrics.json").read_text())["systems"]["model"]
+    model = stages["evaluate"].json("metrics.json")["systems"]["model"]
     bands = {band: model["bands"][band]["log_loss"] for band in BANDS}
     return {
         "rows": stages["select"].manifest.tables["train"].rows,

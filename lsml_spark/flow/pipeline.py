@@ -14,6 +14,7 @@ from lsml_spark.core import components, variables
 from lsml_spark.core.config import Strict, apply_overrides, did_you_mean, read_yaml, render, validate
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.raw import Raw
+from lsml_spark.flow.raw_days import RawDays
 
 STAGES = (
     "quality",
@@ -31,6 +32,7 @@ STAGES = (
 
 
 PUBLIC = ("name", "seed", "window")  # a variable's value here is no secret: paths begin with the name, pages show the rest
+PLACE = ("folder", "files")  # of `raw:`; what else stands there says how the files are written, and is the quality stage's
 SIZES = ("shards", "rows_per_group")  # of shards; where one is auto, the batch and the lanes of `train:` decide it
 
 
@@ -76,6 +78,7 @@ class Pipeline:
         general = {key: self._filled(key, value) for key, value in general.items()}
         general["raw"] = general.get("raw")  # its `{{ date }}` is rendered per day
         self.general = validate(General, general, f"{path}: ")
+        self._raw = {key: value for key, value in (values.get("raw") or {}).items() if key not in PLACE}
         self._sections = {stage: values.get(stage) or {} for stage in STAGES}
         self._configs: dict[str, Strict] = {}
 
@@ -97,8 +100,13 @@ class Pipeline:
             self._configs[stage] = validate(stage_module(stage).Config, section, f"{self.path}: {stage}")
         return self._configs[stage]
 
+    def writes(self, stage: str) -> bool:
+        """Whether the YAML has a section of this stage with anything in it."""
+        return bool(self._sections[stage])
+
     def check(self, stages: Sequence[str]) -> None:
         """Validate several sections at once, so that a typing error is found before the night begins."""
+        self.raw_days.check()
         for stage in stages:
             self.config(stage)
 
@@ -117,26 +125,19 @@ class Pipeline:
     def secrets_of(self, stage: str) -> list[str]:
         """Names of the variables in a stage's section whose values `resolved` masks."""
         self.config(stage)
-        return variables.secrets_of(self._sections[stage])
+        return variables.secrets_of([self._sections[stage], self._raw if stage == "quality" else {}])
 
     @cached_property
     def spark_settings(self) -> dict[str, str]:
         return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in self.general.spark.items()}
 
-    def raw_files(self, date: datetime.date) -> list[Path]:
-        """Raw files of a day in name order; none where there was no trading. ConfigError where the folder is missing."""
-        raw = render(self.general.raw.model_dump(), date=date.isoformat())
-        folder = (self.path.parent / Path(raw["folder"]).expanduser()).resolve()
-        if not folder.is_dir():
-            raise ConfigError(f"{self.path}: raw.folder: there is no folder {folder}; set it with --set raw.folder=…")
-        return sorted(path for path in folder.glob(raw["files"]) if path.is_file())
+    @cached_property
+    def raw_days(self) -> RawDays:
+        return RawDays(self.path, self.general.raw)
 
-    def missing_day(self, date: datetime.date) -> ConfigError:
-        """The error for a day without raw files."""
-        raw: Mapping[str, str] = render(self.general.raw.model_dump(), date=date.isoformat())
-        return ConfigError(
-            f"{date}: no raw file {raw['files']} in {self.path.parent / raw['folder']}; was there no trading, or has the day not arrived?"
-        )
+    def raw_files(self, date: datetime.date) -> list[Path]:
+        """Raw files of a day in name order; none where there are no data of that day."""
+        return self.raw_days.files(date)
 
 
 def stage_module(stage: str) -> ModuleType:

@@ -6,25 +6,25 @@ the quarantine with both requests together.
 """
 
 import csv
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
 from rich.text import Text
 
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.raw import Format
 from lsml_spark.core.work import Source, Work
 from lsml_spark.flow import night as flow
+from lsml_spark.flow.held_text import texts
+from lsml_spark.flow.repaired import CORRUPT, PLACE, Row, mended_rows
 from lsml_spark.flow.screens import plain_table
 
 RAW = "_raw_"
-OWN = ("_file", "_line", "reasons")
 
 
 def rows_of(source: Source, rule: str | None) -> pa.Table:
@@ -52,26 +52,32 @@ def show(console: Console, source: Source, rule: str | None, limit: int) -> None
     table = plain_table(f"{min(limit, found.num_rows)} of {found.num_rows:,} rows in quarantine")
     for name in ("file:line", "reasons", *[name.removeprefix(RAW) for name in columns]):
         table.add_column(Text(name), overflow="fold")
-    for row in found.slice(0, limit).to_pylist():
-        place = f"{Path(row['_file']).name}:{row['_line']}"
+    shown = found.slice(0, limit)
+    for row, reasons in zip(texts(shown, [*PLACE, CORRUPT, *columns]), shown["reasons"].to_pylist(), strict=True):
+        place = f"{row['_file']}:{row['_line']}"
         values = ["–" if row[name] is None else str(row[name])[:200] for name in columns]
-        if row.get("_corrupt") is not None:
-            values = [str(row["_corrupt"])[:200], *[""] * (len(columns) - 1)]
-        table.add_row(*map(Text, (place, "; ".join(row["reasons"]), *values)))
+        if row[CORRUPT] is not None:
+            values = [str(row[CORRUPT])[:200], *[""] * (len(columns) - 1)]
+        table.add_row(*map(Text, (place, "; ".join(reasons), *values)))
     console.print(table)
 
 
 def export(source: Source, rule: str | None, path: Path) -> int:
-    """Write rows as CSV (`_file`, `_line`, `reasons`, then the columns as found), to be mended by hand; how many."""
+    """Write rows as CSV, to be mended by hand; how many.
+
+    `_file`, `_line`, `reasons`, the columns as found, and `_corrupt`, the text of a malformed line. Lines end as in the files
+    that tools of Unix mend.
+    """
     found = rows_of(source, rule)
     if path.exists():
         raise ConfigError(f"{path} exists already; name another file")
     columns = [name for name in found.column_names if name.startswith(RAW)]
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*OWN, *[name.removeprefix(RAW) for name in columns]])
-        for row in found.to_pylist():
-            writer.writerow([row["_file"], row["_line"], "; ".join(row["reasons"]), *[row[name] for name in columns]])
+    rows = zip(texts(found, [*PLACE, *columns, CORRUPT]), found["reasons"].to_pylist(), strict=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*PLACE, "reasons", *[name.removeprefix(RAW) for name in columns], CORRUPT])
+        for row, reasons in rows:
+            writer.writerow([*[row[name] for name in PLACE], "; ".join(reasons), *[row[name] for name in columns], row[CORRUPT]])
     return found.num_rows
 
 
@@ -87,9 +93,12 @@ def release(one: flow.Night, rules: Sequence[str], repaired: Path | None) -> Sou
     request = _requested_before(one)
     for rule in rules:
         rows_of(source, rule)  # refuses a rule that has no rows
+        if rule.startswith("malformed"):
+            raise ConfigError(f"'{rule}' cannot be forgiven, there are no values to take; mend the lines: `show --csv`, then `--repaired`")
     request["rules"] = sorted({*request["rules"], *rules})
     if repaired is not None:
-        request["rows"] = request["rows"] | _repaired(source, repaired)
+        config: Any = one.pipeline.config("quality")
+        request["rows"] = request["rows"] | _repaired(source, repaired, config.format)
     return _make(one, source, request)
 
 
@@ -117,28 +126,13 @@ def _make(one: flow.Night, source: Source, request: dict[str, Any]) -> Source:
 
 def _requested_before(one: flow.Night) -> dict[str, Any]:
     before = one.runs.source(one.date, "released")
-    return json.loads(before.file("request.json").read_text()) if before else {"rules": [], "rows": {}}
+    return before.json("request.json") if before else {"rules": [], "rows": {}}
 
 
-def _repaired(source: Source, path: Path) -> dict[str, dict[str, str | None]]:
-    """{`file:line`: {column: text}} from a mended export; an empty field is a missing value."""
-    known = rows_of(source, None)
-    columns = [name.removeprefix(RAW) for name in known.column_names if name.startswith(RAW)]
-    places = set(pc.binary_join_element_wise(known["_file"].cast("string"), known["_line"].cast("string"), ":").to_pylist())
-    try:
-        with path.open(newline="") as file:
-            rows: list[Mapping[str, str]] = list(csv.DictReader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path}: cannot be read as CSV: {error}") from error
-    found: dict[str, dict[str, str | None]] = {}
-    for number, row in enumerate(rows, 2):
-        lacking = [name for name in (*OWN[:2], *columns) if row.get(name) is None]
-        if lacking:
-            raise ConfigError(f"{path}:{number}: no column '{lacking[0]}'; keep the columns of `lsml quarantine show --csv`")
-        place = f"{row['_file']}:{row['_line']}"
-        if place not in places:
-            raise ConfigError(f"{path}:{number}: line {row['_line']} of {row['_file']} is not in the quarantine of {source.manifest.date}")
-        found[place] = {name: row[name] or None for name in columns}
-    if not found:
-        raise ConfigError(f"{path}: holds no rows")
-    return found
+def _repaired(source: Source, path: Path, form: Format) -> dict[str, Row]:
+    """{`file:line`: {column: text}} of the rows of a mended export that differ from the quarantine."""
+    held = rows_of(source, None)
+    raw = [name for name in held.column_names if name.startswith(RAW)]
+    known = {f"{row['_file']}:{row['_line']}": row for row in texts(held, [*PLACE, CORRUPT, *raw])}
+    named = {place: {name.removeprefix(RAW): text for name, text in row.items()} for place, row in known.items()}
+    return mended_rows(path, source, named, [name.removeprefix(RAW) for name in raw], form)

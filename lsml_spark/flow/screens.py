@@ -1,7 +1,6 @@
 """What the command line shows: the table of results and the table of stages."""
 
 import datetime
-import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from lsml_spark.core.work import Source
 from lsml_spark.flow.facts import standing
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import STAGES
+from lsml_spark.flow.terminal import Terminal
 
 SYSTEMS = {"model": "model", "popularity": "popular", "cooccurrence": "co-occ.", "key_frequency": "by key"}
 BEST: dict[str, Callable[[Sequence[float]], float]] = {"recall": max, "log_loss": min}
@@ -29,7 +29,7 @@ METRICS = {"recall": ("recall\n@{k}", "{:.1%}"), "log_loss": ("log\nloss", "{:.3
 
 def console() -> Console:
     """A terminal at its width; a file or a pipe at a width that breaks no table."""
-    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    return Terminal(width=None if sys.stdout.isatty() else 200, highlight=False)
 
 
 def results(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> None:
@@ -58,7 +58,7 @@ def results(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> Non
 
 def pilot(console: Console, source: Source) -> None:
     """What a pilot found: each arm's rows and log loss by band, what selection recovered, and the fitted β."""
-    facts = json.loads(source.file("pilot.json").read_text())
+    facts = source.json("pilot.json")
     arms, names = facts["arms"], {"quarter": "random", "random": "random", "selected": "selected", "full": "all"}
     table = plain_table(f"pilot of {facts['date']}: log loss")
     table.add_column("trained on")
@@ -194,4 +194,4 @@ def _figure(form: str, value: float | None) -> str:
 
 
 def _json(source: Source, name: str) -> Any:
-    return json.loads(source.file(name).read_text())
+    return source.json(name)

@@ -32,6 +32,11 @@ UNREADABLE = re.compile(
     r"(?:reading file|footer for file|in file|is not a Parquet file)[: ]+['\"]?(?:file:)?/*([^\s'\"]+)|file:/+([^\s'\"]+)"
 )
 FAILED_READ = ("FAILED_READ_FILE", "CANNOT_READ_FILE_FOOTER", "is not a Parquet file", "Could not read footer")
+NO_PARQUET = ("Parquet", "parquet", "thrift", "CRC checksum", "Corrupt", "corrupt", "Unexpected end of stream", "decompress")
+JAVA_ENDED = EnvironmentProblem(
+    "Spark's Java has ended in the middle of its work (killed, or out of memory?); "
+    "raise spark.driver.memory if need be, and run the same command again to go on"
+)
 GONE = ("Py4JNetworkError", "ConnectionRefusedError", "ConnectionResetError", "BrokenPipeError")
 
 
@@ -39,6 +44,11 @@ def translate(error: BaseException) -> LsmlError | None:
     """The LsmlError that an exception means, or None for a bug."""
     if isinstance(error, LsmlError):
         return error
+    if isinstance(error, ConnectionError) and java_is_gone(error):
+        return JAVA_ENDED
+    if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
+        shown = error.object.encode("utf-8", "backslashreplace").decode()
+        return ConfigError(f"{shown[:200]}: a name that is no UTF-8 text; rename it")
     if isinstance(error, OSError) and error.errno is not None:
         return _of_the_system(error.errno, error.filename)
     if isinstance(error, MemoryError):
@@ -51,11 +61,10 @@ def translate(error: BaseException) -> LsmlError | None:
     for words, number in SAID.items():
         if words in text:
             return _of_the_system(number, None)
+    if type(error).__module__.startswith("pyarrow") and any(sign in text for sign in NO_PARQUET):
+        return IntegrityError(f"a Parquet file cannot be read ({text.splitlines()[0]}); `lsml verify` says which one it is")
     if java_is_gone(error):
-        return EnvironmentProblem(
-            "Spark's Java has ended in the middle of its work (killed, or out of memory?); "
-            "raise spark.driver.memory if need be, and run the same command again to go on"
-        )
+        return JAVA_ENDED
     if said := blamed(error):
         return ConfigError(f"a class that the YAML names by `use:` fails: {said}")
     return None

@@ -4,14 +4,14 @@ Names the file where a byte is flipped, a file is missing or one was added; the 
 input is no longer what was read.
 """
 
+import dataclasses
 import datetime
-import gzip
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -22,10 +22,16 @@ import pyarrow.parquet as pq
 from lsml_spark.core import manifest
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.manifest import File, Table
+from lsml_spark.core.raw import Format
 from lsml_spark.core.variables import filled
 from lsml_spark.core.work import Source
+from lsml_spark.data.footers import row_groups_differ
+from lsml_spark.flow import lock
+from lsml_spark.flow.dates import date_of
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import STAGES
+from lsml_spark.quality.csv_text import records
+from lsml_spark.quality.raw_text import physical_lines, plain_name
 
 THREADS = min(8, os.cpu_count() or 1)
 # Which tables' rows each stage takes in; `quality` takes raw records, `prepare` the clean rows of all its days.
@@ -59,6 +65,7 @@ class Checked:
     stages: int = 0
     files: int = 0
     bytes: int = 0
+    notes: list[str] = field(default_factory=list)  # what is no fault, and worth a word
 
 
 def verify(runs: Runs, dates: Sequence[datetime.date]) -> Checked:
@@ -66,8 +73,12 @@ def verify(runs: Runs, dates: Sequence[datetime.date]) -> Checked:
     checked = Checked()
     wanted = [(date, stage) for date in dates for stage in (*STAGES, "released", "pilot", "label")]
     wanted += sorted(_read_elsewhere(runs, wanted) - set(wanted))
-    problems = [problem for date, stage in wanted for problem in _stage(runs, date, stage, checked)]
-    problems += list(_site(runs.folder / "site", checked))
+    problems = [problem for date, stage in wanted for problem in _settled(runs, date, stage, checked)]
+    published = list(_site(runs.folder / "site", checked))
+    if published and lock.held(runs):
+        checked.notes.append(f"{runs.folder / 'site'}: being written by a run that goes on")
+    else:
+        problems += published
     if not checked.stages:
         raise IntegrityError(f"{runs.folder}: nothing to verify, no stage has finished")
     if problems:
@@ -87,8 +98,28 @@ def _read_elsewhere(runs: Runs, wanted: Sequence[tuple[datetime.date, str]]) -> 
         if source is not None and stage != "quality":
             for read in source.manifest.inputs.values():
                 night, _, name = read.path.partition("/")
-                found.add((datetime.date.fromisoformat(night), name))
+                if day := date_of(night):
+                    found.add((day, name))
     return found
+
+
+def _settled(runs: Runs, date: datetime.date, stage: str, checked: Checked) -> list[str]:
+    """What is wrong with a stage, looked at again where a run has made it anew meanwhile."""
+    here = runs.stage(date, stage) / manifest.NAME
+    while True:
+        before, counted = _state(here), dataclasses.replace(checked)
+        problems = list(_stage(runs, date, stage, checked))
+        if not problems or _state(here) == before:
+            return problems
+        checked.stages, checked.files, checked.bytes = counted.stages, counted.files, counted.bytes
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _stage(runs: Runs, date: datetime.date, stage: str, checked: Checked) -> Iterator[str]:
@@ -100,12 +131,19 @@ def _stage(runs: Runs, date: datetime.date, stage: str, checked: Checked) -> Ite
         return
     if source is None:
         if folder.is_dir() and any(path.is_file() for path in folder.rglob("*")) and _later_stage_done(runs, date, stage):
-            yield f"{folder / manifest.NAME}: missing"
+            if lock.held(runs):
+                checked.notes.append(f"{folder}: being written by a run that goes on")
+            else:
+                yield f"{folder / manifest.NAME}: missing"
         return
     checked.stages += 1
     broken = list(_files(source, checked))
     yield from broken
-    yield from _inputs(runs, source)
+    stale = list(_inputs(runs, source))
+    if stale and stage != "quality" and lock.held(runs):
+        checked.notes.append(f"{folder}: its inputs are being made anew by a run that goes on")
+        return
+    yield from stale
     if not broken:
         with suppress(OSError, pa.ArrowException):  # of a damaged input, which is said when that stage itself is looked at
             yield from _rows(runs, source)
@@ -127,7 +165,10 @@ def _files(source: Source, checked: Checked) -> Iterator[str]:
     for path in sorted(source.folder.rglob("*")):
         name = path.relative_to(source.folder).as_posix()
         if path.is_file() and name not in named and name != manifest.NAME:
-            yield f"{path}: added; no manifest names it"
+            if path.name.startswith("."):
+                checked.notes.append(f"{path}: of another program, not looked at")
+            else:
+                yield f"{path}: added; no manifest names it"
 
 
 def _file(source: Source, file: File) -> str | None:
@@ -175,6 +216,7 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
     if ledger.missing:
         yield f"{here}: the ledger does not balance, {ledger.missing} rows unaccounted for"
     for name, table in made.tables.items():
+        yield from row_groups_differ(source.folder, table)
         yield from compare(f"table {name}", _parquet_rows(source, table), table.rows)
     if made.stage in ROWS_OUT and made.tables:
         names = ROWS_OUT[made.stage] or made.tables
@@ -182,14 +224,17 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
     if made.stage == "quality" and made.tables:
         paths = [Path(filled(read.path)) for read in made.inputs.values()]
         if all(path.is_file() for path in paths):
-            header = bool(made.settings.get("header", True))
-            yield from compare("rows in", sum(_records(path, header) for path in paths), ledger.rows_in)
+            form = Format(**made.settings.get("raw", {}))
+            header = form.header and bool(made.settings.get("header", True))
+            yield from compare("rows in", sum(_records(path, form, header) for path in paths), ledger.rows_in)
     if made.stage in ("quality", "released") and made.tables:
         counted = _reasons(source)
         for reason in sorted(counted.keys() | ledger.quarantined.keys()):
             yield from compare(f"quarantined for '{reason}'", counted.get(reason, 0), ledger.quarantined.get(reason, 0))
     elif made.stage == "prepare":
         yield from compare("rows in", sum(_rows_of(runs, read.path, ("clean",)) for read in made.inputs.values()), ledger.rows_in)
+    elif missing := sorted(ROWS_IN.get(made.stage, {}).keys() - made.inputs.keys()):
+        yield f"{here}: it names no input '{missing[0]}'"
     elif made.stage in ROWS_IN:
         taken = sum(_rows_of(runs, made.inputs[name].path, tables) for name, tables in ROWS_IN[made.stage].items())
         yield from compare("rows in", taken, ledger.rows_in)
@@ -214,14 +259,14 @@ def _reasons(source: Source) -> dict[str, int]:
     return counts
 
 
-def _records(path: Path, header: bool) -> int:
-    """Records of a raw file: rows of Parquet, lines of JSON and CSV that are not blank; `header`: a CSV file's first is none."""
-    names = path.name.removesuffix(".gz")
-    if names.endswith(".parquet"):
+def _records(path: Path, form: Format, header: bool) -> int:
+    """Records of a raw file: rows of Parquet, lines of JSON that are not blank, records of CSV; `header`: a CSV file's first is none."""
+    if path.name.endswith(".parquet"):
         return pq.read_metadata(path).num_rows
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        lines = sum(1 for line in file.read().splitlines() if line.strip())
-    return lines if names.endswith((".json", ".jsonl")) else max(0, lines - header)
+    lines = physical_lines(path, form)
+    if plain_name(path).endswith((".json", ".jsonl", ".ndjson")):
+        return sum(1 for line in lines if line.strip(" \r\n"))
+    return max(0, sum(1 for _ in records(enumerate(lines, 1), form)) - header)
 
 
 def _counted_keys(source: Source) -> int:
@@ -230,7 +275,7 @@ def _counted_keys(source: Source) -> int:
 
 def _rows_per_epoch(source: Source) -> int:
     """Rows that the last epoch saw; train itself checks every epoch against its plan."""
-    return json.loads(source.file("curve.json").read_text())["epochs"][-1]["rows"]
+    return source.json("curve.json")["epochs"][-1]["rows"]
 
 
 def _scored_rows(source: Source) -> int:
@@ -266,5 +311,5 @@ def _site(site: Path, checked: Checked) -> Iterator[str]:
             checked.files += 1
             checked.bytes += path.stat().st_size
     for path in sorted(site.rglob("*")):
-        if path.is_file() and path != listing and path.relative_to(site).as_posix() not in sums:
+        if path.is_file() and path != listing and path.relative_to(site).as_posix() not in sums and not path.name.startswith("."):
             yield f"{path}: added; {listing} does not name it"

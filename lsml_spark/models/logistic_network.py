@@ -14,8 +14,8 @@ from lsml_spark.models.network import Features, Network
 class LogisticNetwork(Network):
     """See `Logistic`. logits = Σ weights of the row's values + prior + bias.
 
-    A table has a column per label. A warm start moves its rows by value and can move no columns; so the name of the tables
-    carries a hash of the labels in their order, and where that has changed, training starts from zero.
+    A table has a column per label; a warm start moves its rows and its columns by value. The name of the tables carries a hash of
+    the labels in their order, so that weights are never read under labels in another order.
     """
 
     prior: Tensor  # (V + 1,) log frequencies; a buffer
@@ -25,9 +25,8 @@ class LogisticNetwork(Network):
         ragged, scalar = features_of(encoders)
         label = encoders["label"]
         labels = vocabulary_size(encoders, label)
-        names = encoders["columns"][vocabulary_of(encoders, label)]["values"]
         self.lists, self.categories = list(ragged), list(scalar)
-        self.tables = f"weight_{digest(names)[:12]}"
+        self.tables = _tables_of(encoders)
         tables = {_key(name): _zeros(size + 1, labels) for name, size in (ragged | scalar).items()}
         self.add_module(self.tables, nn.ParameterDict(tables))
         self.bias = _zeros(labels + 1)
@@ -36,6 +35,11 @@ class LogisticNetwork(Network):
         self.lookups = frozenset(f"{self.tables}.{_key(name)}" for name in ragged | scalar)
         self.rows_of = {"bias": label, "prior": label}
         self.rows_of |= {f"{self.tables}.{_key(name)}": vocabulary_of(encoders, name) for name in ragged | scalar}
+
+        self.columns_of = dict.fromkeys(self.lookups, vocabulary_of(encoders, label))
+
+    def names_in(self, encoders: Mapping[str, Any]) -> Mapping[str, str]:
+        return {name: name.replace(self.tables, _tables_of(encoders), 1) for name in self.lookups}
 
     def set_prior(self, log_prior_V: Tensor) -> None:
         """The prior is not trained: each night sets it from its own rows, the weights learn what differs from it."""
@@ -57,6 +61,11 @@ class LogisticNetwork(Network):
     def _table(self, name: str) -> tuple[Tensor, bool]:
         full = f"{self.tables}.{_key(name)}"
         return self.get_parameter(full), full in self.sparse
+
+
+def _tables_of(encoders: Mapping[str, Any]) -> str:
+    labels = encoders["columns"][vocabulary_of(encoders, encoders["label"])]["values"]
+    return f"weight_{digest(labels)[:12]}"
 
 
 def _key(column: str) -> str:

@@ -18,6 +18,8 @@ class Network(nn.Module, ABC):
 
     # parameter or buffer name → column of encoders.json whose ids index its first dimension (V + 1 rows, row 0 is "unknown")
     rows_of: dict[str, str]
+    # parameter name → column whose known values, in their order, are its second dimension (V columns, for there is no "unknown")
+    columns_of: Mapping[str, str] = {}
     uses_all = True  # whether every parameter takes part in every batch
     # parameters of which a batch only ever looks up rows, so that their gradients can be sparse; and those where they are to be
     lookups: frozenset[str] = frozenset()
@@ -33,6 +35,10 @@ class Network(nn.Module, ABC):
 
     def set_prior(self, log_prior_V: Tensor) -> None:
         """Start from these log frequencies of the known labels, shape (V,); a network without a use for them ignores it."""
+
+    def names_in(self, encoders: Mapping[str, Any]) -> Mapping[str, str]:
+        """What a network of this kind with other encoders calls these parameters, where a name depends on them."""
+        return {}
 
     def use_sparse(self, names: Iterable[str]) -> None:
         """From now on the gradients of these tables, some of `lookups`, are sparse; those of the others are dense."""
@@ -58,31 +64,40 @@ def tensors(batch: Batch, device: torch.device | str = "cpu") -> tuple[Features,
 def transplant(network: Network, encoders: Mapping[str, Any], weights: Mapping[str, Tensor], old_encoders: Mapping[str, Any]) -> bool:
     """Warm start: copy `weights`, fitted with `old_encoders`, into a fresh network for `encoders`.
 
-    Rows that belong to a value are moved by the value, whatever its id is now; values that are new keep their fresh rows,
+    Rows and columns that belong to a value are moved by the value, whatever its id is now; values that are new keep what is fresh,
     values that are gone are forgotten. Buffers (the prior) stay as tonight set them. Returns False, with nothing changed,
     where the architecture is another one.
     """
-    parameters = dict(network.named_parameters())
-    if not all(name in weights and _fits(network, name, parameter, weights[name]) for name, parameter in parameters.items()):
+    parameters, renamed = dict(network.named_parameters()), network.names_in(old_encoders)
+    found = {name: weights.get(renamed.get(name, name)) for name in parameters}
+    if not all(_fits(network, name, parameter, found[name]) for name, parameter in parameters.items()):
         return False
     for name, parameter in parameters.items():
-        old = weights[name].to(parameter)
+        old = found[name]
+        assert old is not None
+        old = old.to(parameter)
         if name not in network.rows_of:
             parameter.copy_(old)
             continue
-        column = network.rows_of[name]
-        new_ids, old_ids = _shared_ids(encoders["columns"][column]["values"], old_encoders["columns"].get(column, {}).get("values", []))
-        parameter[new_ids.to(parameter.device)] = old[old_ids.to(parameter.device)]
+        new_ids, old_ids = (ids.to(parameter.device) for ids in _shared_ids(network.rows_of[name], encoders, old_encoders))
+        if name in network.columns_of:
+            new_columns, old_columns = (
+                ids[1:].to(parameter.device) - 1 for ids in _shared_ids(network.columns_of[name], encoders, old_encoders)
+            )
+            parameter[new_ids[:, None], new_columns] = old[old_ids[:, None], old_columns]
+        else:
+            parameter[new_ids] = old[old_ids]
     return True
 
 
-def _fits(network: Network, name: str, parameter: Tensor, old: Tensor) -> bool:
-    skip = 1 if name in network.rows_of else 0
-    return parameter.dim() == old.dim() and parameter.shape[skip:] == old.shape[skip:]
+def _fits(network: Network, name: str, parameter: Tensor, old: Tensor | None) -> bool:
+    skip = 2 if name in network.columns_of else 1 if name in network.rows_of else 0
+    return old is not None and parameter.dim() == old.dim() and parameter.shape[skip:] == old.shape[skip:]
 
 
-def _shared_ids(values: list[str], old_values: list[str]) -> tuple[Tensor, Tensor]:
+def _shared_ids(column: str, encoders: Mapping[str, Any], old_encoders: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
     """Ids of "unknown" and of the values known to both, in the new and in the old numbering."""
+    values, old_values = encoders["columns"][column]["values"], old_encoders["columns"].get(column, {}).get("values", [])
     old_id = {value: i for i, value in enumerate(old_values, start=1)}
     pairs = [(0, 0)] + [(i, old_id[value]) for i, value in enumerate(values, start=1) if value in old_id]
     new_ids, old_ids = torch.tensor(pairs).T

@@ -1,6 +1,10 @@
-"""A model on disk: `model.safetensors` (weights), `model.json` (config and dtype) and `encoders.json`, enough to score anywhere."""
+"""A model on disk: `model.safetensors` (weights), `model.json` (config and dtype) and `encoders.json`, enough to score anywhere.
 
-import json
+A folder is data, never code: a network of the user's own is built only where its module has been imported already, because the
+pipeline's YAML or the caller named it. What `model.json` names is not imported.
+"""
+
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +17,7 @@ from torch import Tensor
 
 from lsml_spark.core.config import canonical, find_component
 from lsml_spark.core.errors import IntegrityError
+from lsml_spark.data.encode import read_encoders, read_json
 from lsml_spark.models.model import Model
 from lsml_spark.models.network import Network
 
@@ -49,20 +54,36 @@ def weights(folder: Path) -> dict[str, Tensor]:
         raise IntegrityError(f"{folder / WEIGHTS}: cannot be read ({error}); run the train stage of that night again") from error
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file of a model folder; IntegrityError names it where it is missing or damaged."""
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise IntegrityError(f"{path}: cannot be read ({error}); run the train stage of that night again") from error
-
-
 def load(folder: Path) -> Saved:
-    """The model of a folder, ready to score."""
-    description, encoders = read_json(folder / DESCRIPTION), read_json(folder / ENCODERS)
-    network = build(description["model"], encoders).to(getattr(torch, description["dtype"]))
+    """The model of a folder, ready to score.
+
+    IntegrityError, naming the file, where one of the three is missing, damaged or does not fit the others, or where the network is
+    of a module that nobody has imported.
+    """
+    path = folder / DESCRIPTION
+    description, encoders = read_json(path), read_encoders(folder / ENCODERS)
+    config, dtype = description.get("model"), getattr(torch, str(description.get("dtype")), None)
+    if not isinstance(config, dict) or not isinstance(config.get("use"), str) or not isinstance(dtype, torch.dtype):
+        raise IntegrityError(f"{path}: names no model or no dtype; run the train stage of that night again")
+    _refuse_unknown_module(path, config["use"])
     try:
+        network = build(config, encoders).to(dtype)
         network.load_state_dict(weights(folder))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        why = " ".join(str(error).split())[:300]
+        raise IntegrityError(f"{path}: its model cannot be built ({why}); run the train stage of that night again") from error
     except RuntimeError as error:
         raise IntegrityError(f"{folder}: weights and encoders do not fit: {str(error).splitlines()[0]}") from error
     return Saved(network.eval(), encoders, description)
+
+
+def _refuse_unknown_module(path: Path, name: str) -> None:
+    """`use:` of ours has no dot; of the user's, the module must be here already."""
+    module = name.rpartition(".")[0]
+    if module and module not in sys.modules:
+        raise IntegrityError(
+            f"{path}: the model is '{name}', of a module that a model folder may not import; "
+            f"name it in the pipeline's YAML (train.model.use), or import {module} first"
+        )
+    if not module and not name.isidentifier():
+        raise IntegrityError(f"{path}: the model is '{name}', which is no name of a model")

@@ -11,6 +11,7 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import DatetimeType, NumericType
 
 from lsml_spark.core.errors import ConfigError, QualityGateError
 from lsml_spark.core.missing import Missing
@@ -64,6 +65,26 @@ class Imputer:
                 columns[f"{name}_missing"] = is_missing(name)
             rows = rows.withColumns(columns).drop("__value", *[f"__by_{i}" for i in range(len(policy.by))])
         return rows.drop(*was.values())
+
+
+def filled_schema(rows: DataFrame, policies: Mapping[str, Missing]) -> DataFrame:
+    """`rows`, which has no rows, with the columns that `Imputer.fill` adds; analyses what it would compute, and runs nothing."""
+    for name, policy in policies.items():
+        if policy.policy != "impute":
+            continue
+        type_ = rows.schema[name].dataType
+        where = f"quality.missing.{name}: '{name}' is {type_.simpleString()}"
+        if policy.impute == "constant":
+            one = rows.sparkSession.sql("SELECT 1").select(F.lit(policy.value).try_cast(type_).isNull().alias("none")).first()  # no job
+            if one is not None and one["none"]:
+                raise ConfigError(f"{where}, and the value {policy.value!r} is not")
+        elif policy.impute == "median" and not isinstance(type_, NumericType | DatetimeType):
+            raise ConfigError(f"{where}; a median is of numbers or times: take `impute: mode`")
+        else:
+            rows.groupBy(*map(quoted, policy.by)).agg(_statistic(name, policy))
+        if policy.indicator:
+            rows = rows.withColumn(f"{name}_missing", F.lit(False))
+    return rows
 
 
 def _statistic(name: str, policy: Missing) -> Column:

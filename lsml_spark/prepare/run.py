@@ -10,18 +10,20 @@ from functools import reduce
 from typing import Any
 
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, DecimalType, FractionalType
 
 from lsml_spark.core.config import Strict, did_you_mean
 from lsml_spark.core.errors import ConfigError, QualityGateError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.missing import Missing
+from lsml_spark.core.variables import masked
 from lsml_spark.core.work import Outcome, Source, Work
-from lsml_spark.prepare.impute import Imputer
+from lsml_spark.prepare.impute import Imputer, filled_schema
 from lsml_spark.spark import tables
-from lsml_spark.spark.mistakes import sql_mistake
+from lsml_spark.spark.mistakes import command_of, sql_mistake
 from lsml_spark.spark.session import session
 from lsml_spark.spark.tables import quoted
 
@@ -53,8 +55,10 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
             f"no clean day in the window before {today or day}: nothing to train on; widen `window`, or bring earlier days"
         )
     days = {"train": before, "test": [source for source in window if source.manifest.date == today]}
-    imputer = _imputer(spark, days)
-    splits = {name: _samples(spark, config.sql, sources, imputer) for name, sources in days.items()}
+    like = next(source for source in reversed(window) if source.manifest.stage == "quality")  # whose contract holds tonight
+    imputer = _imputer(spark, days, like)
+    clean = {name: imputer.fill(tables.read(spark, *sources, table="clean", like=like)) for name, sources in days.items()}
+    splits = {name: samples(spark, config.sql, rows) for name, rows in clean.items()}
     columns = [name for name in splits["train"].columns if name != "drop_reason"]
 
     routed = [frame.withColumn("__split", F.lit(name)) for name, frame in splits.items()]
@@ -74,7 +78,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
             raise ConfigError(f"prepare.sql: fails on the rows of {before[0].manifest.date} to {today}: {mistake}") from error
         raise
     plain = {name: value if isinstance(value, bool | int | float | str) else str(value) for name, value in imputer.values.items()}
-    files = [write_json(work.folder, "imputed.json", plain)] if plain else []
+    files = [write_json(work.folder, "imputed.json", masked(plain))] if plain else []
     _refuse_doubled_ids([tables.read_written(spark, work.folder, table) for table in written.tables.values()])
 
     rows_in = sum(source.manifest.ledger.rows_out for source in window)
@@ -87,24 +91,38 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         Ledger(rows_in, rows_out, dropped=dropped, added=added),
         written.tables,
         files,
-        metrics={"days": dates, "features": columns[4:]},
+        metrics={"days": dates, "features": columns[4:]} | ({"other_rules": other} if (other := _under_other_rules(window, like)) else {}),
+        failed=_without_samples(written, days),
     )
 
 
-def _imputer(spark: SparkSession, days: Mapping[str, Sequence[Source]]) -> Imputer:
+def _under_other_rules(window: Sequence[Source], like: Source) -> list[str]:
+    """The days that were checked under another contract or other checks than the last one."""
+    return [
+        source.manifest.date
+        for source in window
+        if source.manifest.stage == "quality" and source.manifest.config_hash != like.manifest.config_hash
+    ]
+
+
+def _imputer(spark: SparkSession, days: Mapping[str, Sequence[Source]], like: Source) -> Imputer:
     """Fill-in values learnt from the training days, under the policies of the day that judges."""
     declared: Mapping[str, Any] = days["test"][0].manifest.settings.get("missing") or {}
     policies = {name: Missing.model_validate(policy) for name, policy in declared.items()}
     try:
-        return Imputer(tables.read(spark, *days["train"], table="clean"), policies)
+        return Imputer(tables.read(spark, *days["train"], table="clean", like=like), policies)
     except PySparkException as error:
+        if not sql_mistake(error):
+            raise
         raise ConfigError(f"quality.missing: cannot impute: {str(error).strip().splitlines()[0]}") from error
 
 
-def _samples(spark: SparkSession, sql: str, sources: Sequence[Source], imputer: Imputer) -> DataFrame:
-    """The SQL over the clean rows of `sources`, with a `drop_reason` for rows that cannot be samples."""
+def samples(spark: SparkSession, sql: str, clean: DataFrame) -> DataFrame:
+    """The SQL over clean rows, with a `drop_reason` for rows that cannot be samples."""
     try:
-        imputer.fill(tables.read(spark, *sources, table="clean")).createOrReplaceTempView("clean")
+        clean.createOrReplaceTempView("clean")
+        if command := command_of(spark, sql):
+            raise ConfigError(f"prepare.sql: is a command ({command}) and no query; a pipeline's SQL only reads the view `clean`")
         samples = spark.sql(sql)
         missing = [name for name in [*IDENTITY, "date"] if name not in samples.columns]
         if missing:
@@ -120,10 +138,42 @@ def _samples(spark: SparkSession, sql: str, sources: Sequence[Source], imputer: 
         without = [F.when(F.col(name).isNull(), f"{name} is null") for name in ["sample_id", "key", "date", "label"]]
         features = [quoted(name) for name in samples.columns if name not in (*IDENTITY, "date", "drop_reason")]
         return samples.select(
-            *[F.col(name).cast("string") for name in IDENTITY], "date", *features, F.coalesce(said, *without).alias("drop_reason")
+            *[_text(name, samples.schema[name].dataType) for name in IDENTITY],
+            "date",
+            *features,
+            F.coalesce(said, *without).alias("drop_reason"),
         )
     except PySparkException as error:
         raise ConfigError(f"prepare.sql: {str(error).strip().splitlines()[0]}") from error
+
+
+def check(config: Config, missing: Mapping[str, Missing], clean: DataFrame) -> DataFrame:
+    """The samples' columns, from a `clean` table without rows under the policies of `quality.missing`; ConfigError as `run`'s."""
+    try:
+        rows = filled_schema(clean, missing)
+    except PySparkException as error:
+        raise ConfigError(f"quality.missing: cannot impute: {str(error).strip().splitlines()[0]}") from error
+    return samples(clean.sparkSession, config.sql, rows).drop("drop_reason")
+
+
+def _without_samples(written: tables.Written, days: Mapping[str, Sequence[Source]]) -> str | None:
+    """Why a night that cannot be trained or judged ends here, with the reasons, and not after all that follows."""
+    for name, what in (("train", "to train on"), ("test", "to judge a model on")):
+        if not written.tables[name].rows:
+            rows, dates = sum(source.manifest.ledger.rows_out for source in days[name]), [source.manifest.date for source in days[name]]
+            when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
+            left_out = ", ".join(f"{count:,} {reason}" for reason, count in written.tally.items()) or FILTERED
+            return f"prepare.sql: no sample {what} is left of the {rows:,} clean rows of {when}; left out in all: {left_out}"
+    return None
+
+
+def _text(name: str, type_: DataType) -> Column:
+    """An id, key or label as text: a whole number by its digits, where Spark writes 12345678 as 1.2345678E7 if it is a double."""
+    value, text = F.col(name), F.col(name).cast("string")
+    if not isinstance(type_, FractionalType) or isinstance(type_, DecimalType):
+        return text
+    whole = (value == F.floor(value)) & (F.abs(value) < 2.0**63)
+    return F.when(whole, value.cast("decimal(20,0)").cast("string")).otherwise(text).alias(name)
 
 
 def _refuse_doubled_ids(splits: list[DataFrame]) -> None:

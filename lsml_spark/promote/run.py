@@ -1,6 +1,5 @@
 """The promote stage: tonight's model stands tomorrow only if it is no worse than the champion, overall and for every band of keys."""
 
-import json
 from typing import Any
 
 from pydantic import Field
@@ -9,7 +8,7 @@ from lsml_spark.core.config import Strict, did_you_mean
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
-from lsml_spark.core.work import Outcome, Work
+from lsml_spark.core.work import Outcome, Work, gone_champion
 
 
 class Config(Strict):
@@ -22,15 +21,18 @@ class Config(Strict):
 
 
 def run(work: Work, config: Config) -> Outcome:
-    """Inputs `evaluate`, `train`, and `previous` (the promote folder of the night before) where there is one. Writes `decision.json`."""
-    systems = json.loads(work.inputs["evaluate"].file("metrics.json").read_text())["systems"]
-    standing = _standing(work)
+    """Inputs `evaluate`, `train`, and where there are such `previous` (the promote folder of the night before) and `champion`
+    (the model that stands). Writes `decision.json`."""
+    systems = work.inputs["evaluate"].json("metrics.json")["systems"]
+    standing, lost = _standing(work, systems["champion"] is not None)
     if standing is None:
         promoted, reasons = first(systems, config)
     elif systems["champion"] is None:
         raise IntegrityError(f"{work.inputs['evaluate'].folder}: the champion of {standing} was not scored; run evaluate again")
     else:
         promoted, reasons = no_worse(systems["model"], systems["champion"], standing, config)
+    if lost:
+        reasons = [f"{lost[0].upper()}{lost[1:]}.", *reasons]
     tonight = work.date.isoformat()
     decision = {"promoted": promoted, "champion": tonight if promoted else standing, "previous": standing, "reasons": reasons}
     return Outcome(Ledger(), files=[write_json(work.folder, "decision.json", decision)], metrics=decision)
@@ -81,7 +83,14 @@ def _change(loss: float, old: float) -> str:
     return "is equal" if abs(share) < 0.0005 else f"is {abs(share):.1%} {'worse' if share > 0 else 'better'}"
 
 
-def _standing(work: Work) -> str | None:
-    """The night whose model stands before this one."""
-    previous = work.inputs.get("previous")
-    return json.loads(previous.file("decision.json").read_text())["champion"] if previous else None
+def _standing(work: Work, scored: bool) -> tuple[str | None, str | None]:
+    """The night whose model stands before this one, and a sentence where it is not the one that was promoted last.
+
+    That night's folder may be gone; evaluate has then scored the one that stood before it, or none.
+    """
+    previous, model = work.inputs.get("previous"), work.inputs.get("champion")
+    promised = previous.json("decision.json")["champion"] if previous else None
+    if promised is None or (scored and not model):
+        return promised, None
+    night = model.manifest.date if model else None
+    return night, None if night == promised else gone_champion(promised, night)

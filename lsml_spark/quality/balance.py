@@ -23,6 +23,7 @@ class Balance(TableCheck):
     classes: int | None = Field(None, ge=1)
 
     shorthand: ClassVar[str] = "column"
+    of_a_column: ClassVar[bool] = True
 
     def describe(self) -> str:
         said = [f"a class below {percent(self.smallest)}"] if self.smallest is not None else []

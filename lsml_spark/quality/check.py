@@ -8,7 +8,7 @@ one new file.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
@@ -25,6 +25,7 @@ from lsml_spark.spark.tables import quoted
 
 OnBad = Literal["warn", "quarantine", "fail"]
 C = TypeVar("C", bound="Check")
+NAMING = {"column", "columns", "features", "by", "id", "key", "near", "split", "unit", "text", "image"}  # fields that name columns
 COMMON = ("on_bad", "name", "at_most", "where", "column")
 
 
@@ -44,6 +45,7 @@ class Check(Strict, ABC):
     column: str = ""
 
     shorthand: ClassVar[str] = ""  # the field that a bare value means: `sql: "a < b"`
+    of_a_column: ClassVar[bool] = False  # whether there is no such check without a `column`
 
     @computed_field  # type: ignore[prop-decorator]  # so that a resolved config says which check it holds
     @property
@@ -56,6 +58,14 @@ class Check(Strict, ABC):
         """What findings and quarantine reasons call it."""
         words = ": ".join(part for part in (self.column, self.describe()) if part)
         return mask(self.name or (f"{words}, where {self.where}" if self.where else words))
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """(field, column) of all columns that the check names."""
+        for name in [known for known in type(self).model_fields if known in NAMING]:
+            value = getattr(self, name)
+            for column in [value] if isinstance(value, str) else value if isinstance(value, list) else []:
+                if column:
+                    yield name, column
 
     @abstractmethod
     def describe(self) -> str:

@@ -1,5 +1,7 @@
 """Audio that was recorded too loud."""
 
+from typing import ClassVar
+
 import numpy as np
 from pydantic import Field
 from pyspark.sql import Column, DataFrame
@@ -18,6 +20,8 @@ class Clipping(RowCheck):
 
     at_most_samples: float = Field(0.001, ge=0, le=1)
     folder: str = ""
+
+    of_a_column: ClassVar[bool] = True
 
     def describe(self) -> str:
         return f"more than {self.at_most_samples:.2%} of the samples clipped"

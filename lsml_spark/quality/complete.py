@@ -14,6 +14,7 @@ class Complete(RowCheck):
     at_least: float = 1.0
 
     shorthand: ClassVar[str] = "at_least"
+    of_a_column: ClassVar[bool] = True
 
     @model_validator(mode="before")
     @classmethod

@@ -1,5 +1,7 @@
 """Labels that contradict each other."""
 
+from typing import ClassVar
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -20,6 +22,8 @@ class Conflict(RowCheck):
     """
 
     features: list[str] = []
+
+    of_a_column: ClassVar[bool] = True
 
     def describe(self) -> str:
         return f"another label than rows with the same {', '.join(self.features) or 'features'}"

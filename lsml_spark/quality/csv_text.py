@@ -124,9 +124,5 @@ def _finished(held: list[tuple[int, str]], quoting: Quoting, form: Format, why: 
         yield Record(held[0][0], record, quoting.fields(record))
         return
     for number, line in held:
-        yield Record(number, without_end(line), None, why)
-
-
-def counted(record: Record, columns: int) -> Record:
-    """The record, malformed where it does not have this many fields."""
-    return record if record.fields is None or len(record.fields) == columns else record._replace(fields=None, why=FIELDS)
+        if line.strip(" \r\n"):
+            yield Record(number, without_end(line), None, why)

@@ -31,6 +31,7 @@ class Decodable(RowCheck):
     most_pixels: int = Field(100_000_000, gt=0)
 
     shorthand: ClassVar[str] = "kind"
+    of_a_column: ClassVar[bool] = True
 
     def describe(self) -> str:
         return f"does not decode as {self.kind}"

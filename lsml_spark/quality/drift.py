@@ -1,7 +1,7 @@
 """The distribution of a column, against last night's or that of a trailing window."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -33,6 +33,8 @@ class Drift(TableCheck):
     against: Literal["last", "window"] = "last"
     window: int = Field(7, ge=1)
     unit: str = ""
+
+    of_a_column: ClassVar[bool] = True
 
     def describe(self) -> str:
         than = "the last good night" if self.against == "last" else f"the last {self.window} good nights"

@@ -1,5 +1,7 @@
 """Numbers that can be computed with."""
 
+from typing import ClassVar
+
 from pyspark.sql import Column
 
 from lsml_spark.quality.check import RowCheck
@@ -12,6 +14,8 @@ class Finite(RowCheck):
 
     Looks at the value as text, so that it takes a column of any type: `isnan` takes neither dates nor lists.
     """
+
+    of_a_column: ClassVar[bool] = True
 
     def describe(self) -> str:
         return "NaN or infinite"

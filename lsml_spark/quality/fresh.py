@@ -4,6 +4,7 @@ import datetime
 import re
 from typing import ClassVar
 
+import numpy as np
 from pydantic import Field, field_validator
 
 from lsml_spark.quality.check import Judged, TableCheck
@@ -55,6 +56,6 @@ class Fresh(TableCheck):
         if abs(age) <= self.hours:
             return Judged(value=age)
         side = "older than" if age > 0 else "later than"
-        shown = datetime.datetime.fromtimestamp(newest, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
+        shown = str(np.datetime64(int(newest), "s")).replace("T", " ")  # a year may have five digits
         said = f"newest {column} is {shown}, {abs(age):.1f} hours {side} the end of {day.date}; {self.within} allowed"
         return Judged(said, value=age)

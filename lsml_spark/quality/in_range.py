@@ -1,6 +1,6 @@
 """Numbers inside their bounds."""
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import model_validator
 from pyspark.sql import Column
@@ -14,6 +14,8 @@ class InRange(RowCheck):
 
     low: float | None = None
     high: float | None = None
+
+    of_a_column: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:

@@ -23,6 +23,7 @@ class LabelShift(TableCheck):
     unit: str = ""
 
     shorthand: ClassVar[str] = "column"
+    of_a_column: ClassVar[bool] = True
 
     def describe(self) -> str:
         return f"labels shifted by {self.distance} above {self.below:g}"

@@ -1,6 +1,6 @@
 """Text and lists of the right length."""
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 from pyspark.sql import Column, DataFrame
@@ -15,6 +15,8 @@ class Length(RowCheck):
 
     low: int | None = Field(None, ge=0)
     high: int | None = Field(None, ge=0)
+
+    of_a_column: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:

@@ -13,6 +13,7 @@ class Matches(RowCheck):
     pattern: str
 
     shorthand: ClassVar[str] = "pattern"
+    of_a_column: ClassVar[bool] = True
 
     def describe(self) -> str:
         return f"does not match {self.pattern}"

@@ -1,5 +1,7 @@
 """Values that only grow."""
 
+from typing import ClassVar
+
 from pyspark.sql import Column, Window
 from pyspark.sql import functions as F
 
@@ -20,6 +22,8 @@ class Monotone(RowCheck):
 
     strictly: bool = False
     by: list[str] = []
+
+    of_a_column: ClassVar[bool] = True
 
     def describe(self) -> str:
         groups = f" within {', '.join(self.by)}" if self.by else ""

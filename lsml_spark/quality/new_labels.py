@@ -25,6 +25,7 @@ class NewLabels(TableCheck):
     window: int = Field(28, ge=1)
 
     shorthand: ClassVar[str] = "column"
+    of_a_column: ClassVar[bool] = True
 
     def describe(self) -> str:
         return f"labels that the last {self.window} good nights did not have"

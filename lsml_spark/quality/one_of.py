@@ -15,6 +15,7 @@ class OneOf(RowCheck):
     values: list[str | StrictInt | StrictFloat] = Field(min_length=1)  # strict, for YAML reads an unquoted `no` as false
 
     shorthand: ClassVar[str] = "values"
+    of_a_column: ClassVar[bool] = True
 
     def describe(self) -> str:
         return f"not one of {', '.join(map(str, self.values[:5]))}{' …' if len(self.values) > 5 else ''}"

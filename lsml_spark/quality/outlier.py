@@ -1,7 +1,7 @@
 """Numbers far from all others."""
 
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +32,8 @@ class Outlier(RowCheck):
     log: bool = False
 
     _bounds: tuple[float, float] | None = PrivateAttr(None)
+
+    of_a_column: ClassVar[bool] = True
 
     def describe(self) -> str:
         return f"outlier ({self.method}{' of the logarithm' if self.log else ''} above {self._threshold:g})"

@@ -26,6 +26,7 @@ class Parses(RowCheck):
     format: str = ""
 
     shorthand: ClassVar[str] = "kind"
+    of_a_column: ClassVar[bool] = True
 
     @model_validator(mode="before")
     @classmethod

@@ -75,8 +75,10 @@ def _number(name: str, type_: str, figures: Mapping[str, float], values: pa.Chun
         known = sorted(values.drop_null().unique().to_pylist())
         yield Proposal("columns", {"one_of": known, "at_most": 0.01}, f"{len(known)} values", name)
         return
+    whole = type_ in ("tinyint", "smallint", "int", "bigint")
     if least >= 0:
         low = _outward(least / 10, up=False) if least > 0 else 0
+        low = math.floor(low) if whole else low
         yield Proposal("columns", {"in_range": {"low": low}, "on_bad": "quarantine"}, f"least value {least:g}", name)
     elif figures["q01"] >= 0:
         yield Proposal("columns", {"in_range": {"low": 0}}, f"hardly ever negative; least value {least:g}", name)
@@ -84,7 +86,9 @@ def _number(name: str, type_: str, figures: Mapping[str, float], values: pa.Chun
         yield Proposal("columns", {"in_range": {"low": _outward(2 * least, up=False)}}, f"least value {least:g}", name)
     if greatest > 0:
         high = min(2 * greatest, 10 * figures["q99"]) if figures["q99"] > 0 else 2 * greatest
-        yield Proposal("columns", {"in_range": {"high": _outward(high, up=True)}}, f"greatest value {greatest:g}", name)
+        high = _outward(math.ceil(high) if whole else high, up=True)
+        high = math.ceil(high) if whole else high
+        yield Proposal("columns", {"in_range": {"high": high}}, f"greatest value {greatest:g}", name)
     yield from _outlier(name, values, log=least > 0)
 
 

@@ -30,6 +30,11 @@ def _format(path: Path) -> ModuleType:
     return raw_parquet if path.suffix == ".parquet" else raw_csv
 
 
+def is_text(path: Path) -> bool:
+    """Whether the file is read as CSV."""
+    return _format(path) is raw_csv
+
+
 def read_header(path: Path, form: Format = PLAIN, wanted: Sequence[str] = ()) -> Header:
     """Columns of a file; QualityGateError where it cannot be read. `wanted`: columns that JSON lines are searched for to the end."""
     kind = _format(path)
@@ -52,7 +57,7 @@ def malformed(headers: Sequence[Header]) -> list[str]:
 
 def every_reason() -> list[str]:
     """All that may be wrong with a line of any file, and what an older version called it."""
-    return list(dict.fromkeys([*csv_text.REASONS, *json_text.REASONS, "malformed line: not one JSON object"]))
+    return list(dict.fromkeys([*csv_text.REASONS, *json_text.REASONS, *raw_parquet.REASONS, "malformed line: not one JSON object"]))
 
 
 def first_unreadable(paths: Sequence[Path], form: Format = PLAIN) -> str | None:
@@ -76,7 +81,12 @@ def read_days(spark: SparkSession, headers: Sequence[Header], contract: Sequence
 
     A column that the files do not agree on is read as text.
     """
-    frames = [_records(spark, header, contract, form) for header in headers]
+    of_parquet = [header for header in headers if _format(header.path) is raw_parquet]
+    text = [header for header in headers if _format(header.path) is not raw_parquet]
+    frames = [_with_folders(_format(header.path).read_records(spark, header, contract, form), header) for header in text]
+    for given in dict.fromkeys(tuple(header.folders.items()) for header in of_parquet):
+        alike = [header for header in of_parquet if tuple(header.folders.items()) == given]
+        frames += [_with_folders(frame, alike[0]) for frame in raw_parquet.read_records(spark, alike, contract)]
     if len(frames) > 1:
         types = [dict(frame.dtypes) for frame in frames]
         unlike = {name for name in contract if len({found[name] for found in types}) > 1}
@@ -84,12 +94,10 @@ def read_days(spark: SparkSession, headers: Sequence[Header], contract: Sequence
     return reduce(DataFrame.unionByName, frames)
 
 
-def _records(spark: SparkSession, header: Header, contract: Sequence[str], form: Format) -> DataFrame:
-    kind = _format(header.path)
-    if kind is raw_parquet:
-        return raw_parquet.read_records(spark, header, contract)
-    found: DataFrame = kind.read_records(spark, header, contract, form)
-    return found
+def _with_folders(frame: DataFrame, header: Header) -> DataFrame:
+    """Columns that the file has not, but the names of its folders give."""
+    given = {name: value for name, value in header.folders.items() if name in frame.columns and name not in header.columns}
+    return frame.withColumns({name: F.lit(value).cast("string") for name, value in given.items()}) if given else frame
 
 
 def _text(frame: DataFrame, name: str) -> Column:

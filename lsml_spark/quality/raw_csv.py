@@ -16,7 +16,7 @@ from lsml_spark.core.errors import QualityGateError
 from lsml_spark.core.raw import Format
 from lsml_spark.quality import csv_text
 from lsml_spark.quality.csv_scan import way_to_read
-from lsml_spark.quality.csv_text import FIELDS, Record, counted, records
+from lsml_spark.quality.csv_text import FIELDS, Record, records
 from lsml_spark.quality.header import CORRUPT, WHY, Header
 from lsml_spark.quality.raw_lines import Row, numbered_lines, parsed_lines, streamed
 from lsml_spark.quality.raw_text import UNREADABLE, as_found, physical_lines, without_end
@@ -91,16 +91,17 @@ def read_records(spark: SparkSession, header: Header, contract: Sequence[str], f
     at = {name: i for i, name in enumerate(header.columns)}
     places = [at.get(name) for name in contract]
     parse = partial(_rows, form=form, places=places, columns=len(header.columns))
-    return read(spark, header.path, form, header.first_record, parse, contract).withColumn("_file", F.lit(header.path.name))
+    return read(spark, header.path, form, header.first_record, parse, contract).withColumn("_file", F.lit(header.name))
 
 
 def _rows(lines: Iterable[tuple[int, str]], form: Format, places: Sequence[int | None], columns: int) -> Iterator[Row]:
     for record in records(lines, form):
-        found = counted(record, columns)
-        if found.fields is None:
-            yield found.line, found.text, found.why, [None] * len(places)
+        fields = record.fields or []
+        values = [fields[place] or None if place is not None and place < len(fields) else None for place in places]
+        if len(fields) == columns:
+            yield record.line, None, None, values
         else:
-            yield found.line, None, None, [None if place is None else found.fields[place] or None for place in places]
+            yield record.line, record.text, record.why or FIELDS, values
 
 
 def _by_spark(spark: SparkSession, header: Header, contract: Sequence[str], form: Format) -> DataFrame:
@@ -112,7 +113,7 @@ def _by_spark(spark: SparkSession, header: Header, contract: Sequence[str], form
     lines = numbered_lines(spark, header.path).where(f"_line >= {header.first_record}")
     if form.comment:
         lines = lines.where(~F.startswith("_text", F.lit(form.comment)))
-    return lines.select(record.alias("_record"), F.lit(header.path.name).alias("_file"), "_line").selectExpr(
+    return lines.select(record.alias("_record"), F.lit(header.name).alias("_file"), "_line").selectExpr(
         *[f"{column} AS {quoted(name)}" for column, name in zip(columns, contract, strict=True)],
         f"_record.{CORRUPT}",
         f"CASE WHEN _record.{CORRUPT} IS NOT NULL THEN '{FIELDS}' END AS {WHY}",

@@ -80,7 +80,7 @@ def read_records(spark: SparkSession, header: Header, contract: Sequence[str], f
     `_file`, `_line`."""
     read = parsed_lines if header.way == "lines" else streamed
     parse = partial(_rows, places={name: i for i, name in enumerate(contract)}, form=form)
-    return read(spark, header.path, form, 1, parse, contract).withColumn("_file", F.lit(header.path.name))
+    return read(spark, header.path, form, 1, parse, contract).withColumn("_file", F.lit(header.name))
 
 
 def _rows(lines: Iterable[tuple[int, str]], places: dict[str, int], form: Format) -> Iterator[Row]:

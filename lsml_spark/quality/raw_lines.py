@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from lsml_spark.core.raw import Format
 from lsml_spark.quality.header import CORRUPT, WHY
 from lsml_spark.quality.raw_text import as_found, decoded, physical_lines
+from lsml_spark.spark.paths import literal
 from lsml_spark.spark.tables import quoted
 
 Row = tuple[int, str | None, str | None, Sequence[str | None]]  # line, the text and the reason where malformed, values
@@ -20,7 +21,7 @@ ROWS, CHARACTERS = 8192, 1 << 24  # of a batch
 
 def numbered_lines(spark: SparkSession, path: Path) -> DataFrame:
     """`_text` and `_line` of every line that is not blank, the first line of the file being line 1, for every partitioning."""
-    lines = spark.read.text(str(path)).selectExpr(
+    lines = spark.read.text(literal(path)).selectExpr(
         "value AS _text", "spark_partition_id() AS _part", f"monotonically_increasing_id() & {(1 << 33) - 1}L AS _index"
     )
     return lines.withColumn("_line", F.expr("_index + 1") + _lines_before(lines)).where("trim(_text) != ''")

@@ -1,5 +1,7 @@
 """Text that a person can read."""
 
+from typing import ClassVar
+
 from pydantic import Field
 from pyspark.sql import Column
 
@@ -39,6 +41,8 @@ class Readable(RowCheck):
 
     repeats: int = Field(6, ge=0)
     allow: str = " \t\n\r\u00a0.-_=*#~0123456789"
+
+    of_a_column: ClassVar[bool] = True
 
     def describe(self) -> str:
         return "garbage text"

@@ -1,5 +1,7 @@
 """Keys that another table knows."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Self
 
 from pydantic import model_validator
@@ -10,6 +12,7 @@ from pyspark.sql import functions as F
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.quality.check import RowCheck
+from lsml_spark.spark.paths import literal
 from lsml_spark.spark.tables import quoted
 
 
@@ -42,13 +45,17 @@ class References(RowCheck):
     def _columns(self) -> list[str]:
         return self.columns or [self.column]
 
+    def names(self) -> Iterator[tuple[str, str]]:
+        """The day's columns; `key` is the other table's."""
+        return (pair for pair in super().names() if pair[0] != "key")
+
     def describe(self) -> str:
         return f"{', '.join(self.columns)} not in {self.table}".strip()
 
     def attach(self, rows: DataFrame) -> DataFrame:
         names = [f"{self.attached}_{i}" for i in range(len(self._keys))]
         types = [rows.schema[column].dataType for column in self._columns]
-        keys = self._reference(rows.sparkSession).select(
+        keys = self.reference(rows.sparkSession).select(
             *[F.col(quoted(key)).try_cast(type_).alias(name) for key, type_, name in zip(self._keys, types, names, strict=True)]
         )
         keys = keys.dropna().distinct()  # a key twice would double the day's rows
@@ -58,10 +65,12 @@ class References(RowCheck):
         joined = rows.join(keys.withColumn(self.attached, F.lit(True)), same, "left")  # Spark broadcasts the keys where they are few
         return joined.drop(*names)
 
-    def _reference(self, spark: SparkSession) -> DataFrame:
+    def reference(self, spark: SparkSession) -> DataFrame:
+        """The other table; ConfigError where it cannot be read or lacks a key."""
         try:
             csv = ".csv" in self.table
-            table = spark.read.csv(self.table, header=True, escape='"') if csv else spark.read.parquet(self.table)
+            path = literal(self.table) if Path(self.table).exists() else self.table  # else a pattern, or a table of a store
+            table = spark.read.csv(path, header=True, escape='"') if csv else spark.read.parquet(path)
         except PySparkException as error:
             raise ConfigError(f"quality: references: {self.table} cannot be read: {str(error).strip().splitlines()[0]}") from error
         for key in self._keys:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.work import Outcome, Work
@@ -46,8 +47,16 @@ def _mended(spark: SparkSession, records: DataFrame, contract: Sequence[str], re
     mended = spark.createDataFrame(rows, f"__place string, __mended boolean, {', '.join(f'{name} string' for name in new.values())}")
     both = records.withColumn("__place", F.concat_ws(":", *PLACE)).join(F.broadcast(mended), "__place", "left")
     found = {field.name: field.dataType for field in records.schema}
-    columns = [
-        F.when(F.col("__mended"), F.col(new[name]).cast(found[name])).otherwise(F.col(quoted(name))).alias(name) for name in contract
-    ]
-    malformed = [F.when(F.col("__mended").isNull(), F.col(name)).alias(name) for name in (CORRUPT, WHY)]
-    return both.select(*columns, *malformed, *PLACE)
+    said = {name: _said(F.col(new[name]), found[name]) for name in contract}
+    columns = [F.when(F.col("__mended"), said[name]).otherwise(F.col(quoted(name))).alias(name) for name in contract]
+    lost = [F.when(F.col(new[name]).isNotNull() & said[name].isNull(), F.concat(F.lit(f"{name}: "), F.col(new[name]))) for name in contract]
+    wrong = F.when(F.col("__mended"), F.nullif(F.concat_ws(", ", *lost), F.lit("")))  # what is no value of the file's own type
+    corrupt = F.when(F.col("__mended").isNull(), F.col(CORRUPT)).otherwise(wrong).alias(CORRUPT)
+    return both.select(*columns, corrupt, F.when(F.col("__mended").isNull(), F.col(WHY)).alias(WHY), *PLACE)
+
+
+def _said(text: Column, type_: DataType) -> Column:
+    """The text of a mended value under the type that the file has; NULL where it is none."""
+    if isinstance(type_, (ArrayType, MapType, StructType)):
+        return F.from_json(text, type_.simpleString())
+    return text.try_cast(type_)

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.quality.check import RowCheck
 from lsml_spark.quality.raw import CORRUPT
+from lsml_spark.quality.scalars import as_found
 from lsml_spark.spark.attempt import attempt
 from lsml_spark.spark.tables import quoted
 
@@ -176,7 +177,7 @@ class Counter:
         present = set(batch.schema.names)
         for name in sorted(self.shown, key=lambda name: name != first):
             for found in (f"_raw_{name}", name):
-                value = batch.column(found)[place].as_py() if found in present else None
+                value = as_found(batch.column(found)[place]) if found in present else None
                 if value is not None:
                     row[name] = value
                     break

@@ -12,24 +12,25 @@ from pydantic import BeforeValidator, SerializeAsAny, field_validator, model_ser
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from lsml_spark.core.config import Strict
+from lsml_spark.core.config import Strict, did_you_mean
 from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import File, Table, write_json
 from lsml_spark.core.missing import Policies
 from lsml_spark.core.raw import Format
 from lsml_spark.core.tables import table_of
-from lsml_spark.core.work import Outcome, Work
+from lsml_spark.core.work import Outcome, Work, raw_name
 from lsml_spark.quality import findings
-from lsml_spark.quality.check import RowCheck, TableCheck, parse
+from lsml_spark.quality.check import Check, RowCheck, TableCheck, parse
 from lsml_spark.quality.complete import Complete
 from lsml_spark.quality.day import Day
+from lsml_spark.quality.header import drift_of
 from lsml_spark.quality.history import METRICS, PROFILE, metrics_table, past_days
 from lsml_spark.quality.raw import CORRUPT, Header, first_unreadable, malformed, read_days, read_header, without_header
 from lsml_spark.quality.split import Split, split, typed_rows
 from lsml_spark.spark import tables
 from lsml_spark.spark.attempt import compiled_apart
-from lsml_spark.spark.mistakes import sql_mistake
+from lsml_spark.spark.mistakes import file_mistake, sql_mistake
 from lsml_spark.spark.session import session
 from lsml_spark.spark.tables import quoted
 
@@ -37,14 +38,21 @@ Rows = Annotated[SerializeAsAny[RowCheck], BeforeValidator(lambda item: parse(it
 Tables = Annotated[SerializeAsAny[TableCheck], BeforeValidator(lambda item: parse(item, TableCheck))]
 
 
-ADDED = ("date", "reason", "reasons")
+BESIDE = ("_file", "_line", "_corrupt")  # columns of every record that no contract names
 
 
 class Field(Strict):
-    """A column of the contract: its Spark SQL type, and whether the night can go on without it."""
+    """A column of the contract: its Spark SQL type, whether the night can go on without it, and what the files call it where
+    that is another name: they may have a `date`, which is a name that the stage itself gives."""
 
     type: str
     required: bool = True
+    source: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, plain: Any) -> dict[str, Any]:
+        said: dict[str, Any] = plain(self)
+        return {key: value for key, value in said.items() if key != "source" or value is not None}
 
 
 class Config(Strict):
@@ -70,16 +78,42 @@ class Config(Strict):
     def _name_the_column(cls, columns: Any) -> Any:
         if not isinstance(columns, Mapping):
             raise ValueError("expected column names, each with a list of checks")
+        for name, checks in columns.items():
+            if checks is not None and not isinstance(checks, list):
+                raise ValueError(f"{name}: expected a list of checks, such as [{{complete: 1.0}}], found {checks!r}"[:200])
         return {name: [parse(item, RowCheck, column=name) for item in checks or []] for name, checks in columns.items()}
 
     def model_post_init(self, _: object) -> None:
         for name in self.contract:
-            if name in ADDED or name.startswith("_"):
-                raise ConfigError(f"quality.contract.{name}: the stage adds a column of that name; rename it in the raw files")
+            if name.startswith("_"):
+                raise ConfigError(
+                    f"quality.contract.{name}: columns that begin with _ are the stage's own; call it otherwise here, with `source: {name}`"
+                )
+        if len(self.sources) < len(self.contract):
+            twice = next(name for name, of in self.contract.items() if self.sources[name if of.source is None else of.source] != name)
+            raise ConfigError(f"quality.contract.{twice}: another column of the contract is read from the same column of the files")
+        spelt: dict[str, str] = {}
+        for name in self.contract:
+            if (other := spelt.setdefault(name.lower(), name)) != name:
+                raise ConfigError(
+                    f"quality.contract.{name}: differs from {other} in case alone, and to SQL they are one; keep one of them, or call one "
+                    f"otherwise, with `source: {name}`"
+                )
         for section, names in (("columns", self.columns), ("missing", self.missing)):
             for name in names:
                 if name not in self.contract:
-                    raise ConfigError(f"quality.{section}.{name}: not in quality.contract ({', '.join(self.contract)})")
+                    raise ConfigError(f"quality.{section}.{name}: not in quality.contract{did_you_mean(name, list(self.contract))}")
+        known = list(self.contract)
+        for name, policy in self.missing.items():
+            if unknown := [by for by in policy.by if by not in self.contract]:
+                raise ConfigError(f"quality.missing.{name}.by: '{unknown[0]}' is not in quality.contract{did_you_mean(unknown[0], known)}")
+        placed: list[tuple[str, Check]] = [
+            *((f"columns.{name}.{number}", check) for name, checks in self.columns.items() for number, check in enumerate(checks)),
+            *((f"rows.{number}", check) for number, check in enumerate(self.rows)),
+            *((f"table.{number}", check) for number, check in enumerate(self.table)),
+        ]
+        for place, check in placed:
+            _refuse_other_columns(check, f"quality.{place}.{check.check}", known)
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, plain: Any) -> dict[str, Any]:
@@ -92,6 +126,11 @@ class Config(Strict):
         """How raw files are read; `header: false` may stand in either section."""
         return self.raw.model_copy(update={"header": self.raw.header and self.header})
 
+    @property
+    def sources(self) -> dict[str, str]:
+        """Names of the contract by what the files call the columns."""
+        return {name if field.source is None else field.source: name for name, field in self.contract.items()}
+
     def row_checks(self) -> list[RowCheck]:
         """The checks in the order of the YAML; last those that `missing: quarantine` means."""
         aside = [name for name, policy in self.missing.items() if policy.policy == "quarantine"]
@@ -103,13 +142,25 @@ class Config(Strict):
         return [name for name, policy in self.missing.items() if policy.policy == "drop"]
 
 
+def _refuse_other_columns(check: Check, place: str, known: list[str]) -> None:
+    """A check that names no column, or one that the contract does not have, is a mistake of the YAML, not of any day."""
+    if check.of_a_column and not check.column:
+        raise ConfigError(f"{place}: say which column: `column: …`{did_you_mean('', known)}")
+    there = {*known, *BESIDE, *(f"_raw_{name}" for name in known)}
+    there |= {name.lower() for name in there} if isinstance(check, RowCheck) else set()  # Spark finds them in either case
+    for field, column in check.names():
+        if column not in there and not (isinstance(check, RowCheck) and column.lower() in there):
+            raise ConfigError(f"{place}.{field}: '{column}' is not in quality.contract{did_you_mean(column, known)}")
+
+
 def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcome:
     """Read `work.raw`, write tables `clean` and `quarantine`, and say whether the night may go on."""
     drift: list[str] = []
     try:
-        form, names = config.format, list(config.contract)
+        form, names = config.format, list(config.sources)
         headers = [read_header(path, form, names) if form.header else without_header(path, names, form) for path in work.raw]
-        drift += [sentence for header in headers for sentence in header.drift(_types(config))]
+        headers = [header.below(work.raw_root) for header in headers]
+        drift += drift_of(headers, _types(config))
         _refuse_vanished(headers, config)
         return _measure_and_split(work, config, spark or session(), headers, drift)
     except QualityGateError as error:
@@ -120,13 +171,16 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         reason = first_unreadable(work.raw, config.format)
         if reason is not None:
             return _unreadable(work, drift, reason)
+        if unread := file_mistake(error):
+            return _unreadable(work, drift, f"{', '.join(map(str, work.raw))}: cannot be read: {unread}")
         if mistake := sql_mistake(error):
             raise ConfigError(f"quality: a check fails on the rows of {work.date}: {mistake}") from error
         raise
 
 
 def _types(config: Config) -> dict[str, str]:
-    return {name: field.type for name, field in config.contract.items()}
+    """By what the files call the columns."""
+    return {name if field.source is None else field.source: field.type for name, field in config.contract.items()}
 
 
 def _unreadable(work: Work, drift: list[str], reason: str) -> Outcome:
@@ -139,19 +193,35 @@ def _unreadable(work: Work, drift: list[str], reason: str) -> Outcome:
 
 def _refuse_vanished(headers: list[Header], config: Config) -> None:
     for header in headers:
-        vanished = [name for name, field in config.contract.items() if field.required and name not in header.columns]
+        vanished = [
+            name
+            for name, of in config.sources.items()
+            if config.contract[of].required and name not in header.columns and name not in header.folders
+        ]
         if vanished:
             raise QualityGateError(
                 f"{header.path}: required column {', '.join(map(repr, vanished))} vanished; "
                 f"found: {', '.join(map(repr, header.columns))}; "
-                "mend the file, or say `required: false` in quality.contract"
+                f"{_otherwise_separated(header, config.format)}mend the file, or say `required: false` in quality.contract"
             )
+
+
+def _otherwise_separated(header: Header, form: Format) -> str:
+    """What to try where the whole first line was taken for one column."""
+    (only, *others) = header.columns
+    if others or not header.ordered:
+        return ""
+    often = max(",;\t|", key=only.count)
+    if often == form.delimiter or often not in only:
+        return ""
+    return f"the file seems to be separated by {often!r}: say so in raw.delimiter, "
 
 
 def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers: list[Header], drift: list[str]) -> Outcome:
     contract = {name: field.type for name, field in config.contract.items()}
     form = config.format
-    records = read_days(spark, headers, list(contract), form)
+    records = read_days(spark, headers, list(config.sources), form)
+    records = records.toDF(*[config.sources.get(name, name) for name in records.columns])
     done = split(spark, work, contract, config.row_checks(), records, malformed(headers), form, needed=config.needed())
     profile = done.profile | {"metrics": _table_metrics(done)}
     files = [write_json(work.folder, PROFILE, profile)]
@@ -163,7 +233,7 @@ def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers:
         profile=profile,
         sample=done.sample,
         history=past_days(spark, work.inputs) if config.table else (),
-        headers={header.path.name: header.columns for header in headers},
+        headers={header.name: _columns_of(header, config) for header in headers},
         typed=lambda: typed_rows(records, contract, form).where(F.col(CORRUPT).isNull()).select(*map(quoted, contract), "_file", "_line"),
         clean_rows=lambda: tables.read_written(spark, work.folder, written["clean"]),
     )
@@ -171,6 +241,11 @@ def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers:
         judged = [findings.of_table(check, day) for check in config.table]
     found = findings.of_rules(done.rules, done.counts, done.rows) + judged
     return _outcome(work, done, files, written, findings.worst_first(found), drift)
+
+
+def _columns_of(header: Header, config: Config) -> list[str]:
+    """The columns of a file by the contract's names."""
+    return [config.sources.get(name, name) for name in header.with_folders(config.sources)]
 
 
 def _table_metrics(done: Split) -> dict[str, float]:
@@ -184,8 +259,10 @@ def _outcome(
     failures = [finding["message"] for finding in found if finding["severity"] == "fail" and not finding["ok"]]
     if not done.rows:
         failures.insert(0, "the day has no rows, only a header")
+    elif not done.clean:
+        failures.insert(0, f"not one of its {done.rows} rows is clean")
     warned = bool(drift) or any(not finding["ok"] for finding in found if finding["severity"] == "warn")
-    failed = f"{', '.join(path.name for path in work.raw)}: {'; '.join(failures)}" if failures else None
+    failed = f"{_named(work)}: {'; '.join(failures)}" if failures else None
     columns = {
         name: {"type": column["type"], "missing": column["metrics"]["missing"], "distinct": column["metrics"]["distinct"]}
         for name, column in done.profile["columns"].items()
@@ -193,3 +270,9 @@ def _outcome(
     verdict = "failed" if failures else "warn" if warned else "ok"
     metrics = {"verdict": verdict, "findings": found, "schema_drift": drift, "columns": columns, "failed": failed}
     return Outcome(done.ledger, written, files, metrics, failed=failed)
+
+
+def _named(work: Work) -> str:
+    """The files of the day; of a day in hundreds of parts the first."""
+    names = [raw_name(path, work.raw_root) for path in work.raw]
+    return ", ".join(names) if len(names) <= 4 else f"{names[0]} and {len(names) - 1} more files"

@@ -1,6 +1,6 @@
 """Audio in which nothing is heard."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -26,6 +26,8 @@ class Silence(RowCheck):
     at_most_silent: float | None = Field(None, ge=0, le=1)
     part: Literal["total", "leading", "trailing"] = "total"
     folder: str = ""
+
+    of_a_column: ClassVar[bool] = True
 
     def describe(self) -> str:
         if self.at_most_silent is None:

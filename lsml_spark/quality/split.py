@@ -89,7 +89,7 @@ def split(
         keyed = typed.withColumn(KEY, F.xxhash64(F.lit(derive(work.seed, "quality sample")), *PLACE))
         fitted = _fitted(keyed, checks)
         for check in fitted:
-            with _naming(check):
+            with naming(check):
                 keyed = check.attach(keyed)
         rules = [
             rule
@@ -146,18 +146,18 @@ def _fitted(keyed: DataFrame, checks: Sequence[RowCheck]) -> list[RowCheck]:
     sample = drawn.orderBy(KEY).limit(SAMPLE_ROWS).toArrow().drop_columns([KEY])
     found = []
     for check in checks:
-        with _naming(check):
+        with naming(check):
             found.append(check.fit(sample.select(list(check.reads()))) if check.reads() else check)
     return found
 
 
 def _rule(check: RowCheck, spark: SparkSession) -> Rule:
-    with _naming(check):
+    with naming(check):
         return of_check(check, spark.sparkContext.applicationId)
 
 
 @contextmanager
-def _naming(check: RowCheck) -> Iterator[None]:
+def naming(check: RowCheck) -> Iterator[None]:
     """A mistake that Spark finds in a check is a config error that names the check."""
     try:
         yield
@@ -194,15 +194,19 @@ def _merge(rules: int, parts: Sequence[bytes]) -> bytes:
 def _write(work: Work, contract: Mapping[str, str], rows: DataFrame, rules: Sequence[Rule], needed: Sequence[str]) -> Split:
     types = types_of(rows, list(contract))
     raw = [quoted(f"_raw_{name}") for name in contract]
-    judged = rows.select("*", reasons(rules).alias("reasons")).selectExpr(
+    own = {name: f"__own_{name}" if name in contract else name for name in ("date", "reason", "reasons")}
+    clean_date = "_date" if "date" in contract else "date"
+    why = own["reasons"]
+    judged = rows.select("*", reasons(rules).alias(why)).selectExpr(
         *map(quoted, contract),
-        *[f"CASE WHEN reasons IS NOT NULL THEN {name} END AS {name}" for name in raw],  # of rejected rows alone
-        *[CORRUPT, *PLACE, KEY, *names_of_masks(rules), "reasons", "reasons[0] AS reason", f"DATE '{work.date}' AS date"],
+        *[f"CASE WHEN {why} IS NOT NULL THEN {name} END AS {name}" for name in raw],  # of rejected rows alone
+        *[CORRUPT, *PLACE, KEY, *names_of_masks(rules), why, f"{why}[0] AS {own['reason']}"],
+        *[f"DATE '{work.date}' AS {name}" for name in dict.fromkeys((own["date"], clean_date))],
         *hash_columns(types),
     )
     columns_in = {
-        "clean": [*contract, "date", *PLACE],
-        "quarantine": [*[f"_raw_{name}" for name in contract], CORRUPT, "date", *PLACE, "reason", "reasons"],
+        "clean": [*contract, clean_date, *PLACE],
+        "quarantine": [*[f"_raw_{name}" for name in contract], CORRUPT, own["date"], *PLACE, own["reason"], why],
     }
     shown = [*PLACE, *[name for name, type_ in types.items() if kind_of(type_) != "binary"]]
     as_found = [f"_raw_{name}" for name in shown if name in contract]
@@ -210,9 +214,10 @@ def _write(work: Work, contract: Mapping[str, str], rows: DataFrame, rules: Sequ
     start = partial(_Watcher, types, [rule.column for rule in rules], shown)
     watch = Watch(list(dict.fromkeys(watched)), start, partial(_merge, len(rules)))
     lacks = F.coalesce(*[F.when(is_missing(name), f"{DROPPED}{name}: missing") for name in needed], F.lit(None).cast("string"))
-    tally = F.coalesce("reason", lacks)
-    route = F.when(tally.isNull(), "clean").when(F.col("reason").isNotNull(), "quarantine").otherwise("dropped")
-    written = tables.write(judged, work.folder, columns_in, route=route, tally=tally, watch=watch)
+    tally = F.coalesce(own["reason"], lacks)
+    route = F.when(tally.isNull(), "clean").when(F.col(own["reason"]).isNotNull(), "quarantine").otherwise("dropped")
+    renamed = {name: wanted for wanted, name in own.items()}
+    written = tables.write(judged, work.folder, columns_in, route=route, tally=tally, watch=watch, renamed=renamed)
 
     seen = [pickle.loads(part) for part in written.seen]  # our own workers wrote it
     counts = merged([counted for _, counted in seen], len(rules))

@@ -1,12 +1,16 @@
-"""Propose a contract and a list of checks from days that are believed to be clean, as YAML to begin with.
+"""Propose how raw days are read, a contract and a list of checks, from days that are believed to be clean: YAML to begin with.
 
-Types are inferred from a sample, checks from a profile (quality/proposals.py). Every proposed row check is then held against
-the days themselves: one that does not hold there tolerates twice what it found, and is dropped where that is much.
+How the files are written is tried out (quality/sniff.py), types and words for "missing" are inferred from a sample
+(quality/habits.py, quality/infer.py), checks from a profile (quality/proposals.py). Then all of it is held against the days
+themselves: a column that the reader cannot type is text, a check that does not hold tolerates twice what it found and is
+dropped where that is much, and the YAML is read back as the stage will read it.
 """
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,63 +18,117 @@ import yaml
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.raw import Format
 from lsml_spark.quality.check import RowCheck, parse
-from lsml_spark.quality.infer import type_of
+from lsml_spark.quality.habits import Habits, habits_of, plain_number
+from lsml_spark.quality.header import Header
+from lsml_spark.quality.infer import ENOUGH, type_of
 from lsml_spark.quality.profile import profile_of
 from lsml_spark.quality.proposals import Proposal, Seen, of_columns, of_rows, of_table
-from lsml_spark.quality.raw import CORRUPT, read_days, read_header
-from lsml_spark.quality.run import ADDED
+from lsml_spark.quality.raw import CORRUPT, WHY, is_text, read_days, read_header, without_header
+from lsml_spark.quality.run import Config
+from lsml_spark.quality.sniff import Sniffed, sniff
 from lsml_spark.quality.split import typed_rows
+from lsml_spark.quality.suggested_yaml import lines_of
+from lsml_spark.quality.time_forms import form_of
+from lsml_spark.quality.typed import not_of_type
+from lsml_spark.spark.paths import hidden
 from lsml_spark.spark.tables import quoted
 
-SUFFIXES = (".csv", ".csv.gz", ".json", ".jsonl", ".json.gz", ".jsonl.gz", ".parquet")
+TEXT = (".csv", ".tsv", ".tab", ".psv", ".txt", ".data", ".dat", ".json", ".jsonl", ".ndjson")
+SUFFIXES = (*TEXT, *(f"{ending}{packed}" for ending in TEXT for packed in (".gz", ".bz2", ".xz")), ".parquet")
+ADDED = ("date", "reason", "reasons")  # what a night itself calls so; a contract may, but this is clearer
 DROPPED = 0.05  # a check that more of the rows break is not what the data are like
+DATE = re.compile(r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)")
 
 
-def suggest(spark: SparkSession, data: Sequence[Path]) -> str:
-    """The YAML of a `quality:` section. ConfigError where there is nothing to look at."""
-    files = raw_files(data)
-    contract, proposals, rows = propose(spark, files)
-    return "\n".join(_yaml(contract, proposals, f"from {rows:,} rows in {len(files)} file{'s' * (len(files) > 1)}")) + "\n"
+@dataclass(frozen=True)
+class Days:
+    """The days that are shown: where they lie, how their text is written."""
+
+    files: Sequence[Path]
+    sniffed: Sniffed
+
+    @property
+    def form(self) -> Format:
+        return self.sniffed.form
+
+
+def suggest(spark: SparkSession, data: Sequence[Path] | Days) -> str:
+    """The YAML of a `raw:` and a `quality:` section. ConfigError where there is nothing to look at."""
+    days = data if isinstance(data, Days) else look_at(data)
+    found = propose(spark, days)
+    source = f"from {found.rows:,} rows in {len(days.files)} file{'s' * (len(days.files) > 1)}"
+    raw = {**_where(days.files), **found.options} if found.options else {}
+    text = "\n".join(lines_of(raw, found.why, found.notes, found.contract, found.proposals, source)) + "\n"
+    meant: dict[str, Any] = {"contract": found.contract}
+    read = yaml.safe_load(text)
+    assert read["quality"]["contract"] == meant["contract"], "the YAML does not read back as what was meant"
+    validate(Config, {**read["quality"], "raw": found.options}, "quality suggest")
+    return text
 
 
 def section(spark: SparkSession, data: Sequence[Path]) -> dict[str, Any]:
-    """The same as plain values."""
+    """The `quality:` section as plain values."""
     found: dict[str, Any] = yaml.safe_load(suggest(spark, data))["quality"]
     return found
 
 
+def look_at(data: Sequence[Path]) -> Days:
+    """All that can be told without Spark."""
+    files = raw_files(data)
+    text = [path for path in files if is_text(path)]
+    return Days(files, sniff(text) if text else Sniffed())
+
+
 def raw_files(data: Sequence[Path]) -> list[Path]:
     """The files named, and those of a known kind in folders named."""
-    found = []
+    found: list[Path] = []
     for path in data:
         if not path.exists():
             raise ConfigError(f"{path}: no such file or folder")
-        inside = sorted(path.iterdir()) if path.is_dir() and path.suffix != ".parquet" else [path]
-        found += [file for file in inside if file.name.endswith(SUFFIXES)]
+        inside = sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES)) if path.is_dir() else [path]
+        found += [file for file in inside if file.is_file() and not any(hidden(part) for part in file.relative_to(path).parts)]
     if not found:
-        raise ConfigError(f"{', '.join(map(str, data))}: no files that end in {', '.join(SUFFIXES)}")
+        raise ConfigError(
+            f"{', '.join(map(str, data))}: no files that end in {', '.join((*TEXT, '.parquet'))}; name files of other endings"
+        )
     return found
 
 
-def propose(spark: SparkSession, files: Sequence[Path]) -> tuple[dict[str, Any], list[Proposal], int]:
-    """The contract (as YAML values), the proposals that hold, and how many rows were looked at."""
-    headers = [read_header(path) for path in files]
-    found_names = dict.fromkeys(name for header in headers for name in header.columns)
-    names = [name for name in found_names if name not in ADDED and not name.startswith("_")]  # a contract takes no others
-    records = read_days(spark, headers, names)
+@dataclass(frozen=True)
+class Found:
+    """`options` of `raw:` with `why`; the contract as YAML values; the proposals that hold; how many rows were looked at."""
+
+    options: Mapping[str, Any]
+    why: Mapping[str, str]
+    notes: Sequence[str]
+    contract: Mapping[str, Any]
+    proposals: Sequence[Proposal]
+    rows: int
+
+
+def propose(spark: SparkSession, days: Days) -> Found:
+    """What the days call for."""
+    headers = _headers(days)
+    columns = _called(list(dict.fromkeys(name for header in headers for name in header.columns)))
+    names = list(columns.values())
+    records = read_days(spark, headers, list(columns), days.form)
+    records = records.toDF(*[columns.get(name, name) for name in records.columns])
     _, found = profile_of(records.where(F.col(CORRUPT).isNull()), names)
     if not found.num_rows:
-        raise ConfigError(f"{', '.join(path.name for path in files)}: no rows to learn from")
-    types = {}
-    for name in names:
-        known = records.schema[name].dataType.simpleString()
-        types[name] = type_of([value for value in found[name].to_pylist() if value and value.strip()]) if known == "string" else known
-    always = [name for name in names if all(name in header.columns for header in headers)]
-    contract = {name: type_ if name in always else {"type": type_, "required": False} for name, type_ in types.items()}
+        raise ConfigError(f"{', '.join(path.name for path in days.files)}: no rows to learn from")
+    text = {name for name in names if records.schema[name].dataType.simpleString() == "string"}
+    values = {name: [value for value in found[name].to_pylist() if value and value.strip()] for name in names if name in text}
+    habits = habits_of(values, days.form.delimiter == ",")
+    options = {**days.sniffed.options, **habits.options}
+    form = Format.model_validate(options)
+    types = {name: _type_of(values[name], habits) if name in text else records.schema[name].dataType.simpleString() for name in names}
+    types, notes = _that_read(records, types, form)
 
-    typed = typed_rows(records, types).where(F.col(CORRUPT).isNull()).cache()
+    typed = typed_rows(records, types, form).where(F.col(CORRUPT).isNull()).cache()
     try:
         profile, sample = profile_of(typed, names)
         seen = _by_file(typed, names)
@@ -78,12 +136,86 @@ def propose(spark: SparkSession, files: Sequence[Path]) -> tuple[dict[str, Any],
         held = list(_that_hold(typed, proposals))
     finally:
         typed.unpersist()
-    return contract, held + list(of_table(profile, seen)), profile["rows"]
+    always = {called for name, called in columns.items() if all(name in header.columns for header in headers)}
+    contract = {called: _field(types[called], called in always, name if name != called else None) for name, called in columns.items()}
+    notes += [*habits.notes, *_malformed(records)]
+    why = {**days.sniffed.why, **habits.why}
+    return Found(form.changed(), why, notes, contract, held + list(of_table(profile, seen)), profile["rows"])
+
+
+def _headers(days: Days) -> list[Header]:
+    if days.form.header:
+        return [read_header(path, days.form) for path in days.files]
+    columns = [f"column_{i + 1}" for i in range(days.sniffed.columns)]
+    return [without_header(path, columns, days.form) for path in days.files]
+
+
+def _called(found: Sequence[str]) -> dict[str, str]:
+    """The names of the contract by those of the files: not those that the stage adds, none twice but for its case."""
+    called: dict[str, str] = {}
+    for i, name in enumerate(found):
+        other = name if name.strip() else f"column_{i + 1}"
+        if other.casefold() in ADDED or other.startswith("_"):
+            other = f"raw_{other.strip('_')}"
+        while other.casefold() in {known.casefold() for known in called.values()} or (other != name and other in found):
+            other += "_"
+        called[name] = other
+    return called
+
+
+def _field(type_: str, required: bool, source: str | None) -> Any:
+    if required and source is None:
+        return type_
+    return {"type": type_, **({} if required else {"required": False}), **({} if source is None else {"source": source})}
+
+
+def _type_of(values: Sequence[str], habits: Habits) -> str:
+    words = habits.options.get("nulls") or []
+    there = [value.strip() for value in values]
+    left = [plain_number(value, habits.options) for value in there if value not in words]  # type: ignore[operator]
+    type_ = type_of(left)
+    if type_ == "string":
+        for kind in ("date", "timestamp"):
+            if f"{kind}_formats" in habits.options and (form := form_of(left)) is not None and form.kind == kind:
+                return kind
+    return type_
+
+
+def _that_read(records: DataFrame, types: Mapping[str, str], form: Format) -> tuple[dict[str, str], list[str]]:
+    """The types, with text where the reader cannot type nearly all that is there; and what was so."""
+    found = {name: records.schema[name].dataType.simpleString() for name in types}
+    asked = [name for name, type_ in types.items() if found[name] != type_]
+    if not asked:
+        return dict(types), []
+    typed = typed_rows(records, types, form).where(F.col(CORRUPT).isNull())
+    wrong = [F.count_if(F.expr(not_of_type(name, found[name], form))).alias(str(i)) for i, name in enumerate(asked)]
+    counted = typed.agg(F.count(F.lit(1)).alias("rows"), *wrong).first()
+    assert counted is not None
+    bad = {name for i, name in enumerate(asked) if counted[str(i)] > (1 - ENOUGH) * counted["rows"]}
+    notes = [
+        f"{name}: looks like {types[name]}, but {counted[str(asked.index(name))]:,} rows cannot be read as such" for name in sorted(bad)
+    ]
+    return {name: "string" if name in bad else type_ for name, type_ in types.items()}, notes
+
+
+def _malformed(records: DataFrame) -> list[str]:
+    rows = records.groupBy(WHY).count().collect()
+    total = sum(row["count"] for row in rows)
+    return [f"{row['count']:,} of {total:,} lines: {row[WHY]}" for row in sorted(rows, key=lambda row: str(row[WHY])) if row[WHY]]
+
+
+def _where(files: Sequence[Path]) -> dict[str, str]:
+    """`folder` and `files` where the names of the files say their day."""
+    folders = {path.resolve().parent for path in files}
+    patterns = {DATE.sub("{{ date }}", path.name, count=1) for path in files}
+    if len(folders) > 1 or any("{{ date }}" not in pattern for pattern in patterns):
+        return {}
+    return {"folder": str(folders.pop()), "files": patterns.pop() if len(patterns) == 1 else "*{{ date }}*"}
 
 
 def _by_file(typed: DataFrame, names: Sequence[str]) -> Seen:
     missing = [F.avg(F.col(quoted(name)).isNull().cast("double")).alias(str(i)) for i, name in enumerate(names)]
-    files = typed.groupBy("_file").agg(F.count(F.lit(1)).alias("rows"), *missing).collect()
+    files = typed.groupBy("_file").agg(F.count(F.lit(1)).alias("rows"), *missing).orderBy("_file").collect()
     return Seen([row["rows"] for row in files], {name: [row[str(i)] for row in files] for i, name in enumerate(names)})
 
 
@@ -117,34 +249,3 @@ def _that_hold(typed: DataFrame, proposals: Sequence[Proposal]) -> Iterator[Prop
             tolerated = math.ceil(2e4 * share) / 1e4
             item = {key: value for key, value in proposal.item.items() if key != "on_bad"} | {"at_most": tolerated}
             yield dataclasses.replace(proposal, item=item, why=f"{proposal.why}; {share:.2%} break it")
-
-
-def _yaml(contract: Mapping[str, Any], proposals: Sequence[Proposal], source: str) -> Iterator[str]:
-    yield f"# Proposed {source}. Read it, and change what you know better."
-    yield "quality:"
-    yield "  contract:"
-    for name, type_ in contract.items():
-        yield f"    {_flow(name)}: {_flow(type_)}"
-    columns = [proposal for proposal in proposals if proposal.place == "columns"]
-    if columns:
-        yield "  columns:"
-    for name in dict.fromkeys(proposal.column for proposal in columns):
-        yield f"    {_flow(name)}:"
-        for proposal in columns:
-            if proposal.column == name:
-                yield f"      - {_flow(proposal.item)}  # {_comment(proposal.why)}"
-    for place in ("rows", "table"):
-        items = [proposal for proposal in proposals if proposal.place == place]
-        if items:
-            yield f"  {place}:"
-            yield from (f"    - {_flow(proposal.item)}  # {_comment(proposal.why)}" for proposal in items)
-
-
-def _flow(value: Any) -> str:
-    """One line of YAML that reads back as `value`."""
-    text: str = yaml.safe_dump([value], default_flow_style=True, width=math.inf, allow_unicode=True, sort_keys=False)
-    return text.strip()[1:-1]
-
-
-def _comment(text: str) -> str:
-    return " ".join(text.split())

@@ -20,7 +20,8 @@ NESTED = re.compile(r"\s*(array|map|struct)\s*<", re.IGNORECASE)
 DECIMAL = re.compile(r"\s*(?:decimal|dec|numeric)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*", re.IGNORECASE)
 BEGIN, END = "^[ \\t\\r\\n]*+", "[ \\t\\r\\n]*+$"  # trim() cuts off spaces alone
 DAY = r"(?!0000)[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
-CLOCK = r"[0-9]{1,2}:[0-9]{1,2}(?::[0-9]{1,2}(?:[.][0-9]{0,9})?)?"
+INNER_DAY = r"(?!0000|0001|9999)[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"  # in whatever zone, its year is one of 1 to 9999
+CLOCK = r"[0-9]{1,2}(?::[0-9]{1,2}(?::[0-9]{1,2}(?:[.][0-9]{0,9})?)?)?"
 MIDNIGHT = r"(?:[ T]0?0:00(?::00(?:[.]0*)?)?)?"
 PLACE = r" ?(?:Z|[+-][0-9:]{1,8}|[A-Za-z][A-Za-z0-9_/+:-]*)"  # of a time: an offset or a region
 
@@ -50,7 +51,9 @@ def _says_nothing(text: str, form: Format) -> str:
 
 def _from_value(value: str, found: str, wanted: str) -> str:
     cast = f"try_cast({value} AS {wanted})"
-    if found in ("double", "float") and re.fullmatch(WHOLE, wanted):  # 1.5 is no whole number
+    numbers = rf"float|double|decimal.*|{WHOLE}"
+    exact = re.fullmatch(rf"decimal.*|{WHOLE}", wanted) or re.fullmatch(WHOLE, found)  # not from 0.1 to the nearest float
+    if exact and re.fullmatch(numbers, found) and re.fullmatch(numbers, wanted):  # 1.5 is no whole number
         return f"CASE WHEN cast({cast} AS {found}) = {value} THEN {cast} END"
     return cast
 
@@ -61,56 +64,83 @@ def _from_text(value: str, wanted: str, form: Format) -> str:
         return f"CASE WHEN trim({value}) NOT IN ({', '.join(map(_literal, form.nulls))}) THEN {text} END" if form.nulls else text
     for kind, typed in KINDS.items():
         if re.fullmatch(kind, wanted, re.IGNORECASE):
-            cast = typed(f"trim({value})", wanted, form)
+            cast = typed(value, wanted, form)
             break
     else:
         cast = f"try_cast(trim({value}) AS {wanted})"
     return f"CASE WHEN NOT {_says_nothing(value, form)} THEN {cast} END" if form.nulls else cast
 
 
-def _whole(text: str, wanted: str, form: Format) -> str:
+def _whole(value: str, wanted: str, form: Format) -> str:
+    text = f"trim({value})"
     if not form.thousands:
         return f"try_cast({text} AS {wanted})"
     return f"CASE WHEN {text} RLIKE '{BEGIN}[+-]?{_grouped(form)}{END}' THEN try_cast({_ungrouped(text, form)} AS {wanted}) END"
 
 
-def _float(text: str, wanted: str, form: Format) -> str:
+def _float(value: str, wanted: str, form: Format) -> str:
+    text = f"trim({value})"
     number = f"{BEGIN}[+-]?(?:{_grouped(form)}(?:{_point(form)}[0-9]*+)?|{_point(form)}[0-9]++)(?:[eE][+-]?[0-9]++)?{END}"
     words = f"(?i){BEGIN}(?:nan|[+-]?inf(?:inity)?){END}"
     cast = f"try_cast({_ungrouped(text, form)} AS {wanted})"
-    far = f"(length({text}) > 38 OR contains(lower({text}), 'e')) AND abs({cast}) = double('Infinity')"  # 1e400 is no infinity
-    return f"CASE WHEN {text} RLIKE '{number}' THEN CASE WHEN NOT ({far}) THEN {cast} END WHEN {text} RLIKE '{words}' THEN {cast} END"
+    finite = f"{text} RLIKE '{number}' AND abs({cast}) < double('Infinity')"  # 1e400 is no infinity
+    said = f"WHEN {finite} OR {text} RLIKE '{words}' THEN {cast}"
+    if form.thousands or form.decimal != ".":
+        return f"CASE {said} END"
+    plain = " AND ".join(f"NOT contains({value}, '{letter}')" for letter in "dDfFxXeE")
+    return f"CASE WHEN octet_length({value}) < 38 AND {plain} THEN {cast} {said} END"
 
 
-def _decimal(text: str, wanted: str, form: Format) -> str:
+def _decimal(value: str, wanted: str, form: Format) -> str:
     """Digits beyond the scale are no such decimal, unless they are zeros: Spark would round them."""
+    text = f"trim({value})"
     found = DECIMAL.fullmatch(wanted)
     assert found is not None
     precision, scale = int(found[1] or 10), int(found[2] or 0)
     fraction = f"(?:{_point(form)}[0-9]{{0,{scale}}}0*+)?"
     fixed = f"{BEGIN}[+-]?(?:{_grouped(form)}{fraction}|{_point(form)}[0-9]{{1,{max(scale, 1)}}}0*+){END}"
-    plain = _ungrouped(text, form)
-    cast, exact = f"try_cast({plain} AS {wanted})", f"try_cast({plain} AS decimal(38,{max(scale, 38 - (precision - scale))}))"
+    as_spark = _ungrouped(text, form)
+    cast, exact = f"try_cast({as_spark} AS {wanted})", f"try_cast({as_spark} AS decimal(38,{max(scale, 38 - (precision - scale))}))"
     power = f"{BEGIN}[+-]?(?:{_grouped(form)}(?:{_point(form)}[0-9]*+)?|{_point(form)}[0-9]++)[eE][+-]?[0-9]{{1,3}}{END}"
-    return f"CASE WHEN {text} RLIKE '{fixed}' THEN {cast} WHEN {text} RLIKE '{power}' AND {cast} = {exact} THEN {cast} END"
+    said = f"WHEN {text} RLIKE '{fixed}' OR ({text} RLIKE '{power}' AND {cast} = {exact}) THEN {cast}"
+    if form.thousands or form.decimal != ".":
+        return f"CASE {said} END"
+    short = f"(NOT contains({value}, '.') OR length({text}) - instr({text}, '.') <= {scale})"
+    return f"CASE WHEN NOT contains({value}, 'e') AND NOT contains({value}, 'E') AND {short} THEN {cast} {said} END"
 
 
-def _date(text: str, wanted: str, form: Format) -> str:
+def _date(value: str, wanted: str, form: Format) -> str:
+    text = f"trim({value})"
     if form.date_formats:
         return _first_of([_in_years(f"try_to_date({text}, {_literal(pattern)})") for pattern in form.date_formats])
-    return f"CASE WHEN {text} RLIKE '{BEGIN}{DAY}{MIDNIGHT}{END}' THEN try_cast({text} AS date) END"
+    cast = f"try_cast({text} AS date)"
+    plain = f"length({text}) IN (8, 9, 10) AND {_begins_with_a_year(text)} AND NOT contains({value}, ' ') AND NOT contains({value}, 'T')"
+    return f"CASE WHEN {plain} THEN {cast} WHEN {text} RLIKE '{BEGIN}{DAY}{MIDNIGHT}{END}' THEN {cast} END"
 
 
-def _timestamp(text: str, wanted: str, form: Format) -> str:
+def _timestamp(value: str, wanted: str, form: Format) -> str:
+    text = f"trim({value})"
     there = _literal(form.zone)
     if form.timestamp_formats:
         found = [(pattern, _in_years(f"try_to_timestamp({text}, {_literal(pattern)})")) for pattern in form.timestamp_formats]
+        if wanted == "timestamp_ntz":
+            return f"cast({_first_of([said for _, said in found])} AS timestamp_ntz)"
         return _first_of([_moved(said, there) if form.zone != "UTC" and not _names_zone(pattern) else said for pattern, said in found])
     cast = f"try_cast({text} AS {wanted})"
     if wanted == "timestamp_ntz":
         return f"CASE WHEN {text} RLIKE '{BEGIN}{DAY}(?:[ T]{CLOCK})?{END}' THEN {cast} END"
-    placed = f"WHEN {text} RLIKE '{BEGIN}{DAY}[ T]{CLOCK}{PLACE}{END}' THEN {cast}"
-    return f"CASE WHEN {text} RLIKE '{BEGIN}{DAY}(?:[ T]{CLOCK})?{END}' THEN {_moved(cast, there) if form.zone != 'UTC' else cast} {placed} END"
+    first, rest = f"{BEGIN}{DAY}(?:[ T]{CLOCK})?{END}", f"{BEGIN}{INNER_DAY}[ T]{CLOCK}{PLACE}{END}"
+    said = f"WHEN {text} RLIKE '{rest}' THEN {cast}"
+    if form.zone != "UTC":
+        inner = f"{BEGIN}{INNER_DAY}(?:[ T]{CLOCK})?{END}"
+        return f"CASE WHEN {text} RLIKE '{inner}' THEN {_moved(cast, there)} {said} END"
+    plain = f"length({text}) > 7 AND {_begins_with_a_year(text)} AND NOT startswith({text}, '9999') AND NOT startswith({text}, '0001')"
+    return f"CASE WHEN {plain} THEN {cast} WHEN {text} RLIKE '{first}' THEN {cast} {said} END"
+
+
+def _begins_with_a_year(text: str) -> str:
+    """SQL: four characters before the first hyphen, which Spark's cast then holds to be a year; no year 0."""
+    return f"instr({text}, '-') = 5 AND NOT startswith({text}, '0000')"
 
 
 def _moved(timestamp: str, zone: str) -> str:

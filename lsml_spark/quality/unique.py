@@ -1,5 +1,6 @@
 """No row twice."""
 
+from functools import reduce
 from typing import ClassVar
 
 from pydantic import Field
@@ -14,7 +15,8 @@ from lsml_spark.spark.tables import quoted
 class Unique(RowCheck):
     """No earlier line of the day has the same values in these columns; the first of equals is kept.
 
-    NULLs are equal to each other here. Costs one shuffle of the day, which the other checks do not need.
+    NULL equals nothing, as in SQL: a row that lacks one of the values is nobody's duplicate. Costs one shuffle of the day, which
+    the other checks do not need.
     """
 
     columns: list[str] = Field(min_length=1)
@@ -26,4 +28,5 @@ class Unique(RowCheck):
 
     def violated(self) -> Column:
         among = Window.partitionBy(*map(quoted, self.columns), compared(self))
-        return F.row_number().over(among.orderBy("_file", "_line")) > 1
+        whole = reduce(Column.__and__, [F.col(quoted(name)).isNotNull() for name in self.columns])
+        return whole & (F.row_number().over(among.orderBy("_file", "_line")) > 1)

@@ -30,6 +30,7 @@ class UnitChange(TableCheck):
     share: float = Field(0.2, gt=0, le=1)
 
     shorthand: ClassVar[str] = "column"
+    of_a_column: ClassVar[bool] = True
 
     @field_validator("factors")
     @classmethod

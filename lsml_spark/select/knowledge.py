@@ -1,6 +1,5 @@
 """What earlier nights know of tonight's keys and rows: joins of keys with keys, and of rows with the scores of their held-out day."""
 
-import json
 from collections.abc import Iterable, Mapping
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -55,7 +54,7 @@ def with_surprise(train: DataFrame, scores: DataFrame) -> DataFrame:
 
 def _standing(spark: SparkSession, inputs: Mapping[str, Source], day: str) -> DataFrame:
     evaluate, promote = inputs[f"scores/{day}"], inputs.get(f"promote/{day}")
-    champion = json.loads(promote.file("decision.json").read_text())["champion"] if promote else day
+    champion = promote.json("decision.json")["champion"] if promote else day
     system = "model" if champion in (day, None) else "champion"
     scored = tables.read(spark, evaluate, table="scores").where(F.col("system") == system)
     hit = F.col("rank") <= evaluate.manifest.metrics["k"]

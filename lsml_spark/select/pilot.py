@@ -1,6 +1,5 @@
 """What a pilot (`lsml pilot`) left for the policies of later nights: pilot.json of its folder."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,6 @@ def read_pilot(source: Source | None) -> Read | None:
     """None where no night up to this one has run a pilot."""
     if source is None:
         return None
-    facts = json.loads(source.file("pilot.json").read_text())
+    facts = source.json("pilot.json")
     errors = [(low, math.inf if high is None else high, error) for low, high, error in facts["errors"]]
     return Read(Pilot(facts["beta"], errors), facts)

@@ -93,8 +93,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
 def _selected(spark: SparkSession, work: Work, config: Config, budget: float, available: int, at_hand: ExitStack) -> Outcome:
     train = tables.read(spark, work.inputs["prepare"], table="train")
     counts = tables.read(spark, work.inputs["zipf"], table="counts")
-    if taken := [name for name in _adds(config) if name in train.columns]:
-        raise ConfigError(f"select: adds a column '{taken[0]}' of its own; give that of prepare.sql another name")
+    columns = check(config, train.columns)
     if config.policy.unit == "key":
         chosen = _of_keys(work, config, train, _known(spark, work, counts, at_hand), budget)
     else:
@@ -109,7 +108,6 @@ def _selected(spark: SparkSession, work: Work, config: Config, budget: float, av
     else:
         drawn, once = redrawn(chosen.frame, draw, config.redraws)
         spread = {"use": "turns", "draws": config.redraws}
-    columns = [*train.columns, "weight", "keep_rate", *_adds(config)]
     named = [key for key, _ in chosen.rated.heaviest] if chosen.rated else []
     written = tables.write(drawn, work.folder, {"train": columns}, tally=once, watch=summary.watch(named))
     table, tally = written.tables["train"], summary.combined(written.seen)
@@ -131,7 +129,11 @@ def _selected(spark: SparkSession, work: Work, config: Config, budget: float, av
     details = {"weights": tally.histogram, "dropped_keys": lost, "by_frequency": by_frequency}
     file = write_json(work.folder, "selection.json", selection | details)
     distinct = written.tally.get(ONCE, 0) if config.redraws > 1 else table.rows
-    return Outcome(_ledger(config, chosen, available, table.rows, distinct), written.tables, [file], selection)
+    failed = None
+    if not table.rows:
+        kept_none = f"select: none of the {available:,} training rows was kept (budget {config.budget}: {budget:.3g} rows)"
+        failed = f"{kept_none}; with so few rows take a larger budget, or widen `window`"
+    return Outcome(_ledger(config, chosen, available, table.rows, distinct), written.tables, [file], selection, failed=failed)
 
 
 def _known(spark: SparkSession, work: Work, counts: DataFrame, at_hand: ExitStack) -> tuple[DataFrame, float | None]:
@@ -194,6 +196,14 @@ def _of_rows(spark: SparkSession, work: Work, config: Config, train: DataFrame, 
         frame, spectrum, rates_S = rows.distinct(train, config.policy, budget)
         weight = F.col(rows.COPIES) / F.col("keep_rate")
     return Selection(frame.withColumns({"weight": weight, summary.FREQUENCY: F.lit(None).cast("long")}), spectrum, rates_S)
+
+
+def check(config: Config, names: list[str]) -> list[str]:
+    """The columns that the selected samples have, of those of prepare; ConfigError where the section contradicts itself or them."""
+    _refuse_contradictions(config)
+    if taken := [name for name in _adds(config) if name in names]:
+        raise ConfigError(f"select: adds a column '{taken[0]}' of its own; give that of prepare.sql another name")
+    return [*names, "weight", "keep_rate", *_adds(config)]
 
 
 def _adds(config: Config) -> list[str]:

@@ -42,7 +42,9 @@ def to_shard(table: pa.Table, form: Form = PLAIN) -> pa.Table:
     for field_, column in zip(table.schema, table.combine_chunks().columns, strict=True):
         name = field_.name
         if column.null_count:
-            raise Unfit(f"column '{name}' has {column.null_count} NULLs; shards hold none")
+            raise Unfit(
+                f"column '{name}' has {column.null_count} NULLs; shards hold none: fill in by quality.missing, or coalesce in the SQL"
+            )
         array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         try:
             columns[name] = _laid_out(field_, array, form.tensors.get(name))

@@ -4,7 +4,6 @@ Reading a shard forward is then already a uniform shuffle, its rows are the same
 not depend on Spark's partitioning.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -89,7 +88,7 @@ def _label(source: Source) -> str:
     """The name of the label's column, as the features stage has it."""
     if ENCODERS not in {file.path for file in source.manifest.files}:
         return LABEL
-    return json.loads(source.file(ENCODERS).read_text())["label"]
+    return source.json(ENCODERS)["label"]
 
 
 def _shards(config: Config, classes: Classes, bytes_per_row: float, group: int) -> list[int]:

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructField
 
 from lsml_spark.core.config import did_you_mean
-from lsml_spark.core.errors import ConfigError, IntegrityError
+from lsml_spark.core.errors import ConfigError
 from lsml_spark.shard.classes import TABLE, Classes
 from lsml_spark.shard.config import Config
 from lsml_spark.shard.layout import Form, Unfit, to_shard
@@ -82,12 +82,12 @@ def _width(field: StructField, form: Form) -> int:
 
 @contextmanager
 def in_words() -> Iterator[None]:
-    """What the layout refuses, as an error for people; Spark wraps it in pages of Python and Java."""
+    """What the layout refuses, as an error for people (no file is damaged); Spark wraps it in pages of traces."""
     try:
         yield
     except Unfit as error:
-        raise IntegrityError(f"shard: {error}") from error
+        raise ConfigError(f"shard: {error}") from error
     except PySparkException as error:
         if found := re.search(r"Unfit: (.*)", str(error)):
-            raise IntegrityError(f"shard: {found[1]}") from error
+            raise ConfigError(f"shard: {found[1]}") from error
         raise

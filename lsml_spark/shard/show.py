@@ -1,6 +1,5 @@
 """A few rows of a shard in words: what `lsml show` prints."""
 
-import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,22 +8,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lsml_spark.core.config import did_you_mean
-from lsml_spark.core.errors import ConfigError, IntegrityError
+from lsml_spark.core.errors import ConfigError, EnvironmentProblem, IntegrityError
 from lsml_spark.data.fields import Layout, layout_of
+from lsml_spark.data.files import UNREADABLE
+from lsml_spark.data.images import size_of
 from lsml_spark.shard.decode import decoded
 
 FIRST = 4  # values of a tensor or a list that are shown
-JPEG, PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+PNG = b"\x89PNG"
 
 
 def rows(shard: Path, count: int, columns: Sequence[str] = ()) -> list[dict[str, str]]:
-    """The first `count` rows, each value in words; a record's columns one by one.
+    """The first `count` rows, each value in words; a record's columns one by one. Of a folder: of its files, in order of names.
 
     ConfigError for a file or a column that is not there, IntegrityError for a file that is damaged.
     """
+    if shard.is_dir():
+        return _of_folder(shard, count, columns)
     if not shard.is_file():
-        what = "is a folder; name one of the Parquet files in it" if shard.is_dir() else "there is no such file"
-        raise ConfigError(f"{shard}: {what}")
+        raise ConfigError(f"{shard}: there is no such file")
     try:
         with pq.ParquetFile(shard, page_checksum_verification=True) as file:
             schema = file.schema_arrow
@@ -32,11 +34,24 @@ def rows(shard: Path, count: int, columns: Sequence[str] = ()) -> list[dict[str,
             wanted = _wanted(shard, layouts, columns)
             found = pa.Table.from_batches(list(_head(file, count, list(dict.fromkeys(wanted.values())))), schema=_select(schema, wanted))
         table = decoded(found)
-    except (pa.ArrowException, ValueError, OSError) as error:
+    except PermissionError as error:
+        raise EnvironmentProblem(f"{shard}: may not be read ({error.strerror or error}); change its permissions") from error
+    except UNREADABLE as error:
         raise IntegrityError(
             f"{shard}: cannot be read ({' '.join(str(error).split())}); `lsml verify` says which files are damaged"
         ) from error
     return [{name: _in_words(row[name], layouts.get(name, Layout("scalar"))) for name in wanted} for row in table.to_pylist()]
+
+
+def _of_folder(folder: Path, count: int, columns: Sequence[str]) -> list[dict[str, str]]:
+    files = [path for path in sorted(folder.rglob("*.parquet")) if path.is_file() and not path.name.startswith((".", "_"))]
+    if not files:
+        raise ConfigError(f"{folder}: holds no file that ends in .parquet")
+    found: list[dict[str, str]] = []
+    for path in files:
+        if len(found) < count:
+            found += rows(path, count - len(found), columns)
+    return found
 
 
 def _wanted(shard: Path, layouts: dict[str, Layout], columns: Sequence[str]) -> dict[str, str]:
@@ -81,24 +96,7 @@ def _some(values: list[float]) -> str:
 
 def _bytes_in_words(data: bytes) -> str:
     size = f"{len(data)} bytes" if len(data) < 1000 else f"{len(data) / 1000:.0f} kB"
-    for name, pixels in (("JPEG", _jpeg_pixels(data)), ("PNG", _png_pixels(data))):
-        if pixels:
-            return f"{name} {pixels[0]}×{pixels[1]}, {size}"
+    width, height = size_of(data)
+    if width:
+        return f"{'PNG' if data.startswith(PNG) else 'JPEG'} {width}×{height}, {size}"
     return f"{size}: {data[:8].hex(' ')}{' …' if len(data) > 8 else ''}"
-
-
-def _png_pixels(data: bytes) -> tuple[int, int] | None:
-    """Width and height as the header says."""
-    return struct.unpack(">II", data[16:24]) if data.startswith(PNG) and len(data) >= 24 else None
-
-
-def _jpeg_pixels(data: bytes) -> tuple[int, int] | None:
-    """Width and height from the first start-of-frame segment (ITU T.81, B.2.2)."""
-    at = 2 if data.startswith(JPEG) else len(data)
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
-            return width, height
-        at += 2 + length
-    return None

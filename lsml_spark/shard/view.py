@@ -15,6 +15,7 @@ from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.data.fields import Layout, layout_of
 from lsml_spark.shard.decode import from_bytes, from_record
+from lsml_spark.spark.paths import literal
 from lsml_spark.spark.tables import quoted
 
 # Spark has no unsigned numbers and no halves.
@@ -35,7 +36,7 @@ def view(spark: SparkSession, folder: Path, name: str, table: str = "train") -> 
     paths = [folder / file.path for file in found.tables[table].files]
     if not paths:
         raise ConfigError(f"{folder}: table '{table}' has no rows")
-    frame = spark.read.parquet(*map(str, paths))
+    frame = spark.read.parquet(*map(literal, paths))
     columns: list[Column] = []
     for field in pq.read_schema(paths[0]):
         columns += _columns(field.name, layout_of(field))

@@ -22,6 +22,7 @@ from pyspark import BarrierTaskContext
 from pyspark.resource import ResourceProfile, ResourceProfileBuilder, TaskResourceRequests
 from pyspark.sql import SparkSession
 
+from lsml_spark.core import addresses
 from lsml_spark.core.errors import EnvironmentProblem, Stopped, TrainingError
 
 # Exit codes of the worker that no retry changes: its input is at fault; it was asked to stop.
@@ -106,7 +107,7 @@ def _task(
             pass
         context = BarrierTaskContext.get()
         rank = context.partitionId()
-        hosts = [info.address.rsplit(":", 1)[0] for info in context.getTaskInfos()]
+        hosts = [info.address.rsplit(":", 1)[0].strip("[]") for info in context.getTaskInfos()]
         own = [folder.is_dir(), *((_free_port(hosts[0]), _attempt(folder)) if rank == 0 else ("", 0))]
         told = [json.loads(text) for text in context.allGather(json.dumps(own))]
         _, meeting, attempt = told[0]
@@ -121,6 +122,7 @@ def _task(
                 "RANK": str(rank),
                 "WORLD_SIZE": str(ranks),
                 "LOCAL_RANK": str(hosts[:rank].count(hosts[rank])),
+                "LOCAL_WORLD_SIZE": str(hosts.count(hosts[rank])),
                 "MASTER_ADDR": address,
                 "MASTER_PORT": port,
                 "TORCHELASTIC_RESTART_COUNT": str(attempt),
@@ -225,6 +227,5 @@ def _listening(folder: Path, ranks: int, heard: Callable[[str], None]) -> Iterat
 
 def _free_port(host: str) -> str:
     """host:port for the ranks to meet at. Free now; if another process takes it first, the stage fails and is retried."""
-    with socket.socket() as probe:
-        probe.bind(("", 0))
+    with addresses.listen(host, 0) as probe:
         return f"{host}:{probe.getsockname()[1]}"

@@ -3,7 +3,8 @@
 Under spark-submit, what was submitted wins: master, settings and JVM are the cluster's business. Otherwise `session`
 starts a local Spark tuned for short nights on one machine. The driver's JVM runs C1 code alone under the serial
 collector, which halves the CPU time of start-up and first jobs (22 → 12 s on 2 cores, Java 17); a night of hours
-should set `spark.driver.extraJavaOptions` to something else.
+should set `spark.driver.extraJavaOptions` to something else. A local Spark listens on loopback alone, whoever started
+it; what a cluster's Spark opens to whom is in docs/network.md.
 """
 
 import logging
@@ -12,17 +13,21 @@ import signal
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext, cloudpickle
 from pyspark.errors import PySparkRuntimeError
+from pyspark.java_gateway import launch_gateway
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from lsml_spark.core import components
 from lsml_spark.core.errors import EnvironmentProblem
 from lsml_spark.spark.java import ensure_java
+from lsml_spark.spark.stderr import without_incubator_warning
 
 ALWAYS = {
     "spark.app.name": "lsml",
@@ -32,12 +37,19 @@ ALWAYS = {
     # Too few slots for the training workers are an error after seconds; by default Spark waits for ten minutes.
     "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures": "2",
     "spark.scheduler.barrier.maxConcurrentTasksCheck.interval": "5s",
+    # Python workers start in the user's working folder, where a file `token.py` would be taken for Python's own.
+    "spark.executorEnv.PYTHONSAFEPATH": "1",
 }
 LOCAL = {
     "spark.sql.shuffle.partitions": "4",
     "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir(), "spark-warehouse")),  # the default is ./spark-warehouse
     "spark.ui.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
 }
+# Who cannot show the application's secret gets no answer from its driver and executors, and reads nothing on the wire or on disk.
+GUARDED = {"spark.authenticate": "true", "spark.network.crypto.enabled": "true", "spark.io.encryption.enabled": "true"}
+SECRET = "spark.authenticate.secret"
 LOCAL_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 ARCHIVE = "lib/spark.jsa"  # in a virtual environment: classes kept ready for the JVM (archive.py)
 QUIET = "-Xlog:disable -Xlog:all=error:stderr"  # an archive that does not fit this JVM is no news
@@ -57,6 +69,7 @@ def session(settings: dict[str, str] | None = None, master: str | None = None) -
     settings = settings or {}
     if SparkContext._active_spark_context is not None:
         return _start(settings)
+    os.environ.setdefault("PYTHONSAFEPATH", "1")  # see above; for Python workers of this host, which inherit it
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # executors would run any `python3` of their PATH
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     if "PYSPARK_GATEWAY_PORT" in os.environ:  # set by spark-submit, which has started the JVM
@@ -68,7 +81,9 @@ def session(settings: dict[str, str] | None = None, master: str | None = None) -
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # neither looks up the host's own name nor warns about it
     jvm = settings.get("spark.driver.extraJavaOptions", LOCAL_JVM if local else "")
     jvm = f"-Dlog4j2.configurationFile={LOG4J.as_uri()} {_archive() if local else ''} {jvm}".strip()
-    return _start(_defaults(master) | settings | {"spark.master": master, "spark.driver.extraJavaOptions": jvm})
+    wanted = _defaults(master, settings) | settings | {"spark.master": master, "spark.driver.extraJavaOptions": jvm}
+    with without_incubator_warning():
+        return _start(wanted)
 
 
 def stop() -> None:
@@ -77,16 +92,40 @@ def stop() -> None:
         SparkSession.builder.getOrCreate().stop()
 
 
-def _defaults(master: str) -> dict[str, str]:
-    return ALWAYS | (LOCAL if master.startswith("local") else {})
+def _defaults(master: str, given: Mapping[str, str]) -> dict[str, str]:
+    return ALWAYS | (LOCAL if master.startswith("local") else _guarded(master, given))
+
+
+def _guarded(master: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Authentication and encryption, where the parts of the cluster share a secret.
+
+    YARN and Kubernetes make one for each application and hand it on, unless the driver itself was submitted to the cluster or
+    blocks lie with a service of the cluster, which both were started before. The daemons of a standalone cluster know theirs.
+    """
+    own = master == "yarn" or master.startswith("k8s://")
+    beside = given.get("spark.submit.deployMode") == "cluster" or given.get("spark.shuffle.service.enabled") == "true"
+    return GUARDED if SECRET in given or (own and not beside) else {}
 
 
 def _not_submitted(settings: dict[str, str]) -> dict[str, str]:
     """Our defaults and the given settings, less what spark-submit was given."""
     SparkContext._ensure_initialized()
     submitted = SparkConf()
-    wanted = _defaults(submitted.get("spark.master", "")) | settings
+    given = settings | dict(submitted.getAll())
+    _be_quiet(submitted, given)
+    wanted = _defaults(submitted.get("spark.master", ""), given) | settings
     return {key: value for key, value in wanted.items() if not submitted.contains(key)}
+
+
+def _be_quiet(submitted: SparkConf, given: Mapping[str, str]) -> None:
+    """Errors alone on the screen of spark-submit, unless the user has chosen a level or a configuration of the log."""
+    chosen = "spark.log.level" in given or "log4j" in given.get("spark.driver.extraJavaOptions", "")
+    if chosen or Path(os.environ.get("SPARK_CONF_DIR", ""), "log4j2.properties").is_file():
+        return
+    java: Any = submitted._jconf
+    java.initializeLogIfNecessary(False, True)  # or else Spark puts its own configuration into the place of ours later
+    jvm: Any = SparkContext._jvm
+    jvm.org.apache.logging.log4j.LogManager.getContext(False).setConfigLocation(jvm.java.net.URI(LOG4J.as_uri()))
 
 
 def _start(settings: dict[str, str]) -> SparkSession:
@@ -95,7 +134,12 @@ def _start(settings: dict[str, str]) -> SparkSession:
     heard = signal.getsignal(signal.SIGINT)
     _carry_users_modules()
     try:
-        return SparkSession.builder.config(conf=SparkConf(loadDefaults=False).setAll(list(settings.items()))).getOrCreate()
+        conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
+        if SparkContext._gateway is None and "PYSPARK_GATEWAY_PORT" not in os.environ:
+            # In a session of its own: Ctrl-C and `timeout` signal the whole group, and Java would tell of each task that it drops.
+            SparkContext._ensure_initialized(gateway=launch_gateway(conf, {"start_new_session": True}))
+            conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
+        return SparkSession.builder.config(conf=conf).getOrCreate()
     except PySparkRuntimeError as error:
         home = os.environ.get("JAVA_HOME", "not set")
         raise EnvironmentProblem(f"Spark's Java did not start (JAVA_HOME is {home}): {_cause(error)}") from error

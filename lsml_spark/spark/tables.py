@@ -12,7 +12,9 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -24,6 +26,7 @@ from pyspark.sql.types import ArrayType, BooleanType, DatetimeType, MapType, Num
 
 from lsml_spark.core.manifest import File, Table, describe
 from lsml_spark.core.work import Source
+from lsml_spark.spark.paths import literal
 
 ROUTE, TALLY, HASH = "__route", "__tally", "__hash"
 RESULT = "part int, table string, file string, rows long, hash string, described string, tally string, seen binary"
@@ -76,10 +79,43 @@ class Written:
     seen: Sequence[bytes] = ()
 
 
-def read(spark: SparkSession, *sources: Source, table: str) -> DataFrame:
-    """One table of one or more stage folders, with the schema that the manifests state (no inference job)."""
-    columns = sources[0].manifest.tables[table].columns
-    return _parquet(spark, columns, [path for source in sources for path in source.files(table)])
+def read(spark: SparkSession, *sources: Source, table: str, like: Source | None = None) -> DataFrame:
+    """One table of one or more stage folders, with the schema that the manifests state (no inference job).
+
+    Folders that were written under several contracts are read by name, with the columns and types of the folder `like` (default:
+    the last): a column that one lacks is NULL there.
+    """
+    wanted = (like or sources[-1]).manifest.tables[table].columns
+    alike: dict[tuple[tuple[str, str], ...], list[Path]] = {}
+    for source in sources:
+        alike.setdefault(tuple(sorted(source.manifest.tables[table].columns.items())), []).extend(_there(source, table))
+    frames = [_parquet(spark, dict(own), paths).select(*_as(wanted, dict(own))) for own, paths in alike.items() if dict(own) != wanted]
+    if not frames:
+        return _parquet(spark, wanted, [path for paths in alike.values() for path in paths])
+    same = [_parquet(spark, wanted, paths) for own, paths in alike.items() if dict(own) == wanted]
+    return reduce(DataFrame.unionAll, [*same, *frames])
+
+
+def _there(source: Source, table: str) -> list[Path]:
+    """The table's files; IntegrityError names one that is gone or of another size, which Spark would take for a mistake in the SQL."""
+    for file in source.manifest.tables[table].files:
+        path = source.folder / file.path
+        if not path.is_file():
+            raise source.damaged(path, "it is not there")
+        if path.stat().st_size != file.bytes:
+            raise source.damaged(path, f"it has {path.stat().st_size:,} bytes, {file.bytes:,} were written")
+    return source.files(table)
+
+
+def _as(wanted: Mapping[str, str], there: Mapping[str, str]) -> list[Column]:
+    """The wanted columns of a frame that has these; a value that its type does not take is NULL."""
+
+    def one(name: str, type_: str) -> Column:
+        if name not in there:
+            return F.lit(None).cast(type_)
+        return F.col(quoted(name)) if type_ in (there[name], "void") else F.col(quoted(name)).try_cast(type_)
+
+    return [one(name, type_).alias(name) for name, type_ in wanted.items()]
 
 
 def read_written(spark: SparkSession, folder: Path, table: Table) -> DataFrame:
@@ -89,7 +125,8 @@ def read_written(spark: SparkSession, folder: Path, table: Table) -> DataFrame:
 
 def _parquet(spark: SparkSession, columns: Mapping[str, str], paths: Sequence[Path]) -> DataFrame:
     schema = ", ".join(f"{quoted(name)} {type_}" for name, type_ in columns.items())
-    return spark.read.schema(schema).parquet(*map(str, paths)) if paths else spark.createDataFrame([], schema)
+    reader = spark.read.option("parquet.page.verify-checksum.enabled", "true").schema(schema)
+    return reader.parquet(*map(literal, paths)) if paths else spark.createDataFrame([], schema)
 
 
 def quoted(name: str) -> str:
@@ -113,11 +150,13 @@ def write(
     rows_per_group: int = 65_536,
     physical: Physical | None = None,
     watch: Watch | None = None,
+    renamed: Mapping[str, str] = MappingProxyType({}),
 ) -> Written:
     """Write rows of `frame` into sub-folders of `folder` in one pass; each partition gives at most one file per table.
 
     `tables` names each table's columns; `route` names each row's table (default: the only one; a name that is no table
-    is counted, not written). `watch` looks at all rows on their way, in the same pass.
+    is counted, not written). `watch` looks at all rows on their way, in the same pass. `renamed`: what a column of the frame is
+    called in the files, where that is another name.
     """
     spark_types = {field.name: field.dataType.simpleString() for field in frame.schema}
     wanted = list(dict.fromkeys(column for columns in [*tables.values(), watch.columns if watch else ()] for column in columns))
@@ -135,7 +174,7 @@ def write(
 
     plan = {name: list(columns) for name, columns in tables.items()}
     numbered = routed.toDF(*map(str, range(len(routed.columns))))  # mapInArrow cannot resolve a name with a dot in it
-    writer = _writer(str(folder), routed.columns, plan, rows_per_group, physical, watch)
+    writer = _writer(str(folder), routed.columns, plan, rows_per_group, physical, watch, renamed)
     with _whole_batches(routed):
         results = _few_reports(numbered.mapInArrow(writer, RESULT), watch).collect()
 
@@ -147,7 +186,7 @@ def write(
     for name, columns in tables.items():
         files = sorted((row for row in results if row.table == name), key=lambda row: row.file)
         written[name] = Table(
-            columns={column: spark_types[column] for column in columns},
+            columns={renamed.get(column, column): spark_types[column] for column in columns},
             rows=sum(row.rows for row in files),
             rows_hash=f"{sum(int(row.hash, 16) for row in files) % 2**64:016x}",
             files=[File(path=f"{name}/{row.file}", **json.loads(row.described)) for row in files],
@@ -266,10 +305,13 @@ def _writer(
     rows_per_group: int,
     physical: Physical | None,
     watch: Watch | None = None,
+    renamed: Mapping[str, str] = MappingProxyType({}),
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    renamed = dict(renamed)
+
     def write_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         part = _part()
-        outputs = {name: _Output(Path(folder, name), part, columns, rows_per_group, physical) for name, columns in plan.items()}
+        outputs = {name: _Output(Path(folder, name), part, columns, rows_per_group, physical, renamed) for name, columns in plan.items()}
         tally: dict[str, int] = {}
         watcher = watch.start() if watch else None
         try:
@@ -308,8 +350,10 @@ class _Output:
         columns: list[str],
         rows_per_group: int,
         physical: Physical | None,
+        renamed: Mapping[str, str],
     ):
         self.folder, self.part, self.columns = folder, part, columns
+        self.names = [renamed.get(name, name) for name in columns]
         self.rows_per_group, self.physical = rows_per_group, physical
         self.partial = folder / f".part-{part:05d}-{uuid.uuid4().hex}"  # a name of this attempt alone
         self.writer: pq.ParquetWriter | None = None
@@ -320,7 +364,7 @@ class _Output:
         self.hash = (self.hash + int(batch.column(HASH).to_numpy().view("u8").sum(dtype="u8"))) % 2**64
         self.rows += batch.num_rows
         self.waiting += batch.num_rows
-        self.pending.append(batch.select(self.columns))
+        self.pending.append(batch.select(self.columns).rename_columns(self.names))
         if self.waiting >= self.rows_per_group:
             self._flush(keep=self.waiting % self.rows_per_group)
 

@@ -200,10 +200,11 @@ def _job(arguments: list[str]) -> Job:
     parser.add_argument("--monitor-interval", type=float, default=0.1, help="seconds between two looks at the ranks")
     parser.add_argument("--standalone", action="store_true", help="one host, which is what is done where --nnodes is not given")
     parser.add_argument("--rdzv-backend", default="static", help="static, and nothing else")
+    parser.add_argument("--rdzv-endpoint", help=argparse.SUPPRESS)  # of the other kinds, which are refused
     parser.add_argument("-m", dest="module", action="store_true", help="what follows is a module, not a file")
     parser.add_argument("program")
     parser.add_argument("words", nargs=argparse.REMAINDER)
-    own = parser.parse_args([word.replace("_", "-") if word.startswith("--") and "=" not in word else word for word in arguments])
+    own = parser.parse_args(_with_hyphens(arguments))
     if own.rdzv_backend != "static":
         raise ConfigError(
             f"--rdzv-backend {own.rdzv_backend}: torch keeps pickles in it, by which whoever reaches its port runs code; "
@@ -220,6 +221,18 @@ def _job(arguments: list[str]) -> Job:
     return Job(
         words, own.nproc_per_node, own.nnodes, own.node_rank, own.max_restarts, own.master_addr, own.master_port, own.monitor_interval
     )
+
+
+def _with_hyphens(arguments: list[str]) -> list[str]:
+    """torchrun takes --nproc_per_node for --nproc-per-node; what belongs to the program stays as it is."""
+    found = list(arguments)
+    for number, word in enumerate(found):
+        if word == "--" or word == "-m" or (not word.startswith("-") and not found[number - 1].startswith("--")):
+            break
+        name, equals, value = word.partition("=")
+        if name.startswith("--"):
+            found[number] = name.replace("_", "-") + equals + value
+    return found
 
 
 if __name__ == "__main__":

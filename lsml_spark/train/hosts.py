@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from lsml_spark.core import addresses
 from lsml_spark.core.errors import TrainingError
-from lsml_spark.train import addresses
 
 ARRIVE = 1800.0  # seconds in which all hosts must have come
 ANSWER = 60.0  # seconds in which a host whose ranks were ended says so; then it is taken for lost

@@ -95,13 +95,15 @@ def _run(words: list[str], attempt: int, log_path: Path, say: Callable[[str], No
 
 
 def in_process(spec_path: Path | None, ranks: int = 0, log_path: Path | None = None) -> None:
-    """Be a rank oneself: torchrun has started this process. Rank 0 passes the spec, the others None; `ranks` is torchrun's.
+    """Be a rank oneself: torchrun, or our agent, has started this process. Rank 0 passes the spec, the others None; `ranks` is torchrun's.
 
     Where a peer is lost and torchrun has restarts left, the process ends with the code of what may be tried again.
     """
     from lsml_spark.train.worker import RETRY, leave, train
     from lsml_spark.train.world import LostPeers
 
+    if agent.PARENT in os.environ:
+        agent.die_with_parent()
     again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) < int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0"))
     try:
         train(spec_path, stall_code=RETRY if again else TrainingError.exit_code)

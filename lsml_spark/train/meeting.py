@@ -7,14 +7,15 @@ addresses: bytes that nothing unpickles. docs/network.md says who can reach it.
 
 import datetime
 import os
+import re
 import socket
 import time
 from collections.abc import Callable
 
 from torch.distributed import PrefixStore, Store, TCPStore
 
+from lsml_spark.core import addresses
 from lsml_spark.core.errors import ConfigError, Stopped
-from lsml_spark.train import addresses
 
 LISTENING = "LSML_STORE_FD"  # the agent's listening socket, which rank 0 inherits: no one can take its port meanwhile
 
@@ -54,7 +55,7 @@ def place(size: int) -> tuple[str, int]:
     for name, value in told.items():
         if not value:
             raise ConfigError(f"environment variable {name} is not set, but WORLD_SIZE={size}: whoever starts the ranks must set it")
-    if not told["MASTER_PORT"].isdecimal() or not 0 < int(told["MASTER_PORT"]) < 2**16:
+    if not re.fullmatch("[0-9]{1,5}", told["MASTER_PORT"]) or not 0 < int(told["MASTER_PORT"]) < 2**16:
         raise ConfigError(f"environment variable MASTER_PORT: expected a port (1 to 65535), found '{told['MASTER_PORT']}'")
     alone = os.environ.get("LOCAL_WORLD_SIZE") == str(size)
     return addresses.loopback() if alone else told["MASTER_ADDR"].strip("[]"), int(told["MASTER_PORT"])

@@ -23,7 +23,6 @@ from typing import Any
 
 METRICS = "metrics.jsonl"
 EVENTS = "events"
-NO_TENSORBOARD = "no TensorBoard events are written: pip install lsml_spark[tensorboard]"
 FLUSH_SECONDS = 10
 EVENT_SECONDS = 0.25  # between two events: one takes 0.3 ms, and TensorBoard shows a thousand points of a curve
 
@@ -144,7 +143,6 @@ class _Events:
 
 def _events(folder: Path, first: int) -> _Events | None:
     if not tensorboard_installed():
-        print(NO_TENSORBOARD, flush=True)
         return None
     if first == 0:
         for old in folder.glob("events.*"):

@@ -4,12 +4,14 @@ A line every two seconds. Where standard output is a terminal the line is redraw
 pipe) each is a line of its own that begins with PROGRESS, by which the launcher knows it.
 """
 
+import re
 import sys
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import TextIO
 
+from lsml_spark.core import duration
 from lsml_spark.train.clock import DATA, StepClock
 from lsml_spark.train.launch import PROGRESS
 
@@ -54,7 +56,7 @@ class Progress:
         left = left if self.ends is None else max(0.0, min(left, self.ends - moment))
         self._say(
             f"epoch {epoch + 1}/{self.epochs}  step {step + 1:,}/{self.steps:,}  {(self.rows - rows_then) / elapsed:,.0f} rows/s  "
-            f"loss {loss:.4f}  lr {rate:.3g}  data wait {self._data_wait():.0%}  {duration(left)} left"
+            f"loss {loss:.4f}  lr {rate:.3g}  data wait {self._data_wait():.0%}  {duration.said(left)} left"
         )
 
     def close(self) -> None:
@@ -75,11 +77,6 @@ class Progress:
             print(f"{PROGRESS}{line}", file=self.out, flush=True)
 
 
-def duration(seconds: float) -> str:
-    """12 s, 3 min 05 s, 2 h 07 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+def passing(line: str) -> bool:
+    """Whether a launcher's line is one of these, which the next one makes old."""
+    return re.match(r"epoch \d+/\d+  step ", line) is not None

@@ -5,10 +5,10 @@ interruption: a run that was killed goes on from its last checkpoint, bit for bi
 """
 
 import importlib.metadata
-import json
 import logging
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,21 @@ import numpy as np
 
 from lsml_spark.core import seeds
 from lsml_spark.core.config import digest
-from lsml_spark.core.errors import IntegrityError, TrainingError
+from lsml_spark.core.errors import IntegrityError, LsmlError, TrainingError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import describe
 from lsml_spark.core.work import Outcome, Work
+from lsml_spark.data.batch import Column, Ragged
+from lsml_spark.data.encode import read_encoders, read_json
 from lsml_spark.data.epochs import EveryRow, Rule, rule_of
 from lsml_spark.data.plan import Plan, plan
-from lsml_spark.data.read import OFFSET, WEIGHT, Shards
+from lsml_spark.data.read import OFFSET, SAMPLE_ID, WEIGHT, Group, Shards
 from lsml_spark.models.model import vocabulary_size
 from lsml_spark.train import launch as launchers
 from lsml_spark.train import results, spec
 from lsml_spark.train.config import Config
 from lsml_spark.train.launch import Launcher, in_process
+from lsml_spark.train.progress import passing
 from lsml_spark.train.spec import Spec
 
 __all__ = ["Config", "in_process", "run"]
@@ -48,12 +51,15 @@ def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
     log = told.scratch / "train.log"
 
     def say(line: str) -> None:
-        LOG.info(line, extra={"date": work.date.isoformat(), "stage": work.stage})
+        LOG.info(line, extra={"date": work.date.isoformat(), "stage": work.stage, "passing": passing(line)})
 
     def local(spec_path: Path, ranks: int, log_path: Path) -> None:
         launchers.local(spec_path, ranks, log_path, say, config.restarts)
 
     launch = launch or (in_process if "RANK" in os.environ else local)
+    rows = work.inputs["shard"].manifest.tables["train"].rows
+    if rows < config.batch:
+        say(f"train.batch is {config.batch}, and there are {rows} training rows: every epoch is one step")
     path = told.scratch / "spec.json"
     spec.write(path, told)
     results.clear(told.scratch)
@@ -62,6 +68,8 @@ def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
     except TrainingError as error:
         raise results.failure(told.scratch) or TrainingError(f"{_last_error(log) or error}; log: {log}") from error
     outcome = _finish(work, config, told)
+    if told.champion and outcome.metrics["start"] is None:
+        say(f"the model of {told.champion_date} has another architecture or other features, so training began from fresh weights")
     shutil.rmtree(told.scratch)
     return outcome
 
@@ -76,8 +84,12 @@ def _tell(work: Work, config: Config) -> Spec:
     scratch.mkdir(exist_ok=True)
     encoders = features.file("encoders.json")
     prior = scratch / "prior.npy"
-    known = json.loads(encoders.read_text())
-    np.save(prior, _log_prior(Shards.of(shard.folder, table.files, [], known["label"]), vocabulary_size(known, known["label"]), config))
+    known = read_encoders(encoders)
+    if champion:  # hashed: what starts wrong stays wrong for nights
+        champion.file("model.safetensors")
+        champion.file("encoders.json")
+    shards = Shards.of(shard.folder, table.files, [], known["label"], rows=table.rows)
+    np.save(prior, _log_prior(shards, vocabulary_size(known, known["label"]), config))
     rule = _rule(work, config)
     identity = {
         "config": config.model_dump(mode="json", exclude=SAME_WEIGHTS),
@@ -107,7 +119,7 @@ def _tell(work: Work, config: Config) -> Spec:
 def _rule(work: Work, config: Config) -> Rule:
     """Which rows each epoch reads, as the select stage asked; every row where it did not."""
     select, shard = work.inputs.get("select"), work.inputs["shard"]
-    asked = json.loads(select.file(SELECTION).read_text()).get("epochs") if select else None
+    asked = read_json(select.file(SELECTION)).get("epochs") if select else None
     if select is None or asked is None:
         return EveryRow()
     where, files = f"{select.folder / SELECTION}: epochs", shard.manifest.tables["train"].files
@@ -123,7 +135,7 @@ def _log_prior(shards: Shards, labels: int, config: Config) -> np.ndarray:
 
     A row of the smoothing weighs as much as the average row, so that a prior does not depend on the scale of the weights.
     """
-    counts, rows = np.zeros(labels + 1), 0
+    counts, rows, known = np.zeros(labels + 1), 0, 0
     for group in shards.groups:
         try:
             columns = shards.columns(group, [shards.label, WEIGHT])
@@ -131,15 +143,40 @@ def _log_prior(shards: Shards, labels: int, config: Config) -> np.ndarray:
             if config.on_bad_shard == "fail":
                 raise
             continue  # the ranks will leave it out too, and count it
-        label_N, weight_N = np.asarray(columns[shards.label]), np.asarray(columns[WEIGHT], dtype=np.float64)
+        label_N, weight_N = _numbers(group, shards.label, columns, "iu"), _numbers(group, WEIGHT, columns, "iuf").astype(np.float64)
         if len(label_N) and not 0 <= label_N.min() <= label_N.max() <= labels:
             raise IntegrityError(f"{group.path}, row group {group.index}: label ids reach {label_N.max()}, encoders.json knows {labels}")
+        if config.weights and (weight_N < 0).any():
+            raise TrainingError(_negative(shards, group, weight_N))
         # A weight that is not finite is the ranks' to report, with its sample id.
         weight_N = np.nan_to_num(weight_N, nan=0.0, posinf=0.0) if config.weights else np.ones(len(label_N))
         counts += np.bincount(label_N, weights=weight_N, minlength=labels + 1)
-        rows += len(label_N)
+        rows, known = rows + len(label_N), known + int((label_N > 0).sum())
+    if rows and not counts[1:].any():
+        here = f"{Path(shards.groups[0].path).parent}: of {rows:,} training rows"
+        if known:
+            raise TrainingError(f"{here} those with a known label weigh nothing together; look at weight, or set train.weights: false")
+        raise TrainingError(f"{here} none has a label that encoders.json knows; look at label, and at min_count of its encoder")
     counts += config.smoothing * (counts.sum() / rows if counts.any() else 1.0)
     return np.log(counts[1:] / counts[1:].sum())
+
+
+def _numbers(group: Group, name: str, columns: Mapping[str, Column], kinds: str) -> np.ndarray:
+    """A column of one number a row. IntegrityError where it is none."""
+    column = columns[name]
+    if isinstance(column, Ragged) or column.ndim != 1 or column.dtype.kind not in kinds:
+        raise IntegrityError(f"{group}, column '{name}': it does not hold one number a row; run the shard stage again")
+    return column
+
+
+def _negative(shards: Shards, group: Group, weight_N: np.ndarray) -> str:
+    """What is wrong with weights of which some are below 0: a sample would be learned to be unlikely, without bound."""
+    row = int(np.argmin(weight_N))
+    try:
+        name = f", sample id {np.asarray(shards.columns(group, [SAMPLE_ID])[SAMPLE_ID])[row]}"
+    except LsmlError:
+        name = ""
+    return f"{group}{name}: weight {weight_N[row]:g} is negative ({(weight_N < 0).sum()} such rows there); weights must be 0 or more"
 
 
 def _finish(work: Work, config: Config, told: Spec) -> Outcome:
@@ -153,8 +190,7 @@ def _finish(work: Work, config: Config, told: Spec) -> Outcome:
     if missing:
         raise TrainingError(f"rank {missing[0]} of {world} ended without a result; log: {told.scratch / 'train.log'}")
 
-    curve = json.loads((work.folder / "curve.json").read_bytes())
-    description = json.loads((work.folder / "model.json").read_bytes())
+    curve, description = read_json(work.folder / "curve.json"), read_json(work.folder / "model.json")
     rows = work.inputs["shard"].manifest.tables["train"].rows
     planned = _planned(told, config, world)
     resumed = max(result["resumed"] for result in ranks.values())

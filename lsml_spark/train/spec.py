@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.manifest import File
 from lsml_spark.data.epochs import Rule
 from lsml_spark.train.config import Config
@@ -30,9 +31,13 @@ class Spec(BaseModel):
 
 
 def read(path: Path) -> Spec:
-    """The spec of a file that `write` wrote."""
-    return Spec.model_validate_json(path.read_bytes())
+    """The spec of a file that `write` wrote. IntegrityError where it is not one."""
+    try:
+        return Spec.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise IntegrityError(f"{path}: cannot be read ({' '.join(str(error).split())[:300]}); run the train stage again") from error
 
 
 def write(path: Path, spec: Spec) -> None:
+    path.touch(mode=0o600)  # values of variables are in it as they are
     path.write_text(spec.model_dump_json(indent=1))

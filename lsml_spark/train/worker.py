@@ -20,7 +20,8 @@ import torch
 
 from lsml_spark.core import seeds
 from lsml_spark.core.config import canonical
-from lsml_spark.core.errors import ConfigError, LsmlError, Stopped, TrainingError
+from lsml_spark.core.errors import ConfigError, IntegrityError, LsmlError, Stopped, TrainingError
+from lsml_spark.data.encode import read_encoders
 from lsml_spark.data.read import Shards
 from lsml_spark.models import saved
 from lsml_spark.models.network import Network, transplant
@@ -33,7 +34,7 @@ from lsml_spark.train.loop import Training, curve_of
 from lsml_spark.train.parameter_server import fit_async
 from lsml_spark.train.spec import Spec
 from lsml_spark.train.watch import Watch, blame, stoppable, where
-from lsml_spark.train.world import LostPeers, World, joined
+from lsml_spark.train.world import LostPeers, World, joined, own_rank
 
 RETRY = 1  # the exit code of what a launcher may try again
 SWITCH = 0.0005  # seconds that a thread which reads may keep the interpreter from the step; Python's 5 ms are a whole small step
@@ -65,7 +66,7 @@ def train(path: Path | None, timeout: float | None = None, stall_code: int = RET
     this process where its watch ends it.
     """
     known = spec.read(path) if path else None
-    rank = int(os.environ.get("RANK", "0"))
+    rank = own_rank()
     with stoppable(), ExitStack() as life:
         if known:
             results.discard(known.scratch, rank)
@@ -122,7 +123,7 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
     clock = time.monotonic()
     sys.setswitchinterval(SWITCH)
     _be_deterministic(world)
-    encoders = saved.read_json(told.encoders)
+    encoders = read_encoders(told.encoders)
     network, start = _network(told, encoders)
     network.to(device=world.device)
     features = [name for name in encoders["columns"] if name != encoders["label"]]
@@ -186,13 +187,21 @@ def _network(told: Spec, encoders: dict) -> tuple[Network, str | None]:
     """The network to start from, the same on every rank, and the date of the champion that it continues."""
     torch.manual_seed(seeds.derive(told.seed, "weights"))
     network = told.config.model.build(encoders)
-    network.set_prior(torch.from_numpy(np.load(told.prior, allow_pickle=False)))
+    network.set_prior(torch.from_numpy(_prior(told.prior)))
     start = None
     if told.champion is not None:
-        old_encoders = saved.read_json(told.champion / saved.ENCODERS)
+        old_encoders = read_encoders(told.champion / saved.ENCODERS)
         if transplant(network, encoders, saved.weights(told.champion), old_encoders):
             start = told.champion_date
     return network.to(getattr(torch, told.config.dtype)), start
+
+
+def _prior(path: Path) -> np.ndarray:
+    """Log frequencies of the known labels. IntegrityError where the file is not the one that the stage wrote."""
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise IntegrityError(f"{path}: cannot be read ({error}); run the train stage again") from error
 
 
 def leave(code: int) -> NoReturn:

@@ -6,6 +6,7 @@ script all set RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT; withou
 
 import datetime
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -118,6 +119,11 @@ def joined(timeout: float) -> Iterator[World]:
             dist.destroy_process_group()
 
 
+def own_rank() -> int:
+    """This process's rank; ConfigError where the environment names none that is a number."""
+    return _from_environment("RANK", 0)
+
+
 def _rounds(rank: int, size: int) -> tuple[Any, ...]:
     """Every rank takes part in making every group, in the same order."""
     if size == 2 or size & (size - 1):
@@ -139,6 +145,6 @@ def _is_communication(error: Exception) -> bool:
 
 def _from_environment(name: str, default: int) -> int:
     text = os.environ.get(name, str(default)) if "RANK" in os.environ else str(default)
-    if not text.isdecimal():
+    if not re.fullmatch("[0-9]{1,9}", text):
         raise ConfigError(f"environment variable {name}: expected a number, found '{text}'")
     return int(text)

@@ -1,6 +1,5 @@
 """The zipf stage: count the keys of the training window and describe their law."""
 
-import json
 from dataclasses import asdict
 from typing import Literal
 
@@ -91,7 +90,7 @@ def _describe_sample(table: DataFrame, head: DataFrame, one_in: int, rows: int) 
 
 def _shift(spark: SparkSession, table: DataFrame, profile: dict, previous: Source | None) -> dict | None:
     """Against the last night; None without one, or where keys of either were sampled: those not counted would seem new or gone."""
-    if previous is None or profile["sampled"] or json.loads(previous.file("profile.json").read_text()).get("sampled"):
+    if previous is None or profile["sampled"] or previous.json("profile.json").get("sampled"):
         return None
     before = tables.read(spark, previous, table="counts")
     found = shift(table, before, profile["rows"], previous.manifest.ledger.rows_out)

@@ -174,11 +174,25 @@ def test_json_files_are_the_same_bytes_for_equal_values(tmp_path):
 
 
 def test_a_source_knows_its_files_and_refuses_others(tmp_path):
-    source = Source(tmp_path, a_manifest())
+    described = manifest.write_json(tmp_path, "selection.json", {"budget": 3})
+    source = Source(tmp_path, dataclasses.replace(a_manifest(), files=[described]))
     assert source.files("train") == [tmp_path / "t/a.parquet", tmp_path / "t/b.parquet"]
     assert source.file("selection.json") == tmp_path / "selection.json"
+    assert source.json("selection.json") == {"budget": 3}
     with pytest.raises(IntegrityError, match=r"names no file 'profile\.json'"):
         source.file("profile.json")
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda path: path.write_text('{"budget":4}\n'), lambda path: path.write_bytes(b"\xff{"), lambda path: path.unlink()]
+)
+def test_a_file_of_a_stage_that_is_not_as_written_is_named_with_the_way_out(tmp_path, spoil):
+    described = manifest.write_json(tmp_path, "selection.json", {"budget": 3})
+    source = Source(tmp_path, dataclasses.replace(a_manifest(), files=[described]))
+    spoil(tmp_path / "selection.json")
+    for read in (source.file, source.json):
+        with pytest.raises(IntegrityError, match=rf"selection\.json: damaged .*--from {source.manifest.stage}` makes it anew"):
+            read("selection.json")
 
 
 def test_files_of_the_run_are_checked_like_all_others_and_no_part_of_the_identity():
@@ -190,3 +204,18 @@ def test_files_of_the_run_are_checked_like_all_others_and_no_part_of_the_identit
 
 def test_the_files_of_tables_and_others_are_all_files():
     assert [file.path for file in a_manifest().all_files()] == ["t/a.parquet", "t/b.parquet", "selection.json"]
+
+
+@pytest.mark.parametrize("path", ["../other/model.safetensors", "/etc/passwd", "a/../../b", "..", "", "./a", "a\x00b"])
+@pytest.mark.parametrize("where", ["table", "file", "run"])
+def test_a_manifest_whose_files_lie_outside_of_its_folder_is_not_read(tmp_path, path, where):
+    """Forged with the right checksums, as anybody can."""
+    file = File(path, 1, "sha256:00")
+    told = {
+        "table": {"tables": {"rows": Table({}, 0, "0", [file])}},
+        "file": {"files": [file]},
+        "run": {"run": {"files": [vars(file)]}},
+    }[where]
+    a_manifest(**told).write(tmp_path)
+    with pytest.raises(IntegrityError, match="none within its folder"):
+        manifest.read(tmp_path)

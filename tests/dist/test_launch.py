@@ -21,7 +21,7 @@ from lsml_spark.train.heartbeat import read
 
 pytestmark = pytest.mark.dist
 HOST = re.escape(platform.node())
-LOOPBACK = [((), ("--local-addr=127.0.0.1", f"--rdzv-conf=is_host={first}"), {}) for first in ("true", "false")]
+LOOPBACK = [((), (f"--node-rank={host}",), {}) for host in (0, 1)]
 TORCHRUN, AGENT = "torch.distributed.run", "lsml_spark.train.agent"
 
 
@@ -81,10 +81,9 @@ def test_no_process_outlives_a_killed_run(job):
 
 @contextlib.contextmanager
 def two_hosts(job, module, fault="none", restarts=0, hosts=LOOPBACK, address="127.0.0.1", **told):
-    """Two torchruns of one rank each that meet at a port; `hosts`: words before the command, options, environment of each."""
-    meeting = f"{address}:{free_port()}"
-    words = [sys.executable, "-m", module, "--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint={meeting}"]
-    words += [f"--max-restarts={restarts}", f"--rdzv-id={job.scratch.parent.parent.name}"]
+    """Two agents of one rank each that meet at a port; `hosts`: words before the command, options, environment of each."""
+    words = [sys.executable, "-m", module, "--nnodes=2", "--nproc-per-node=1", f"--master-addr={address}", f"--master-port={free_port()}"]
+    words += [f"--max-restarts={restarts}"]
     with contextlib.ExitStack() as both:
         yield [
             both.enter_context(started([*host, *words, *local, *program(job, fault, **told)], **environment))
@@ -171,10 +170,10 @@ def namespaces():
         hosts = [
             (
                 ("ip", "netns", "exec", name),
-                (f"--local-addr=10.77.0.{last}", f"--rdzv-conf=is_host={last == 1}"),
-                {"GLOO_SOCKET_IFNAME": card},
+                (f"--node-rank={host}",),
+                {},
             )
-            for name, card, last in zip(names, cards, (1, 2), strict=True)
+            for host, name in enumerate(names)
         ]
         yield hosts, link
     finally:

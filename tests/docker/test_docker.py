@@ -89,10 +89,31 @@ def test_a_spark_worker_may_write_its_work_folder(image):
 
 def test_every_service_shares_the_runs_and_every_job_it_calls_is_there():
     services = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]
-    assert {"spark-master", "spark-worker-1", "spark-worker-2", "rows", "trainer", "report"} == set(services)
-    assert all(service["volumes"] == ["runs:/opt/lsml/runs"] for service in services.values())
+    assert {"secret", "spark-master", "spark-worker-1", "spark-worker-2", "rows", "trainer", "report"} == set(services)
+    assert all("runs:/opt/lsml/runs" in service["volumes"] for service in services.values())
     called = set()
     for service in services.values():
         for name, loop in re.findall(r"jobs/(\w*)(\$*)", service["command"]):
             called |= set(re.search(r"for \w+ in ([\w ]+);", service["command"])[1].split()) if loop else {name}
     assert called == {path.stem for path in (ROOT / "jobs").glob("*.py")}
+
+
+def test_the_secret_of_the_cluster_is_drawn_once_for_its_own_user_and_every_spark_service_reads_it(tmp_path):
+    services = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]
+    (tmp_path / "conf").mkdir()
+    path, drawn = tmp_path / "conf" / "spark-defaults.conf", set()
+    for _ in range(2):
+        script = services["secret"]["command"].replace("$$", "$")
+        done = subprocess.run(script, shell=True, cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert path.stat().st_mode & 0o777 == 0o600
+        told = dict(line.split() for line in path.read_text().splitlines())
+        drawn.add(told.pop("spark.authenticate.secret"))
+        assert set(told.values()) == {"true"}
+        assert set(told) == {"spark.authenticate", "spark.network.crypto.enabled", "spark.io.encryption.enabled"}
+    assert len(drawn) == 1
+    assert re.fullmatch("[0-9a-f]{64}", drawn.pop())
+    for name in ("spark-master", "spark-worker-1", "spark-worker-2", "rows"):
+        assert services[name]["environment"]["SPARK_CONF_DIR"] == "/opt/lsml/conf", name
+        assert "conf:/opt/lsml/conf" in services[name]["volumes"], name
+    assert "conf" not in str(services["trainer"]["volumes"])

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from lsml_spark.core.config import validate
-from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.errors import ConfigError, QualityGateError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.data.encode import encode
 from lsml_spark.features import run as features
@@ -235,6 +235,19 @@ def test_columns_that_cannot_be_meant_are_one_line_config_errors(spark, night, f
     with pytest.raises(ConfigError, match=said) as caught:
         run_stage(spark, night, frames[0].limit(1), frames[1].limit(1), columns)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("'one'", "all 30 training rows with a known label have 'one'"),
+        ("concat('only once ', sample_id)", "no training row has a known label"),
+    ],
+)
+def test_labels_that_are_all_alike_or_all_unknown_stop_the_night_here_with_a_sentence(spark, night, frames, label, said):
+    train = frames[0].limit(30).withColumn("label", F.expr(label))
+    with pytest.raises(QualityGateError, match=said):
+        run_stage(spark, night, train, frames[1].limit(5), {"label": {"use": "vocabulary", "min_count": 2}, "hour": "vocabulary"})
 
 
 def test_the_encoded_table_is_read_back_by_spark(spark, finished):

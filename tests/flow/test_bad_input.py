@@ -90,7 +90,7 @@ def test_a_missing_pipeline_or_bad_yaml_or_bad_date_is_a_usage_error(tmp_path):
 
 
 def test_a_missing_day(raw, tmp_path):
-    one_line_error(run(raw, tmp_path), 2, NIGHT, "no raw file")
+    one_line_error(run(raw, tmp_path), 8, NIGHT, "no raw file")
     assert not (tmp_path / "runs" / "retail" / NIGHT).exists()
 
 

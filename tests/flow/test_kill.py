@@ -48,9 +48,27 @@ def test_killed_after_a_stage(nights, finished, said, group):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-def test_killed_at_a_random_moment(nights, finished, seed):
-    shutil.rmtree(nights / "retail" / "2011-01-14")
-    draw = random.Random(seed)
-    kill_when(nights, f"{draw.choice(STAGES[:8]):<8} ", draw.uniform(0, 5), group=draw.random() < 0.5)
+def test_killed_at_10_drawn_moments(nights, finished):
+    """The killed runs go on from one another; each begins with a drawn stage, so that Spark's are hit as often as the others."""
+    for seed in range(10):
+        draw = random.Random(seed)
+        first = draw.randrange(len(STAGES) - 2)
+        for stage in STAGES[first:]:
+            shutil.rmtree(nights / "retail" / "2011-01-14" / stage, ignore_errors=True)
+        moments = [f"{stage:<8} done" for stage in STAGES[first : first + 3]]
+        if first:
+            moments.append(f"{STAGES[first - 1]:<8} up to date")
+        kill_when(nights, draw.choice(moments), draw.uniform(0, 5), group=draw.random() < 0.5)
     finish_and_compare(nights, finished)
+
+
+@pytest.mark.slow
+def test_the_runs_are_made_with_the_umask_and_hold_no_environment(tmp_path):
+    words = ("run", "--date", "2011-01-14", "--until", "prepare")
+    environment = plain_environment() | {"OF_THE_CALLER": "a value of its own"}
+    process = lsml_process(*words, root=tmp_path / "runs", settings=("window=1",), env=environment, umask=0o077)
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    for path in [tmp_path / "runs", *(tmp_path / "runs").rglob("*")]:
+        assert path.stat().st_mode & 0o077 == 0, path
+        assert path.is_dir() or b"a value of its own" not in path.read_bytes()

@@ -137,7 +137,7 @@ def test_a_fresh_network_is_the_prior_whatever_the_row_and_an_empty_batch_is_no_
     assert all(parameter.grad is not None and not parameter.grad.any() for parameter in network.parameters())
 
 
-def test_a_warm_start_moves_weights_by_value_and_never_takes_one_labels_for_anothers():
+def test_a_warm_start_moves_weights_by_value_and_never_takes_one_labels_for_anothers_whatever_their_order():
     def built(labels, letters):
         encoders = {"label": "label", "columns": {"label": {"values": labels}, "letters": {"values": letters, "list": True}}}
         network = Logistic(use="logistic").build(encoders)
@@ -153,10 +153,18 @@ def test_a_warm_start_moves_weights_by_value_and_never_takes_one_labels_for_anot
     moved = fresh.state_dict()[table]
     assert torch.equal(moved, torch.stack([weights[table][0], torch.zeros(2), weights[table][3], weights[table][1]]))
 
-    for labels in (["M", "F"], ["F", "M", "X"], ["F", "X"]):
-        other, fresh, _ = built(labels, ["a", "b", "c"])
-        assert not transplant(fresh, other, weights, old)
-        assert not any(parameter.any() for parameter in fresh.parameters())
+    of_label = {"F": weights[table][:, 0], "M": weights[table][:, 1], "X": torch.zeros(4)}
+    bias = {"F": weights["bias"][1], "M": weights["bias"][2], "X": torch.tensor(0.0)}
+    for labels in (["M", "F"], ["F", "M", "X"], ["X", "F"], ["X"]):
+        other, fresh, name = built(labels, ["a", "b", "c"])
+        assert transplant(fresh, other, weights, old)
+        expected = torch.stack([of_label[label] for label in labels], dim=1)
+        assert torch.equal(fresh.state_dict()[name], expected)
+        assert torch.equal(fresh.state_dict()["bias"][1:], torch.stack([bias[label] for label in labels]))
+
+    other, fresh, _ = built(["F", "M"], ["a", "b", "c"])
+    assert not transplant(fresh, other, {"bias": weights["bias"]}, old), "a table is missing: another architecture"
+    assert not any(parameter.any() for parameter in fresh.parameters())
 
 
 def test_a_saved_model_scores_as_before(tmp_path):

@@ -1,5 +1,7 @@
 """The prepare stage: what the SQL makes is what pandas makes, no day leaks into the training before it, every row is booked."""
 
+import re
+
 import duckdb
 import pandas as pd
 import pytest
@@ -25,6 +27,20 @@ def clean_days(spark, module_night, retail, retail_sections):
         work = night.work("quality", raw=(retail / f"{date}.csv.gz",))
         found[f"quality/{date}"] = night.finish(work, quality.run(work, config, spark))
     return found
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("date > DATE '2011-01-31'", "no sample to train on is left of the [0-9,]+ clean rows of 2011-01-31; left out in all: filtered"),
+        ("date < DATE '2011-02-01'", "no sample to judge a model on is left of the [0-9,]+ clean rows of 2011-02-01"),
+    ],
+)
+def test_a_night_of_which_the_sql_leaves_nothing_is_told_so_with_the_reasons(spark, night, clean_days, where, said):
+    sql = f"SELECT concat(_file, _line) AS sample_id, StockCode AS key, StockCode AS label, date, Country FROM clean WHERE {where}"
+    outcome = prepare.run(night.on(DAYS[1]).work("prepare", clean_days), prepare.Config(sql=sql), spark)
+    assert re.search(said, outcome.failed)
+    outcome.ledger.check("prepare")
 
 
 @pytest.fixture(scope="module")

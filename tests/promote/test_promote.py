@@ -26,7 +26,7 @@ MODEL = figures(6.0, 0.3, head=5.0, tail=8.0)
 POPULARITY = figures(7.0, 0.1, head=6.0, tail=9.0)
 
 
-def decided(tmp_path, model=MODEL, champion=None, previous=None, baselines=None, **config):
+def decided(tmp_path, model=MODEL, champion=None, previous=None, baselines=None, stands=None, **config):
     systems = {"model": model, "champion": champion, "popularity": POPULARITY} | (baselines or {})
     inputs = {
         "evaluate": toy_shards.stage(tmp_path / "evaluate", "evaluate", files={"metrics.json": {"systems": systems}}),
@@ -34,6 +34,8 @@ def decided(tmp_path, model=MODEL, champion=None, previous=None, baselines=None,
     }
     if previous is not None:
         inputs["previous"] = toy_shards.stage(tmp_path / "previous", "promote", files={"decision.json": previous}, date="2011-02-23")
+    if stands is not None:
+        inputs["champion"] = toy_shards.stage(tmp_path / "champion", "train", date=stands)
     (tmp_path / "promote").mkdir(exist_ok=True)
     outcome = run(Work("toy", "promote", datetime.date(2011, 2, 24), 7, tmp_path / "promote", inputs), Config(**config))
     decision = json.loads((tmp_path / "promote" / "decision.json").read_text())
@@ -101,4 +103,18 @@ def test_a_baseline_that_was_not_scored_is_a_config_error(tmp_path):
 
 def test_a_champion_that_was_not_scored_is_an_error(tmp_path):
     with pytest.raises(IntegrityError, match="champion of 2011-02-22 was not scored"):
-        decided(tmp_path, champion=None, previous=YESTERDAY)
+        decided(tmp_path, champion=None, previous=YESTERDAY, stands="2011-02-22")
+
+
+def test_where_the_champions_folder_is_gone_the_model_before_it_is_the_one_to_beat_and_the_reasons_say_so(tmp_path):
+    decision = decided(tmp_path, champion=MODEL, previous=YESTERDAY, stands="2011-02-21")
+    assert (decision["promoted"], decision["previous"]) == (True, "2011-02-21")
+    assert decision["reasons"][0].startswith("The folder of the champion, the model of 2011-02-22, is gone: the model of 2011-02-21")
+    assert "champion of 2011-02-21" in decision["reasons"][-1]
+
+
+def test_where_no_promoted_model_is_left_the_night_is_judged_as_a_first_one(tmp_path):
+    decision = decided(tmp_path, champion=None, previous=YESTERDAY)
+    assert (decision["promoted"], decision["previous"]) == (True, None)
+    assert "no promoted model is left" in decision["reasons"][0]
+    assert "beats popularity" in decision["reasons"][-1]

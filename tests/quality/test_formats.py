@@ -35,7 +35,11 @@ def test_a_line_that_is_not_one_object_is_quarantined_as_it_was_found(check_day,
     day = check_day(CONTRACT, raw_day([json.dumps(ROWS[0]), *BROKEN], "day.jsonl"))
     assert [row["_corrupt"] for row in day.quarantine] == BROKEN
     assert [row["_line"] for row in day.quarantine] == list(range(2, 2 + len(BROKEN)))
-    assert day.ledger.quarantined == {"malformed line: not one JSON object": len(BROKEN)}
+    assert day.ledger.quarantined == {
+        "malformed line: not JSON": 2,
+        "malformed line: JSON, but not an object": 4,
+        "malformed line: text after the JSON object": 2,
+    }
     assert len(day.clean) == 1
 
 

@@ -175,12 +175,14 @@ def test_markup_and_formulas_are_kept_as_they_are(check_day, raw_day):
     assert day.quarantine[0]["_corrupt"] == "a,1,<b>,</b>"
 
 
-def test_bytes_that_are_no_utf8_are_replaced_and_no_row_is_lost(check_day, raw_day):
+def test_a_line_with_bytes_that_are_no_utf8_is_quarantined_with_its_bytes(check_day, raw_day):
     for filler in (0, 2000):  # near the header, and far below it
         lines = [b"item,n,note", *[b"a,1,x"] * filler, b"caf\xe9,2,\xff\xfe", b"b,3,y", b"c,4\xe9,z", b"\xe9,1,2,3"]
         day = check_day(CONTRACT, raw_day(b"\n".join(lines)))
-        assert [row["item"] for row in day.clean[-2:]] == ["caf\ufffd", "b"]
-        assert [row["_line"] for row in day.quarantine] == [filler + 4, filler + 5]
+        assert [row["item"] for row in day.clean[-1:]] == ["b"]
+        assert [row["_corrupt"] for row in day.quarantine] == ["caf\\xe9,2,\\xff\\xfe", "c,4\\xe9,z", "\\xe9,1,2,3"]
+        assert [row["_line"] for row in day.quarantine] == [filler + 2, filler + 4, filler + 5]
+        assert day.ledger.quarantined == {"malformed line: bytes that are not of the encoding": 3}
         assert day.ledger.rows_in == filler + 4
 
 

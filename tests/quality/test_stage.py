@@ -118,8 +118,8 @@ def test_a_rerun_gives_the_same_rows_whatever_the_partitions(check_day, raw_day)
         ({"contract": {"n": "int"}, "rows": [{"kept": 0.5}]}, "no rowcheck 'kept'"),
         ({"contract": {"n": "int"}, "table": [{"kept": "half"}]}, "kept|at_least"),
         ({"contract": {"n": {"type": "int", "requird": True}}}, "did you mean 'required'"),
-        ({"contract": {"date": "date"}}, "adds a column of that name"),
-        ({"contract": {"_line": "int"}}, "adds a column of that name"),
+        ({"contract": {"_line": "int"}}, "columns that begin with _ are the stage's own"),
+        ({"contract": {"item": "int", "Item": "int"}}, "differs from item in case alone"),
     ],
 )
 def test_a_section_that_cannot_be_meant_is_a_one_line_config_error(section, said):

@@ -34,7 +34,7 @@ from lsml_spark.quality.suggest import raw_files, suggest
         (["2011-13-01"], "string"),
         (["x", "1"], "string"),
         ([], "string"),
-        (["123456789012345678901"], "double"),
+        (["123456789012345678901"], "string"),
     ],
 )
 def test_the_type_is_the_narrowest_that_means_what_the_values_are(values, expected):

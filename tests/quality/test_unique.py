@@ -15,9 +15,9 @@ def test_the_first_of_equals_is_kept(check_day, raw_day):
     assert {row["reason"] for row in day.quarantine} == {"duplicate of an earlier line by a, b"}
 
 
-def test_nulls_are_equal_to_each_other(check_day, raw_day):
-    day = check_day(CONTRACT, raw_day(["a,b", ",1", ",1", "x,", "x,"]), rows=[RULE])
-    assert [row["_line"] for row in day.clean] == [2, 4]
+def test_null_equals_nothing(check_day, raw_day):
+    day = check_day(CONTRACT, raw_day(["a,b", ",1", ",1", "x,", "x,", ",", ",", "x,1", "x,1"]), rows=[RULE])
+    assert [row["_line"] for row in day.clean] == [2, 3, 4, 5, 6, 7, 8]
 
 
 def test_files_of_a_day_are_compared_with_each_other_in_the_order_of_their_names(check_day, raw_day):

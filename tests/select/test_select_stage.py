@@ -179,6 +179,14 @@ def test_no_samples_is_an_error_that_says_so(spark, night, selected):
         selected("zipf", 0.5, given={"prepare": prepare, "zipf": counts})
 
 
+def test_a_selection_that_keeps_nothing_is_said_and_not_found_out_by_the_training(spark, night):
+    samples = spark.createDataFrame([("a", "k"), ("b", "l")], "sample_id string, key string")
+    inputs = {"prepare": night.source("prepare", train=samples), "zipf": night.source("zipf", counts=samples.groupBy("key").count())}
+    outcome = select.run(night.work("select", inputs), select.Config(policy="uniform", budget=0.0001, weights=False), spark)
+    assert outcome.failed.startswith("select: none of the 2 training rows was kept (budget 0.0001")
+    assert outcome.ledger.rows_out == 0
+
+
 class RareOnly(Policy):
     """A user's own: keys seen once, at a rate that may be nonsense."""
 

@@ -4,9 +4,10 @@ import io
 
 import pytest
 
+from lsml_spark.core import duration
 from lsml_spark.train.clock import COMPUTE, DATA, StepClock
 from lsml_spark.train.launch import PROGRESS
-from lsml_spark.train.progress import Progress, duration
+from lsml_spark.train.progress import Progress, passing
 
 
 class Terminal(io.StringIO):
@@ -78,4 +79,13 @@ def test_on_a_terminal_the_line_is_redrawn_in_place_and_left_standing():
     [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (3599.7, "1 h 00 min"), (7620, "2 h 07 min")],
 )
 def test_durations_read_as_people_say_them(seconds, words):
-    assert duration(seconds) == words
+    assert duration.said(seconds) == words
+
+
+def test_its_own_lines_pass_and_news_stay():
+    """On a terminal the launcher draws the first over each other."""
+    out = io.StringIO()
+    clock, moments = StepClock(), iter([0.0, 10.0])
+    Progress(steps=100, epochs=2, clock=clock, out=out, now=lambda: next(moments)).show(3, 0, 64, 1.5, 0.1)
+    assert passing(out.getvalue().removeprefix(PROGRESS))
+    assert not passing("rank 1 was killed: restart 1 of 3")

@@ -1,9 +1,12 @@
 """What the reader is asked is checked at once, and what gives no rows is said."""
 
+import datetime
+import decimal
 import os
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 import toy_tables
@@ -62,22 +65,51 @@ def rows_of(path, **told):
         ({"fill_last": 1}, "fill_last: must be True or False"),
         ({"on_bad": "ignore"}, "on_bad: 'ignore'"),
         ({"shuffle": True}, "shuffle: True"),
-        ({"table": 3}, None),
+        ({"table": 3}, "table and filesystem: must be a name and a filesystem of pyarrow's, not 3"),
+        ({"filesystem": "s3"}, "table and filesystem: .*not 'train' and 's3'"),
+        ({"schema": 5}, "schema: must be"),
+        ({"schema": {"row": 5}}, "schema.row: must be"),
+        ({"schema": {"row": {"shape": "ab"}}}, "schema.row.shape: must be a list of lengths"),
+        ({"schema": {"row": {"shape": [-1]}}}, "schema.row.shape: must be"),
         ({"filters": 5}, "filters: "),
         ({"filters": [("row", "<", "x")]}, "filters: "),
         ({"device": "gpu"}, "device: 'gpu' is none that torch knows"),
     ],
 )
 def test_arguments_of_other_types_or_sizes_are_refused_at_once(plain, told, said):
-    if said is None:
-        make_torch_dataset(plain, **told)  # says nothing where there is no manifest
-        return
     with pytest.raises(ConfigError, match=said):
         make_torch_dataset(plain, **told)
 
 
 def test_numbers_of_numpy_are_numbers(plain):
     assert rows_of(plain, seed=np.int64(3), rank=np.int32(0)) == list(range(ROWS))
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"columns": ["day"]}, r"column 'day' holds date32\[day\], of which there are no tensors"),
+        ({"columns": ["both"]}, "column 'both' holds struct"),
+        ({"columns": ["words"]}, "column 'words' holds list<.*string>"),
+        ({"label": "cost"}, "column 'cost' holds decimal128"),
+        ({"pad": {"row": 3}}, "pad: column 'row' holds no lists"),
+        ({"pad": {"tokens": 3}}, "pad: there is a column 'tokens_length' already"),
+        ({"decode": {"row": "rgb"}}, "decode: column 'row' holds int64, no encoded images"),
+    ],
+)
+def test_columns_that_cannot_be_what_is_asked_are_said_before_the_first_batch(tmp_path, told, said):
+    pytest.importorskip("PIL.Image")
+    row = {"row": 1, "both": {"a": 1}, "words": ["a"], "tokens": [1, 2], "tokens_length": 7}
+    table = pa.Table.from_pylist([row | {"day": datetime.date(2011, 2, 24), "cost": decimal.Decimal("1.5")}] * 3)
+    pq.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(ConfigError, match=said):
+        make_reader(tmp_path, **told)
+
+
+def test_a_label_beyond_int64_is_not_turned_around(tmp_path):
+    pq.write_table(pa.table({"label": pa.array([1, 2**63], pa.uint64())}), tmp_path / "x.parquet")
+    with pytest.raises(IntegrityError, match="column 'label': 9223372036854775808 is beyond the int64"):
+        list(make_torch_dataset(tmp_path))
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 5])
@@ -180,3 +212,17 @@ def test_labels_are_what_torchs_losses_take(plain, tmp_path):
     for batch in make_torch_dataset(plain, batch=32, label="small", columns=["row"]):
         assert batch["small"].dtype == torch.int64
         assert batch["small"].tolist() == TRUTH["small"][batch["row"].numpy()].tolist()
+
+
+@pytest.mark.parametrize("make", [make_reader, make_torch_dataset])
+def test_a_dataset_that_is_made_before_the_ranks_know_each_other_is_refused(plain, monkeypatch, make):
+    """Or else each of them would read all rows, and nothing would say so."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match=r"WORLD_SIZE=2 processes.*call torch\.distributed\.init_process_group before"):
+        make(plain)
+    halves = [{int(row) for batch in make(plain, rank=rank, world=2, columns=["row"]) for row in batch["row"]} for rank in (0, 1)]
+    assert halves[0] | halves[1] == set(range(ROWS))
+    assert not halves[0] & halves[1]
+    assert sum(len(batch["row"]) for batch in make(plain, rank=0, world=1, columns=["row"])) == ROWS  # said, so meant
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert sum(len(batch["row"]) for batch in make(plain, columns=["row"])) == ROWS

@@ -1,19 +1,18 @@
 """The command that a manifest notes is the one that was typed, runs in a shell, and holds no secret."""
 
-import datetime
 import shlex
 from pathlib import Path
 
 import pytest
 
-from lsml_spark.flow.command import masked, words
+from lsml_spark.core.command import command_words, masked
 
-DAY = datetime.date(2011, 2, 28)
+DAY = "2011-02-28"
 
 
 def test_path_settings_and_root_are_those_of_the_user(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    made = words(Path("adult/a2.yaml"), DAY, ["window=6", "raw.folder=my days"], tmp_path / "r 2")
+    made = command_words("run", Path("adult/a2.yaml"), "--date", DAY, overrides=["window=6", "raw.folder=my days"], root=tmp_path / "r 2")
     assert made == [
         "lsml",
         "run",
@@ -32,8 +31,8 @@ def test_path_settings_and_root_are_those_of_the_user(tmp_path, monkeypatch):
 
 def test_the_usual_root_is_not_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert words(Path("a.yaml"), DAY, [], tmp_path / "runs") == ["lsml", "run", "a.yaml", "--date", "2011-02-28"]
-    assert words(Path("a.yaml"), DAY, [], Path("/elsewhere/runs"))[-2:] == ["--root", "/elsewhere/runs"]
+    assert command_words("run", Path("a.yaml"), "--date", DAY, root=tmp_path / "runs") == ["lsml", "run", "a.yaml", "--date", "2011-02-28"]
+    assert command_words("run", Path("a.yaml"), "--date", DAY, root=Path("/elsewhere/runs"))[-2:] == ["--root", "/elsewhere/runs"]
 
 
 @pytest.mark.parametrize(

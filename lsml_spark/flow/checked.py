@@ -1,0 +1,102 @@
+"""What can be known to be wrong before the first job, the lock and the catch-up: every section, and all SQL over empty tables."""
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from lsml_spark.core.config import did_you_mean, digest
+from lsml_spark.core.errors import ConfigError
+from lsml_spark.flow.night import SPARK_STAGES, Night, config_of
+from lsml_spark.flow.pipeline import STAGES, Pipeline, stage_module
+
+T = TypeVar("T")
+Columns = Mapping[str, Sequence[str]]  # of the tables `clean`, `samples` and `selected`, as far as the sections reach
+
+_analysed: dict[str, Columns] = {}  # what this process has found right, by the digest of the sections
+
+
+def first(nights: Iterable[Night], stages: Sequence[str] = STAGES) -> None:
+    """Refuse what no night of this pipeline could get through; ConfigError names file, key and, of SQL, the line.
+
+    Spark is asked only where one of the nights will start it anyway: it has raw files, and a Spark stage of it was never
+    finished under this config.
+    """
+    nights = list(nights)
+    if not nights:
+        return
+    pipeline = nights[0].pipeline
+    checked = sections(pipeline, stages)
+    wanted = [stage for stage in SPARK_STAGES if stage in stages]
+    if wanted and any(_starts_spark(night, wanted) for night in nights):
+        analyse(pipeline, checked)
+
+
+def sections(pipeline: Pipeline, stages: Sequence[str]) -> list[str]:
+    """Validate the sections of `stages` and all others that are written and whose packages this host has; their names."""
+    checked = []
+    for stage in STAGES:
+        if stage not in stages:
+            if not pipeline.writes(stage):
+                continue
+            try:
+                stage_module(stage)
+            except ConfigError:
+                continue  # not installed here, and not needed
+        pipeline.config(stage)
+        checked.append(stage)
+    if "features" in checked:
+        with_file(pipeline, lambda: stage_module("features").check_label(pipeline.config("features"), to_train="train" in checked))
+    return checked
+
+
+def _starts_spark(night: Night, wanted: Sequence[str]) -> bool:
+    def done(stage: str) -> bool:
+        source = night.runs.source(night.date, stage)
+        return source is not None and source.manifest.config == config_of(night, stage)
+
+    return not all(map(done, wanted)) and bool(night.pipeline.raw_files(night.date))
+
+
+def analyse(pipeline: Pipeline, checked: Sequence[str]) -> Columns:
+    """Every expression of the sections against tables without rows, from the contract to the features: the tables' columns.
+
+    Starts Spark, and runs no job over data.
+    """
+    if "quality" not in checked:
+        return {}
+    proof = digest({stage: pipeline.config(stage).model_dump(mode="json") for stage in checked})
+    if proof not in _analysed:
+        from lsml_spark.spark.session import session
+
+        spark = session(pipeline.spark_settings)
+        _analysed[proof] = with_file(pipeline, lambda: _columns(pipeline, checked, spark))
+    return _analysed[proof]
+
+
+def _columns(pipeline: Pipeline, checked: Sequence[str], spark: Any) -> Columns:
+    config: dict[str, Any] = {stage: pipeline.config(stage) for stage in checked}  # each of its stage's own type
+    clean = importlib.import_module("lsml_spark.quality.checked").clean_of(config["quality"], spark)
+    found = {"clean": clean.columns}
+    if "prepare" not in checked:
+        return found
+    samples = stage_module("prepare").check(config["prepare"], config["quality"].missing, clean)
+    found["samples"] = samples.columns
+    if "select" in checked:
+        found["selected"] = stage_module("select").check(config["select"], samples.columns)
+    for stage in ("augment", "features"):
+        if stage in checked:
+            stage_module(stage).check(config[stage], samples.schema)
+    context = config["evaluate"].context if "evaluate" in checked else None
+    if context is not None and context not in samples.columns:
+        near = did_you_mean(context, samples.columns)
+        raise ConfigError(f"evaluate.context: prepare.sql gives no column '{context}'{near}; say null where there is no such list")
+    return found
+
+
+def with_file(pipeline: Pipeline, check: Callable[[], T]) -> T:
+    """Stages name their key; the file's name is added here."""
+    try:
+        return check()
+    except ConfigError as error:
+        said = str(error)
+        raise ConfigError(said if said.startswith(str(pipeline.path)) else f"{pipeline.path}: {said}") from error

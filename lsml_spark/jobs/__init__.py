@@ -1,0 +1,1 @@
+"""One stage of one night as a job: what `jobs/<stage>.py` is in a checkout, for an installed package."""
