@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from chromium import chromium
 from report_nights import before, full, quality, report
 
 from lsml_spark.report.page import script_name
@@ -156,3 +157,22 @@ def test_a_page_prints(site, tmp_path):
     paper = tmp_path / "night.pdf"
     browse(tmp_path, (site / "2011-02-25.html").as_uri(), f"--print-to-pdf={paper}", "--no-pdf-header-footer", DARK)
     assert paper.read_bytes().startswith(b"%PDF")
+
+
+def test_a_page_that_lies_where_its_stage_wrote_it_has_charts_and_links_of_the_site(site, tmp_path):
+    page = site.parent / "2011-02-25" / "report" / "night.html"
+    dom, _ = browse(tmp_path, page.as_uri(), "--dump-dom")
+    assert len(re.findall(r'<div class="plot[^"]*js-plotly-plot"', dom)) == 4
+    assert 'href="../../site/2011-02-25.quality.html"' in dom
+    assert 'href="../../site/index.html"' in dom
+
+
+@pytest.mark.parametrize("name", ["2011-02-25.html", "2011-02-25.quality.html", "2011-02-25.training.html", "index.html"])
+def test_a_table_that_is_wider_than_its_place_says_so(site, tmp_path, name):
+    with chromium(tmp_path / "profile") as page:
+        for width in (400, 1280):
+            page.open(site / name, width=width)
+            page.eval("new Promise(done => setTimeout(done, 300))")
+            cut = "Array.from(document.querySelectorAll('.scroll')).filter(one => one.scrollWidth > one.clientWidth + 1)"
+            silent = page.eval(f"{cut}.filter(one => getComputedStyle(one, '::before').content.indexOf('right') < 0).length")
+            assert silent == 0, width
