@@ -5,7 +5,7 @@ Every column is read as a string first: a value that should be a number and is n
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,13 @@ from lsml_spark.quality.raw_lines import Row, numbered_lines, parsed_lines, stre
 from lsml_spark.quality.raw_text import UNREADABLE, as_found, physical_lines, without_end
 from lsml_spark.spark.tables import quoted
 
+MAGIC = {  # how packed files begin, read as text
+    "\x1f\udc8b": "packed by gzip: say raw.compression: gzip, or end its name in .gz",
+    "PK\x03\x04": "a ZIP archive (or a spreadsheet): unpack it first",
+    "BZh": "packed by bzip2: say raw.compression: bzip2, or end its name in .bz2",
+    "\udcfd7zXZ": "packed by xz: say raw.compression: xz, or end its name in .xz",
+    "PAR1": "Parquet: its name must end in .parquet",
+}
 LONGEST_HEADER = 10_000  # physical lines
 
 
@@ -40,6 +47,8 @@ def read_header(path: Path, form: Format) -> Header:
         raise QualityGateError(f"{path}: cannot be read as CSV: {error}") from error
     if found is None:
         raise QualityGateError(f"{path}: nothing but comments, not even a header line")
+    if packed := [what for magic, what in MAGIC.items() if first.startswith(magic) and (found.fields is None or "\4" in magic)]:
+        raise QualityGateError(f"{path}: cannot be read as CSV: it is {packed[0]}")
     if found.fields is None:
         raise QualityGateError(f"{path}: cannot be read as CSV: its header: {_why(found, form)}: {as_found(found.text)[:80]!r}")
     if found.text.count("\0") > len(found.text) / 4:
@@ -84,7 +93,7 @@ def reasons(header: Header) -> tuple[str, ...]:
     return {"ordinary": (FIELDS,), "lines": (FIELDS, csv_text.BYTES)}.get(header.way, csv_text.REASONS)
 
 
-def read_records(spark: SparkSession, header: Header, contract: Sequence[str], form: Format) -> DataFrame:
+def read_records(spark: SparkSession, header: Header, contract: Mapping[str, str], form: Format) -> DataFrame:
     """The contract's columns as strings (NULL where the file has none), `_corrupt` and `_why` (a malformed line, and what is
     wrong with it), `_file`, `_line`."""
     if header.way == "ordinary":
@@ -93,7 +102,7 @@ def read_records(spark: SparkSession, header: Header, contract: Sequence[str], f
     at = {name: i for i, name in enumerate(header.columns)}
     places = [at.get(name) for name in contract]
     parse = partial(_rows, form=form, places=places, columns=len(header.columns))
-    return read(spark, header.path, form, header.first_record, parse, contract).withColumn("_file", F.lit(header.name))
+    return read(spark, header.path, form, header.first_record, parse, list(contract.values())).withColumn("_file", F.lit(header.name))
 
 
 def _rows(lines: Iterable[tuple[int, str]], form: Format, places: Sequence[int | None], columns: int) -> Iterator[Row]:
@@ -106,7 +115,7 @@ def _rows(lines: Iterable[tuple[int, str]], form: Format, places: Sequence[int |
             yield record.line, record.text, record.why or FIELDS, values
 
 
-def _by_spark(spark: SparkSession, header: Header, contract: Sequence[str], form: Format) -> DataFrame:
+def _by_spark(spark: SparkSession, header: Header, contract: Mapping[str, str], form: Format) -> DataFrame:
     fields = {column: f"_{i}" for i, column in enumerate(header.columns)}  # a header may hold any name, even an empty one
     schema = ", ".join(f"{field} string" for field in [*fields.values(), CORRUPT])
     options = {"columnNameOfCorruptRecord": CORRUPT, "mode": "PERMISSIVE", "sep": form.delimiter}
@@ -116,7 +125,7 @@ def _by_spark(spark: SparkSession, header: Header, contract: Sequence[str], form
     if form.comment:
         lines = lines.where(~F.startswith("_text", F.lit(form.comment)))
     return lines.select(record.alias("_record"), F.lit(header.name).alias("_file"), "_line").selectExpr(
-        *[f"{column} AS {quoted(name)}" for column, name in zip(columns, contract, strict=True)],
+        *[f"{column} AS {quoted(name)}" for column, name in zip(columns, contract.values(), strict=True)],
         f"_record.{CORRUPT}",
         f"CASE WHEN _record.{CORRUPT} IS NOT NULL THEN '{FIELDS}' END AS {WHY}",
         "_file",

@@ -220,8 +220,7 @@ def _otherwise_separated(header: Header, form: Format) -> str:
 def _measure_and_split(work: Work, config: Config, spark: SparkSession, headers: list[Header], drift: list[str]) -> Outcome:
     contract = {name: field.type for name, field in config.contract.items()}
     form = config.format
-    records = read_days(spark, headers, list(config.sources), form)
-    records = records.toDF(*[config.sources.get(name, name) for name in records.columns])
+    records = read_days(spark, headers, config.sources, form)
     done = split(spark, work, contract, config.row_checks(), records, malformed(headers), form, needed=config.needed())
     profile = done.profile | {"metrics": _table_metrics(done)}
     files = [write_json(work.folder, PROFILE, profile)]

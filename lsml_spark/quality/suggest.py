@@ -116,8 +116,7 @@ def propose(spark: SparkSession, days: Days) -> Found:
     headers = _headers(days)
     columns = _called(list(dict.fromkeys(name for header in headers for name in header.columns)))
     names = list(columns.values())
-    records = read_days(spark, headers, list(columns), days.form)
-    records = records.toDF(*[columns.get(name, name) for name in records.columns])
+    records = read_days(spark, headers, columns, days.form)
     _, found = profile_of(records.where(F.col(CORRUPT).isNull()), names)
     if not found.num_rows:
         raise ConfigError(f"{', '.join(path.name for path in days.files)}: no rows to learn from")
