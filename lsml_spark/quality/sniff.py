@@ -15,12 +15,13 @@ from pathlib import Path
 from lsml_spark.core.raw import Format
 from lsml_spark.quality.csv_text import Record, records
 from lsml_spark.quality.infer import NUMBER, is_time
-from lsml_spark.quality.raw_text import UNREADABLE, open_raw, physical_lines
+from lsml_spark.quality.raw_text import UNREADABLE, open_raw, packing, physical_lines
 
 BYTES, LINES, FILES = 1 << 22, 2000, 8  # looked at: of a file, of a file, of the days
 DELIMITERS = (",", ";", "\t", "|")
 ENOUGH = 0.95  # of the records must be whole
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
 BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -40,36 +41,45 @@ class Sniffed:
 def sniff(paths: Sequence[Path]) -> Sniffed:
     """What the files have in common; a few of them, spread over all, are looked at."""
     looked = list(paths)[:: max(1, len(paths) // FILES)][:FILES]
-    found = _encoding(looked)
+    found = _encoding(looked, _packing(looked))
     lines = [list(islice(_lines(path, found.form), LINES)) for path in looked]
     return _writing(found, [some for some in lines if some])
 
 
-def _encoding(paths: Sequence[Path]) -> Sniffed:
-    contents = [content for path in paths if (content := _beginning(path))]
+def _packing(paths: Sequence[Path]) -> Sniffed:
+    """How files are packed whose names do not say so."""
+    for mark, name in PACKED.items():
+        beginnings = [_beginning(path, Format(compression="none"))[: len(mark)] for path in paths if packing(path, Format()) == "none"]
+        if beginnings and len(beginnings) == len(paths) and set(beginnings) == {mark}:
+            return _found(Sniffed(), "compression", name, f"its first bytes are those of {name}")
+    return Sniffed()
+
+
+def _encoding(paths: Sequence[Path], found: Sniffed) -> Sniffed:
+    contents = [content for path in paths if (content := _beginning(path, found.form))]
     for mark, name in BOMS.items():
         if contents and all(content.startswith(mark) for content in contents):
-            return Sniffed() if name == "utf-8" else _found(Sniffed(), "encoding", name, f"its byte order mark says {name}")
+            return found if name == "utf-8" else _found(found, "encoding", name, f"its byte order mark says {name}")
     right, wrong = Counter[str](), 0
     for content in contents:
         if content.count(b"\0") > len(content) / 4:
             odd = content[1::2].count(0) >= content[::2].count(0)
-            return _found(Sniffed(), "encoding", f"utf-16-{'le' if odd else 'be'}", "every other byte is NUL")
+            return _found(found, "encoding", f"utf-16-{'le' if odd else 'be'}", "every other byte is NUL")
         text = content.decode("utf-8", "backslashreplace")
         broken = len(re.findall(r"\\x[89a-f][0-9a-f]", text))
         right["utf-8"] += sum(not char.isascii() for char in text)
         wrong += broken
         right["windows"] += sum(content.count(byte) for byte in range(0x80, 0xA0)) if broken else 0
     if wrong <= right["utf-8"]:
-        return Sniffed()  # what few bytes are wrong are kept aside as such
+        return found  # what few bytes are wrong are kept aside as such
     name = "cp1252" if right["windows"] else "latin-1"
     unsure = f"not sure: any byte is a letter of {name}, look at names with accents"
-    return _found(Sniffed(), "encoding", name, f"{wrong:,} bytes are not UTF-8; {unsure}")
+    return _found(found, "encoding", name, f"{wrong:,} bytes are not UTF-8; {unsure}")
 
 
-def _beginning(path: Path) -> bytes:
+def _beginning(path: Path, form: Format) -> bytes:
     try:
-        with open_raw(path) as file:
+        with open_raw(path, form) as file:
             content = file.read(BYTES)
     except UNREADABLE:
         return b""  # whoever reads it says what is wrong

@@ -1,6 +1,8 @@
 """What `quality suggest` writes is YAML that reads back, that the config takes, and that reads the very days it was shown."""
 
+import bz2
 import gzip
+import lzma
 from decimal import Decimal
 
 import pyarrow.parquet as pq
@@ -242,3 +244,9 @@ def test_it_reads_the_days_that_it_was_shown_by_what_it_wrote(spark, night, raw_
         assert clean["id"].to_pylist()[0] == str(2**63)
         assert clean["at"][7].as_py().microsecond == 7000
         assert Decimal(clean["raw_x"][3].as_py()) == 3
+
+
+@pytest.mark.parametrize(("pack", "name"), [(gzip.compress, "gzip"), (bz2.compress, "bzip2"), (lzma.compress, "xz")])
+def test_packed_files_are_known_by_their_first_bytes(tmp_path, pack, name):
+    (tmp_path / "a.csv").write_bytes(pack("stadt;n\nKöln;1\nBonn;2\n".encode("latin-1")))
+    assert sniff([tmp_path / "a.csv"]).options == {"compression": name, "encoding": "latin-1", "delimiter": ";"}
