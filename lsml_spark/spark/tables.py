@@ -26,6 +26,7 @@ from pyspark.sql.types import ArrayType, BooleanType, DatetimeType, MapType, Num
 
 from lsml_spark.core.manifest import File, Table, describe
 from lsml_spark.core.work import Source
+from lsml_spark.spark.ddl import ddl
 from lsml_spark.spark.paths import literal
 
 ROUTE, TALLY, HASH = "__route", "__tally", "__hash"
@@ -158,7 +159,7 @@ def write(
     is counted, not written). `watch` looks at all rows on their way, in the same pass. `renamed`: what a column of the frame is
     called in the files, where that is another name.
     """
-    spark_types = {field.name: field.dataType.simpleString() for field in frame.schema}
+    spark_types = {field.name: ddl(field.dataType) for field in frame.schema}
     wanted = list(dict.fromkeys(column for columns in [*tables.values(), watch.columns if watch else ()] for column in columns))
     if route is None:
         (columns,) = tables.values()
