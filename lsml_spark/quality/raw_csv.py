@@ -5,7 +5,7 @@ Every column is read as a string first: a value that should be a number and is n
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -84,16 +84,16 @@ def reasons(header: Header) -> tuple[str, ...]:
     return {"ordinary": (FIELDS,), "lines": (FIELDS, csv_text.BYTES)}.get(header.way, csv_text.REASONS)
 
 
-def read_records(spark: SparkSession, header: Header, contract: Sequence[str], form: Format) -> DataFrame:
+def read_records(spark: SparkSession, header: Header, contract: Mapping[str, str], form: Format) -> DataFrame:
     """The contract's columns as strings (NULL where the file has none), `_corrupt` and `_why` (a malformed line, and what is
-    wrong with it), `_file`, `_line`."""
+    wrong with it), `_file`, `_line`. `contract`: its names by those of the file."""
     if header.way == "ordinary":
         return _by_spark(spark, header, contract, form)
     read = parsed_lines if header.way == "lines" else streamed
     at = {name: i for i, name in enumerate(header.columns)}
     places = [at.get(name) for name in contract]
     parse = partial(_rows, form=form, places=places, columns=len(header.columns))
-    return read(spark, header.path, form, header.first_record, parse, contract).withColumn("_file", F.lit(header.name))
+    return read(spark, header.path, form, header.first_record, parse, list(contract.values())).withColumn("_file", F.lit(header.name))
 
 
 def _rows(lines: Iterable[tuple[int, str]], form: Format, places: Sequence[int | None], columns: int) -> Iterator[Row]:
@@ -106,7 +106,7 @@ def _rows(lines: Iterable[tuple[int, str]], form: Format, places: Sequence[int |
             yield record.line, record.text, record.why or FIELDS, values
 
 
-def _by_spark(spark: SparkSession, header: Header, contract: Sequence[str], form: Format) -> DataFrame:
+def _by_spark(spark: SparkSession, header: Header, contract: Mapping[str, str], form: Format) -> DataFrame:
     fields = {column: f"_{i}" for i, column in enumerate(header.columns)}  # a header may hold any name, even an empty one
     schema = ", ".join(f"{field} string" for field in [*fields.values(), CORRUPT])
     options = {"columnNameOfCorruptRecord": CORRUPT, "mode": "PERMISSIVE", "sep": form.delimiter}
@@ -116,7 +116,7 @@ def _by_spark(spark: SparkSession, header: Header, contract: Sequence[str], form
     if form.comment:
         lines = lines.where(~F.startswith("_text", F.lit(form.comment)))
     return lines.select(record.alias("_record"), F.lit(header.name).alias("_file"), "_line").selectExpr(
-        *[f"{column} AS {quoted(name)}" for column, name in zip(columns, contract, strict=True)],
+        *[f"{column} AS {quoted(name)}" for column, name in zip(columns, contract.values(), strict=True)],
         f"_record.{CORRUPT}",
         f"CASE WHEN _record.{CORRUPT} IS NOT NULL THEN '{FIELDS}' END AS {WHY}",
         "_file",

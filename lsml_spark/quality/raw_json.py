@@ -1,6 +1,6 @@
 """JSON lines: one object a line, every value as the text that stands there; lists and objects as their JSON (json_text.py)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -85,12 +85,12 @@ def reasons(header: Header) -> tuple[str, ...]:
     return REASONS
 
 
-def read_records(spark: SparkSession, header: Header, contract: Sequence[str], form: Format) -> DataFrame:
+def read_records(spark: SparkSession, header: Header, contract: Mapping[str, str], form: Format) -> DataFrame:
     """The contract's columns as strings, `_corrupt` and `_why` (a line that is not exactly one object, and what is wrong with it),
-    `_file`, `_line`."""
+    `_file`, `_line`. `contract`: its names by those of the file."""
     read = parsed_lines if header.way == "lines" else streamed
     parse = partial(_rows, places={name: i for i, name in enumerate(contract)}, form=form)
-    return read(spark, header.path, form, 1, parse, contract).withColumn("_file", F.lit(header.name))
+    return read(spark, header.path, form, 1, parse, list(contract.values())).withColumn("_file", F.lit(header.name))
 
 
 def _rows(lines: Iterable[tuple[int, str]], places: dict[str, int], form: Format) -> Iterator[Row]:

@@ -208,11 +208,13 @@ def raw_file(draw: st.DrawFn) -> tuple[str, bytes]:
 
 
 ODD: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1, 2, 0.5, 1.5, 1e308, float("inf"), float("nan"), 2**63 - 1, -(2**63), "", " ", "x", "null", "é", "-", "a\nb",
+    None, True, False, 0, -1, 1, 2, 0.5, 1.5, 1e308, float("inf"), float("nan"), 2**63 - 1, -(2**63), "", " ", "x", "null", "é",
+    "-", "a\nb",
     "x" * 5000, "{{ date }}", "{{", "${NO_SUCH_VARIABLE}", "${", "../x", "/etc/passwd", "~nobody/x", "a[1]{b,c}*?\\", "SELECT 1", "1 = 1",
     "'", '"', "`", ";", "--", "(", "item", "n", "date", "vocabulary", "zipf", "os.system", "item; DROP TABLE clean", [], {}, [[]], [None],
     [{}], {"x": 1}, {"use": "x"}, {"use": "os.system"}, {"use": None}, ["item", "n"], [1, 2], ["item", "item"], {"": ""}, "36h", "1e3",
-    "2011-02-01", "trailing_median", "array<int>", "struct<a:int>", "void", "interval day", "decimal(99,3)", "(?<", "[", "*", "%Y", "\x1b[31m",
+    "2011-02-01", "trailing_median", "array<int>", "struct<a:int>", "void", "interval day", "decimal(99,3)", "(?<", "[", "*", "%Y",
+    "\x1b[31m",
 )  # fmt: skip
 
 
@@ -228,8 +230,9 @@ def spots(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def changed(draw: st.DrawFn, sections: dict[str, Any]) -> str:
     """The text of a valid pipeline after one to three mistakes."""
     sections = copy.deepcopy(sections)
-    for _ in range(draw(st.integers(1, 3))):
-        path = draw(st.sampled_from(spots(sections)))
+    for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3]))):
+        section = draw(st.sampled_from([name for name in sections for _ in range(1 + min(8, len(spots(sections[name]))))]))
+        path = (section, *draw(st.sampled_from([(), *spots(sections[section]) * 2])))
         *above, last = path
         holder: Any = sections
         for key in above:
@@ -252,10 +255,10 @@ def changed(draw: st.DrawFn, sections: dict[str, Any]) -> str:
             holder[last] = draw(st.integers() | st.floats() | st.text(max_size=8))
         else:
             holder[last] = copy.deepcopy(draw(st.sampled_from(ODD)))
-        if not spots(sections):
+        if not sections:
             break
     text = yaml.safe_dump(sections, allow_unicode=True, sort_keys=False)
-    if draw(st.integers(0, 9)) == 0:  # lines doubled, removed, indented
+    if draw(st.integers(0, 24)) == 0:  # lines doubled, removed, indented
         lines = text.splitlines(keepends=True)
         at = draw(st.integers(0, len(lines) - 1))
         lines[at : at + 1] = draw(

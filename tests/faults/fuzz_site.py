@@ -72,4 +72,5 @@ class Site:
             assert ledger.rows_in + sum(ledger.added.values()) == ledger.rows_out + lost, path
 
     def _outside(self) -> set[str]:
-        return {str(path) for path in self.folder.parent.rglob("*") if not path.is_relative_to(self.root)}
+        runs = self.folder / "runs"
+        return {str(path) for path in self.folder.parent.rglob("*") if not path.is_relative_to(runs)}
