@@ -34,11 +34,8 @@ from lsml_spark.quality.split import typed_rows
 from lsml_spark.quality.suggested_yaml import lines_of
 from lsml_spark.quality.time_forms import form_of
 from lsml_spark.quality.typed import not_of_type
-<<<<<<< HEAD
 from lsml_spark.spark.ddl import ddl
-=======
 from lsml_spark.spark.mistakes import file_mistake
->>>>>>> fuzz
 from lsml_spark.spark.paths import hidden
 from lsml_spark.spark.tables import quoted
 
