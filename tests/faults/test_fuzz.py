@@ -99,6 +99,9 @@ def test_suggest_and_init_take_any_files(spark, folder, examples):
                 sections = yaml.safe_load(proposal.read_text())
                 site.pipeline.write_text(yaml.safe_dump({"name": "toy", "raw": TOY["raw"], **sections}))
                 site.day("quality", "check", codes=(0, 3))  # what it writes, it reads
+                drafted = site.folder / "drafted.yaml"
+                if site.lsml("init", str(site.raw), "--out", str(drafted), codes=(0, 2, 3), writes=("drafted.yaml",)).exit_code == 0:
+                    site.lsml("check", str(drafted), codes=(0,))
 
     throw(hold, examples)
 
@@ -168,6 +171,7 @@ def test_any_names_of_files_folders_dates_stages_and_settings(folder, examples):
                         ["quality", "suggest", str(site.raw / data.draw(word))],
                         ["backfill", str(site.pipeline), "--from", data.draw(word), "--to", DAY, "--root", str(site.root)],
                         ["show", str(site.raw / data.draw(word))],
+                        ["init", str(site.raw / data.draw(word)), "--out", str(site.root / "x.yaml")],
                     ]
                 )
             )
