@@ -19,10 +19,10 @@ def set_aside(frame: DataFrame, contract: Mapping[str, str], corrupt: str, why: 
     rest = [quoted(name) for name in frame.columns if name not in names]
     if not types:
         return frame.selectExpr(*map(quoted, names), f"cast(NULL AS string) AS {corrupt}", f"cast(NULL AS string) AS {why}", *rest)
-    wrong = " OR ".join(f"coalesce({wrong(quoted(name), type_)}, false)" for name, type_ in types.items())
+    broken = " OR ".join(f"coalesce({wrong(quoted(name), type_)}, false)" for name, type_ in types.items())
     columns = [f"{_escaped(quoted(name), types[name])} AS {quoted(name)}" if name in types else quoted(name) for name in names]
     row = ", ".join(f"{quoted(name)} AS {quoted(found)}" for found, name in contract.items())
-    return frame.selectExpr(*columns, *rest, f"{wrong} AS __wrong").selectExpr(
+    return frame.selectExpr(*columns, *rest, f"{broken} AS __wrong").selectExpr(
         *map(quoted, names),
         f"CASE WHEN __wrong THEN to_json(struct({row})) END AS {corrupt}",
         f"CASE WHEN __wrong THEN '{reason}' END AS {why}",
