@@ -116,7 +116,7 @@ def typed_rows(records: DataFrame, contract: Mapping[str, str], form: Format = F
         for name, type_ in contract.items():  # e.g. a list or a day in the file where the contract has a number
             if _never_becomes(records, name, found[name], type_, form):
                 raise QualityGateError(
-                    f"column {name!r} is {found[name]} in the files, which no value of the contract's {type_} is"
+                    f"column {name!r} is {found[name]} in the files, which cannot become the contract's {type_}"
                 ) from error
         raise ConfigError(f"quality.contract: {str(error).strip().splitlines()[0]}") from error
 

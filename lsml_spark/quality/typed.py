@@ -75,7 +75,7 @@ def _says_nothing(text: str, form: Format) -> str:
 def _from_value(value: str, found: str, wanted: str) -> str:
     cast = f"try_cast({value} AS {wanted})"
     if "binary" in found and "string" in wanted:
-        return f"CASE WHEN NOT coalesce({utf8.wrong(cast, DataType.fromDDL(wanted))}, false) THEN {cast} END"
+        return f"CASE WHEN NOT coalesce({utf8.broken(cast, DataType.fromDDL(wanted))}, false) THEN {cast} END"
     numbers = rf"float|double|decimal.*|{WHOLE}"
     exact = re.fullmatch(rf"decimal.*|{WHOLE}", wanted) or re.fullmatch(WHOLE, found)  # not from 0.1 to the nearest float
     if exact and re.fullmatch(numbers, found) and re.fullmatch(numbers, wanted):  # 1.5 is no whole number
