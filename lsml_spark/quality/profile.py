@@ -126,27 +126,29 @@ def combined(parts: Sequence[Seen], types: Mapping[str, str], sample_rows: int, 
     drawn = _sampled(parts, sample_rows)
     drawn = schema.empty_table() if drawn is None else drawn
     drawn = drawn.sort_by([(name, "ascending") for name in ("_file", "_line", KEY) if name in drawn.column_names])
-    columns = {}
+    columns, values = {}, dict(zip(drawn.column_names, drawn.columns, strict=True))  # a table looks through all names for one
     for i, (name, type_) in enumerate(types.items()):
-        columns[name] = _column(name, type_, figures[name], rows, drawn, hash_name(i))
+        columns[name] = _column(type_, figures[name], rows, drawn.num_rows == rows, values.get(name), values.get(hash_name(i)))
     profile = {"rows": rows, "sampled": drawn.num_rows, "metrics": {"rows": rows}, "columns": columns}
     return profile, drawn.drop_columns([KEY, *hash_names(types)])
 
 
-def _column(name: str, type_: str, found: Figures, rows: int, sample: pa.Table, hashed: str) -> dict[str, Any]:
+def _column(
+    type_: str, found: Figures, rows: int, whole: bool, sample: pa.ChunkedArray | None, hashes: pa.ChunkedArray | None
+) -> dict[str, Any]:
     kind = kind_of(type_)
-    whole = sample.num_rows == rows
-    distinct = _distinct(kind, type_, sample, name, hashed) if whole else None
+    distinct = _distinct(kind, type_, sample, hashes) if whole else None
     metrics = figures_of(kind, type_, found, rows, distinct)
-    quantiles, parts = points.described(kind, type_, sample[name]) if name in sample.column_names else ({}, {})
+    quantiles, parts = points.described(kind, type_, sample) if sample is not None else ({}, {})
     bounds = range_of(kind, type_, found)
     return {"type": type_, "kind": kind, "metrics": metrics | quantiles, **({"range": bounds} if bounds else {}), **parts}
 
 
-def _distinct(kind: str, type_: str, sample: pa.Table, name: str, hashed: str) -> int:
-    if hashed_by_spark(type_):
-        return len(sample[hashed].drop_null().unique())
-    values = sample[name].drop_null().combine_chunks()
+def _distinct(kind: str, type_: str, sample: pa.ChunkedArray | None, hashes: pa.ChunkedArray | None) -> int:
+    if hashes is not None:
+        return len(hashes.drop_null().unique())
+    assert sample is not None, f"no sample of a column of type {type_}"
+    values = sample.drop_null().combine_chunks()
     if kind == "number":
         return len(np.unique(hyperloglog.hashes(values.to_numpy(zero_copy_only=False))))
     return len(np.unique(epoch(values))) if kind == "time" else len(values.unique())

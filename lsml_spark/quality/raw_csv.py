@@ -42,6 +42,8 @@ def read_header(path: Path, form: Format) -> Header:
         raise QualityGateError(f"{path}: nothing but comments, not even a header line")
     if found.fields is None:
         raise QualityGateError(f"{path}: cannot be read as CSV: its header: {_why(found, form)}: {as_found(found.text)[:80]!r}")
+    if found.text.count("\0") > len(found.text) / 4:
+        raise QualityGateError(f"{path}: cannot be read as CSV: NUL bytes in its header; if it is UTF-16, say raw.encoding: utf-16-le")
     columns = [column.strip() for column in found.fields]
     if not any(columns):
         raise QualityGateError(f"{path}: its first line is blank, not even a header line")

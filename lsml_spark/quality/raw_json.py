@@ -14,7 +14,7 @@ from lsml_spark.quality.csv_scan import spark_splits
 from lsml_spark.quality.header import Header
 from lsml_spark.quality.json_text import REASONS, Malformed, Number, Value, values
 from lsml_spark.quality.raw_lines import Row, parsed_lines, streamed
-from lsml_spark.quality.raw_text import UNREADABLE, physical_lines, without_end
+from lsml_spark.quality.raw_text import UNREADABLE, as_found, physical_lines, undecodable, without_end
 
 LOOKED_AT = 10_000  # lines that tell which columns there are
 KINDS = {str: "string", Number: "number", dict: "object", list: "array", bool: "boolean", type(None): "null"}
@@ -25,9 +25,10 @@ def read_header(path: Path, form: Format, wanted: Sequence[str] = ()) -> Header:
     keys that are `wanted` and have not been seen yet."""
     kinds: dict[str, dict[str, None]] = {}
     types: dict[str, str] = {}
-    lines = 0
+    lines, first = 0, ""
     try:
         for lines, line in enumerate(physical_lines(path, form), 1):
+            first = first or line.strip()
             if lines > LOOKED_AT:
                 missing = [name for name in wanted if name not in types]
                 if not missing:
@@ -41,8 +42,17 @@ def read_header(path: Path, form: Format, wanted: Sequence[str] = ()) -> Header:
     except UNREADABLE as error:
         raise QualityGateError(f"{path}: cannot be read as JSON lines: {error}") from error
     if not types:
-        raise QualityGateError(f"{path}: {'none of its first lines is a JSON object' if lines else 'empty file'}")
+        said = f"none of its first lines is a JSON object; {_hint(first)}" if lines else "empty file"
+        raise QualityGateError(f"{path}: {said}")
     return Header(path, list(types), types, ordered=False, kinds=kinds, way="lines" if spark_splits(path, form) else "stream")
+
+
+def _hint(first: str) -> str:
+    """What the first line looks like, and what it may be."""
+    if "\0" in first or undecodable(first):
+        return f"it begins with {as_found(first)[:40]!r}: is it of another encoding? Then say raw.encoding"
+    kind = {"[": ": one object a line is read, not a list of them", "{": ": an object must not go over several lines"}.get(first[:1], "")
+    return f"it begins with {first[:40]!r}{kind}"
 
 
 def _first(types: dict[str, str], value: Value) -> str:

@@ -19,6 +19,7 @@ from lsml_spark.core.errors import QualityGateError
 from lsml_spark.quality import utf8
 from lsml_spark.quality.header import CORRUPT, WHY, Header
 from lsml_spark.quality.parquet_types import converted, packed_for_spark, plain, spark_reads
+from lsml_spark.spark.ddl import ddl
 from lsml_spark.spark.paths import literal
 from lsml_spark.spark.tables import quoted
 
@@ -109,7 +110,7 @@ def _read_as(type_: pa.DataType) -> str:
         return NULLS
     if pa.types.is_timestamp(type_) and type_.unit == "ns":
         return f"{NANOSECONDS} {type_.tz or ''}".strip()
-    return from_arrow_type(plain(type_), prefer_timestamp_ntz=True).simpleString() if spark_reads(type_) else ""
+    return ddl(from_arrow_type(plain(type_), prefer_timestamp_ntz=True)) if spark_reads(type_) else ""
 
 
 def _by_spark(spark: SparkSession, headers: Sequence[Header], columns: dict[str, str], contract: Mapping[str, str]) -> DataFrame:
@@ -146,7 +147,7 @@ def _by_arrow(spark: SparkSession, headers: Sequence[Header], columns: dict[str,
                 groups.append((str(header.path), header.name, group, line))
                 line += file.metadata.row_group(group).num_rows
     types = {name: plain(schema.field(name).type) for name in columns}
-    spark_types = [from_arrow_type(type_, prefer_timestamp_ntz=True).simpleString() for type_ in types.values()]
+    spark_types = [ddl(from_arrow_type(type_, prefer_timestamp_ntz=True)) for type_ in types.values()]
     numbered = ", ".join(["file string", "line long", *[f"c{i} {type_}" for i, type_ in enumerate(spark_types)]])
     tasks = max(1, min(len(groups), TASKS))
     rows = spark.range(0, len(groups), 1, tasks).mapInArrow(_reader(groups, types), numbered)

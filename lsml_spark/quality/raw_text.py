@@ -21,7 +21,8 @@ HALF = re.compile("[\ud800-\udfff]")
 OPENERS = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
 SUFFIXES = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz"}
 KEEPING = "lsml_keeping"
-UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeError)  # of opening, unpacking, and of UTF-16 without its mark
+# What opening and unpacking raise; and reading, of an encoding that must begin with a mark and does not.
+UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeError)
 
 
 def _keep_bytes(error: UnicodeError) -> tuple[str, int]:

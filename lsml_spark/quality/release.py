@@ -5,7 +5,7 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, MapType, StructType
+from pyspark.sql.types import DataType
 
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.work import Outcome, Work
@@ -13,7 +13,9 @@ from lsml_spark.quality.raw import CORRUPT, WHY, every_reason
 from lsml_spark.quality.rules import RAISES
 from lsml_spark.quality.run import Config
 from lsml_spark.quality.split import PLACE, records_of, split
+from lsml_spark.quality.typed import typed_text
 from lsml_spark.spark import tables
+from lsml_spark.spark.ddl import ddl
 from lsml_spark.spark.tables import quoted
 
 
@@ -47,7 +49,7 @@ def _mended(spark: SparkSession, records: DataFrame, contract: Sequence[str], re
     mended = spark.createDataFrame(rows, f"__place string, __mended boolean, {', '.join(f'{name} string' for name in new.values())}")
     both = records.withColumn("__place", F.concat_ws(":", *PLACE)).join(F.broadcast(mended), "__place", "left")
     found = {field.name: field.dataType for field in records.schema}
-    said = {name: _said(F.col(new[name]), found[name]) for name in contract}
+    said = {name: _said(new[name], found[name]) for name in contract}
     columns = [F.when(F.col("__mended"), said[name]).otherwise(F.col(quoted(name))).alias(name) for name in contract]
     lost = [F.when(F.col(new[name]).isNotNull() & said[name].isNull(), F.concat(F.lit(f"{name}: "), F.col(new[name]))) for name in contract]
     wrong = F.when(F.col("__mended"), F.nullif(F.concat_ws(", ", *lost), F.lit("")))  # what is no value of the file's own type
@@ -55,8 +57,7 @@ def _mended(spark: SparkSession, records: DataFrame, contract: Sequence[str], re
     return both.select(*columns, corrupt, F.when(F.col("__mended").isNull(), F.col(WHY)).alias(WHY), *PLACE)
 
 
-def _said(text: Column, type_: DataType) -> Column:
+def _said(name: str, type_: DataType) -> Column:
     """The text of a mended value under the type that the file has; NULL where it is none."""
-    if isinstance(type_, (ArrayType, MapType, StructType)):
-        return F.from_json(text, type_.simpleString())
-    return text.try_cast(type_)
+    said = typed_text(quoted(name), ddl(type_))
+    return F.expr(said) if isinstance(said, str) else said

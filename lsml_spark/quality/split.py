@@ -113,10 +113,22 @@ def typed_rows(records: DataFrame, contract: Mapping[str, str], form: Format = F
         columns = [F.expr(column) if isinstance(column, str) else column for column in typed]
         return records.select(*columns, *[F.expr(f"{quoted(name)} AS {quoted(f'_raw_{name}')}") for name in contract], CORRUPT, WHY, *PLACE)
     except PySparkException as error:
-        said = str(error).strip().splitlines()[0]
-        if "CAST_WITHOUT_SUGGESTION" in said:  # e.g. a list in the file where the contract has a number
-            raise QualityGateError(f"a column was found under a type that cannot become the contract's: {said}") from error
-        raise ConfigError(f"quality.contract: {said}") from error
+        for name, type_ in contract.items():  # e.g. a list or a day in the file where the contract has a number
+            if _never_becomes(records, name, found[name], type_, form):
+                raise QualityGateError(
+                    f"column {name!r} is {found[name]} in the files, which cannot become the contract's {type_}"
+                ) from error
+        raise ConfigError(f"quality.contract: {str(error).strip().splitlines()[0]}") from error
+
+
+def _never_becomes(records: DataFrame, name: str, found: str, wanted: str, form: Format) -> bool:
+    if found == "string":
+        return False
+    try:
+        records.selectExpr(str(typed_column(name, found, wanted, form)))
+    except PySparkException as error:
+        return "DATATYPE_MISMATCH" in str(error)
+    return False
 
 
 def _parse_rules(
@@ -194,8 +206,9 @@ def _merge(rules: int, parts: Sequence[bytes]) -> bytes:
 def _write(work: Work, contract: Mapping[str, str], rows: DataFrame, rules: Sequence[Rule], needed: Sequence[str]) -> Split:
     types = types_of(rows, list(contract))
     raw = [quoted(f"_raw_{name}") for name in contract]
-    own = {name: f"__own_{name}" if name in contract else name for name in ("date", "reason", "reasons")}
-    clean_date = "_date" if "date" in contract else "date"
+    taken = {name.lower() for name in contract}  # to SQL, `Date` and `date` are one
+    own = {name: f"__own_{name}" if name in taken else name for name in ("date", "reason", "reasons")}
+    clean_date = "_date" if "date" in taken else "date"
     why = own["reasons"]
     judged = rows.select("*", reasons(rules).alias(why)).selectExpr(
         *map(quoted, contract),

@@ -34,6 +34,7 @@ from lsml_spark.quality.split import typed_rows
 from lsml_spark.quality.suggested_yaml import lines_of
 from lsml_spark.quality.time_forms import form_of
 from lsml_spark.quality.typed import not_of_type
+from lsml_spark.spark.ddl import ddl
 from lsml_spark.spark.mistakes import file_mistake
 from lsml_spark.spark.paths import hidden
 from lsml_spark.spark.tables import quoted
@@ -133,7 +134,7 @@ def propose(spark: SparkSession, days: Days) -> Found:
     habits = habits_of(values, days.form.delimiter == ",")
     options = {**days.sniffed.options, **habits.options}
     form = Format.model_validate(options)
-    types = {name: _type_of(values[name], habits) if name in text else records.schema[name].dataType.simpleString() for name in names}
+    types = {name: _type_of(values[name], habits) if name in text else ddl(records.schema[name].dataType) for name in names}
     types, notes = _that_read(records, types, form)
 
     typed = typed_rows(records, types, form).where(F.col(CORRUPT).isNull()).cache()
@@ -191,7 +192,7 @@ def _type_of(values: Sequence[str], habits: Habits) -> str:
 
 def _that_read(records: DataFrame, types: Mapping[str, str], form: Format) -> tuple[dict[str, str], list[str]]:
     """The types, with text where the reader cannot type nearly all that is there; and what was so."""
-    found = {name: records.schema[name].dataType.simpleString() for name in types}
+    found = {name: ddl(records.schema[name].dataType) for name in types}
     asked = [name for name, type_ in types.items() if found[name] != type_]
     if not asked:
         return dict(types), []

@@ -10,8 +10,21 @@ from collections.abc import Callable
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+from pyspark.sql.types import (
+    ArrayType,
+    DataType,
+    DateType,
+    DecimalType,
+    DoubleType,
+    FloatType,
+    MapType,
+    StructType,
+    TimestampNTZType,
+    TimestampType,
+)
 
 from lsml_spark.core.raw import Format
+from lsml_spark.quality import utf8
 from lsml_spark.spark.attempt import attempt
 from lsml_spark.spark.tables import quoted
 
@@ -23,6 +36,7 @@ DAY = r"(?!0000)[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
 INNER_DAY = r"(?!0000|0001|9999)[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"  # in whatever zone, its year is one of 1 to 9999
 CLOCK = r"[0-9]{1,2}(?::[0-9]{1,2}(?::[0-9]{1,2}(?:[.][0-9]{0,9})?)?)?"
 MIDNIGHT = r"(?:[ T]0?0:00(?::00(?:[.]0*)?)?)?"
+LOOKED_INTO = (DateType, TimestampType, TimestampNTZType, DecimalType, DoubleType, FloatType)  # inside JSON; the others are strict
 PLACE = r" ?(?:Z|[+-][0-9:]{1,8}|[A-Za-z][A-Za-z0-9_/+:-]*)"  # of a time: an offset or a region
 
 
@@ -31,13 +45,19 @@ def typed_column(name: str, found: str, wanted: str, form: Format = Format()) ->
     value = quoted(name)
     if found != "string":
         return f"{_from_value(value, found, wanted)} AS {value}" if found != wanted else value
+    said = typed_text(value, wanted, form)
+    return f"{said} AS {value}" if isinstance(said, str) else said.alias(name)
+
+
+def typed_text(value: str, wanted: str, form: Format = Format()) -> Column | str:  # noqa: B008
+    """A text, given as SQL, as type `wanted`, as SQL where it can be."""
     if NESTED.match(wanted):
-        text = F.when(F.expr(f"NOT {_says_nothing(value, form)}"), F.col(value))
-        return attempt(F.from_json(text, wanted, {"mode": "FAILFAST"})).alias(name)
-    typed, wanted = _from_text(value, wanted.strip().lower(), form), wanted.strip().lower()
+        return attempt(F.expr(_from_json(value, wanted, form)))
+    wanted = wanted.strip().lower()
+    typed = _from_text(value, wanted, form)
     if (wanted == "date" and form.date_formats) or (wanted.startswith("timestamp") and form.timestamp_formats):
-        return attempt(F.expr(typed)).alias(name)  # a year of nine digits raises all the same
-    return f"{typed} AS {value}"
+        return attempt(F.expr(typed))  # a year of nine digits raises all the same
+    return typed
 
 
 def not_of_type(name: str, found: str, form: Format = Format()) -> str:  # noqa: B008
@@ -54,6 +74,8 @@ def _says_nothing(text: str, form: Format) -> str:
 
 def _from_value(value: str, found: str, wanted: str) -> str:
     cast = f"try_cast({value} AS {wanted})"
+    if "binary" in found and "string" in wanted:
+        return f"CASE WHEN NOT coalesce({utf8.broken(cast, DataType.fromDDL(wanted))}, false) THEN {cast} END"
     numbers = rf"float|double|decimal.*|{WHOLE}"
     exact = re.fullmatch(rf"decimal.*|{WHOLE}", wanted) or re.fullmatch(WHOLE, found)  # not from 0.1 to the nearest float
     if exact and re.fullmatch(numbers, found) and re.fullmatch(numbers, wanted):  # 1.5 is no whole number
@@ -74,11 +96,57 @@ def _from_text(value: str, wanted: str, form: Format) -> str:
     return f"CASE WHEN NOT {_says_nothing(value, form)} THEN {cast} END" if form.nulls else cast
 
 
+def _from_json(value: str, wanted: str, form: Format) -> str:
+    """JSON as a list, map or struct, if each number, day and time inside says what it is: Spark takes the same liberties there."""
+    options = "map('mode', 'FAILFAST')" if form.zone == "UTC" else f"map('mode', 'FAILFAST', 'timeZone', {_literal(form.zone)})"
+    said = f"NOT {_says_nothing(value, form)}"
+    if wrong := _wrong_inside("s0", type_ := DataType.fromDDL(wanted)):
+        texts = f"array(from_json({value}, {_literal(_as_texts(type_))}, {options}))"
+        said += f" AND NOT coalesce(exists({texts}, s0 -> {wrong}), false)"
+    return f"CASE WHEN {said} THEN from_json({value}, {_literal(wanted)}, {options}) END"
+
+
+def _as_texts(type_: DataType) -> str:
+    """The same type with text where `_wrong_inside` looks at it."""
+    if isinstance(type_, StructType):
+        return f"struct<{', '.join(f'{quoted(field.name)}: {_as_texts(field.dataType)}' for field in type_)}>"
+    if isinstance(type_, ArrayType):
+        return f"array<{_as_texts(type_.elementType)}>"
+    if isinstance(type_, MapType):
+        return f"map<{_as_texts(type_.keyType)}, {_as_texts(type_.valueType)}>"
+    return "string" if isinstance(type_, LOOKED_INTO) else type_.simpleString()
+
+
+def _wrong_inside(value: str, type_: DataType, depth: int = 1) -> str:
+    """SQL: whether a text in it is no such value; nothing where there is none to look at."""
+    s = f"s{depth}"
+    if isinstance(type_, StructType):
+        parts = [_wrong_inside(f"{value}.{quoted(field.name)}", field.dataType, depth) for field in type_]
+        return " OR ".join(filter(None, parts))
+    if isinstance(type_, (ArrayType, MapType)):
+        values, inner = (value, type_.elementType) if isinstance(type_, ArrayType) else (f"map_values({value})", type_.valueType)
+        wrong = _wrong_inside(s, inner, depth + 1)
+        return f"coalesce(exists({values}, {s} -> {wrong}), false)" if wrong else ""
+    if not isinstance(type_, LOOKED_INTO):
+        return ""
+    return f"({value} IS NOT NULL AND {_from_text(value, type_.simpleString(), Format())} IS NULL)"
+
+
 def _whole(value: str, wanted: str, form: Format) -> str:
     text = f"trim({value})"
     if not form.thousands:
-        return f"try_cast({text} AS {wanted})"
+        return _cast(value, wanted, "[+-]?[0-9]++")
     return f"CASE WHEN {text} RLIKE '{BEGIN}[+-]?{_grouped(form)}{END}' THEN try_cast({_ungrouped(text, form)} AS {wanted}) END"
+
+
+def _boolean(value: str, wanted: str, form: Format) -> str:
+    return _cast(value, wanted, "[A-Za-z01]++")
+
+
+def _cast(value: str, wanted: str, form: str) -> str:
+    """SQL: Spark's cast, which would also pass over control characters around the text."""
+    cast = f"try_cast(trim({value}) AS {wanted})"
+    return f"CASE WHEN {_bare(f'trim({value})')} OR {value} RLIKE '{BEGIN}{form}{END}' THEN {cast} END"
 
 
 def _float(value: str, wanted: str, form: Format) -> str:
@@ -91,7 +159,7 @@ def _float(value: str, wanted: str, form: Format) -> str:
     if form.thousands or form.decimal != ".":
         return f"CASE {said} END"
     plain = " AND ".join(f"NOT contains({value}, '{letter}')" for letter in "dDfFxXeE")
-    return f"CASE WHEN octet_length({value}) < 38 AND {plain} THEN {cast} {said} END"
+    return f"CASE WHEN octet_length({value}) < 38 AND {plain} AND {_bare(text)} THEN {cast} {said} END"
 
 
 def _decimal(value: str, wanted: str, form: Format) -> str:
@@ -109,7 +177,7 @@ def _decimal(value: str, wanted: str, form: Format) -> str:
     if form.thousands or form.decimal != ".":
         return f"CASE {said} END"
     short = f"(NOT contains({value}, '.') OR length({text}) - instr({text}, '.') <= {scale})"
-    return f"CASE WHEN NOT contains({value}, 'e') AND NOT contains({value}, 'E') AND {short} THEN {cast} {said} END"
+    return f"CASE WHEN NOT contains({value}, 'e') AND NOT contains({value}, 'E') AND {short} AND {_bare(text)} THEN {cast} {said} END"
 
 
 def _date(value: str, wanted: str, form: Format) -> str:
@@ -117,7 +185,8 @@ def _date(value: str, wanted: str, form: Format) -> str:
     if form.date_formats:
         return _first_of([_in_years(f"try_to_date({text}, {_literal(pattern)})") for pattern in form.date_formats])
     cast = f"try_cast({text} AS date)"
-    plain = f"length({text}) IN (8, 9, 10) AND {_begins_with_a_year(text)} AND NOT contains({value}, ' ') AND NOT contains({value}, 'T')"
+    ten = f"length({text}) IN (8, 9, 10) AND {_begins_with_a_year(text)} AND {_bare(text)}"
+    plain = f"{ten} AND NOT contains({value}, ' ') AND NOT contains({value}, 'T')"
     return f"CASE WHEN {plain} THEN {cast} WHEN {text} RLIKE '{BEGIN}{DAY}{MIDNIGHT}{END}' THEN {cast} END"
 
 
@@ -137,8 +206,14 @@ def _timestamp(value: str, wanted: str, form: Format) -> str:
     if form.zone != "UTC":
         inner = f"{BEGIN}{INNER_DAY}(?:[ T]{CLOCK})?{END}"
         return f"CASE WHEN {text} RLIKE '{inner}' THEN {_moved(cast, there)} {said} END"
-    plain = f"length({text}) > 7 AND {_begins_with_a_year(text)} AND NOT startswith({text}, '9999') AND NOT startswith({text}, '0001')"
+    plain = f"length({text}) > 7 AND {_begins_with_a_year(text)} AND {_bare(text)}"
+    plain += f" AND NOT startswith({text}, '9999') AND NOT startswith({text}, '0001')"
     return f"CASE WHEN {plain} THEN {cast} WHEN {text} RLIKE '{first}' THEN {cast} {said} END"
+
+
+def _bare(text: str) -> str:
+    """SQL: neither a blank nor a control character at the beginning or the end."""
+    return f"{text} >= '!' AND right({text}, 1) BETWEEN '!' AND '~'"
 
 
 def _begins_with_a_year(text: str) -> str:
@@ -184,6 +259,7 @@ def _literal(text: str) -> str:
 
 KINDS: dict[str, Callable[[str, str, Format], str]] = {
     WHOLE: _whole,
+    r"boolean": _boolean,
     r"double|float|real": _float,
     DECIMAL.pattern: _decimal,
     r"date": _date,

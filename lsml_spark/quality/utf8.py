@@ -19,7 +19,7 @@ def set_aside(frame: DataFrame, contract: Mapping[str, str], corrupt: str, why: 
     rest = [quoted(name) for name in frame.columns if name not in names]
     if not types:
         return frame.selectExpr(*map(quoted, names), f"cast(NULL AS string) AS {corrupt}", f"cast(NULL AS string) AS {why}", *rest)
-    wrong = " OR ".join(f"coalesce({_wrong(quoted(name), type_)}, false)" for name, type_ in types.items())
+    wrong = " OR ".join(f"coalesce({broken(quoted(name), type_)}, false)" for name, type_ in types.items())
     columns = [f"{_escaped(quoted(name), types[name])} AS {quoted(name)}" if name in types else quoted(name) for name in names]
     row = ", ".join(f"{quoted(name)} AS {quoted(found)}" for found, name in contract.items())
     return frame.selectExpr(*columns, *rest, f"{wrong} AS __wrong").selectExpr(
@@ -40,16 +40,16 @@ def _has_text(type_: DataType) -> bool:
     return isinstance(type_, StringType)
 
 
-def _wrong(value: str, type_: DataType, depth: int = 0) -> str:
+def broken(value: str, type_: DataType, depth: int = 0) -> str:
     """SQL: whether a text inside the value is no UTF-8."""
     x = f"x{depth}"
     if isinstance(type_, ArrayType) and _has_text(type_):
-        return f"exists({value}, {x} -> coalesce({_wrong(x, type_.elementType, depth + 1)}, false))"
+        return f"exists({value}, {x} -> coalesce({broken(x, type_.elementType, depth + 1)}, false))"
     if isinstance(type_, MapType) and _has_text(type_):
         sides = [(f"map_keys({value})", type_.keyType), (f"map_values({value})", type_.valueType)]
-        return "(" + " OR ".join(f"coalesce({_wrong(side, ArrayType(of), depth)}, false)" for side, of in sides if _has_text(of)) + ")"
+        return "(" + " OR ".join(f"coalesce({broken(side, ArrayType(of), depth)}, false)" for side, of in sides if _has_text(of)) + ")"
     if isinstance(type_, StructType) and _has_text(type_):
-        inside = [_wrong(f"{value}.{quoted(field.name)}", field.dataType, depth) for field in type_ if _has_text(field.dataType)]
+        inside = [broken(f"{value}.{quoted(field.name)}", field.dataType, depth) for field in type_ if _has_text(field.dataType)]
         return "(" + " OR ".join(f"coalesce({part}, false)" for part in inside) + ")"
     return f"NOT is_valid_utf8({value})"
 

@@ -26,6 +26,7 @@ from pyspark.sql.types import ArrayType, BooleanType, DatetimeType, MapType, Num
 
 from lsml_spark.core.manifest import File, Table, describe
 from lsml_spark.core.work import Source
+from lsml_spark.spark.ddl import ddl
 from lsml_spark.spark.paths import literal
 
 ROUTE, TALLY, HASH = "__route", "__tally", "__hash"
@@ -33,6 +34,7 @@ RESULT = "part int, table string, file string, rows long, hash string, described
 FLAT = (BooleanType, DatetimeType, NumericType, StringType)
 BATCH_BYTES = "spark.sql.execution.arrow.maxBytesPerBatch"
 LOOKED_AT = 4096  # rows that tell whether the values of a column repeat
+WIDE = 1000  # columns
 MANY = 32  # partitions whose watchers report to the driver themselves; more report through √partitions mergers
 
 
@@ -158,7 +160,7 @@ def write(
     is counted, not written). `watch` looks at all rows on their way, in the same pass. `renamed`: what a column of the frame is
     called in the files, where that is another name.
     """
-    spark_types = {field.name: field.dataType.simpleString() for field in frame.schema}
+    spark_types = {field.name: ddl(field.dataType) for field in frame.schema}
     wanted = list(dict.fromkeys(column for columns in [*tables.values(), watch.columns if watch else ()] for column in columns))
     if route is None:
         (columns,) = tables.values()
@@ -173,10 +175,9 @@ def write(
         (folder / name).mkdir(parents=True, exist_ok=True)
 
     plan = {name: list(columns) for name, columns in tables.items()}
-    numbered = routed.toDF(*map(str, range(len(routed.columns))))  # mapInArrow cannot resolve a name with a dot in it
     writer = _writer(str(folder), routed.columns, plan, rows_per_group, physical, watch, renamed)
     with _whole_batches(routed):
-        results = _few_reports(numbered.mapInArrow(writer, RESULT), watch).collect()
+        results = _few_reports(_in_arrow(routed, writer, RESULT), watch).collect()
 
     tallies: dict[str, int] = {}
     for row in results:
@@ -198,7 +199,7 @@ def write(
 def look(frame: DataFrame, watch: Watch) -> list[bytes]:
     """What the watchers of all partitions of a frame saw; one job that writes nothing."""
     names = list(watch.columns)
-    numbered = frame.select(*map(quoted, names)).toDF(*map(str, range(len(names))))
+    watched = frame.select(*map(quoted, names))
 
     def look_at_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         watcher = watch.start()
@@ -207,9 +208,21 @@ def look(frame: DataFrame, watch: Watch) -> list[bytes]:
         columns = [pa.array([_part()], pa.int32()), pa.array([watcher.finish()], pa.binary())]
         yield pa.RecordBatch.from_arrays(columns, names=["part", "seen"])
 
-    with _whole_batches(numbered):
-        reports = _few_reports(numbered.mapInArrow(look_at_partition, "part int, seen binary"), watch).collect()
+    with _whole_batches(watched):
+        reports = _few_reports(_in_arrow(watched, look_at_partition, "part int, seen binary"), watch).collect()
     return [bytes(row.seen) for row in reports if row.seen is not None]
+
+
+def _in_arrow(frame: DataFrame, function: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]], schema: str) -> DataFrame:
+    """`mapInArrow`, which cannot resolve a name with a dot in it, and which looks each column up among all: of many, one struct."""
+    numbered = frame.toDF(*map(str, range(len(frame.columns))))
+    if len(frame.columns) <= WIDE:
+        return numbered.mapInArrow(function, schema)
+
+    def unpacked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return function(pa.RecordBatch.from_struct_array(batch.column(0)) for batch in batches)
+
+    return numbered.select(F.struct("*").alias("row")).mapInArrow(unpacked, schema)
 
 
 @contextmanager
