@@ -65,7 +65,7 @@ def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("sites")
 
 
-@tries(14)
+@tries(10)
 def test_a_day_of_any_files_is_checked_or_refused_and_what_is_left_of_it_can_be_looked_at(spark, folder, examples):
     def hold(data: st.DataObject) -> None:
         how = data.draw(
@@ -92,7 +92,7 @@ def test_a_day_of_any_files_is_checked_or_refused_and_what_is_left_of_it_can_be_
     throw(hold, examples)
 
 
-@tries(10)
+@tries(6)
 def test_suggest_and_init_take_any_files(spark, folder, examples):
     def hold(data: st.DataObject) -> None:
         with Site(folder, "") as site:
