@@ -66,7 +66,7 @@ def said(*words: str, root: Path, codes: tuple[int, ...], what: str) -> int:
 
 @pytest.mark.parametrize(
     "examples",
-    [pytest.param(8, id="few"), pytest.param(100, id="many", marks=[pytest.mark.slow, pytest.mark.timeout(7200)])],
+    [pytest.param(5, id="few"), pytest.param(100, id="many", marks=[pytest.mark.slow, pytest.mark.timeout(7200)])],
 )
 def test_whatever_is_damaged_is_found_and_no_command_ends_as_a_bug(finished, tmp_path, examples):
     whole = sorted(path.relative_to(finished) for path in finished.rglob("*") if path.name != ".lock")
@@ -81,7 +81,10 @@ def test_whatever_is_damaged_is_found_and_no_command_ends_as_a_bug(finished, tmp
         shutil.copytree(finished, root)
         changed: dict[Path, str] = {}
         for _ in range(data.draw(st.integers(1, 2))):
-            here = data.draw(st.sampled_from([path for path in whole if os.path.lexists(root / path) and path not in changed]))
+            left = [path for path in whole if os.path.lexists(root / path) and path not in changed]
+            if not left:
+                break
+            here = data.draw(st.sampled_from(left))
             how = data.draw(
                 st.sampled_from(["flip", "flip", "cut", "grow", "rubbish", "gone", "folder", "file", "nowhere", "itself", "link"])
             )
