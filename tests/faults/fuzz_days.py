@@ -53,7 +53,7 @@ VALUES = st.one_of(
     st.integers(-(2**70), 2**70).map(str),
     st.floats().map(repr),
 )
-CODECS = ("utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "latin-1", "cp1252", "shift_jis")
+CODECS = (*("utf-8",) * 20, "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "latin-1", "cp1252", "shift_jis")
 PACKED = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 
 
@@ -66,11 +66,11 @@ def packed(name: str, data: bytes) -> bytes:
 def csv_text(draw: st.DrawFn) -> bytes:
     """Records that are right but for what happened to them on their way."""
     names = draw(st.permutations(list(CONTRACT)))[: draw(st.integers(1, len(CONTRACT)))]
-    if draw(st.booleans()):
+    if draw(st.integers(0, 5)):
         names = ["item", "n", *[name for name in names if name not in ("item", "n")]]
     if draw(st.integers(0, 4)) == 0:
         names = [*names, draw(st.sampled_from(["item", "ITEM", "", "_file", "_line", "_raw_n", "reason", "date", "x.y", "a`b", "é", " n"]))]
-    delimiter = draw(st.sampled_from([",", ",", ",", ",", ";", "\t", "|"]))
+    delimiter = draw(st.sampled_from([*[","] * 12, ";", "\t", "|"]))
     end = draw(st.sampled_from(["\n", "\n", "\r\n", "\r", "\n\n"]))
 
     def field(text: str) -> str:
@@ -127,7 +127,7 @@ RIGHT = {"item": pa.string(), "n": pa.int32(), "price": pa.float64(), "when": pa
 def parquet(draw: st.DrawFn) -> bytes:
     """A small file of columns of any type, with some of the contract's names."""
     names = draw(st.lists(st.sampled_from([*CONTRACT, "Item", "N", "x.y", "_file", "a b", "é"]), min_size=1, max_size=5, unique=True))
-    if draw(st.booleans()):
+    if draw(st.integers(0, 5)):
         names = ["item", "n", *[name for name in names if name not in ("item", "n")]]
     rows = draw(st.integers(0, 4))
     columns = []

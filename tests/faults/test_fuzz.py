@@ -55,12 +55,17 @@ def tries(count: int) -> Callable[[Any], Any]:
     return pytest.mark.parametrize("examples", [pytest.param(count * FUZZ * one.values[0], id=one.id, marks=one.marks) for one in MORE])
 
 
+def two_days(site: Site) -> None:
+    for day in (datetime.date.fromisoformat(DAY) - datetime.timedelta(1), DAY):
+        (site.raw / f"{day}.csv").write_text("item,n,note\n" + "".join(f"{'abcd'[i % 4]}{i % 3},{i},x{i % 5}\n" for i in range(40)))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("sites")
 
 
-@tries(14)
+@tries(10)
 def test_a_day_of_any_files_is_checked_or_refused_and_what_is_left_of_it_can_be_looked_at(spark, folder, examples):
     def hold(data: st.DataObject) -> None:
         how = data.draw(
@@ -87,7 +92,7 @@ def test_a_day_of_any_files_is_checked_or_refused_and_what_is_left_of_it_can_be_
     throw(hold, examples)
 
 
-@tries(10)
+@tries(6)
 def test_suggest_and_init_take_any_files(spark, folder, examples):
     def hold(data: st.DataObject) -> None:
         with Site(folder, "") as site:
@@ -111,7 +116,7 @@ def test_any_mistakes_in_a_pipeline_are_refused_before_a_day_is_read(spark, fold
     def hold(data: st.DataObject) -> None:
         text = data.draw(changed(TOY))
         with Site(folder, text) as site:
-            (site.raw / f"{DAY}.csv").write_text("item,n\na,1\nb,2\nc,3\n")
+            two_days(site)
             checked = site.lsml("check", str(site.pipeline), codes=(0, 2))
             if checked.exit_code == 0:
                 site.day("run", "--until", "features", codes=(0, 2, 3, 8))
@@ -183,8 +188,6 @@ def test_any_names_of_files_folders_dates_stages_and_settings(folder, examples):
 def test_the_toy_is_right(spark, folder):
     """Else every draw would be refused for the same reason."""
     with Site(folder, yaml.safe_dump(TOY)) as site:
-        days = [datetime.date.fromisoformat(DAY) - datetime.timedelta(1), DAY]
-        for day in days:
-            (site.raw / f"{day}.csv").write_text("item,n,note\n" + "".join(f"{'abcd'[i % 4]}{i % 3},{i},x{i % 5}\n" for i in range(40)))
+        two_days(site)
         site.day("run", "--until", "features", codes=(0,))
         site.day("verify", codes=(0,))
