@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from lsml_spark.core.scalars import as_found
+
 
 def texts(table: pa.Table, columns: Sequence[str]) -> list[dict[str, str | None]]:
     """One mapping per row, of column to text, None where there is no value."""
@@ -27,7 +29,7 @@ def _texts(values: pa.ChunkedArray) -> list[str | None]:
     if pa.types.is_binary(type_):
         return [_each(value, _decoded) for value in values.to_pylist()]
     if pa.types.is_nested(type_):
-        return [_each(value, _json) for value in values.to_pylist()]
+        return [_each(as_found(value), _json) for value in values]
     return [_each(value, str) for value in values.to_pylist()]
 
 

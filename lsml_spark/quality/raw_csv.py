@@ -22,6 +22,13 @@ from lsml_spark.quality.raw_lines import Row, numbered_lines, parsed_lines, stre
 from lsml_spark.quality.raw_text import UNREADABLE, as_found, physical_lines, without_end
 from lsml_spark.spark.tables import quoted
 
+MAGIC = {  # how packed files begin, read as text
+    "\x1f\udc8b": "packed by gzip: say raw.compression: gzip, or end its name in .gz",
+    "PK\x03\x04": "a ZIP archive (or a spreadsheet): unpack it first",
+    "BZh": "packed by bzip2: say raw.compression: bzip2, or end its name in .bz2",
+    "\udcfd7zXZ": "packed by xz: say raw.compression: xz, or end its name in .xz",
+    "PAR1": "Parquet: its name must end in .parquet",
+}
 LONGEST_HEADER = 10_000  # physical lines
 
 
@@ -40,6 +47,8 @@ def read_header(path: Path, form: Format) -> Header:
         raise QualityGateError(f"{path}: cannot be read as CSV: {error}") from error
     if found is None:
         raise QualityGateError(f"{path}: nothing but comments, not even a header line")
+    if packed := [what for magic, what in MAGIC.items() if first.startswith(magic) and (found.fields is None or "\4" in magic)]:
+        raise QualityGateError(f"{path}: cannot be read as CSV: it is {packed[0]}")
     if found.fields is None:
         raise QualityGateError(f"{path}: cannot be read as CSV: its header: {_why(found, form)}: {as_found(found.text)[:80]!r}")
     if found.text.count("\0") > len(found.text) / 4:

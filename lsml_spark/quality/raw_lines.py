@@ -72,6 +72,7 @@ def streamed(
     names: Sequence[str],
 ) -> DataFrame:
     """The same, read by one task from the beginning of the file to its end: a record may be several lines."""
+    path = path.absolute()  # the task's working folder may be another
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for _ in batches:

@@ -144,7 +144,7 @@ def _by_arrow(spark: SparkSession, headers: Sequence[Header], columns: dict[str,
         with pq.ParquetFile(header.path) as file:
             schema, line = file.schema_arrow, 1
             for group in range(file.num_row_groups):
-                groups.append((str(header.path), header.name, group, line))
+                groups.append((str(header.path.absolute()), header.name, group, line))
                 line += file.metadata.row_group(group).num_rows
     types = {name: plain(schema.field(name).type) for name in columns}
     spark_types = [ddl(from_arrow_type(type_, prefer_timestamp_ntz=True)) for type_ in types.values()]

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from lsml_spark.core.scalars import rows_of
 from lsml_spark.core.work import Source
 from lsml_spark.report.text import visible
 
@@ -31,7 +32,7 @@ def quarantined(source: Source | None, limit: int) -> dict[str, Any]:
     total = source.manifest.tables["quarantine"].rows
     if best is None or not best.num_rows:
         return {"columns": [], "rows": [], "total": total}
-    rows = _in_turn(best.to_pylist(), limit)
+    rows = _in_turn(rows_of(best), limit)
     columns = [name for name in best.column_names if name not in OWN and not name.startswith("__")]
     if all(row.get(CORRUPT) is None for row in rows):
         columns = [name for name in columns if name != CORRUPT]
@@ -50,7 +51,7 @@ def first_of(source: Source | None, checks: Sequence[str]) -> dict[str, dict[str
             for check in checks:
                 hits = table.filter(_gives(table, check))
                 if hits.num_rows:
-                    row = hits.sort_by([("__file", "ascending"), ("__line", "ascending")]).slice(0, 1).to_pylist()[0]
+                    (row,) = rows_of(hits.sort_by([("__file", "ascending"), ("__line", "ascending")]).slice(0, 1))
                     place = (row["__file"], row["__line"])
                     found[check] = min(found.get(check, (place, row)), (place, row), key=lambda item: item[0])
     return {check: _alone(row) for check, (_, row) in found.items()}

@@ -1,5 +1,12 @@
 """Control characters around values, encodings without their mark, names that are the stage's own in another case, bytes as text."""
 
+import bz2
+import datetime
+import gzip
+import json
+import lzma
+from types import SimpleNamespace
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -7,7 +14,10 @@ from text_days import check
 
 from lsml_spark.core.errors import QualityGateError
 from lsml_spark.core.raw import Format
+from lsml_spark.core.scalars import rows_of
+from lsml_spark.flow.held_text import texts
 from lsml_spark.quality.raw import read_header
+from lsml_spark.report.examples import first_of, quarantined
 
 TYPES = {"a": "int", "b": "double", "c": "decimal(5,1)", "d": "boolean", "e": "date", "f": "timestamp"}
 VALUES = ["5", "5.5", "5.5", "true", "2011-02-01", "2011-02-01 10:00"]
@@ -74,3 +84,58 @@ def test_a_type_that_never_becomes_the_contracts_names_the_column(spark, night, 
         assert day.failed is not None
         assert "column 'x' is " in day.failed
         assert wanted in day.failed
+
+
+def test_columns_that_the_files_call_as_the_stage_calls_its_own_are_read_under_other_names(spark, night, tmp_path):
+    names = ["_file", "_line", "_corrupt", "_why", "_path", "_text"]
+    row = [f"v{i}" for i in range(len(names))]
+    pq.write_table(pa.table({name: [value] for name, value in zip(names, row, strict=True)}), tmp_path / "b")
+    twins = zip([*names, "_FILE"], [*row, "x"], strict=True)  # names that differ in case alone are read by Arrow
+    pq.write_table(pa.table({name: [value] for name, value in twins}), tmp_path / "c")
+    files = {
+        "a.csv": f"{','.join(names)}\n{','.join(row)}\n",
+        "a.jsonl": json.dumps(dict(zip(names, row, strict=True))) + "\n",
+        "a.parquet": (tmp_path / "b").read_bytes(),
+        "b.parquet": (tmp_path / "b").read_bytes(),
+        "c.parquet": (tmp_path / "c").read_bytes(),
+        "odd.csv": f'{",".join(names)}\n{",".join(row)}\n"\n',
+    }
+    called = [f"x{name}" for name in names]
+    day = check(spark, night, tmp_path, files, {f"x{name}": {"type": "string", "source": name} for name in names})
+    for file in files:
+        assert day.clean(file, *called) == [(1 if "csv" not in file else 2, *row)], file
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (gzip.compress(b"a,b\n1,2\n"), "raw.compression: gzip"),
+        (b"PK\x03\x04\x14\x00\x08\x08", "ZIP archive"),
+        (bz2.compress(b"a\n"), "raw.compression: bzip2"),
+        (lzma.compress(b"a\n"), "raw.compression: xz"),
+        (b"caf\xe9,n\n", "raw.encoding names another"),
+    ],
+)
+def test_a_packed_file_without_its_ending_is_refused_with_what_it_is(tmp_path, content, said):
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(QualityGateError, match=said):
+        read_header(tmp_path / "a.csv")
+
+
+def test_days_that_python_has_no_date_for_are_shown_in_the_report(tmp_path):
+    """Of Parquet, which holds any: the quarantine keeps them as they were found."""
+    days = pa.array([2932897, -800000, None], pa.date32())
+    raw = {"_raw_d": days, "_raw_l": pa.array([[2932897], [15006], None], pa.list_(pa.date32()))}
+    rows = rows_of(pa.table(raw | {"_raw_t": pa.array([253402300800000000, 5, None], pa.timestamp("us", "UTC"))}))
+    assert [row["_raw_d"] for row in rows] == ["10000-01-01", "-221-09-04", None]
+    assert rows[0]["_raw_t"] == "10000-01-01 00:00:00.000000"
+    assert rows[1]["_raw_l"] == [datetime.date(2011, 2, 1)]
+    table = {**raw, "reasons": [["n: not int"]] * 3, "reason": ["n: not int"] * 3, "_file": ["a"] * 3, "_line": [1, 2, 3]}
+    pq.write_table(pa.table(table), tmp_path / "q.parquet")
+    source = SimpleNamespace(
+        manifest=SimpleNamespace(tables={"quarantine": SimpleNamespace(rows=3)}), files=lambda _: [tmp_path / "q.parquet"]
+    )
+    shown = quarantined(source, 5)
+    assert dict(shown["rows"][0]["values"])["d"] == "10000-01-01"
+    assert first_of(source, ["n: not int"])["n: not int"]["d"] == "10000-01-01"
+    assert texts(pa.table(raw), ["_raw_l"])[1] == {"_raw_l": '["2011-02-01"]'}

@@ -49,7 +49,8 @@ VALUES = {
 def frame_of(spark, folder: Path, table: pa.Table, *wanted: str, **options):
     path = folder / f"{len(list(folder.iterdir()))}.parquet"
     pq.write_table(table, path, **options)
-    return read_days(spark, [read_header(path)], wanted or table.column_names)
+    names = wanted or table.column_names
+    return read_days(spark, [read_header(path)], dict(zip(names, names, strict=True)))
 
 
 @pytest.mark.parametrize("kind", VALUES)
@@ -99,7 +100,7 @@ def test_parts_of_a_day_are_read_together_and_each_row_knows_its_part(spark, tmp
         path.parent.mkdir(parents=True)
         pq.write_table(pa.table({"n": [i]} if i else {"n": pa.array([i], pa.int8())}), path)
         headers.append(read_header(path).below(tmp_path))
-    found = read_days(spark, headers, ["n", "country"]).toArrow()
+    found = read_days(spark, headers, {"n": "n", "country": "country"}).toArrow()
     rows = sorted(zip(*[found[name].to_pylist() for name in ("n", "_file", "country")], strict=True))
     assert [(int(n), file, country) for n, file, country in rows] == [  # a column of two types is read as text
         (i, header.name, {"a%20b": "a b"}.get(header.path.stem, header.path.stem)) for i, header in enumerate(headers)

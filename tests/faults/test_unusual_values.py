@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lsml_spark.quality.scalars import as_found
+from lsml_spark.core.scalars import as_found
 from lsml_spark.spark.mistakes import file_mistake
 
 

@@ -47,7 +47,7 @@ def test_a_raw_file_below_a_folder_of_any_name_is_read_and_its_siblings_are_not(
             _write(path, value)
         read.append(read_header(path))
         expected.append(number)
-    found = read_days(spark, read, ["n"]).toArrow()["n"].to_pylist()
+    found = read_days(spark, read, {"n": "n"}).toArrow()["n"].to_pylist()
     assert [int(value) for value in found] == expected
 
 
@@ -60,7 +60,7 @@ def test_a_raw_file_of_any_name_that_hadoop_can_spell_is_read_and_its_siblings_a
             path.parent.mkdir(exist_ok=True)
             _write(path, value)
         read.append(read_header(path))
-    assert read_days(spark, read, ["n"]).toArrow()["n"].to_pylist() == list(range(len(plain)))
+    assert read_days(spark, read, {"n": "n"}).toArrow()["n"].to_pylist() == list(range(len(plain)))
 
 
 def test_tables_written_below_a_root_of_any_name_are_read_back_from_there(spark, tmp_path):

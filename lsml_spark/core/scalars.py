@@ -20,3 +20,9 @@ def as_found(value: pa.Scalar) -> Any:
         unit: Any = value.type.unit if pa.types.is_timestamp(value.type) else "ms"
         return str(np.datetime64(value.value, unit)).replace("T", " ")
     return f"a {value.type} that cannot be shown"
+
+
+def rows_of(table: pa.Table) -> list[dict[str, Any]]:
+    """The rows as `to_pylist` has them, each value by `as_found`."""
+    columns = [[as_found(value) for value in column] for column in table.columns]
+    return [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
