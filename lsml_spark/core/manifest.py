@@ -4,6 +4,7 @@ Two hashes: `identity` covers what the stage produced (rows, files, ledger) and 
 for every partitioning, retry and machine; `checksum` covers the manifest's own bytes, so that one flipped byte is found.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -126,6 +127,10 @@ def read(folder: Path) -> Manifest | None:
         raw = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR):  # something else was put into its place
+            raise _damaged(folder, error.strerror) from error
+        raise
     manifest = parse(raw, folder)
     if json.dumps(json.loads(raw), indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n" != raw:
         raise _damaged(folder, "its checksum does not match its bytes")

@@ -12,6 +12,7 @@ from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.core.work import Source
 from lsml_spark.flow.dates import date_of
 from lsml_spark.flow.log import say
+from lsml_spark.spark.paths import shown, unspeakable
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # of an object store, once `Path` has taken `s3://bucket` for `s3:/bucket`
 _warned: set[str] = set()
@@ -27,6 +28,8 @@ class Runs:
     def __post_init__(self) -> None:
         if scheme := next((part for part in self.root.parts if SCHEME.fullmatch(part)), None):
             raise ConfigError(f"--root: '{scheme}//…' is no local path, and runs are kept in a local folder; mount it, or name another")
+        if reason := unspeakable(self.root / "-"):
+            raise ConfigError(f"--root {shown(self.root)}: {reason}")
 
     @property
     def folder(self) -> Path:

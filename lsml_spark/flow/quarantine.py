@@ -6,7 +6,7 @@ the quarantine with both requests together.
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ def release(one: flow.Night, rules: Sequence[str], repaired: Path | None) -> Sou
     request["rules"] = sorted({*request["rules"], *rules})
     if repaired is not None:
         config: Any = one.pipeline.config("quality")
-        request["rows"] = request["rows"] | _repaired(source, repaired, config.format)
+        request["rows"] = request["rows"] | _repaired(source, repaired, config.sources, config.format)
     return _make(one, source, request)
 
 
@@ -135,10 +135,10 @@ def _as_exported(held: pa.Table, columns: Sequence[str]) -> list[dict[str, str |
     return [row if row[CORRUPT] is None else {**row, **dict.fromkeys(columns)} for row in rows]
 
 
-def _repaired(source: Source, path: Path, form: Format) -> dict[str, Row]:
+def _repaired(source: Source, path: Path, contract: Mapping[str, str], form: Format) -> dict[str, Row]:
     """{`file:line`: {column: text}} of the rows of a mended export that differ from the quarantine."""
     held = rows_of(source, None)
     raw = [name for name in held.column_names if name.startswith(RAW)]
     known = {f"{row['_file']}:{row['_line']}": row for row in _as_exported(held, raw)}
     named = {place: {name.removeprefix(RAW): text for name, text in row.items()} for place, row in known.items()}
-    return mended_rows(path, source, named, [name.removeprefix(RAW) for name in raw], form)
+    return mended_rows(path, source, named, contract, form)

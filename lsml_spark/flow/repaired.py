@@ -16,12 +16,13 @@ PLACE, CORRUPT = ("_file", "_line"), "_corrupt"
 Row = Mapping[str, str | None]
 
 
-def mended_rows(path: Path, source: Source, known: Mapping[str, Row], columns: Sequence[str], form: Format) -> dict[str, Row]:
+def mended_rows(path: Path, source: Source, known: Mapping[str, Row], contract: Mapping[str, str], form: Format) -> dict[str, Row]:
     """{`file:line`: {column: text}} of the rows of the file that were changed; an empty field is a missing value.
 
     Args:
-        known: what is held, by place, with `_corrupt`. `columns`: the contract's.
+        known: what is held, by place, with `_corrupt`. `contract`: its columns, by what the files call them.
     """
+    columns = list(contract.values())
     found: dict[str, Row] = {}
     for number, row in enumerate(_read(path), 2):
         lacking = [name for name in (*PLACE, *columns) if row.get(name) is None]
@@ -35,7 +36,7 @@ def mended_rows(path: Path, source: Source, known: Mapping[str, Row], columns: S
         if values != {name: held[name] or None for name in columns}:
             found[place] = values
         elif held[CORRUPT] is not None and row.get(CORRUPT) not in (None, held[CORRUPT]):
-            found[place] = _parsed(str(row[CORRUPT]), str(row["_file"]), source, columns, form, f"{path}:{number}")
+            found[place] = _parsed(str(row[CORRUPT]), str(row["_file"]), source, contract, form, f"{path}:{number}")
     if not found:
         raise ConfigError(f"{path}: no row of the file differs from the quarantine; mend what is wrong in it, then release again")
     return found
@@ -53,7 +54,7 @@ def _read(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _parsed(line: str, file: str, source: Source, columns: Sequence[str], form: Format, where: str) -> Row:
+def _parsed(line: str, file: str, source: Source, contract: Mapping[str, str], form: Format, where: str) -> Row:
     """The values of a mended line, by the reader that read the day."""
     from lsml_spark.quality import csv_text, json_text  # which needs no Spark, but lies beside what does
 
@@ -64,15 +65,15 @@ def _parsed(line: str, file: str, source: Source, columns: Sequence[str], form: 
             found = {value.key: value.text for value in json_text.values(line)}
         except json_text.Malformed as error:
             raise ConfigError(f"{where}: {error}") from error
-        return {name: found.get(name) for name in columns}
-    names = _header(file, source, columns, form)
+        return {name: found.get(of) for of, name in contract.items()}
+    names = _header(file, source, list(contract), form)
     records = list(csv_text.records([(1, line)], form))
     fields = records[0].fields if len(records) == 1 else None
     if fields is None or len(fields) != len(names):
         why = records[0].why if len(records) == 1 else None
         raise ConfigError(f"{where}: {why or csv_text.FIELDS}; the columns are {', '.join(names)}")
     by_name = dict(zip(names, fields, strict=True))
-    return {name: by_name.get(name) or None for name in columns}
+    return {name: by_name.get(of) or None for of, name in contract.items()}
 
 
 def _is_csv(file: str) -> bool:

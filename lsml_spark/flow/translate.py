@@ -49,6 +49,8 @@ def translate(error: BaseException) -> LsmlError | None:
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
         shown = error.object.encode("utf-8", "backslashreplace").decode()
         return ConfigError(f"{shown[:200]}: a name that is no UTF-8 text; rename it")
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # of `Path.resolve`
+        return ConfigError(f"{error}: a link that leads to itself; remove it, or let it lead elsewhere")
     if isinstance(error, OSError) and error.errno is not None:
         return _of_the_system(error.errno, error.filename)
     if isinstance(error, MemoryError):

@@ -174,7 +174,7 @@ def _files(source: Source, checked: Checked) -> Iterator[str]:
 def _file(source: Source, file: File) -> str | None:
     """What is wrong with a file that the manifest names."""
     path, here = source.folder / file.path, source.folder / manifest.NAME
-    if not path.resolve().is_relative_to(source.folder.resolve()):
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(source.folder)):  # `resolve` raises for a link to itself
         return f"{here}: names a file outside its folder: {file.path}"
     if not path.is_file():
         return f"{path}: missing"

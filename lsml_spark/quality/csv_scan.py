@@ -71,7 +71,7 @@ def _read_to_the_end(path: Path, form: Format) -> None:
 def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, final: bool = False) -> bool:
     try:
         decoder.decode(chunk, final)
-    except UnicodeDecodeError:
+    except UnicodeError:  # also of UTF-16 that does not begin with its byte order mark
         return False
     return True
 

@@ -76,28 +76,31 @@ def first_unreadable(paths: Sequence[Path], form: Format = PLAIN) -> str | None:
     return None
 
 
-def read_days(spark: SparkSession, headers: Sequence[Header], contract: Mapping[str, str], form: Format = PLAIN) -> DataFrame:
+def read_days(
+    spark: SparkSession, headers: Sequence[Header], contract: Mapping[str, str] | Sequence[str], form: Format = PLAIN
+) -> DataFrame:
     """All raw files of the day under the contract's column names, missing ones NULL, others left out.
 
-    `contract`: its names by what the files call the columns, which may be `_line`. A column that the files do not agree on is
-    read as text.
+    `contract`: its names by what the files call the columns, which may be what no table can hold side by side (`Item` and
+    `item`) or what we call our own (`_line`). A column that the files do not agree on is read as text.
     """
+    called = dict(contract) if isinstance(contract, Mapping) else {name: name for name in contract}
     of_parquet = [header for header in headers if _format(header.path) is raw_parquet]
     text = [header for header in headers if _format(header.path) is not raw_parquet]
-    frames = [_with_folders(_format(header.path).read_records(spark, header, contract, form), header, contract) for header in text]
+    frames = [_with_folders(_format(header.path).read_records(spark, header, called, form), header, called) for header in text]
     for given in dict.fromkeys(tuple(header.folders.items()) for header in of_parquet):
         alike = [header for header in of_parquet if tuple(header.folders.items()) == given]
-        frames += [_with_folders(frame, alike[0], contract) for frame in raw_parquet.read_records(spark, alike, contract)]
+        frames += [_with_folders(frame, alike[0], called) for frame in raw_parquet.read_records(spark, alike, called)]
     if len(frames) > 1:
         types = [dict(frame.dtypes) for frame in frames]
-        unlike = {name for name in contract.values() if len({found[name] for found in types}) > 1}
+        unlike = {name for name in called.values() if len({found[name] for found in types}) > 1}
         frames = [frame.withColumns({name: _text(frame, name) for name in unlike}) for frame in frames]
     return reduce(DataFrame.unionByName, frames)
 
 
-def _with_folders(frame: DataFrame, header: Header, contract: Mapping[str, str]) -> DataFrame:
+def _with_folders(frame: DataFrame, header: Header, called: Mapping[str, str]) -> DataFrame:
     """Columns that the file has not, but the names of its folders give."""
-    given = {contract[name]: value for name, value in header.folders.items() if name in contract and name not in header.columns}
+    given = {called[name]: value for name, value in header.folders.items() if name in called and name not in header.columns}
     return frame.withColumns({name: F.lit(value).cast("string") for name, value in given.items()}) if given else frame
 
 

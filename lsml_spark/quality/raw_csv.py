@@ -95,7 +95,7 @@ def reasons(header: Header) -> tuple[str, ...]:
 
 def read_records(spark: SparkSession, header: Header, contract: Mapping[str, str], form: Format) -> DataFrame:
     """The contract's columns as strings (NULL where the file has none), `_corrupt` and `_why` (a malformed line, and what is
-    wrong with it), `_file`, `_line`."""
+    wrong with it), `_file`, `_line`. `contract`: its names by those of the file."""
     if header.way == "ordinary":
         return _by_spark(spark, header, contract, form)
     read = parsed_lines if header.way == "lines" else streamed

@@ -87,7 +87,7 @@ def reasons(header: Header) -> tuple[str, ...]:
 
 def read_records(spark: SparkSession, header: Header, contract: Mapping[str, str], form: Format) -> DataFrame:
     """The contract's columns as strings, `_corrupt` and `_why` (a line that is not exactly one object, and what is wrong with it),
-    `_file`, `_line`."""
+    `_file`, `_line`. `contract`: its names by those of the file."""
     read = parsed_lines if header.way == "lines" else streamed
     parse = partial(_rows, places={name: i for i, name in enumerate(contract)}, form=form)
     return read(spark, header.path, form, 1, parse, list(contract.values())).withColumn("_file", F.lit(header.name))

@@ -5,7 +5,7 @@ it reads the same; files in which a wanted column is of a kind that Spark has no
 names that differ in case alone, are read by Arrow inside the Spark tasks, a row group at a time.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -74,24 +74,25 @@ def _first_line(error: Exception) -> str:
 
 def read_records(spark: SparkSession, headers: Sequence[Header], contract: Mapping[str, str]) -> list[DataFrame]:
     """The contract's columns as found (NULL where a file has none), `_corrupt` and `_why` (a row with text that is no UTF-8, as
-    JSON), `_file`, `_line`. Files of one schema are one frame: a day may be written in thousands of parts."""
+    JSON), `_file`, `_line`. Files of one schema are one frame: a day may be written in thousands of parts. `contract`:
+    its names by those of the files."""
     plans: dict[Plan, list[Header]] = {}
     for header in headers:
         plans.setdefault(_plan(header, contract), []).append(header)
     frames = []
     for (native, columns), alike in plans.items():
-        found = _by_spark(spark, alike, dict(columns), contract) if native else _by_arrow(spark, alike, dict(columns), contract)
+        found = (_by_spark if native else _by_arrow)(spark, alike, dict(columns), contract)
         there = [
             quoted(called) if name in dict(columns) else f"cast(NULL AS string) AS {quoted(called)}" for name, called in contract.items()
         ]
-        frames.append(utf8.set_aside(found.selectExpr(*there, "_file", "_line"), list(contract.values()), CORRUPT, WHY, BYTES))
+        frames.append(utf8.set_aside(found.selectExpr(*there, "_file", "_line"), contract, CORRUPT, WHY, BYTES))
     return frames
 
 
 Plan = tuple[bool, tuple[tuple[str, str], ...]]  # whether Spark reads the file; the wanted columns with how they are read
 
 
-def _plan(header: Header, contract: Collection[str]) -> Plan:
+def _plan(header: Header, contract: Mapping[str, str]) -> Plan:
     with pq.ParquetFile(header.path) as file:
         schema, metadata, physical = file.schema_arrow, file.metadata, file.schema
     wanted = [schema.field(name) for name in contract if name in header.columns]
@@ -112,19 +113,19 @@ def _read_as(type_: pa.DataType) -> str:
     return ddl(from_arrow_type(plain(type_), prefer_timestamp_ntz=True)) if spark_reads(type_) else ""
 
 
-def _by_spark(spark: SparkSession, headers: Sequence[Header], columns: dict[str, str], called: Mapping[str, str]) -> DataFrame:
+def _by_spark(spark: SparkSession, headers: Sequence[Header], columns: dict[str, str], contract: Mapping[str, str]) -> DataFrame:
     asked, given = [], []
     for name, type_ in columns.items():
-        value, as_called = quoted(name), f"AS {quoted(called[name])}"
+        value, called = quoted(name), quoted(contract[name])
         if type_.startswith(NANOSECONDS):
             asked.append(f"{value} bigint")
             micros = f"timestamp_micros({value} DIV 1000 - CASE WHEN {value} % 1000 < 0 THEN 1 ELSE 0 END)"  # towards the past
-            given.append(f"{micros if type_ != NANOSECONDS else f'cast({micros} AS timestamp_ntz)'} {as_called}")
+            given.append(f"{micros if type_ != NANOSECONDS else f'cast({micros} AS timestamp_ntz)'} AS {called}")
         elif type_ == NULLS:
-            given.append(f"cast(NULL AS string) {as_called}")
+            given.append(f"cast(NULL AS string) AS {called}")
         else:
             asked.append(f"{value} {'timestamp' if type_ == INT96 else type_}")
-            given.append(f"{value} {as_called}")
+            given.append(f"{value} AS {called}")
     frame = spark.read.schema(", ".join(asked)) if asked else spark.read
     rows = frame.parquet(*[literal(header.path) for header in headers]).selectExpr(
         *given, "_metadata.file_path AS _path", "_metadata.row_index + 1 AS _line"
@@ -137,7 +138,7 @@ def _by_spark(spark: SparkSession, headers: Sequence[Header], columns: dict[str,
     return rows.join(F.broadcast(named), "_path", "left").drop("_path")
 
 
-def _by_arrow(spark: SparkSession, headers: Sequence[Header], columns: dict[str, str], called: Mapping[str, str]) -> DataFrame:
+def _by_arrow(spark: SparkSession, headers: Sequence[Header], columns: dict[str, str], contract: Mapping[str, str]) -> DataFrame:
     groups = []
     for header in headers:
         with pq.ParquetFile(header.path) as file:
@@ -150,7 +151,7 @@ def _by_arrow(spark: SparkSession, headers: Sequence[Header], columns: dict[str,
     numbered = ", ".join(["file string", "line long", *[f"c{i} {type_}" for i, type_ in enumerate(spark_types)]])
     tasks = max(1, min(len(groups), TASKS))
     rows = spark.range(0, len(groups), 1, tasks).mapInArrow(_reader(groups, types), numbered)
-    return rows.selectExpr(*[f"c{i} AS {quoted(called[name])}" for i, name in enumerate(types)], "file AS _file", "line AS _line")
+    return rows.selectExpr(*[f"c{i} AS {quoted(contract[name])}" for i, name in enumerate(types)], "file AS _file", "line AS _line")
 
 
 def _reader(

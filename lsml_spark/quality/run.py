@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, SerializeAsAny, field_validator, model_serializer
+from pydantic import BeforeValidator, SerializeAsAny, ValidationError, field_validator, model_serializer
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -19,6 +19,7 @@ from lsml_spark.core.manifest import File, Table, write_json
 from lsml_spark.core.missing import Policies
 from lsml_spark.core.raw import Format
 from lsml_spark.core.tables import table_of
+from lsml_spark.core.variables import mask
 from lsml_spark.core.work import Outcome, Work, raw_name
 from lsml_spark.quality import findings
 from lsml_spark.quality.check import Check, RowCheck, TableCheck, parse
@@ -81,7 +82,7 @@ class Config(Strict):
         for name, checks in columns.items():
             if checks is not None and not isinstance(checks, list):
                 raise ValueError(f"{name}: expected a list of checks, such as [{{complete: 1.0}}], found {checks!r}"[:200])
-        return {name: [parse(item, RowCheck, column=name) for item in checks or []] for name, checks in columns.items()}
+        return {name: [_of_column(name, number, item) for number, item in enumerate(checks or [])] for name, checks in columns.items()}
 
     def model_post_init(self, _: object) -> None:
         for name in self.contract:
@@ -140,6 +141,18 @@ class Config(Strict):
     def needed(self) -> list[str]:
         """Columns without which a row is dropped."""
         return [name for name, policy in self.missing.items() if policy.policy == "drop"]
+
+
+def _of_column(name: str, number: int, item: Any) -> RowCheck:
+    try:
+        return parse(item, RowCheck, column=name)
+    except ValidationError as error:  # whose own place begins within the check
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in (name, number, *problem["loc"]))
+        given = "" if problem["type"] in ("value_error", "missing") else f", found {mask(repr(problem['input']))}"[:120]
+        raise ValueError(f"{place}: {problem['msg'].removeprefix('Value error, ')}{given}") from error
+    except ValueError as error:
+        raise ValueError(f"{name}.{number}: {error}") from error
 
 
 def _refuse_other_columns(check: Check, place: str, known: list[str]) -> None:

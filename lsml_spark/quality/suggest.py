@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lsml_spark.core.config import validate
-from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError
 from lsml_spark.core.raw import Format
 from lsml_spark.quality.check import RowCheck, parse
 from lsml_spark.quality.habits import Habits, habits_of, plain_number
@@ -27,7 +27,7 @@ from lsml_spark.quality.header import Header
 from lsml_spark.quality.infer import ENOUGH, type_of
 from lsml_spark.quality.profile import profile_of
 from lsml_spark.quality.proposals import Proposal, Seen, of_columns, of_rows, of_table
-from lsml_spark.quality.raw import CORRUPT, WHY, is_text, read_days, read_header, without_header
+from lsml_spark.quality.raw import CORRUPT, WHY, first_unreadable, is_text, read_days, read_header, without_header
 from lsml_spark.quality.run import Config
 from lsml_spark.quality.sniff import Sniffed, sniff
 from lsml_spark.quality.split import typed_rows
@@ -35,6 +35,7 @@ from lsml_spark.quality.suggested_yaml import lines_of
 from lsml_spark.quality.time_forms import form_of
 from lsml_spark.quality.typed import not_of_type
 from lsml_spark.spark.ddl import ddl
+from lsml_spark.spark.mistakes import file_mistake
 from lsml_spark.spark.paths import hidden
 from lsml_spark.spark.tables import quoted
 
@@ -58,9 +59,17 @@ class Days:
 
 
 def suggest(spark: SparkSession, data: Sequence[Path] | Days) -> str:
-    """The YAML of a `raw:` and a `quality:` section. ConfigError where there is nothing to look at."""
+    """The YAML of a `raw:` and a `quality:` section. ConfigError where there is nothing to look at, QualityGateError where a file
+    cannot be read to its end."""
     days = data if isinstance(data, Days) else look_at(data)
-    found = propose(spark, days)
+    try:
+        found = propose(spark, days)
+    except LsmlError:
+        raise
+    except Exception as error:
+        if reason := first_unreadable(days.files, days.form) or file_mistake(error):
+            raise QualityGateError(reason) from error
+        raise
     source = f"from {found.rows:,} rows in {len(days.files)} file{'s' * (len(days.files) > 1)}"
     raw = {**_where(days.files), **found.options} if found.options else {}
     text = "\n".join(lines_of(raw, found.why, found.notes, found.contract, found.proposals, source)) + "\n"

@@ -1,6 +1,6 @@
 """Text in columns that is no UTF-8: the row is set aside with its bytes as `\\xHH`, and nothing that is shown or kept can break on it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from pyspark.sql import DataFrame
 from pyspark.sql.types import ArrayType, DataType, MapType, StringType, StructType
@@ -8,18 +8,20 @@ from pyspark.sql.types import ArrayType, DataType, MapType, StringType, StructTy
 from lsml_spark.spark.tables import quoted
 
 
-def set_aside(frame: DataFrame, names: Sequence[str], corrupt: str, why: str, reason: str) -> DataFrame:
+def set_aside(frame: DataFrame, contract: Mapping[str, str], corrupt: str, why: str, reason: str) -> DataFrame:
     """`frame` with two columns more: `corrupt`, the row as JSON where a text in it is no UTF-8, and `why`, the reason.
+    `contract`: the columns, by what the files call them, which is what the JSON says.
 
     Such a row's texts are escaped: each byte beyond ASCII of a text that is not right is written `\\xHH`.
     """
+    names = list(contract.values())
     types = {field.name: field.dataType for field in frame.schema if field.name in names and _has_text(field.dataType)}
     rest = [quoted(name) for name in frame.columns if name not in names]
     if not types:
         return frame.selectExpr(*map(quoted, names), f"cast(NULL AS string) AS {corrupt}", f"cast(NULL AS string) AS {why}", *rest)
     wrong = " OR ".join(f"coalesce({broken(quoted(name), type_)}, false)" for name, type_ in types.items())
     columns = [f"{_escaped(quoted(name), types[name])} AS {quoted(name)}" if name in types else quoted(name) for name in names]
-    row = ", ".join(map(quoted, names))
+    row = ", ".join(f"{quoted(name)} AS {quoted(found)}" for found, name in contract.items())
     return frame.selectExpr(*columns, *rest, f"{wrong} AS __wrong").selectExpr(
         *map(quoted, names),
         f"CASE WHEN __wrong THEN to_json(struct({row})) END AS {corrupt}",

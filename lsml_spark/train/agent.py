@@ -4,7 +4,7 @@
 it listens on nothing but the address that it was given (on one host: on loopback), keeps no pickled state, needs no host name and
 leaves no folders, dies with its parent, and does not try again what a retry cannot mend.
 Exit codes: 0; a rank's own where that says that the input or the machine is at fault (2 to 8); 143 after SIGTERM, to it or to a
-rank (130 and 129 after SIGINT and SIGHUP); else 1.
+rank (130 and 129 after SIGINT and SIGHUP); 4 where ranks were killed from outside; else 1.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from lsml_spark.core.errors import ConfigError, LsmlError, Stopped
+from lsml_spark.core.errors import ConfigError, LsmlError, Stopped, TrainingError
 from lsml_spark.train import boot
 from lsml_spark.train.hosts import Hosts, Reported, several
 
@@ -81,8 +81,10 @@ class Agent:
                 code = meaning(codes)
                 if self.asked is not None and any(codes):
                     return 128 + self.asked
-                if code in (0, *FINAL) or attempt == job.restarts:
+                if code in (0, *FINAL):
                     return code
+                if attempt == job.restarts:
+                    return 1 if 1 in codes else TrainingError.exit_code  # an exception of Python, or killed from outside
                 said = "; ".join(dict.fromkeys(line for report in reports for line in report.said))
                 print(f"{PROGRESS}{said}: restart {attempt + 1} of {job.restarts}", flush=True)
         raise AssertionError("every attempt ends in one of the ways above")

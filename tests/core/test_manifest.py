@@ -219,3 +219,10 @@ def test_a_manifest_whose_files_lie_outside_of_its_folder_is_not_read(tmp_path, 
     a_manifest(**told).write(tmp_path)
     with pytest.raises(IntegrityError, match="none within its folder"):
         manifest.read(tmp_path)
+
+
+@pytest.mark.parametrize("put", [lambda path: path.symlink_to(path), lambda path: path.mkdir()])
+def test_what_was_put_into_the_place_of_a_manifest_is_damage(tmp_path, put):
+    put(tmp_path / manifest.NAME)
+    with pytest.raises(IntegrityError, match=r"damaged manifest .*delete the folder"):
+        manifest.read(tmp_path)

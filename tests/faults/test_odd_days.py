@@ -115,6 +115,7 @@ def test_columns_that_the_files_call_as_the_stage_calls_its_own_are_read_under_o
         (lzma.compress(b"a\n"), "raw.compression: xz"),
         (b"caf\xe9,n\n", "raw.encoding names another"),
     ],
+    ids=["gzip", "zip", "bzip2", "xz", "latin-1"],
 )
 def test_a_packed_file_without_its_ending_is_refused_with_what_it_is(tmp_path, content, said):
     (tmp_path / "a.csv").write_bytes(content)

@@ -19,7 +19,7 @@ name: t
 window: 1
 raw: {folder: raw, files: '{{ date }}*/*'}
 quality:
-  contract: {item: string, n: int, note: {type: string, required: false}}
+  contract: {thing: {type: string, source: item}, n: int, note: {type: string, required: false}}
 """
 DAY = "2011-02-01"
 
@@ -93,7 +93,7 @@ def test_malformed_lines_are_exported_as_they_were_found_and_come_back_mended(sp
     assert "4 rows taken from quarantine, 4 are clean now" in released.output
     folder = tmp_path / "runs" / "t" / DAY / "released" / "clean"
     rows = pa.concat_tables([pq.read_table(path) for path in folder.glob("*.parquet")]).to_pylist()
-    assert sorted((row["item"], row["n"], row["note"]) for row in rows) == [("b", 2, "y"), ("c", 3, "z"), ("e", 5, None), ("g", 7, None)]
+    assert sorted((row["thing"], row["n"], row["note"]) for row in rows) == [("b", 2, "y"), ("c", 3, "z"), ("e", 5, None), ("g", 7, None)]
 
 
 class Held:
@@ -126,13 +126,13 @@ def test_what_cannot_be_taken_back_is_said_by_line(tmp_path, rows, message):
     path = tmp_path / "p.csv"
     path.write_text(f"_file,_line,n,_corrupt\n{rows}")
     with pytest.raises(ConfigError, match=message):
-        mended_rows(path, Held, KNOWN, ["n"], Format())  # type: ignore[arg-type]
+        mended_rows(path, Held, KNOWN, {"n": "n"}, Format())  # type: ignore[arg-type]
 
 
 def test_columns_that_are_filled_in_win_over_the_line(tmp_path):
     path = tmp_path / "p.csv"
     path.write_text('\ufeff_file,_line,n,_corrupt\r\na.csv,2,7,"1,2"\r\na.csv,3,,\r\n', newline="")
-    assert mended_rows(path, Held, KNOWN, ["n"], Format()) == {"a.csv:2": {"n": "7"}, "a.csv:3": {"n": None}}  # type: ignore[arg-type]
+    assert mended_rows(path, Held, KNOWN, {"n": "n"}, Format()) == {"a.csv:2": {"n": "7"}, "a.csv:3": {"n": None}}  # type: ignore[arg-type]
 
 
 @pytest.mark.spark

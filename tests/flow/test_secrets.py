@@ -180,7 +180,7 @@ def test_a_default_and_what_is_no_secret_are_shown(toy, monkeypatch):
 
 
 def test_every_form_of_a_value_is_masked_in_log_lines_and_tracebacks(toy, caplog):
-    from lsml_spark.flow.log import _Masked
+    from lsml_spark.flow.log import _Plain
 
     Pipeline(toy)
     for text in (WORD, repr(WORD), json.dumps(WORD), WORD.upper(), f"key={WORD};", NUMBER, f"{48151623:,}", "4.81516e+07", "48151623.0"):
@@ -190,7 +190,7 @@ def test_every_form_of_a_value_is_masked_in_log_lines_and_tracebacks(toy, caplog
         raise ValueError(f"about {WORD}")
     except ValueError as error:
         record = logging.LogRecord("x", logging.INFO, "f", 1, "said %s", (WORD,), (ValueError, error, error.__traceback__))
-    assert not leaks(_Masked("%(message)s").format(record))
+    assert not leaks(_Plain("%(message)s").format(record))
 
 
 def test_the_values_of_one_pipeline_are_forgotten_with_the_next(toy, tmp_path):

@@ -61,6 +61,7 @@ def drawn(seed: int) -> tuple[str, Stop]:
 @pytest.mark.slow
 @pytest.mark.spark
 @pytest.mark.dist
+@pytest.mark.timeout(1800)
 def test_a_night_stopped_at_30_drawn_moments_says_so_and_goes_on(finished, tmp_path):
     """The stopped runs go on from one another, as a scheduler would have it, so that all of the night is hit."""
     root = shutil.copytree(finished, tmp_path / "runs")

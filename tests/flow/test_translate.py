@@ -64,3 +64,9 @@ def test_rubbish_for_parquet_is_damage():
 @pytest.mark.parametrize("bug", [KeyError("p"), ZeroDivisionError("1/0"), TypeError("None"), pa.ArrowInvalid("Could not convert 'x'")])
 def test_a_bug_stays_a_bug(bug):
     assert translate(bug) is None
+
+
+def test_a_link_to_itself_is_the_users():
+    known = translate(RuntimeError("Symlink loop from '/a/loop'"))  # what `Path.resolve` raises before Python 3.13
+    assert isinstance(known, ConfigError)
+    assert "'/a/loop': a link that leads to itself" in str(known)

@@ -140,3 +140,15 @@ def npz(array):
     file = io.BytesIO()
     np.savez_compressed(file, arr=array)
     return file.getvalue()
+
+
+def test_an_npy_that_claims_more_values_than_it_has_is_refused_before_memory_is_taken(tmp_path):
+    whole = npy(np.zeros(3))
+    header = np.lib.format.header_data_from_array_1_0(np.zeros(3)) | {"shape": (10**12,)}
+    claim = io.BytesIO()
+    np.lib.format.write_array_header_1_0(claim, header)
+    lying = claim.getvalue() + bytes(24)
+    with pytest.raises((ConfigError, IntegrityError), match="column 'x'"):
+        all_rows(written(tmp_path / "first", x=[lying] * 2), schema={})
+    with pytest.raises((ConfigError, IntegrityError), match="column 'x'"):
+        all_rows(written(tmp_path / "later", x=[whole] * 20 + [lying]), schema={})

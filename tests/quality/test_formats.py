@@ -95,7 +95,7 @@ def test_parquet_rows_are_numbered_and_typed(check_day, tmp_path):
     assert [(row["_line"], row["reasons"]) for row in day.quarantine] == [(1, ["x: not int"]), (3, ["n: not int"])]
     assert (day.quarantine[1]["_raw_n"], day.quarantine[0]["_raw_x"]) == (2**40, 1.5)
     assert day.outcome.tables["quarantine"].columns["_raw_n"] == "bigint"
-    assert [said for said in day.metrics["schema_drift"] if " is " in said] == []  # each value is compared with what it became
+    assert day.metrics["schema_drift"][1:] == []  # a value that does not fit is quarantined; the type alone says nothing
 
 
 def test_parquet_files_that_disagree_are_read_as_text(check_day, tmp_path):
@@ -112,7 +112,7 @@ def test_parquet_files_that_disagree_are_read_as_text(check_day, tmp_path):
 
 def test_a_parquet_column_of_another_kind_stops_the_night(check_day, tmp_path):
     day = check_day({"n": "int"}, parquet(tmp_path / "day.parquet", n=[[1], [2]]))
-    assert "cannot become the contract's" in day.failed
+    assert "column 'n' is array<bigint> in the files, which cannot become the contract's int" in day.failed
 
 
 def test_damaged_parquet_is_named(check_day, tmp_path):

@@ -350,6 +350,13 @@ def report(runs: Path, date: str, sources: Mapping[str, Source], config: Config 
     return folder / "night.html"
 
 
+def rewritten(source: Source, name: str, facts: Mapping[str, Any]) -> None:
+    """Another content of a stage's JSON file, which the manifest then names by its new checksum."""
+    file = write_json(source.folder, name, facts)
+    source.manifest.files[:] = [file if file.path == old.path else old for old in source.manifest.files]
+    source.manifest.write(source.folder)
+
+
 def before(sources: Mapping[str, Source]) -> dict[str, Source]:
     """Last night's sources under the names that tonight knows them by."""
     return {f"previous/{stage}": source for stage, source in sources.items()}

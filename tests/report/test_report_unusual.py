@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from report_nights import before, full, history, make_stage, quality, report
+from report_nights import before, full, history, make_stage, quality, report, rewritten
 from report_profiles import metrics_table
 from typer.testing import CliRunner
 
@@ -151,7 +151,7 @@ def test_with_one_guess_a_row_recall_is_called_accuracy_and_bands_without_rows_a
     for system in metrics["systems"].values():
         for band in ("0", "1", "2–9"):
             system["bands"][band] = {"rows": 0, "recall": None, "log_loss": None}
-    path.write_text(json.dumps(metrics))
+    rewritten(sources["evaluate"], "metrics.json", metrics)
     page = report(tmp_path, DAY, {**sources, **before(full(tmp_path, "2011-02-24"))}).read_bytes()
     shown = words(page)
     assert "Accuracy by key frequency" in shown
@@ -166,7 +166,7 @@ def test_of_a_warm_start_that_climbs_the_page_says_why(tmp_path):
     curve = json.loads(path.read_text())
     for step in curve["steps"]:
         step["loss"] = 5.3 + 0.8 * min(step["step"], 60) / 60 if step["epoch"] == 0 else 5.2
-    path.write_text(json.dumps(curve))
+    rewritten(sources["train"], "curve.json", curve)
     night = report(tmp_path, DAY, sources)
     for page in (night, night.with_name("training.html")):
         assert "the learning rate begins anew, up to 0.01, so the loss climbs from 5." in words(page.read_bytes())

@@ -3,10 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from report_nights import full, make_stage, quality
+from report_nights import full, make_stage, quality, rewritten
 
 from lsml_spark.core.ledger import Ledger
-from lsml_spark.core.manifest import write_json
 from lsml_spark.core.work import Source
 from lsml_spark.report.night import Night
 from lsml_spark.report.verdict import judge
@@ -36,7 +35,7 @@ def test_losing_to_a_baseline_is_said_and_to_popularity_is_a_warning(tmp_path, s
     sources = full(tmp_path, "2011-02-25")
     metrics = Night("retail", "2011-02-25", 7, sources).facts("evaluate", "metrics.json")
     metrics["systems"][system][metric] = value
-    write_json(sources["evaluate"].folder, "metrics.json", metrics)
+    rewritten(sources["evaluate"], "metrics.json", metrics)
     found = verdict(sources)
     assert found.kind == ("warning" if level == "warning" else "ok")
     assert [reason.level for reason in found.reasons if reason.text.startswith("Not better")] == [level]

@@ -170,3 +170,10 @@ def test_options_that_the_agent_does_not_take_are_one_line_and_code_2(words, sai
     error = capsys.readouterr().err
     assert said in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "code"), [("import os; os.kill(os.getpid(), 9)", 4), ("raise ValueError", 1), ("raise SystemExit(6)", 6)]
+)
+def test_the_agents_code_is_that_of_its_ranks_and_4_where_they_were_killed(program, code):
+    assert agent.Agent(agent.Job([sys.executable, "-c", program], ranks=2)).run() == code
