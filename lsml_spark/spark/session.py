@@ -50,7 +50,7 @@ LOCAL = {
 # Who cannot show the application's secret gets no answer from its driver and executors, and reads nothing on the wire or on disk.
 GUARDED = {"spark.authenticate": "true", "spark.network.crypto.enabled": "true", "spark.io.encryption.enabled": "true"}
 SECRET = "spark.authenticate.secret"
-LOCAL_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+LOCAL_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"  # C1 alone gets 48 MB, which long sessions fill
 ARCHIVE = "lib/spark.jsa"  # in a virtual environment: classes kept ready for the JVM (archive.py)
 QUIET = "-Xlog:disable -Xlog:all=error:stderr"  # an archive that does not fit this JVM is no news
 LOG4J = Path(__file__).with_name("log4j2.properties")
