@@ -1,15 +1,15 @@
 """A folder with a pipeline, raw days and runs in it, at which any command may be thrown; and what must hold whatever comes."""
 
 import itertools
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from click.testing import Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from lsml_spark.cli import app
 from lsml_spark.core import manifest
@@ -22,8 +22,13 @@ _numbers = itertools.count()
 
 
 def throw(hold: Callable[[st.DataObject], None], examples: int) -> None:
-    """Try a property on so many draws; hypothesis narrows down the first that fails."""
-    quiet = settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    """Try a property on so many draws; hypothesis narrows down the first that fails.
+
+    The draws are always the same, so that a night of CI does not depend on luck; LSML_FUZZ=12 tries twelve times as many, and others.
+    """
+    fuzz = os.environ.get("LSML_FUZZ")
+    quiet = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    quiet = settings(quiet, max_examples=examples * int(fuzz or 1), derandomize=fuzz is None)
     quiet(given(st.data())(hold))()
 
 
