@@ -77,11 +77,18 @@ class Sources:
     read: tuple[str, ...]
     places: dict[str, tuple[str, int | None]]
     layouts: dict[str, Layout]  # of the stored columns, which every file must have
+    types: dict[str, pa.DataType] = field(default_factory=dict)  # likewise, but for those of `widths`
     widths: dict[str, np.dtype] = field(default_factory=dict)  # dtype of the stored columns that some files hold narrower
 
     def unlike(self, opened: Opened) -> str | None:
-        """The first stored column that a file holds in another layout than the table, or not at all."""
-        return next((name for name, layout in self.layouts.items() if opened.layouts.get(name) != layout), None)
+        """The first stored column that a file holds in another layout or type than the table, or not at all."""
+
+        def alike(name: str, layout: Layout) -> bool:
+            if opened.layouts.get(name) != layout:
+                return False
+            return name not in self.types or _plain(opened.schema.field(name).type) == self.types[name]
+
+        return next((name for name, layout in self.layouts.items() if not alike(name, layout)), None)
 
     def widened(self, columns: Mapping[str, Held]) -> Mapping[str, Held]:
         """Numbers as the widest type that any file has for them."""
@@ -94,7 +101,8 @@ def sources_of(schema: Schema, names: Sequence[str]) -> Sources:
     read = tuple(dict.fromkeys(stored for stored, _ in places.values()))
     known = {name: schema.columns[name] for name in read}
     widths = {name: numpy_type(column.type) for name, column in known.items() if column.widened}
-    return Sources(read, places, {name: column.layout for name, column in known.items()}, widths)
+    types = {name: column.type for name, column in known.items() if not column.widened}
+    return Sources(read, places, {name: column.layout for name, column in known.items()}, types, widths)
 
 
 def of_files(where: str, files: Iterable[tuple[Path | str, Opened]]) -> Schema:

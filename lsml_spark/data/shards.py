@@ -117,7 +117,9 @@ class Shards:
         opened = self.files.schema_of(group)
         if (name := sources.unlike(opened)) is not None:
             how = (
-                "it has another layout than in the first file" if name in opened.layouts else "it is not there, as it is in the first file"
+                "it has another layout or type than in the first file"
+                if name in opened.layouts
+                else "it is not there, as it is in the first file"
             )
             raise IntegrityError(f"{group}, column '{name}': {how}; write the files with one schema")
         columns, kept_N = self.rows_of(group, sources.read)
