@@ -23,7 +23,7 @@ GOAL_SECONDS = 240
 
 def backfill(root: str) -> float:
     """Wall seconds of one `lsml backfill` of the demo's nights."""
-    words = [sys.executable, "-m", "lsml_spark.cli", "backfill", str(REPO / "pipelines" / "retail.yaml"), *NIGHTS, "--root", root]
+    words = [sys.executable, "-m", "lsml_spark", "backfill", str(REPO / "pipelines" / "retail.yaml"), *NIGHTS, "--root", root]
     started = time.monotonic()
     subprocess.run(words, cwd=REPO, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.monotonic() - started

@@ -30,7 +30,7 @@ def main() -> None:
         sys.exit(f"{arguments.days}: no such folder; this benchmark needs days beyond the shipped ones (UCI Online Retail)")
     print(machine())
     sets = [word for setting in (f"raw.folder={arguments.days.resolve()}", *arguments.set) for word in ("--set", setting)]
-    command = [sys.executable, "-m", "lsml_spark.cli", "backfill", str(REPO / "pipelines" / "retail.yaml")]
+    command = [sys.executable, "-m", "lsml_spark", "backfill", str(REPO / "pipelines" / "retail.yaml")]
     with tempfile.TemporaryDirectory() as root:
         words = [*command, "--from", arguments.first, "--to", arguments.last, "--root", root, *sets]
         subprocess.run(words, cwd=REPO, check=True, stderr=subprocess.DEVNULL)

@@ -12,7 +12,6 @@ from lsml_spark.cli_options import RUNS, AsJson, Config, Date, Root, Set, SomeDa
 from lsml_spark.cli_quality import quality_app, quarantine_app
 from lsml_spark.cli_ready import ready
 from lsml_spark.cli_shards import show
-from lsml_spark.core import output, stopping
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError, IntegrityError, QualityGateError
 from lsml_spark.flow import backfill as backfills
@@ -213,17 +212,3 @@ def verify_(config: Config = None, date: SomeDate = None, overrides: Set = None,
 def _known_stage(stage: str) -> None:
     if stage not in STAGES:
         raise ConfigError(f"there is no stage '{stage}'{did_you_mean(stage, STAGES)}")
-
-
-def main() -> None:
-    """As `lsml_spark.__main__`, which hears signals earlier."""
-    stopping.install()
-    output.forgiving()
-    try:
-        app()
-    finally:
-        stopping.done()
-
-
-if __name__ == "__main__":
-    main()

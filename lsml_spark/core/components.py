@@ -42,11 +42,6 @@ def _extend_path() -> None:
             sys.path.append(folder)
 
 
-def handed_on() -> dict[str, str]:
-    """The environment that lets a process of another host find the same modules, where it has those folders."""
-    return {FOLDERS: os.environ[FOLDERS]} if os.environ.get(FOLDERS) else {}
-
-
 def users_modules() -> list[ModuleType]:
     """Modules that were found in the folders of `importable`, which other hosts may not have."""
     folders = [f"{folder}{os.sep}" for folder in os.environ.get(FOLDERS, "").split(os.pathsep) if folder]

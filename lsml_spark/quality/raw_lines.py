@@ -16,6 +16,7 @@ from lsml_spark.spark.paths import literal
 from lsml_spark.spark.tables import quoted
 
 Row = tuple[int, str | None, str | None, Sequence[str | None]]  # line, the text and the reason where malformed, values
+Parse = Callable[[Iterable[tuple[int, str]]], Iterator[Row]]  # of numbered lines
 ROWS, CHARACTERS = 8192, 1 << 24  # of a batch
 
 
@@ -50,7 +51,7 @@ def parsed_lines(
     path: Path,
     form: Format,
     first: int,
-    parse: Callable[[Iterable[tuple[int, str]]], Iterator[Row]],
+    parse: Parse,
     names: Sequence[str],
 ) -> DataFrame:
     """Records by `parse`, a line each, in as many partitions as Spark cuts the file into: columns `names`, `_corrupt`, `_why`, `_line`."""
@@ -68,7 +69,7 @@ def streamed(
     path: Path,
     form: Format,
     first: int,
-    parse: Callable[[Iterable[tuple[int, str]]], Iterator[Row]],
+    parse: Parse,
     names: Sequence[str],
 ) -> DataFrame:
     """The same, read by one task from the beginning of the file to its end: a record may be several lines."""

@@ -26,6 +26,7 @@ from pyspark.sql.types import (
 from lsml_spark.core.raw import Format
 from lsml_spark.quality import utf8
 from lsml_spark.spark.attempt import attempt
+from lsml_spark.spark.ddl import ddl
 from lsml_spark.spark.tables import quoted
 
 WHOLE = r"tinyint|smallint|int|integer|bigint|long|short|byte"
@@ -108,13 +109,7 @@ def _from_json(value: str, wanted: str, form: Format) -> str:
 
 def _as_texts(type_: DataType) -> str:
     """The same type with text where `_wrong_inside` looks at it."""
-    if isinstance(type_, StructType):
-        return f"struct<{', '.join(f'{quoted(field.name)}: {_as_texts(field.dataType)}' for field in type_)}>"
-    if isinstance(type_, ArrayType):
-        return f"array<{_as_texts(type_.elementType)}>"
-    if isinstance(type_, MapType):
-        return f"map<{_as_texts(type_.keyType)}, {_as_texts(type_.valueType)}>"
-    return "string" if isinstance(type_, LOOKED_INTO) else type_.simpleString()
+    return ddl(type_, lambda leaf: "string" if isinstance(leaf, LOOKED_INTO) else leaf.simpleString())
 
 
 def _wrong_inside(value: str, type_: DataType, depth: int = 1) -> str:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lsml_spark.core import components, stopping
+from lsml_spark.core import stopping
 from lsml_spark.core.errors import Stopped, TrainingError
 from lsml_spark.train import agent, boot, watch
 from lsml_spark.train.agent import PROGRESS
@@ -34,7 +34,7 @@ def environment() -> dict[str, str]:
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # what deterministic cuBLAS asks for
     }
     malloc = {name: os.environ.get(name, value) for name, value in MALLOC.items()}
-    return malloc | components.handed_on() | fixed | boot.environment()
+    return malloc | fixed | boot.environment()
 
 
 def local(spec_path: Path, ranks: int, log_path: Path, say: Callable[[str], None] = print, restarts: int = 3) -> None:

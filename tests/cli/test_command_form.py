@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from called import lsml
 from made_nights import pipeline, stage
 from typer.testing import CliRunner
 
@@ -16,16 +17,6 @@ from lsml_spark.core.ledger import Ledger
 
 DATE = "2024-03-04"
 VERBS = (["run"], ["status"], ["report"], ["verify"], ["pilot"], ["label"], ["quality", "check"], ["quality", "explain"])
-
-
-def lsml(*words: str | Path):
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.mark.parametrize("verb", [*VERBS, ["quarantine", "show"], ["quarantine", "release"]], ids=" ".join)

@@ -5,26 +5,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from called import lsml
 from own_days import DATES, chats, people
-from typer.testing import CliRunner
 
-from lsml_spark.cli import app
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.flow import draft
 from lsml_spark.flow.days import days_of, name_of
 from lsml_spark.flow.pipeline import STAGES, Pipeline
 
 ENDINGS = (".csv", ".csv.gz", ".jsonl")
-
-
-def lsml(*words: str | Path):
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def files(folder: Path, *names: str) -> Path:
