@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyspark import BarrierTaskContext
 from pyspark.resource import ResourceProfile, ResourceProfileBuilder, TaskResourceRequests
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 
 from lsml_spark.core import addresses
 from lsml_spark.core.errors import EnvironmentProblem, Stopped, TrainingError
@@ -31,6 +31,7 @@ NO_FOLDER, TOO_OFTEN = -1001, -1002  # no exit codes: what the seats themselves 
 TAIL = 4000  # bytes of a worker's output that are searched for its last line
 GRACE = 10.0  # seconds in which all workers end after one has failed, before those that do not are Spark's to kill
 WAITING = 20.0  # seconds without free slots after which it is said
+SEATING = 15.0  # seconds in which a cluster's executors may come that hold the slots which there are too few of
 ATTEMPT = "attempt"  # a file in the job's folder: how often the gang was started; Spark does not tell
 
 Died = Callable[[int, int], str]
@@ -63,8 +64,8 @@ def launch(
     seats = spark.range(0, ranks, 1, ranks)
     with _listening(folder, ranks, heard):
         try:
-            results = seats.mapInArrow(task, "rank long, code long, said string", barrier=True, profile=_profile(spark))
-            rows = results.repartition(1).collect()
+            columns, profile = "rank long, code long, said string", _profile(spark)
+            rows = _seated(spark, lambda: seats.mapInArrow(task, columns, barrier=True, profile=profile).repartition(1))
         except Exception as error:
             raise _translated(error, ranks) from error
     for code, kind in ((NO_FOLDER, EnvironmentProblem), (USER_ERROR, TrainingError), (TOO_OFTEN, TrainingError), (STOPPED, Stopped)):
@@ -75,11 +76,29 @@ def launch(
         raise TrainingError(f"ranks {sorted(row.rank for row in rows)} reported, 0 to {ranks - 1} were started")
 
 
+def _seated(spark: SparkSession, gang: Callable[[], DataFrame]) -> list[Row]:
+    """The rows. Spark refuses at once a gang for which too few executors have come yet, as at the start of a session; and it
+    remembers that it has refused a frame, so each attempt takes a new one."""
+    alone = str(spark.sparkContext.master).partition("[")[0] == "local"  # no executor will ever come
+    until = time.monotonic() + (0 if alone else SEATING)
+    while True:
+        try:
+            return gang().collect()
+        except Exception as error:
+            if not _lacks_slots(str(error)) or time.monotonic() > until:
+                raise
+            time.sleep(0.5)
+
+
+def _lacks_slots(text: str) -> bool:
+    return "SPARK-24819" in text or "BARRIER_STAGE" in text or "requires more slots" in text
+
+
 def _translated(error: Exception, ranks: int) -> Exception:
     text = str(error)
     if "SPARK-24942" in text:
         return EnvironmentProblem("Spark seats no gang where executors come and go; set spark.dynamicAllocation.enabled=false")
-    if "SPARK-24819" in text or "BARRIER_STAGE" in text or "requires more slots" in text:
+    if _lacks_slots(text):
         return EnvironmentProblem(f"the Spark cluster has fewer free slots than train.workers={ranks}; lower it, or add executors")
     if cancelled := re.search(r"Job \d+ cancelled[^\n]*", text):
         return TrainingError(f"Spark's {cancelled[0]}; its workers are ended")

@@ -80,8 +80,7 @@ def session(settings: dict[str, str] | None = None, master: str | None = None) -
     if local:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # neither looks up the host's own name nor warns about it
     jvm = settings.get("spark.driver.extraJavaOptions", LOCAL_JVM if local else "")
-    archive = _archive() if local and not master.startswith("local-cluster") else ""  # whose executors it would end
-    jvm = f"-Dlog4j2.configurationFile={LOG4J.as_uri()} {archive} {jvm}".strip()
+    jvm = f"-Dlog4j2.configurationFile={LOG4J.as_uri()} {_archive() if local else ''} {jvm}".strip()
     wanted = _defaults(master, settings) | settings | {"spark.master": master, "spark.driver.extraJavaOptions": jvm}
     with without_incubator_warning():
         return _start(wanted)
