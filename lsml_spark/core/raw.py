@@ -146,6 +146,7 @@ class Raw(Format):
 
 
 FORMAT = Format.model_fields
+PLAIN = Format()  # what a pipeline that says nothing means
 UNLIKE_TEXT = ("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem", "utf-7", "charmap")
 
 

@@ -13,14 +13,13 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.core.raw import Format
+from lsml_spark.core.raw import PLAIN, Format
 from lsml_spark.quality import csv_text, json_text, raw_csv, raw_json, raw_parquet
 from lsml_spark.quality.header import CORRUPT, WHY, Header
 from lsml_spark.quality.raw_text import UNREADABLE, open_raw, plain_name
 from lsml_spark.spark.tables import quoted
 
 __all__ = ["CORRUPT", "WHY", "Header", "every_reason", "first_unreadable", "malformed", "read_days", "read_header", "without_header"]
-PLAIN = Format()
 
 
 def _format(path: Path) -> ModuleType:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from lsml_spark.core.raw import Format
+from lsml_spark.core.raw import PLAIN, Format
 
 HALF = re.compile("[\ud800-\udfff]")
 OPENERS = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
@@ -44,7 +44,7 @@ def packing(path: Path, form: Format) -> str:
     return SUFFIXES.get(path.suffix, "none") if form.compression == "auto" else form.compression
 
 
-def open_raw(path: Path, form: Format = Format()) -> BinaryIO:  # noqa: B008
+def open_raw(path: Path, form: Format = PLAIN) -> BinaryIO:
     """The bytes of a file, unpacked where it is packed."""
     opener = OPENERS.get(packing(path, form))
     return opener(path) if opener else path.open("rb")  # type: ignore[operator]

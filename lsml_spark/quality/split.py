@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError
 from lsml_spark.core.ledger import Ledger
-from lsml_spark.core.raw import Format
+from lsml_spark.core.raw import PLAIN, Format
 from lsml_spark.core.seeds import derive
 from lsml_spark.core.work import Work
 from lsml_spark.quality.check import RowCheck
@@ -71,7 +71,7 @@ def split(
     checks: Sequence[RowCheck],
     records: DataFrame,
     malformed: Sequence[str] = (),
-    form: Format = Format(),  # noqa: B008
+    form: Format = PLAIN,
     forgiven: frozenset[str] = frozenset(),
     needed: Sequence[str] = (),
 ) -> Split:
@@ -105,7 +105,7 @@ def records_of(quarantine: DataFrame, contract: Mapping[str, str]) -> DataFrame:
     return quarantine.select(*[F.col(quoted(f"_raw_{name}")).alias(name) for name in contract], CORRUPT, why, *PLACE)
 
 
-def typed_rows(records: DataFrame, contract: Mapping[str, str], form: Format = Format()) -> DataFrame:  # noqa: B008
+def typed_rows(records: DataFrame, contract: Mapping[str, str], form: Format = PLAIN) -> DataFrame:
     """Each column under its contract's type, and beside it as it was found (`_raw_…`)."""
     found = types_of(records, list(contract))
     try:

@@ -23,7 +23,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from lsml_spark.core.raw import Format
+from lsml_spark.core.raw import PLAIN, Format
 from lsml_spark.quality import utf8
 from lsml_spark.spark.attempt import attempt
 from lsml_spark.spark.ddl import ddl
@@ -41,7 +41,7 @@ LOOKED_INTO = (DateType, TimestampType, TimestampNTZType, DecimalType, DoubleTyp
 PLACE = r" ?(?:Z|[+-][0-9:]{1,8}|[A-Za-z][A-Za-z0-9_/+:-]*)"  # of a time: an offset or a region
 
 
-def typed_column(name: str, found: str, wanted: str, form: Format = Format()) -> Column | str:  # noqa: B008
+def typed_column(name: str, found: str, wanted: str, form: Format = PLAIN) -> Column | str:
     """Column `name`, of Spark type `found`, as type `wanted`, as SQL where it can be; text of a list, map or struct is JSON."""
     value = quoted(name)
     if found != "string":
@@ -50,7 +50,7 @@ def typed_column(name: str, found: str, wanted: str, form: Format = Format()) ->
     return f"{said} AS {value}" if isinstance(said, str) else said.alias(name)
 
 
-def typed_text(value: str, wanted: str, form: Format = Format()) -> Column | str:  # noqa: B008
+def typed_text(value: str, wanted: str, form: Format = PLAIN) -> Column | str:
     """A text, given as SQL, as type `wanted`, as SQL where it can be."""
     if NESTED.match(wanted):
         return attempt(F.expr(_from_json(value, wanted, form)))
@@ -61,7 +61,7 @@ def typed_text(value: str, wanted: str, form: Format = Format()) -> Column | str
     return typed
 
 
-def not_of_type(name: str, found: str, form: Format = Format()) -> str:  # noqa: B008
+def not_of_type(name: str, found: str, form: Format = PLAIN) -> str:
     """SQL: whether something was found where the typed value is NULL."""
     raw, value = quoted(f"_raw_{name}"), quoted(name)
     return f"{value} IS NULL AND " + (f"NOT {_says_nothing(raw, form)}" if found == "string" else f"{raw} IS NOT NULL")
