@@ -18,7 +18,7 @@ from lsml_spark.core import stopping
 stopping.install()
 from lsml_spark.flow.guard import guarded
 with guarded():
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdin=subprocess.PIPE)
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
     def thread():
         child.wait()
         raise ConnectionRefusedError("of a thread that talks to Java")
