@@ -93,7 +93,7 @@ def plain_scan(spark, data):
 
 
 def our_profile(spark, data):
-    from lsml_spark.quality.profile import profile_of
+    from lsml_spark.quality.figures.profile import profile_of
 
     profile_of(spark.read.parquet(data))
 

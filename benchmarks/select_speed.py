@@ -29,7 +29,7 @@ from lsml_spark.core import seeds
 from lsml_spark.core.work import Source
 from lsml_spark.select import run as select
 from lsml_spark.select.apply import Groups, by_key, uniform
-from lsml_spark.select.policy import Spectrum
+from lsml_spark.select.policies.policy import Spectrum
 from lsml_spark.spark import tables
 from lsml_spark.zipf import count
 from lsml_spark.zipf import run as zipf

@@ -3,7 +3,7 @@
     python benchmarks/shuffle_quality.py [--rows 1000000] [--labels 10] [--batch 1024] [--rows-per-group 16384] [--seeds 5]
 
 Through `make_torch_dataset` on Parquet written here, so it is the reader that is measured and not its plan. Figures and what
-they are for a uniform shuffle: lsml_spark/data/shuffle_quality.py.
+they are for a uniform shuffle: lsml_spark/data/order/shuffle_quality.py.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from machine import machine
 
 from lsml_spark import make_torch_dataset
-from lsml_spark.data.shuffle_quality import imbalance, neighbours, travel
+from lsml_spark.data.order.shuffle_quality import imbalance, neighbours, travel
 
 MODES = {
     "none": {"shuffle": "none"},

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from lsml_spark.models.network import Features, Network
-from lsml_spark.train import sparse
+from lsml_spark.train.exchange import sparse
+from lsml_spark.train.exchange.world import World
 from lsml_spark.train.optimizers.adagrad import Adagrad
-from lsml_spark.train.world import World
 
 COLUMNS, UPDATES = 64, 12
 IDS = (512, 4096)  # of all ranks together

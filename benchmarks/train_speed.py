@@ -25,7 +25,7 @@ from pathlib import Path
 from machine import machine
 from training.rows import SHAPES, drawn, write
 
-from lsml_spark.train.launch import environment
+from lsml_spark.train.survival.launch import environment
 
 ROOT = Path(__file__).parents[1]
 HERE = Path(__file__).parent / "training"

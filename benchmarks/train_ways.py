@@ -24,7 +24,7 @@ from torch.nn.functional import cross_entropy
 from lsml_spark.core import manifest
 from lsml_spark.core.config import validate
 from lsml_spark.core.work import Source, Work
-from lsml_spark.data.plan import plan
+from lsml_spark.data.order.plan import plan
 from lsml_spark.data.read import Shards, batches
 from lsml_spark.models import saved
 from lsml_spark.models.network import tensors

@@ -7,7 +7,7 @@ def main() -> None:
     """The command line."""
     stopping.install()
     output.forgiving()
-    from lsml_spark.cli import app
+    from lsml_spark.cli.main import app
 
     try:
         app()

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from loading.shapes import LONGEST, SIDE, Rows
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import File, Manifest, Table
-from lsml_spark.data.fields import Layout
+from lsml_spark.data.parquet.fields import Layout
 
 REQUIREMENTS: list[str] = []
 SHARDS = 8

@@ -43,7 +43,7 @@ def spec_of(folder: Path, shape: str):
     """What the rows need before torch can collate them, on either layout."""
     from petastorm.transform import TransformSpec
 
-    from lsml_spark.data.petastorm import transform_spec
+    from lsml_spark.data.petastorm.loaders import transform_spec
 
     if shape == "jpeg":
 

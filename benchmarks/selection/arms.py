@@ -11,12 +11,12 @@ from functools import lru_cache
 import numpy as np
 
 from lsml_spark.core import seeds
-from lsml_spark.select.boundary import acceptance
-from lsml_spark.select.cap import Cap
-from lsml_spark.select.mixed import Mixed
-from lsml_spark.select.policy import Policy, Spectrum, filled
-from lsml_spark.select.power import Power
-from lsml_spark.select.zipf import Zipf
+from lsml_spark.select.policies.boundary import acceptance
+from lsml_spark.select.policies.cap import Cap
+from lsml_spark.select.policies.mixed import Mixed
+from lsml_spark.select.policies.policy import Policy, Spectrum, filled
+from lsml_spark.select.policies.power import Power
+from lsml_spark.select.policies.zipf import Zipf
 
 FLOOR = 0.05  # of boundary
 BETA = 0.5

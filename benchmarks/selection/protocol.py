@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from lsml_spark.core import seeds as randomness
-from lsml_spark.select.policy import effective_sample_size
+from lsml_spark.select.policies.policy import effective_sample_size
 from selection.arms import OTHERS, POLICIES, Draw, draw, uniforms
 from selection.task import Task
 

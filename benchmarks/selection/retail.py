@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lsml_spark.core import seeds
 from lsml_spark.models.bag_mlp import BagMlp
-from lsml_spark.models.bag_mlp_network import BagMlpNetwork
+from lsml_spark.models.networks.bag_mlp import BagMlpNetwork
 from selection.classifier import ClassifierTask, Ragged, ids_of, take
 from selection.descent import descend, log_prior
 

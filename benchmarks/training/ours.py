@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from lsml_spark.core.config import validate
 from lsml_spark.core.manifest import read
 from lsml_spark.core.work import Outcome, Source, Work
-from lsml_spark.train import metrics
+from lsml_spark.train.books import metrics
 from lsml_spark.train.run import Config, run
 from training.rows import SHAPES, WARM
 

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
-from lsml_spark.augment.augmentation import Augmentation
+from lsml_spark.augmentations.augmentation import Augmentation
 from lsml_spark.core import seeds
 from lsml_spark.core.config import Strict, component
 from lsml_spark.core.errors import ConfigError
@@ -22,7 +22,7 @@ from lsml_spark.spark.session import session
 class Config(Strict):
     """`steps`: augmentations, applied in this order; none leaves the samples as they are."""
 
-    steps: list[component(Augmentation, "lsml_spark.augment")] = []  # type: ignore[valid-type]
+    steps: list[component(Augmentation, "lsml_spark.augmentations")] = []  # type: ignore[valid-type]
 
 
 def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcome:

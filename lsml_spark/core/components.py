@@ -22,7 +22,7 @@ from lsml_spark.core.words import did_you_mean
 
 C = TypeVar("C")
 FOLDERS = "LSML_USE_PATH"  # where processes that this one starts look for the modules of `use:`
-HANDLERS = ("lsml_spark.core.stopping", "lsml_spark.train.watch")  # modules whose functions hear signals
+HANDLERS = ("lsml_spark.core.stopping", "lsml_spark.train.survival.watch")  # modules whose functions hear signals
 FRAME = re.compile(r'File "([^"]+)", line (\d+)')  # of a traceback as text
 
 _used: set[str] = set()  # first names of the modules that a `use:` with dots has named
@@ -150,7 +150,7 @@ def _class_name(name: str) -> str:
 
 
 def component(base: type[Any], package: str) -> Any:
-    """The annotation of a config field that holds a component: `policy: component(Policy, "lsml_spark.select")`."""
+    """The annotation of a config field that holds a component: `policy: component(Policy, "lsml_spark.select.policies")`."""
 
     def build(value: Any) -> Any:
         if isinstance(value, base):

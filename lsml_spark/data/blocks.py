@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lsml_spark.data.columns import Held, Places
+from lsml_spark.data.parquet.columns import Held, Places
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from torch.utils.data import IterableDataset, get_worker_info
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.data.arguments import LARGEST, shown, whole
 from lsml_spark.data.batch import Ragged
-from lsml_spark.data.discover import Paths
+from lsml_spark.data.parquet.discover import Paths
+from lsml_spark.data.parquet.shards import LABEL
 from lsml_spark.data.reader import Arrays, ShardReader, make_reader
-from lsml_spark.data.shards import LABEL
 
 
 class RaggedTensor(NamedTuple):

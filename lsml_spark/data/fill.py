@@ -10,7 +10,7 @@ import numpy as np
 
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.data.batch import Column, Ragged
-from lsml_spark.data.shards import WEIGHT
+from lsml_spark.data.parquet.shards import WEIGHT
 
 
 def filled(

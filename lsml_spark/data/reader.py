@@ -15,18 +15,18 @@ from pyarrow import fs
 
 from lsml_spark.core.config import did_you_mean, digest
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.data import unischema
 from lsml_spark.data.arguments import LARGEST, by_column, names, one_of, part, shown, switch, whole
 from lsml_spark.data.batch import Column, Ragged, padded
-from lsml_spark.data.discover import Paths, filtered, find
 from lsml_spark.data.fill import filled
-from lsml_spark.data.images import Image, decoded, image_of
-from lsml_spark.data.plan import Plan, Shuffle, plan
-from lsml_spark.data.schema import Sources, sources_of
-from lsml_spark.data.shards import LABEL, WEIGHT, Shards
-from lsml_spark.data.store import Patience
+from lsml_spark.data.order.plan import Plan, Shuffle, plan
+from lsml_spark.data.parquet.discover import Paths, filtered, find
+from lsml_spark.data.parquet.schema import Sources, sources_of
+from lsml_spark.data.parquet.shards import LABEL, WEIGHT, Shards
+from lsml_spark.data.parquet.store import Patience
+from lsml_spark.data.parquet.weigh import added
+from lsml_spark.data.petastorm import unischema
 from lsml_spark.data.stream import MEMORY, TOGETHER, Lost, OnBad, Rows, Stream
-from lsml_spark.data.weigh import added
+from lsml_spark.media.image import Image, decoded, image_of
 
 LANES = 8  # parts of a batch where its size allows: then 1, 2, 4 and 8 ranks read the same global batches
 MOST = 2**31 - 1  # rows of a batch, values of a padded list
@@ -82,7 +82,7 @@ def make_reader(
     `batch`: rows that this rank gets in a step; a step of all ranks has batch · world.
     `columns`: what to read; by default all that are numbers, tensors, records (whole, as (B, columns)) or lists of numbers. Columns
     that lie in a record may be named. Text and bytes come as arrays of objects where they are named. `label`: a column to read too.
-    `shuffle`: buffer | none | full, see data/plan.py. `rank` of `world` ranks reads; one process alone need not say so.
+    `shuffle`: buffer | none | full, see data/order/plan.py. `rank` of `world` ranks reads; one process alone need not say so.
     `lanes`: parts of the global batch; states and global batches agree between world sizes that divide it. By default 8 where the
     batch allows (1 a rank for shuffle "none", so that rows come in the order of the files).
     `drop_last`: without the last step where it is short. Else its batch may be shorter on one rank than on another, or empty.
@@ -92,7 +92,7 @@ def make_reader(
     `decode`: {column: "rgb" | "gray" | {"mode": …, "resize": [height, width]}} for JPEG and PNG.
     `filters`: rows to keep, as a pyarrow expression or (column, operator, value) tuples; the rows of each group that pass are counted
     first, so that steps are full and equal on all ranks. `memory`: bytes, see data/stream.py.
-    `schema`: of a data set of petastorm's, see data/unischema.py.
+    `schema`: of a data set of petastorm's, see data/petastorm/unischema.py.
     `on_bad`: skip leaves out row groups that cannot be read, see `lost`. `retries`: of a store's read that fails.
     ConfigError for what does not fit together; IntegrityError for damaged files.
     """

@@ -24,10 +24,10 @@ import numpy as np
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.data.batch import Column, Ragged, span
 from lsml_spark.data.blocks import Block, Entry, Loaded, Lost, Taken
-from lsml_spark.data.columns import Held, Part, StepOrder, gather
-from lsml_spark.data.plan import Plan
-from lsml_spark.data.schema import Sources
-from lsml_spark.data.shards import Shards
+from lsml_spark.data.order.plan import Plan
+from lsml_spark.data.parquet.columns import Held, Part, StepOrder, gather
+from lsml_spark.data.parquet.schema import Sources
+from lsml_spark.data.parquet.shards import Shards
 
 T = TypeVar("T")
 MEMORY = 1 << 30

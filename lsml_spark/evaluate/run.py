@@ -17,10 +17,10 @@ from lsml_spark.core.manifest import write_json
 from lsml_spark.core.tables import read_table, table_of
 from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.evaluate import metrics
-from lsml_spark.evaluate.cooccurrence import Cooccurrence
-from lsml_spark.evaluate.popularity import Popularity
-from lsml_spark.evaluate.system import Baseline, Lists, System
+from lsml_spark.evaluate.baselines.cooccurrence import Cooccurrence
+from lsml_spark.evaluate.baselines.popularity import Popularity
 from lsml_spark.evaluate.unseen import unseen as unseen_labels
+from lsml_spark.models.system import Baseline, Lists, System
 
 
 class Config(Strict):
@@ -28,7 +28,7 @@ class Config(Strict):
 
     k: int = Field(20, ge=1)
     context: str | None = "context"
-    baselines: tuple[component(Baseline, "lsml_spark.evaluate"), ...] = (  # type: ignore[valid-type]
+    baselines: tuple[component(Baseline, "lsml_spark.evaluate.baselines"), ...] = (  # type: ignore[valid-type]
         Popularity(use="popularity"),
         Cooccurrence(use="cooccurrence"),
     )
@@ -89,7 +89,7 @@ def score(system: System, test: pa.Table, config: Config, unseen: dict[str, floa
 def _systems(work: Work, config: Config, train: pa.Table) -> dict[str, System]:
     import torch
 
-    from lsml_spark.evaluate.neural import Neural
+    from lsml_spark.models.scorer import Neural
 
     torch.set_num_threads(1)  # a sum over threads changes with their number
     systems: dict[str, System] = {"model": Neural.of(work.inputs["train"])}

@@ -14,10 +14,10 @@ from lsml_spark.core.errors import ConfigError, QualityGateError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.work import Outcome, Work
-from lsml_spark.data.encode import encode
-from lsml_spark.features.transform import Transform
 from lsml_spark.spark import tables
 from lsml_spark.spark.session import session
+from lsml_spark.transforms.encode import encode
+from lsml_spark.transforms.transform import Transform
 
 CARRIED = ["sample_id", "key"]  # for error messages, and for metrics by key frequency
 WEIGHTS = ["weight", "keep_rate"]
@@ -30,7 +30,7 @@ class Config(Strict):
     """`columns`: the transform of the label and of every feature. `carry`: columns that go into the shards as they are (numbers,
     tensors, texts, images), for those who read these with a model of their own. Other columns of the samples are left out."""
 
-    columns: dict[str, component(Transform, "lsml_spark.features")]  # type: ignore[valid-type]
+    columns: dict[str, component(Transform, "lsml_spark.transforms")]  # type: ignore[valid-type]
     carry: list[str] = []
     label: str = "label"
 

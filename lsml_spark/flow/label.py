@@ -11,7 +11,7 @@ from lsml_spark.flow.night import Night, produce, refuse_failed, run_stage
 
 def run(night: Night, rows: int, spread: int) -> Source:
     """The folder `label` of a night: prepare's rows without a label, scored by the model that stands after it."""
-    from lsml_spark.evaluate import label
+    from lsml_spark.label import run as label
 
     config = validate(label.Config, {"rows": rows, "spread": spread}, "lsml label")
     champion = wiring.champion(night.runs, night.date + datetime.timedelta(days=1))

@@ -29,7 +29,7 @@ def first_rank() -> bool:
 
 def follow() -> None:
     """Join the ranks that torchrun started, and do what the first rank says; where it says nothing, go."""
-    from lsml_spark.train import launch
+    from lsml_spark.train.survival import launch
 
     launch.in_process(None)
 
@@ -54,7 +54,8 @@ def _in_barrier_stage(settings: dict[str, str], say: Callable[[str], None]) -> L
     def spark(spec_path: Path, ranks: int, log_path: Path) -> None:
         from lsml_spark.spark import gang
         from lsml_spark.spark.session import session
-        from lsml_spark.train import launch, spec, watch
+        from lsml_spark.train import spec
+        from lsml_spark.train.survival import launch, watch
 
         scratch, running = spec_path.parent, session(settings)
         stop = scratch / watch.STOP

@@ -275,7 +275,7 @@ def _call(night: Night, stage: str, work: Work) -> Outcome:
 
         return module.run(work, config, session(night.pipeline.spark_settings))
     if stage == "train":
-        from lsml_spark.train.progress import passing
+        from lsml_spark.train.books.progress import passing
 
         def tell(line: str) -> None:
             say(night.date, stage, line, passing=passing(line))

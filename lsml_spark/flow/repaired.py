@@ -56,7 +56,10 @@ def _read(path: Path) -> list[dict[str, str]]:
 
 def _parsed(line: str, file: str, source: Source, contract: Mapping[str, str], form: Format, where: str) -> Row:
     """The values of a mended line, by the reader that read the day."""
-    from lsml_spark.quality import csv_text, json_text  # which needs no Spark, but lies beside what does
+    from lsml_spark.quality.raw import (
+        csv_text,
+        json_text,  # which needs no Spark, but lies beside what does
+    )
 
     if not line.strip():
         raise ConfigError(f"{where}: the line is empty; leave the row out to leave it in quarantine")
@@ -77,14 +80,14 @@ def _parsed(line: str, file: str, source: Source, contract: Mapping[str, str], f
 
 
 def _is_csv(file: str) -> bool:
-    from lsml_spark.quality.raw import is_text
+    from lsml_spark.quality.raw.records import is_text
 
     return is_text(Path(file))
 
 
 def _header(file: str, source: Source, columns: Sequence[str], form: Format) -> Sequence[str]:
     """The columns of the raw file, in its order."""
-    from lsml_spark.quality.raw import read_header
+    from lsml_spark.quality.raw.records import read_header
 
     if not form.header:
         return columns

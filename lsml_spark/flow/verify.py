@@ -25,13 +25,13 @@ from lsml_spark.core.manifest import File, Table
 from lsml_spark.core.raw import Format
 from lsml_spark.core.variables import filled
 from lsml_spark.core.work import Source
-from lsml_spark.data.footers import row_groups_differ
+from lsml_spark.data.parquet.footers import row_groups_differ
 from lsml_spark.flow import lock
 from lsml_spark.flow.dates import date_of
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import STAGES
-from lsml_spark.quality.csv_text import records
-from lsml_spark.quality.raw_text import physical_lines, plain_name
+from lsml_spark.quality.raw.csv_text import records
+from lsml_spark.quality.raw.text import physical_lines, plain_name
 
 THREADS = min(8, os.cpu_count() or 1)
 # Which tables' rows each stage takes in; `quality` takes raw records, `prepare` the clean rows of all its days.

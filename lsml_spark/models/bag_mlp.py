@@ -26,6 +26,6 @@ class BagMlp(Model):
     init: float = Field(0.15, gt=0.0)  # standard deviation of fresh embeddings
 
     def build(self, encoders: Mapping[str, Any]) -> Any:
-        from lsml_spark.models.bag_mlp_network import BagMlpNetwork
+        from lsml_spark.models.networks.bag_mlp import BagMlpNetwork
 
         return BagMlpNetwork(self, encoders)

@@ -14,6 +14,6 @@ class Logistic(Model):
     """
 
     def build(self, encoders: Mapping[str, Any]) -> Any:
-        from lsml_spark.models.logistic_network import LogisticNetwork
+        from lsml_spark.models.networks.logistic import LogisticNetwork
 
         return LogisticNetwork(encoders)

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from lsml_spark.core.config import canonical, find_component
 from lsml_spark.core.errors import IntegrityError
-from lsml_spark.data.encode import read_encoders, read_json
 from lsml_spark.models.model import Model
 from lsml_spark.models.network import Network
+from lsml_spark.transforms.encode import read_encoders, read_json
 
 WEIGHTS, DESCRIPTION, ENCODERS = "model.safetensors", "model.json", "encoders.json"
 PACKAGE = "lsml_spark.models"

@@ -2,7 +2,7 @@
 
     UnitPrice: [{in_range: {low: 0.01, high: 1000}, on_bad: quarantine, where: "Country = 'EIRE'"}]
 
-The one key that is not common to all checks names it: `in_range` is class `InRange` in quality/in_range.py. A new check is
+The one key that is not common to all checks names it: `in_range` is class `InRange` in quality/checks/in_range.py. A new check is
 one new file.
 """
 
@@ -129,7 +129,7 @@ class TableCheck(Check):
 
 def parse(item: Any, base: type[C], column: str = "") -> C:
     """One YAML item as a check; ValueError (shown as a config error) where it is none."""
-    known = component_names(base, "lsml_spark.quality")
+    known = component_names(base, "lsml_spark.quality.checks")
     if isinstance(item, str):
         item = {item: {}}
     if not isinstance(item, Mapping):
@@ -138,7 +138,7 @@ def parse(item: Any, base: type[C], column: str = "") -> C:
     if len(names) != 1:
         raise ValueError(f"expected one check per item, found {names or 'none'}{did_you_mean('', known)}")
     (name,) = names
-    check = find_component(base, "lsml_spark.quality", name)
+    check = find_component(base, "lsml_spark.quality.checks", name)
     value = item[name]
     fields = dict(value) if isinstance(value, Mapping) else {} if value is None or value is True else {check.shorthand or name: value}
     common = {key: item[key] for key in COMMON if key in item}

@@ -9,15 +9,15 @@ from pyspark.sql import DataFrame, SparkSession
 
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.quality.check import Check, RowCheck
-from lsml_spark.quality.fresh import Fresh
-from lsml_spark.quality.header import CORRUPT, WHY
-from lsml_spark.quality.matches import Matches
-from lsml_spark.quality.measure import kind_of
-from lsml_spark.quality.references import References
+from lsml_spark.quality.checks.fresh import Fresh
+from lsml_spark.quality.checks.matches import Matches
+from lsml_spark.quality.checks.references import References
+from lsml_spark.quality.checks.unit_change import UnitChange
+from lsml_spark.quality.figures.measure import kind_of
+from lsml_spark.quality.raw.header import CORRUPT, WHY
 from lsml_spark.quality.rules import of_check, with_states
 from lsml_spark.quality.run import Config
 from lsml_spark.quality.split import PLACE, naming, typed_rows
-from lsml_spark.quality.unit_change import UnitChange
 from lsml_spark.spark.mistakes import sql_mistake
 from lsml_spark.spark.tables import quoted
 

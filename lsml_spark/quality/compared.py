@@ -4,7 +4,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from lsml_spark.quality.check import RowCheck
-from lsml_spark.quality.raw import CORRUPT
+from lsml_spark.quality.raw.records import CORRUPT
 
 
 def compared(check: RowCheck) -> Column:

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lsml_spark.quality import distances, noise
-from lsml_spark.quality.categories import Categories, aligned
-from lsml_spark.quality.distances import Points
+from lsml_spark.quality.figures import distances, noise
+from lsml_spark.quality.figures.categories import Categories, aligned
+from lsml_spark.quality.figures.distances import Points
 from lsml_spark.quality.lacking import percent
 
 Distance = Literal["linf", "js", "psi", "ks", "wasserstein", "zipf"]

@@ -9,9 +9,9 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lsml_spark.quality import noise
 from lsml_spark.quality.comparison import Compared
 from lsml_spark.quality.day import Day, Past
+from lsml_spark.quality.figures import noise
 from lsml_spark.quality.lacking import percent
 from lsml_spark.spark.tables import quoted
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lsml_spark.quality.outlier import bounds
-from lsml_spark.quality.shapes import pattern_of
+from lsml_spark.quality.checks.outlier import bounds
+from lsml_spark.quality.figures.shapes import pattern_of
 
 ENOUGH_ROWS = 100  # fewer rows say little about what never happens
 FEW = 50  # categories

@@ -9,11 +9,11 @@ from pyspark.sql.types import DataType
 
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.work import Outcome, Work
-from lsml_spark.quality.raw import CORRUPT, WHY, every_reason
+from lsml_spark.quality.raw.records import CORRUPT, WHY, every_reason
+from lsml_spark.quality.raw.typed import typed_text
 from lsml_spark.quality.rules import RAISES
 from lsml_spark.quality.run import Config
 from lsml_spark.quality.split import PLACE, records_of, split
-from lsml_spark.quality.typed import typed_text
 from lsml_spark.spark import tables
 from lsml_spark.spark.ddl import ddl
 from lsml_spark.spark.tables import quoted

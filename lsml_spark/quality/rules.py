@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.scalars import as_found
 from lsml_spark.quality.check import RowCheck
-from lsml_spark.quality.raw import CORRUPT
+from lsml_spark.quality.raw.records import CORRUPT
 from lsml_spark.spark.attempt import attempt
 from lsml_spark.spark.tables import quoted
 

@@ -23,11 +23,11 @@ from lsml_spark.core.variables import mask
 from lsml_spark.core.work import Outcome, Work, raw_name
 from lsml_spark.quality import findings
 from lsml_spark.quality.check import Check, RowCheck, TableCheck, parse
-from lsml_spark.quality.complete import Complete
+from lsml_spark.quality.checks.complete import Complete
 from lsml_spark.quality.day import Day
-from lsml_spark.quality.header import drift_of
 from lsml_spark.quality.history import METRICS, PROFILE, metrics_table, past_days
-from lsml_spark.quality.raw import CORRUPT, Header, first_unreadable, malformed, read_days, read_header, without_header
+from lsml_spark.quality.raw.header import drift_of
+from lsml_spark.quality.raw.records import CORRUPT, Header, first_unreadable, malformed, read_days, read_header, without_header
 from lsml_spark.quality.split import Split, split, typed_rows
 from lsml_spark.spark import tables
 from lsml_spark.spark.attempt import compiled_apart

@@ -22,12 +22,12 @@ from lsml_spark.core.raw import PLAIN, Format
 from lsml_spark.core.seeds import derive
 from lsml_spark.core.work import Work
 from lsml_spark.quality.check import RowCheck
-from lsml_spark.quality.measure import kind_of
-from lsml_spark.quality.profile import SAMPLE_ROWS, Profiler, combined, empty_sample, hash_columns, hash_names, together, types_of
-from lsml_spark.quality.raw import CORRUPT, WHY
+from lsml_spark.quality.figures.measure import kind_of
+from lsml_spark.quality.figures.profile import SAMPLE_ROWS, Profiler, combined, empty_sample, hash_columns, hash_names, together, types_of
+from lsml_spark.quality.figures.sampled import KEY
+from lsml_spark.quality.raw.records import CORRUPT, WHY
+from lsml_spark.quality.raw.typed import not_of_type, typed_column
 from lsml_spark.quality.rules import BROKEN, KEPT, Counter, Counts, Rule, merged, names_of_masks, of_check, reasons, with_states
-from lsml_spark.quality.sampled import KEY
-from lsml_spark.quality.typed import not_of_type, typed_column
 from lsml_spark.spark import tables
 from lsml_spark.spark.attempt import compiled_apart
 from lsml_spark.spark.mistakes import sql_mistake

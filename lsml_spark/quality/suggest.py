@@ -1,7 +1,7 @@
 """Propose how raw days are read, a contract and a list of checks, from days that are believed to be clean: YAML to begin with.
 
-How the files are written is tried out (quality/sniff.py), types and words for "missing" are inferred from a sample
-(quality/habits.py, quality/infer.py), checks from a profile (quality/proposals.py). Then all of it is held against the days
+How the files are written is tried out (quality/raw/sniff.py), types and words for "missing" are inferred from a sample
+(quality/raw/habits.py, quality/raw/infer.py), checks from a profile (quality/proposals.py). Then all of it is held against the days
 themselves: a column that the reader cannot type is text, a check that does not hold tolerates twice what it found and is
 dropped where that is much, and the YAML is read back as the stage will read it.
 """
@@ -22,18 +22,18 @@ from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError
 from lsml_spark.core.raw import Format
 from lsml_spark.quality.check import RowCheck, parse
-from lsml_spark.quality.habits import Habits, habits_of, plain_number
-from lsml_spark.quality.header import Header
-from lsml_spark.quality.infer import ENOUGH, type_of
-from lsml_spark.quality.profile import profile_of
+from lsml_spark.quality.figures.profile import profile_of
 from lsml_spark.quality.proposals import Proposal, Seen, of_columns, of_rows, of_table
-from lsml_spark.quality.raw import CORRUPT, WHY, first_unreadable, is_text, read_days, read_header, without_header
+from lsml_spark.quality.raw.habits import Habits, habits_of, plain_number
+from lsml_spark.quality.raw.header import Header
+from lsml_spark.quality.raw.infer import ENOUGH, type_of
+from lsml_spark.quality.raw.records import CORRUPT, WHY, first_unreadable, is_text, read_days, read_header, without_header
+from lsml_spark.quality.raw.sniff import Sniffed, sniff
+from lsml_spark.quality.raw.time_forms import form_of
+from lsml_spark.quality.raw.typed import not_of_type
 from lsml_spark.quality.run import Config
-from lsml_spark.quality.sniff import Sniffed, sniff
 from lsml_spark.quality.split import typed_rows
 from lsml_spark.quality.suggested_yaml import lines_of
-from lsml_spark.quality.time_forms import form_of
-from lsml_spark.quality.typed import not_of_type
 from lsml_spark.spark.ddl import ddl
 from lsml_spark.spark.mistakes import file_mistake
 from lsml_spark.spark.paths import hidden

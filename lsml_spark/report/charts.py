@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from lsml_spark.report.law import power_law_holds
-from lsml_spark.report.night import SYSTEMS, dig
+from lsml_spark.report.facts import SYSTEMS, dig
+from lsml_spark.report.selection.law import power_law_holds
 from lsml_spark.report.text import chart_text, count, decimal, is_number, percent
 
 Chart = dict[str, Any]

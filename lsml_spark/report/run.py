@@ -8,7 +8,7 @@ What is read, beyond the manifest fields of docs/architecture.md (each may be mi
   severity: warn | quarantine | fail, rows, share, message, ok}], `schema_drift` [sentence].
 - `manifest.run` of any stage: `versions` {library: version}. Times and hosts are left out of all pages but training.html: equal
   nights by equal commands, equal pages.
-- `manifest.run` of train, see report/training.py, and its metrics.jsonl.
+- `manifest.run` of train, see report/training/words.py, and its metrics.jsonl.
 - `manifest.ledger` of every stage; `manifest.tables["test"].rows` of prepare, features and shard (the held-out day).
 - `manifest.metrics` of zipf: `shift` against the keys of the last night.
 - the `quarantine` and `metrics` tables of quality, its profile.json, and profile.json (zipf), selection.json, curve.json,
@@ -30,11 +30,17 @@ from lsml_spark.core.config import Strict
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import describe, write_json
 from lsml_spark.core.work import Outcome, Work
-from lsml_spark.report import charts, document, examples, keycharts, law, page, rowflow, sections, selected, steps, training
-from lsml_spark.report.night import Night, facts_of, from_work
+from lsml_spark.report import charts, page
+from lsml_spark.report.facts import Night, facts_of, from_work
+from lsml_spark.report.night import rowflow, sections
+from lsml_spark.report.night.verdict import Verdict, judge
+from lsml_spark.report.quality import document, examples
+from lsml_spark.report.selection import charts as keycharts
+from lsml_spark.report.selection import law, selected
 from lsml_spark.report.text import measure
+from lsml_spark.report.training import curves as steps
+from lsml_spark.report.training import words as training
 from lsml_spark.report.unusual import Unusual
-from lsml_spark.report.verdict import Verdict, judge
 
 # In the order in which they build on one another; the last one draws the page.
 QUALITY = ("home.js", *(f"quality{part}.js" for part in ("_numbers", "_draw", "_panel", "_columns", "_checks", "_keys", "")))

@@ -15,11 +15,12 @@ from typing import Any
 from lsml_spark.core.config import canonical
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.manifest import Manifest, read, sha256_of
-from lsml_spark.report import charts, page, sections
-from lsml_spark.report.night import SHORT, Night, dig, from_folder
+from lsml_spark.report import charts, page
+from lsml_spark.report.facts import SHORT, Night, dig, from_folder
+from lsml_spark.report.night import sections
+from lsml_spark.report.night.verdict import Reason, Verdict, judge
 from lsml_spark.report.text import capital, is_number, measure
 from lsml_spark.report.unusual import of_json
-from lsml_spark.report.verdict import Reason, Verdict, judge
 
 CHECKSUMS = "checksums.json"
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")

@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lsml_spark.select.listed import MOST
-from lsml_spark.select.policy import Spectrum
+from lsml_spark.select.policies.policy import Spectrum
 from lsml_spark.select.summary import FREQUENCY
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from lsml_spark.core.config import Strict
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.select.policy import Spectrum
+from lsml_spark.select.policies.policy import Spectrum
 
 
 class Curriculum(Strict):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lsml_spark.select.policy import Spectrum
+from lsml_spark.select.policies.policy import Spectrum
 
 MOST = 500_000  # keys that are broadcast, about 50 MB
 

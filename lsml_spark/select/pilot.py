@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lsml_spark.core.work import Source
-from lsml_spark.select.policy import Pilot
+from lsml_spark.select.policies.policy import Pilot
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lsml_spark.core.errors import ConfigError, IntegrityError
-from lsml_spark.select.boundary import Boundary
 from lsml_spark.select.knowledge import FINE, SURPRISE
-from lsml_spark.select.policy import Policy, Spectrum
+from lsml_spark.select.policies.boundary import Boundary
+from lsml_spark.select.policies.policy import Policy, Spectrum
 from lsml_spark.spark.tables import quoted
 
 COPIES = "__copies"  # how many rows a row stands for

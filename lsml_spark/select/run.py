@@ -22,12 +22,12 @@ from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.select import budget as budgets
 from lsml_spark.select import knowledge, listed, rows, summary
 from lsml_spark.select.apply import Groups, Rated, by_key, uniform
-from lsml_spark.select.boundary import Boundary
 from lsml_spark.select.budget import Speed
 from lsml_spark.select.curriculum import Curriculum
 from lsml_spark.select.pilot import read_pilot
-from lsml_spark.select.policy import Policy, Spectrum, effective_sample_size
-from lsml_spark.select.protect import Protecting
+from lsml_spark.select.policies.boundary import Boundary
+from lsml_spark.select.policies.policy import Policy, Spectrum, effective_sample_size
+from lsml_spark.select.policies.protect import Protecting
 from lsml_spark.select.redraw import ONCE, redrawn
 from lsml_spark.spark import tables
 from lsml_spark.spark.session import session
@@ -49,7 +49,7 @@ class Config(Strict):
     draws are written, and every epoch reads the next of them, so that rows of frequent keys take turns.
     """
 
-    policy: component(Policy, "lsml_spark.select")  # type: ignore[valid-type]
+    policy: component(Policy, "lsml_spark.select.policies")  # type: ignore[valid-type]
     budget: Annotated[float | str, AfterValidator(_readable)]
     weights: bool = True
     curriculum: Curriculum | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ByteSize, Field, model_validator
 
 from lsml_spark.core.config import Strict
-from lsml_spark.data.fields import Layout
+from lsml_spark.data.parquet.fields import Layout
 
 TRAIN, TEST = "train", "test"
 Dtype = Literal["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64"]

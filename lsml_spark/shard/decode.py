@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from lsml_spark.data.fields import Layout, layout_of
+from lsml_spark.data.parquet.fields import Layout, layout_of
 
 
 def decoded(table: pa.Table) -> pa.Table:

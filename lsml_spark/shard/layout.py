@@ -2,7 +2,7 @@
 
 No nulls, so columns are REQUIRED. A list of numbers is stored as Parquet binary of its raw little-endian bytes, which reads seven
 times faster than Parquet's own lists; a tensor, whose shape is the same in every row, and a record of several numeric columns as
-bytes of a fixed length, which a reader maps from the file. Each field's `lsml` metadata (`data/fields.py`) says how to undo it.
+bytes of a fixed length, which a reader maps from the file. Each field's `lsml` metadata (`data/parquet/fields.py`) says how to undo it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from lsml_spark.data.fields import Layout
+from lsml_spark.data.parquet.fields import Layout
 from lsml_spark.shard.lists import as_ragged, as_tensor
 
 BLOCK = 1024  # rows that are put side by side at a time: their columns and their records fit the cache together

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lsml_spark.data.fields import Layout
+from lsml_spark.data.parquet.fields import Layout
 
 
 class BadRow(ValueError):

@@ -17,7 +17,7 @@ from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.work import Outcome, Source, Work
-from lsml_spark.data.fields import layout_of
+from lsml_spark.data.parquet.fields import layout_of
 from lsml_spark.shard.classes import PACE, TABLE, Classes, count, mark
 from lsml_spark.shard.config import TEST, TRAIN, Config
 from lsml_spark.shard.layout import Form, to_shard

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError, EnvironmentProblem, IntegrityError
-from lsml_spark.data.fields import Layout, layout_of
-from lsml_spark.data.files import UNREADABLE
-from lsml_spark.data.images import size_of
+from lsml_spark.data.parquet.fields import Layout, layout_of
+from lsml_spark.data.parquet.files import UNREADABLE
+from lsml_spark.media.image import size_of
 from lsml_spark.shard.decode import decoded
 
 FIRST = 4  # values of a tensor or a list that are shown

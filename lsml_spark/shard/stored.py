@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.data.fields import layout_of
+from lsml_spark.data.parquet.fields import layout_of
 from lsml_spark.shard.config import Stored
 
 SHRINKS, OF_ROW = 0.25, 0.10  # a column of a fixed width is compressed if it shrinks below this and is that share of a row

@@ -13,7 +13,7 @@ from pyspark.sql.pandas.types import from_arrow_type
 from lsml_spark.core import manifest
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.data.fields import Layout, layout_of
+from lsml_spark.data.parquet.fields import Layout, layout_of
 from lsml_spark.shard.decode import from_bytes, from_record
 from lsml_spark.spark.paths import literal
 from lsml_spark.spark.tables import quoted

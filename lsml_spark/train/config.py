@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from lsml_spark.core.config import Strict, component
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.data.plan import plan
+from lsml_spark.data.order.plan import plan
 from lsml_spark.models.model import Model
 from lsml_spark.train.optimizers.optimizer import Optimizer
 from lsml_spark.train.optimizers.sgd import Sgd

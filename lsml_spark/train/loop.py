@@ -9,17 +9,18 @@ from dataclasses import asdict, dataclass, field
 from lsml_spark.core import seeds
 from lsml_spark.core.errors import Stopped, TrainingError
 from lsml_spark.data.batch import Batch
-from lsml_spark.data.plan import Plan, plan
+from lsml_spark.data.order.plan import Plan, plan
 from lsml_spark.data.read import Lost, Shards, batches
 from lsml_spark.models.network import Network
-from lsml_spark.train import checkpoint, exchange, full_state
-from lsml_spark.train.checkpoint import Checkpoints, Position
-from lsml_spark.train.clock import ALL_REDUCE, CHECKPOINT, COMPUTE, DATA, Blame, StepClock
-from lsml_spark.train.record import Record
+from lsml_spark.train.books.clock import ALL_REDUCE, CHECKPOINT, COMPUTE, DATA, Blame, StepClock
+from lsml_spark.train.books.record import Record
+from lsml_spark.train.exchange import exchange
+from lsml_spark.train.exchange.world import World
 from lsml_spark.train.spec import Spec
 from lsml_spark.train.step import NonFinite, Part, Signals, StepStats, Updates, parts_by_lane
-from lsml_spark.train.watch import Watch, stop_requested
-from lsml_spark.train.world import World
+from lsml_spark.train.survival import checkpoint, full_state
+from lsml_spark.train.survival.checkpoint import Checkpoints, Position
+from lsml_spark.train.survival.watch import Watch, stop_requested
 
 CURVE_POINTS = 500
 PHASE = {"all-reduce": ALL_REDUCE, "data": DATA, "compute": COMPUTE, "checkpoint": CHECKPOINT}  # of the watch → of the clock

@@ -21,15 +21,15 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from lsml_spark.core import seeds
 from lsml_spark.core.errors import ConfigError, TrainingError
-from lsml_spark.data.plan import Plan, plan
+from lsml_spark.data.order.plan import Plan, plan
 from lsml_spark.data.read import Shards, batches
 from lsml_spark.models.network import Network
-from lsml_spark.train.checkpoint import Position
-from lsml_spark.train.lanes import LaneParallel
+from lsml_spark.train.exchange.lanes import LaneParallel
+from lsml_spark.train.exchange.world import LostPeers, World
 from lsml_spark.train.loop import Run, Totals, extended, refused_ids
 from lsml_spark.train.spec import Spec
 from lsml_spark.train.step import NonFinite, Part, Signals, StepStats, Updates
-from lsml_spark.train.world import LostPeers, World
+from lsml_spark.train.survival.checkpoint import Position
 
 GRADIENT, EPOCH_DONE, REFUSED = 0.0, 1.0, 2.0  # what a worker's message is
 GO_ON, STOP = 0.0, 1.0  # what the server's is

@@ -21,17 +21,18 @@ from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import describe
 from lsml_spark.core.work import Outcome, Work
 from lsml_spark.data.batch import Column, Ragged
-from lsml_spark.data.encode import read_encoders, read_json
-from lsml_spark.data.epochs import EveryRow, Rule, rule_of
-from lsml_spark.data.plan import Plan, plan
+from lsml_spark.data.order.epochs import EveryRow, Rule, rule_of
+from lsml_spark.data.order.plan import Plan, plan
 from lsml_spark.data.read import OFFSET, SAMPLE_ID, WEIGHT, Group, Shards
 from lsml_spark.models.model import vocabulary_size
-from lsml_spark.train import launch as launchers
-from lsml_spark.train import results, spec
+from lsml_spark.train import spec
+from lsml_spark.train.books.progress import passing
 from lsml_spark.train.config import Config
-from lsml_spark.train.launch import Launcher, in_process
-from lsml_spark.train.progress import passing
 from lsml_spark.train.spec import Spec
+from lsml_spark.train.survival import launch as launchers
+from lsml_spark.train.survival import results
+from lsml_spark.train.survival.launch import Launcher, in_process
+from lsml_spark.transforms.encode import read_encoders, read_json
 
 __all__ = ["Config", "in_process", "run"]
 
@@ -44,7 +45,7 @@ SAME_WEIGHTS = {"workers", "launcher", "reader", "checkpoint", "timeout", "resta
 def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
     """Inputs `shard`, `features`, `select` (for its rule of epochs) and `champion` (an earlier train folder) where there is one.
 
-    `launch`: see `train/launch.py`; without one, torchrun's own rank where torchrun started us, else processes of this host.
+    `launch`: see `train/survival/launch.py`; without one, torchrun's own rank where torchrun started us, else processes of this host.
     TrainingError where a rank fails; IntegrityError where a shard does; ConfigError where ranks and lanes do not fit.
     """
     told = _tell(work, config)

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.manifest import File
-from lsml_spark.data.epochs import Rule
+from lsml_spark.data.order.epochs import Rule
 from lsml_spark.train.config import Config
 
 

@@ -13,9 +13,9 @@ from lsml_spark.core import seeds
 from lsml_spark.data.batch import Batch
 from lsml_spark.models.network import tensors
 from lsml_spark.train.config import Config
-from lsml_spark.train.exchange import Exchange
+from lsml_spark.train.exchange.exchange import Exchange
+from lsml_spark.train.exchange.sparse import gradient_of
 from lsml_spark.train.penalty import soft_threshold_
-from lsml_spark.train.sparse import gradient_of
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -21,20 +21,22 @@ import torch
 from lsml_spark.core import seeds
 from lsml_spark.core.config import canonical
 from lsml_spark.core.errors import ConfigError, IntegrityError, LsmlError, Stopped, TrainingError
-from lsml_spark.data.encode import read_encoders
 from lsml_spark.data.read import Shards
 from lsml_spark.models import saved
 from lsml_spark.models.network import Network, transplant
-from lsml_spark.train import metrics, results, spec
-from lsml_spark.train.agent import die_with_parent
-from lsml_spark.train.full_state import network_tensors
-from lsml_spark.train.heartbeat import PHASES
-from lsml_spark.train.launch import PROGRESS
+from lsml_spark.train import spec
+from lsml_spark.train.books import metrics
+from lsml_spark.train.exchange.world import LostPeers, World, joined, own_rank
 from lsml_spark.train.loop import Training, curve_of
 from lsml_spark.train.parameter_server import fit_async
 from lsml_spark.train.spec import Spec
-from lsml_spark.train.watch import Watch, blame, stoppable, where
-from lsml_spark.train.world import LostPeers, World, joined, own_rank
+from lsml_spark.train.survival import results
+from lsml_spark.train.survival.agent import die_with_parent
+from lsml_spark.train.survival.full_state import network_tensors
+from lsml_spark.train.survival.heartbeat import PHASES
+from lsml_spark.train.survival.launch import PROGRESS
+from lsml_spark.train.survival.watch import Watch, blame, stoppable, where
+from lsml_spark.transforms.encode import read_encoders
 
 RETRY = 1  # the exit code of what a launcher may try again
 SWITCH = 0.0005  # seconds that a thread which reads may keep the interpreter from the step; Python's 5 ms are a whole small step
@@ -169,7 +171,7 @@ def _reader(name: str) -> type[Shards]:
     """Who decodes row groups. Petastorm is imported only where it is asked for: it lives in an environment of its own."""
     if name == "lsml":
         return Shards
-    from lsml_spark.data.petastorm import PetastormShards
+    from lsml_spark.data.petastorm.loaders import PetastormShards
 
     return PetastormShards
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsml_spark.augment.basket_dropout import BasketDropout
+from lsml_spark.augmentations.basket_dropout import BasketDropout
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner, Result
 
-from lsml_spark.cli import app
+from lsml_spark.cli.main import app
 
 
 def lsml(*words: str | Path) -> Result:

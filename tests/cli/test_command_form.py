@@ -11,7 +11,7 @@ from made_nights import pipeline, stage
 from typer.testing import CliRunner
 
 import lsml_spark
-from lsml_spark.cli import app
+from lsml_spark.cli.main import app
 from lsml_spark.core.command import command_line
 from lsml_spark.core.ledger import Ledger
 

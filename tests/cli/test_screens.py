@@ -8,7 +8,7 @@ from made_nights import pipeline, scored, stage
 from rich.console import Console
 from typer.testing import CliRunner
 
-from lsml_spark.cli import app
+from lsml_spark.cli.main import app
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.flow import screens
 from lsml_spark.flow.layout import Runs

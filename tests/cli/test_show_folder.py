@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from typer.testing import CliRunner
 
-from lsml_spark.cli import app
+from lsml_spark.cli.main import app
 
 
 def test_the_rows_of_a_folder_come_file_by_file(tmp_path):

@@ -14,8 +14,8 @@ from pydantic import Field
 from lsml_spark.core import config
 from lsml_spark.core.config import Component, Strict, apply_overrides, component, digest, find_component, read_yaml, render, validate
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.select.policy import Policy
-from lsml_spark.select.zipf import Zipf
+from lsml_spark.select.policies.policy import Policy
+from lsml_spark.select.policies.zipf import Zipf
 
 PROJECT = Path(__file__).parents[2]
 
@@ -28,7 +28,7 @@ class Example(Strict):
     budget: float = 0.5
     weights: bool = True
     inner: Inner = Inner()
-    policy: component(Policy, "lsml_spark.select") = Zipf()  # type: ignore[valid-type]
+    policy: component(Policy, "lsml_spark.select.policies") = Zipf()  # type: ignore[valid-type]
 
 
 def refused(values, model=Example) -> str:
@@ -98,7 +98,7 @@ def test_a_component_of_the_users_is_found_by_its_dotted_path(tmp_path, monkeypa
     (tmp_path / "shop_rules.py").write_text(
         textwrap.dedent(
             """
-            from lsml_spark.select.policy import Policy
+            from lsml_spark.select.policies.policy import Policy
 
             class EveryOther(Policy):
                 share: float = 0.5
@@ -128,7 +128,7 @@ def test_an_import_that_fails_inside_the_users_module_is_not_blamed_on_the_name(
     (tmp_path / "needs_more.py").write_text("import a_package_that_is_not_there\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ValueError, match=r"needs_more\.py line 1: ModuleNotFoundError: No module named 'a_package_that_is_not_there'"):
-        find_component(Policy, "lsml_spark.select", "needs_more.Anything")
+        find_component(Policy, "lsml_spark.select.policies", "needs_more.Anything")
 
 
 def test_a_misspelt_component_is_refused_with_the_near_name():
@@ -156,7 +156,7 @@ def test_a_wrong_parameter_of_a_component_is_one_line_with_its_path():
 def test_the_names_of_components_are_those_that_can_be_used():
     from lsml_spark.quality.check import RowCheck, TableCheck
 
-    assert config.component_names(Policy, "lsml_spark.select") == [
+    assert config.component_names(Policy, "lsml_spark.select.policies") == [
         "boundary",
         "cap",
         "collapse",
@@ -166,7 +166,7 @@ def test_the_names_of_components_are_those_that_can_be_used():
         "uniform",
         "zipf",
     ]
-    rows, tables = (config.component_names(base, "lsml_spark.quality") for base in (RowCheck, TableCheck))
+    rows, tables = (config.component_names(base, "lsml_spark.quality.checks") for base in (RowCheck, TableCheck))
     assert {"complete", "in_range", "near_duplicate", "sql", "unique"} <= set(rows)
     assert {"kept", "rows", "drift", "no_leakage"} <= set(tables)
     assert not set(rows) & set(tables)
@@ -266,7 +266,7 @@ def test_digests_of_different_values_differ(one, other):
 
 def test_a_config_hash_is_the_same_in_another_process_and_changes_with_a_default_that_is_overridden():
     program = (
-        "from lsml_spark.core.config import digest; from lsml_spark.select.zipf import Zipf; "
+        "from lsml_spark.core.config import digest; from lsml_spark.select.policies.zipf import Zipf; "
         "print(digest(Zipf(use='zipf', beta=0.25).model_dump(mode='json')))"
     )
     told = set()

@@ -10,7 +10,7 @@ import toy_tables
 
 from lsml_spark import make_torch_dataset
 from lsml_spark.core.errors import IntegrityError
-from lsml_spark.data import pages
+from lsml_spark.data.parquet import pages
 
 TRUTH = toy_tables.truth(600)
 FILES, GROUP = 4, 50  # 150 rows a file, in 3 row groups

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from planned_rows import flat, global_batches
 
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.data.epochs import Curriculum, EveryRow, Redraw, Turns, rule_of
-from lsml_spark.data.plan import plan
+from lsml_spark.data.order.epochs import Curriculum, EveryRow, Redraw, Turns, rule_of
+from lsml_spark.data.order.plan import plan
 
 ROWS_G = st.lists(st.integers(0, 20), min_size=1, max_size=8)
 SEED = st.integers(0, 2**40)

@@ -11,9 +11,9 @@ from planned_rows import rows_of
 from lsml_spark import make_reader
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.data.batch import Ragged
-from lsml_spark.data.fields import Layout
 from lsml_spark.data.fill import filled
-from lsml_spark.data.plan import plan
+from lsml_spark.data.order.plan import plan
+from lsml_spark.data.parquet.fields import Layout
 
 ROWS = 301
 TRUTH = toy_tables.truth(ROWS)

@@ -10,7 +10,7 @@ from lsml_spark import make_reader
 from lsml_spark.core.config import digest, validate
 from lsml_spark.core.errors import IntegrityError, TrainingError
 from lsml_spark.core.manifest import NAME, read
-from lsml_spark.data.footers import row_groups_differ
+from lsml_spark.data.parquet.footers import row_groups_differ
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.verify import verify
 from lsml_spark.train.run import Config, in_process, run

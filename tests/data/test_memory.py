@@ -109,7 +109,7 @@ def test_images_are_counted_as_they_are_when_decoded_and_before_that(tmp_path, m
 
 def test_the_size_of_an_image_is_seen_in_its_header():
     PIL = pytest.importorskip("PIL.Image")
-    from lsml_spark.data.images import size_of
+    from lsml_spark.media.image import size_of
 
     for kind, mode, told in (("PNG", "L", {}), ("JPEG", "RGB", {}), ("JPEG", "L", {"progressive": True, "exif": b"Exif\0\0" + bytes(999)})):
         file = io.BytesIO()
@@ -140,7 +140,7 @@ def test_a_row_group_that_unpacks_to_more_than_the_limit_is_refused_before_that(
     folder = table(tmp_path, BOMBS[kind], compression="zstd", use_dictionary=kind != "packed", row_group_size=10_000_000)
     assert (folder / "x.parquet").stat().st_size < 1 << 20
     reader = make_torch_dataset(folder, columns=["x"], memory=LIMIT)
-    monkeypatch.setattr("lsml_spark.data.files.Files._decoded", never)
+    monkeypatch.setattr("lsml_spark.data.parquet.files.Files._decoded", never)
     with pytest.raises(
         ConfigError, match=r"x\.parquet, row group 0: its columns \['x'\] are [\d,]+ bytes when decoded; memory is 33,554,432"
     ):
@@ -156,7 +156,7 @@ def test_texts_of_a_dictionary_are_counted_not_guessed(tmp_path):
 
 def test_a_page_that_unpacks_to_more_than_its_footer_says_is_counted_by_its_own_header(tmp_path, monkeypatch):
     folder = table(tmp_path, BOMBS["packed"], compression="zstd", use_dictionary=False, row_group_size=10_000_000)
-    from lsml_spark.data import decoded
+    from lsml_spark.data.parquet import decoded
 
     class Footer:
         """One that says of every column chunk that it is small."""

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lsml_spark.core.errors import ConfigError, IntegrityError
-from lsml_spark.data import pages
-from lsml_spark.data.columns import Fixed, Part, gather
-from lsml_spark.data.files import Files, Group
-from lsml_spark.data.store import LOCAL
+from lsml_spark.data.parquet import pages
+from lsml_spark.data.parquet.columns import Fixed, Part, gather
+from lsml_spark.data.parquet.files import Files, Group
+from lsml_spark.data.parquet.store import LOCAL
 
 TRUTH = toy_tables.truth(500)
 FIXED = ("row", "label", "small", "packed", "image")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from planned_rows import flat, global_batches, places, rows_of
 
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.data.plan import plan
+from lsml_spark.data.order.plan import plan
 
 LANES = st.sampled_from([1, 2, 3, 4, 6, 8, 12, 16])
 SHUFFLES = ["none", "buffer", "full"]

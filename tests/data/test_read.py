@@ -11,8 +11,8 @@ import toy_shards
 
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.data.batch import Ragged, concat, span, take
-from lsml_spark.data.epochs import Curriculum
-from lsml_spark.data.plan import plan
+from lsml_spark.data.order.epochs import Curriculum
+from lsml_spark.data.order.plan import plan
 from lsml_spark.data.read import OFFSET, Shards, batches
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from planned_rows import flat, places
 
-from lsml_spark.data.plan import plan
-from lsml_spark.data.shuffle_quality import imbalance, neighbours, travel
+from lsml_spark.data.order.plan import plan
+from lsml_spark.data.order.shuffle_quality import imbalance, neighbours, travel
 
 ROWS, LABELS, BATCH = 40_000, 10, 200
 LABEL_N = np.repeat(np.arange(LABELS), ROWS // LABELS)  # sorted: the hardest case

@@ -12,7 +12,7 @@ from pyarrow import fs
 from lsml_spark import make_torch_dataset
 from lsml_spark.core.errors import ConfigError, EnvironmentProblem, IntegrityError
 from lsml_spark.data import reader
-from lsml_spark.data.store import Patience, RetryingFile, Store
+from lsml_spark.data.parquet.store import Patience, RetryingFile, Store
 
 ROWS = 300
 

@@ -11,7 +11,7 @@ import toy_tables
 
 from lsml_spark import make_reader, make_torch_dataset
 from lsml_spark.core.errors import ConfigError, IntegrityError
-from lsml_spark.data.plan import plan
+from lsml_spark.data.order.plan import plan
 from lsml_spark.data.read import Shards, batches
 
 FIRST = {"id": pa.array(range(40), pa.int64()), "price": pa.array(np.arange(40) / 2)}

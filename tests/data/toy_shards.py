@@ -105,7 +105,7 @@ def encoders_of(samples):
 
 
 def encoded(samples, encoders):
-    """The samples as shards hold them: ids by plain Python dictionaries, an independent truth for data/encode.py."""
+    """The samples as shards hold them: ids by plain Python dictionaries, an independent truth for transforms/encode.py."""
     columns = {name: samples[name] for name in ("sample_id", "key")}
     for name, encoder in encoders["columns"].items():
         known = encoders["columns"][encoder.get("like", name)]["values"]

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lsml_spark.data.fields import Layout
+from lsml_spark.data.parquet.fields import Layout
 
 RECORD = ("a", "b", "c")
 

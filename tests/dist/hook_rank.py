@@ -11,13 +11,13 @@ from torch.distributed.tensor import Shard, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from lsml_spark.models.network import Network
-from lsml_spark.train import hooks, sparse
+from lsml_spark.train.exchange import hooks, sparse
+from lsml_spark.train.exchange.world import World
 from lsml_spark.train.optimizers.adagrad import Adagrad
 from lsml_spark.train.optimizers.adamw import Adamw
 from lsml_spark.train.optimizers.lamb import Lamb
 from lsml_spark.train.optimizers.sgd import Sgd
 from lsml_spark.train.penalty import soft_threshold_
-from lsml_spark.train.world import World
 
 RANKS = 2
 ROWS = 300

@@ -11,7 +11,7 @@ import torch.multiprocessing as mp
 from torch.nn.functional import cross_entropy
 
 from lsml_spark.models.bag_mlp import BagMlp
-from lsml_spark.train.world import World
+from lsml_spark.train.exchange.world import World
 
 LANES = 8
 LABELS = [f"i{i}" for i in range(21)]
@@ -68,7 +68,7 @@ def launch(rank_main, ranks, folder):
     """Run `rank_main(world, folder)` on every rank; an AssertionError with the rank's traceback where one fails."""
     folder = Path(folder)
     # Forked from a process that has imported torch once: a spawned rank takes seconds for it.
-    multiprocessing.set_forkserver_preload(["lsml_spark.train.sharded", "many"])
+    multiprocessing.set_forkserver_preload(["lsml_spark.train.exchange.sharded", "many"])
     mp.start_processes(_rank, (rank_main, ranks, folder), nprocs=ranks, start_method="forkserver")
     errors = [path.read_text() for path in sorted(folder.glob("error-*"))]
     assert not errors, errors[0]

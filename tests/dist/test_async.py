@@ -15,11 +15,11 @@ from lsml_spark.core.errors import ConfigError, TrainingError
 from lsml_spark.data.read import Shards
 from lsml_spark.train import parameter_server, spec
 from lsml_spark.train.config import Config
+from lsml_spark.train.exchange.world import LostPeers, World
 from lsml_spark.train.loop import Training
 from lsml_spark.train.parameter_server import fit_async
 from lsml_spark.train.run import _tell
-from lsml_spark.train.watch import Watch
-from lsml_spark.train.world import LostPeers, World
+from lsml_spark.train.survival.watch import Watch
 
 pytestmark = pytest.mark.dist
 

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file
 from toy_runs import config, furthest, prepared
 
-from lsml_spark.train import launch
+from lsml_spark.train.survival import launch
 
 pytestmark = pytest.mark.dist
 
@@ -19,7 +19,7 @@ EVERY = """
 import sys
 from pathlib import Path
 from lsml_spark.train import spec, worker
-from lsml_spark.train.world import joined
+from lsml_spark.train.exchange.world import joined
 with joined(60.0) as world:
     for path in sys.argv[1:]:
         told = spec.read(Path(path))
@@ -41,7 +41,7 @@ def launched(root, ranks, configs):
     paths = prepared(root, configs)
     script = root / "every.py"
     script.write_text(EVERY)
-    torchrun = ["-m", "lsml_spark.train.agent", "--standalone", f"--nproc-per-node={ranks}"] if ranks > 1 else []
+    torchrun = ["-m", "lsml_spark.train.survival.agent", "--standalone", f"--nproc-per-node={ranks}"] if ranks > 1 else []
     environment = {**os.environ, **launch.environment()}
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), environment["PYTHONPATH"]])
     done = subprocess.run(

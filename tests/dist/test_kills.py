@@ -10,7 +10,8 @@ import pytest
 from safetensors.numpy import load_file
 from toy_runs import config, furthest, prepared
 
-from lsml_spark.train import launch, metrics
+from lsml_spark.train.books import metrics
+from lsml_spark.train.survival import launch
 
 pytestmark = [
     pytest.mark.dist,
@@ -56,7 +57,14 @@ def trained(root, moments, told, worlds=(2,)):
     (path.parent / "mortal.py").write_text(MORTAL)
     for started in range(1, 100):
         ranks = worlds[min(started, len(worlds)) - 1]
-        words = ["-m", "lsml_spark.train.agent", "--standalone", f"--nproc-per-node={ranks}", "--max-restarts=99", "--monitor-interval=0.1"]
+        words = [
+            "-m",
+            "lsml_spark.train.survival.agent",
+            "--standalone",
+            f"--nproc-per-node={ranks}",
+            "--max-restarts=99",
+            "--monitor-interval=0.1",
+        ]
         done = subprocess.run(
             [sys.executable, *words, str(path.parent / "mortal.py"), str(path)],
             env={**os.environ, **launch.environment()}, capture_output=True, text=True, timeout=300, start_new_session=True,

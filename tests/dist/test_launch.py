@@ -16,13 +16,13 @@ import time
 import pytest
 from toy_jobs import HERE, paths
 
-from lsml_spark.train import launch
-from lsml_spark.train.heartbeat import read
+from lsml_spark.train.survival import launch
+from lsml_spark.train.survival.heartbeat import read
 
 pytestmark = pytest.mark.dist
 HOST = re.escape(platform.node())
 LOOPBACK = [((), (f"--node-rank={host}",), {}) for host in (0, 1)]
-TORCHRUN, AGENT = "torch.distributed.run", "lsml_spark.train.agent"
+TORCHRUN, AGENT = "torch.distributed.run", "lsml_spark.train.survival.agent"
 
 
 @contextlib.contextmanager

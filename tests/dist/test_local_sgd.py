@@ -5,8 +5,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from lsml_spark.train import full_state
-from lsml_spark.train.local_sgd import LocalSgd
+from lsml_spark.train.exchange.local_sgd import LocalSgd
+from lsml_spark.train.survival import full_state
 
 pytestmark = pytest.mark.dist
 

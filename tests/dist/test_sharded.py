@@ -9,11 +9,11 @@ import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.train import full_state
-from lsml_spark.train.lanes import LaneParallel
+from lsml_spark.train.exchange.lanes import LaneParallel
+from lsml_spark.train.exchange.sharded import Sharded
+from lsml_spark.train.exchange.world import World
 from lsml_spark.train.optimizers.lamb_torch import TorchLamb
-from lsml_spark.train.sharded import Sharded
-from lsml_spark.train.world import World
+from lsml_spark.train.survival import full_state
 
 pytestmark = pytest.mark.dist
 

@@ -9,8 +9,8 @@ import pytest
 import toy_shards
 
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.evaluate.cooccurrence import Cooccurrence, Transitions
-from lsml_spark.evaluate.popularity import Popularity
+from lsml_spark.evaluate.baselines.cooccurrence import Cooccurrence, Transitions
+from lsml_spark.evaluate.baselines.popularity import Popularity
 
 TRAIN = toy_shards.baskets(400, items=15, seed=1)
 TEST = toy_shards.baskets(50, items=18, seed=2)

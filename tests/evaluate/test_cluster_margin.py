@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lsml_spark.core.errors import IntegrityError
-from lsml_spark.evaluate.cluster_margin import choose, margins
+from lsml_spark.label.cluster_margin import choose, margins
 
 
 def by_hand(margin, cluster, rows, spread):

@@ -15,10 +15,10 @@ from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.core.tables import hash_rows, table_of
 from lsml_spark.core.work import Work
-from lsml_spark.evaluate.neural import Neural
 from lsml_spark.evaluate.run import Config, run
 from lsml_spark.models import saved
 from lsml_spark.models.bag_mlp import BagMlp
+from lsml_spark.models.scorer import Neural
 
 RAW = ["sample_id", "key", "label", "date", "context", "country"]
 TRAIN = toy_shards.baskets(500, seed=1).select(RAW)

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.evaluate.key_frequency import KeyFrequency
+from lsml_spark.evaluate.baselines.key_frequency import KeyFrequency
 
 RNG = np.random.default_rng(4)
 TRAIN = pa.table({"key": RNG.choice(list("bcdfg"), 200).tolist(), "label": RNG.choice(["F", "M", "X"], 200, p=[0.6, 0.3, 0.1]).tolist()})

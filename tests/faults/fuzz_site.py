@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from lsml_spark.cli import app
+from lsml_spark.cli.main import app
 from lsml_spark.core import manifest
 from lsml_spark.core.errors import IntegrityError
 

@@ -8,10 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lsml_spark.core.raw import Format
-from lsml_spark.quality import csv_text
-from lsml_spark.quality.csv_scan import way_to_read
-from lsml_spark.quality.csv_text import INSIDE, OPEN, SPANS, records
-from lsml_spark.quality.raw_text import as_found, physical_lines
+from lsml_spark.quality.raw import csv_text
+from lsml_spark.quality.raw.csv_scan import way_to_read
+from lsml_spark.quality.raw.csv_text import INSIDE, OPEN, SPANS, records
+from lsml_spark.quality.raw.text import as_found, physical_lines
 
 MULTILINE = Format(multiline=True)
 odd_text = st.text(st.sampled_from('ab,"\n\r ;é'), max_size=40)
@@ -130,7 +130,7 @@ def test_bytes_that_are_not_of_the_encoding_are_kept_as_they_are(path, encoding)
 
 
 def test_a_longer_file_is_looked_at_in_pieces(path, monkeypatch):
-    monkeypatch.setattr("lsml_spark.quality.csv_scan.CHUNK", 7)
+    monkeypatch.setattr("lsml_spark.quality.raw.csv_scan.CHUNK", 7)
     for text, way in [
         ('"ab","cd"\r\n"é""e","g"\n' * 9, "ordinary"),
         ('"ab","cd"\n' * 9 + '"ab\n"\n', "stream"),

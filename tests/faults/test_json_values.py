@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsml_spark.quality.json_text import BYTES, DEEP, DOUBLED, MORE, NO_JSON, NO_OBJECT, REASONS, SURROGATE, Malformed, values
+from lsml_spark.quality.raw.json_text import BYTES, DEEP, DOUBLED, MORE, NO_JSON, NO_OBJECT, REASONS, SURROGATE, Malformed, values
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 nested = st.recursive(

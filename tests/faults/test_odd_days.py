@@ -16,8 +16,8 @@ from lsml_spark.core.errors import QualityGateError
 from lsml_spark.core.raw import Format
 from lsml_spark.core.scalars import rows_of
 from lsml_spark.flow.held_text import texts
-from lsml_spark.quality.raw import read_header
-from lsml_spark.report.examples import first_of, quarantined
+from lsml_spark.quality.raw.records import read_header
+from lsml_spark.report.quality.examples import first_of, quarantined
 
 TYPES = {"a": "int", "b": "double", "c": "decimal(5,1)", "d": "boolean", "e": "date", "f": "timestamp"}
 VALUES = ["5", "5.5", "5.5", "true", "2011-02-01", "2011-02-01 10:00"]

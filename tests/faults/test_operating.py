@@ -115,7 +115,7 @@ def test_verify_holds_no_raw_file_as_a_whole(spark, tmp_path):
         (site.raw / f"{FIRST}.csv").write_text("item,n\n" + f"{'x' * 1000},1\n" * 150_000)
         site.day("run", "--until", "quality", codes=(0,))
         code = (
-            "import resource, sys\nfrom typer.testing import CliRunner\nfrom lsml_spark.cli import app\n"
+            "import resource, sys\nfrom typer.testing import CliRunner\nfrom lsml_spark.cli.main import app\n"
             "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\nresult = CliRunner().invoke(app, sys.argv[1:])\n"
             "print(result.exit_code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
         )

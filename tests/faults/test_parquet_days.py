@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from lsml_spark.core.errors import QualityGateError
-from lsml_spark.quality.header import drift_of
-from lsml_spark.quality.raw import read_days, read_header
-from lsml_spark.quality.retyped import keeps_values
+from lsml_spark.quality.raw.header import drift_of
+from lsml_spark.quality.raw.records import read_days, read_header
+from lsml_spark.quality.raw.retyped import keeps_values
 from lsml_spark.quality.run import Config, run
 
 pytestmark = pytest.mark.spark

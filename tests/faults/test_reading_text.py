@@ -8,9 +8,9 @@ import json
 import pytest
 from text_days import CONTRACT, check
 
-from lsml_spark.quality.csv_text import BYTES, INSIDE, OPEN, SPANS
-from lsml_spark.quality.json_text import NO_JSON, SURROGATE
-from lsml_spark.quality.raw import read_header
+from lsml_spark.quality.raw.csv_text import BYTES, INSIDE, OPEN, SPANS
+from lsml_spark.quality.raw.json_text import NO_JSON, SURROGATE
+from lsml_spark.quality.raw.records import read_header
 
 pytestmark = pytest.mark.spark
 LINE_BREAKS = 'item,n,note\na,1,"line one\nline two"\nb,2,plain\nc,3,"x, y\nz,7,w"\nd,4,"first\n5,fifth"\n'
@@ -241,7 +241,7 @@ def test_every_way_of_reading_gives_the_same_rows_for_every_partitioning(spark, 
     expected = check(spark, night, tmp_path, {"a.csv": text})
     before = spark.conf.get("spark.sql.files.maxPartitionBytes")
     spark.conf.set("spark.sql.files.maxPartitionBytes", "20000")
-    monkeypatch.setattr("lsml_spark.quality.raw_csv.way_to_read", lambda *_: way)
+    monkeypatch.setattr("lsml_spark.quality.raw.csv.way_to_read", lambda *_: way)
     try:
         found = check(spark, night, tmp_path, {"a.csv": text})
     finally:

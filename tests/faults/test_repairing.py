@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from lsml_spark.cli import app
+from lsml_spark.cli.main import app
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.raw import Format
 from lsml_spark.flow.held_text import texts

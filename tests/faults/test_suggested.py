@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.raw import Format
-from lsml_spark.quality.habits import habits_of
-from lsml_spark.quality.infer import type_of
+from lsml_spark.quality.raw.habits import habits_of
+from lsml_spark.quality.raw.infer import type_of
+from lsml_spark.quality.raw.sniff import sniff
+from lsml_spark.quality.raw.time_forms import form_of
 from lsml_spark.quality.run import Config, run
-from lsml_spark.quality.sniff import sniff
 from lsml_spark.quality.suggest import look_at, raw_files, suggest
 from lsml_spark.quality.suggested_yaml import comment, flow
-from lsml_spark.quality.time_forms import form_of
 
 WORDS = ["ab", "cd", "ef", "gh"]
 

@@ -13,9 +13,9 @@ from pyspark.sql import functions as F
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError, QualityGateError
 from lsml_spark.core.ledger import Ledger
-from lsml_spark.data.encode import encode
 from lsml_spark.features import run as features
 from lsml_spark.spark import tables
+from lsml_spark.transforms.encode import encode
 
 pytestmark = pytest.mark.spark
 SCHEMA = "sample_id string, key string, label string, date date, context array<string>, country string, hour int, weekend boolean"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsml_spark.data.encode import encode
-from lsml_spark.features.vocabulary import Vocabulary
+from lsml_spark.transforms.encode import encode
+from lsml_spark.transforms.vocabulary import Vocabulary
 
 values = st.dictionaries(st.text(max_size=3), st.integers(1, 5), min_size=1, max_size=30)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner, Result
 
-from lsml_spark.cli import app
+from lsml_spark.cli.main import app
 from lsml_spark.core.manifest import Manifest
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import STAGES

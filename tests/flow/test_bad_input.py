@@ -76,7 +76,7 @@ def test_a_mistake_in_the_config_is_named_with_the_near_word(tmp_path, setting, 
 def test_a_missing_pipeline_or_bad_yaml_or_bad_date_is_a_usage_error(tmp_path):
     from typer.testing import CliRunner
 
-    from lsml_spark.cli import app
+    from lsml_spark.cli.main import app
 
     bad = tmp_path / "bad.yaml"
     bad.write_text("name: [")

@@ -8,7 +8,7 @@ from filelock import FileLock
 from nights import RETAIL
 from typer.testing import CliRunner
 
-from lsml_spark.cli import app
+from lsml_spark.cli.main import app
 from lsml_spark.flow import checked
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.night import Night

@@ -6,7 +6,7 @@ import pytest
 from nights import SMALL, copy_days, lsml, manifests
 from typer.testing import CliRunner
 
-from lsml_spark.cli import app
+from lsml_spark.cli.main import app
 
 pytestmark = [pytest.mark.spark]
 BAD, GOOD = "2011-01-16", "2011-01-14"

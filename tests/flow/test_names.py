@@ -9,7 +9,7 @@ import pytest
 from nights import REPO
 from typer.testing import CliRunner
 
-from lsml_spark.cli import app
+from lsml_spark.cli.main import app
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.night import Night
 from lsml_spark.flow.pipeline import Pipeline

@@ -7,7 +7,7 @@ import pytest
 from nights import copy_days, identities, lsml, manifests
 from typer.testing import CliRunner
 
-from lsml_spark.cli import app
+from lsml_spark.cli.main import app
 
 pytestmark = pytest.mark.spark
 DAY = "2011-01-10"

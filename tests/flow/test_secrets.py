@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from lsml_spark.cli import app
+from lsml_spark.cli.main import app
 from lsml_spark.core import variables
 from lsml_spark.core.config import digest
 from lsml_spark.flow.pipeline import Pipeline

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from nights import REPO
 
-from lsml_spark.augment.augmentation import Augmentation
+from lsml_spark.augmentations.augmentation import Augmentation
 from lsml_spark.core import components
 from lsml_spark.core.config import find_component
 from lsml_spark.core.errors import ConfigError
@@ -71,8 +71,9 @@ def test_a_file_beside_the_yaml_cannot_take_the_place_of_the_standard_library_he
     Pipeline(folder / "night.yaml")
     assert "shadowed" not in sys.path[-1]
     program = (
-        "import token, random, numpy; from lsml_spark.select.policy import Policy; from lsml_spark.core.config import find_component; "
-        "print(find_component(Policy, 'lsml_spark.select', 'my.shop.RareFirst').__name__)"
+        "import token, random, numpy; from lsml_spark.select.policies.policy import Policy; "
+        "from lsml_spark.core.config import find_component; "
+        "print(find_component(Policy, 'lsml_spark.select.policies', 'my.shop.RareFirst').__name__)"
     )
     done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, cwd="/", env=dict(os.environ))
     assert done.stdout.strip() == "RareFirst", done.stderr
@@ -93,7 +94,7 @@ def test_a_file_beside_the_yaml_cannot_take_the_place_of_the_standard_library_he
         ("\x00", "SyntaxError"),
         (
             """
-            from lsml_spark.select.policy import Policy
+            from lsml_spark.select.policies.policy import Policy
             from pydantic import model_validator
             class Mine(Policy):
                 def keep_rates(self, spectrum, budget): ...
@@ -105,7 +106,7 @@ def test_a_file_beside_the_yaml_cannot_take_the_place_of_the_standard_library_he
         ),
         (
             """
-            from lsml_spark.select.policy import Policy
+            from lsml_spark.select.policies.policy import Policy
             class Mine(Policy):
                 def keep_rates(self, spectrum, budget): ...
                 def __init__(self, **values):
@@ -115,7 +116,7 @@ def test_a_file_beside_the_yaml_cannot_take_the_place_of_the_standard_library_he
         ),
         (
             """
-            from lsml_spark.select.policy import Policy
+            from lsml_spark.select.policies.policy import Policy
             class Mine(Policy):
                 def keep_rates(self, spectrum, budget): ...
                 @property
@@ -171,7 +172,7 @@ def test_a_users_augmentation_runs_in_the_python_workers_of_spark(folder, spark)
         "my/shop.py",
         """
         import pyarrow as pa
-        from lsml_spark.augment.augmentation import Augmentation
+        from lsml_spark.augmentations.augmentation import Augmentation
 
         FACTOR = 3
 
@@ -188,7 +189,9 @@ def test_a_users_augmentation_runs_in_the_python_workers_of_spark(folder, spark)
         """,
     )
     components.importable(folder)
-    step = find_component(Augmentation, "lsml_spark.augment", "my.shop.Triple").model_validate({"use": "my.shop.Triple", "column": "x"})
+    step = find_component(Augmentation, "lsml_spark.augmentations", "my.shop.Triple").model_validate(
+        {"use": "my.shop.Triple", "column": "x"}
+    )
     running = session()
     good, bad = (running.createDataFrame([("a", 1), ("b", x)], "sample_id string, x int") for x in (2, 13))
     assert sorted(row.x for row in _applied(good, step, 7).collect()) == [3, 6]

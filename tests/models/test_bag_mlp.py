@@ -7,10 +7,10 @@ import torch
 import toy_shards
 
 from lsml_spark.data.batch import Batch, Ragged, of_arrow
-from lsml_spark.data.encode import encode
 from lsml_spark.models import saved
 from lsml_spark.models.bag_mlp import BagMlp
 from lsml_spark.models.network import tensors, transplant
+from lsml_spark.transforms.encode import encode
 
 SAMPLES = toy_shards.baskets(60, seed=1)
 ENCODERS = toy_shards.encoders_of(SAMPLES)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lsml_spark.data.fields import Layout
+from lsml_spark.data.parquet.fields import Layout
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "data"), str(Path(__file__).parent)]  # the toy stage folders of tests/data serve here too
 

@@ -17,10 +17,10 @@ from lsml_spark.core.config import validate
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.work import Source, Work
 from lsml_spark.data.batch import Ragged
-from lsml_spark.data.petastorm import PetastormShards
-from lsml_spark.data.plan import plan
+from lsml_spark.data.order.plan import plan
+from lsml_spark.data.parquet.shards import Shards
+from lsml_spark.data.petastorm.loaders import PetastormShards
 from lsml_spark.data.read import batches
-from lsml_spark.data.shards import Shards
 from lsml_spark.train.run import Config, run
 
 NIGHT = "LSML_NIGHT"  # folder of a retail night that ends with the shard stage, made where Spark is: `make petastorm`

@@ -10,7 +10,7 @@ from petastorm import make_batch_reader
 from petastorm.pytorch import BatchedDataLoader, DataLoader
 
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.data.petastorm import transform_spec
+from lsml_spark.data.petastorm.loaders import transform_spec
 
 WIDTH = 4
 

@@ -6,8 +6,8 @@ from days import column
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lsml_spark.quality.categories import Categories, aligned
-from lsml_spark.quality.distances import total_variation
+from lsml_spark.quality.figures.categories import Categories, aligned
+from lsml_spark.quality.figures.distances import total_variation
 
 words = st.lists(st.sampled_from("abcdefghijklmnop"), min_size=1, max_size=80)
 

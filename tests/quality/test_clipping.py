@@ -3,8 +3,8 @@ import pytest
 from hooks import judge_values
 from tiny_media import sound_bytes, spoken_digits, tone
 
-from lsml_spark.quality import media
-from lsml_spark.quality.clipping import clipped_share
+from lsml_spark.media import column as media
+from lsml_spark.quality.checks.clipping import clipped_share
 
 pytestmark = pytest.mark.spark
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lsml_spark.quality.confident import margins, suspected, suspected_by_first, thresholds
+from lsml_spark.quality.figures.confident import margins, suspected, suspected_by_first, thresholds
 
 
 def blobs(classes: int, rows: int, noise: float):

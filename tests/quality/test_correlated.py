@@ -8,8 +8,8 @@ from days import day, judge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lsml_spark.quality.correlation import pairwise, ranks
 from lsml_spark.quality.day import Day
+from lsml_spark.quality.figures.correlation import pairwise, ranks
 
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=400)

@@ -8,7 +8,7 @@ from tiny_media import clothing, image_bytes, sound_bytes, spoken_digits, tone, 
 
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.quality.check import RowCheck, parse
-from lsml_spark.quality.decodable import audio, image, video
+from lsml_spark.quality.checks.decodable import audio, image, video
 
 pytestmark = pytest.mark.spark
 ANY = 100_000_000

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.spatial import distance
 from scipy.stats import ks_2samp, wasserstein_distance
 
-from lsml_spark.quality import distances
-from lsml_spark.quality.distances import Points
+from lsml_spark.quality.figures import distances
+from lsml_spark.quality.figures.distances import Points
 
 shares = st.integers(1, 12).flatmap(
     lambda size: st.tuples(*[st.lists(st.integers(0, 50), min_size=size, max_size=size).filter(any) for _ in range(2)])

@@ -4,8 +4,8 @@ import decimal
 import pyarrow as pa
 from days import day, judge
 
+from lsml_spark.quality.checks.duplicate_columns import as_text
 from lsml_spark.quality.day import Day
-from lsml_spark.quality.duplicate_columns import as_text
 
 N = 12
 

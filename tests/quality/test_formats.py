@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lsml_spark.quality.raw import read_header
+from lsml_spark.quality.raw.records import read_header
 
 pytestmark = pytest.mark.spark
 CONTRACT = {"item": "string", "n": "int", "note": {"type": "string", "required": False}}

@@ -6,7 +6,7 @@ import pytest
 from days import DATE, day, judge, past
 from test_confident import blobs
 
-from lsml_spark.quality.confident import suspected
+from lsml_spark.quality.figures.confident import suspected
 
 NAMES = np.array(["ash", "birch", "cedar", "date", "elm"])
 LABEL, TRUE, PROB = blobs(5, 2000, 0.15)

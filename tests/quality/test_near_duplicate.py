@@ -8,8 +8,9 @@ from sklearn.metrics import pairwise_distances
 from sklearn.preprocessing import MultiLabelBinarizer
 from tiny_media import clothing, image_bytes
 
-from lsml_spark.quality import image_hash, minhash
+from lsml_spark.media import image_hash
 from lsml_spark.quality.check import RowCheck, parse
+from lsml_spark.quality.figures import minhash
 
 pytestmark = pytest.mark.spark
 WORDS = [

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from days import points
 
-from lsml_spark.quality import distances, noise
-from lsml_spark.quality.distances import Points
+from lsml_spark.quality.figures import distances, noise
+from lsml_spark.quality.figures.distances import Points
 
 LAWS = {"two": np.array([0.9, 0.1]), "ten": np.full(10, 0.1), "zipf": (1 / np.arange(1, 400)) / (1 / np.arange(1, 400)).sum()}
 SHARES = ["linf", "total_variation", "jensen_shannon", "psi"]

@@ -8,7 +8,7 @@ from scipy import stats
 
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.quality.check import RowCheck, parse
-from lsml_spark.quality.outlier import bounds
+from lsml_spark.quality.checks.outlier import bounds
 
 pytestmark = pytest.mark.spark
 

@@ -15,9 +15,9 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lsml_spark.quality import hyperloglog
-from lsml_spark.quality.moments import Moments
-from lsml_spark.quality.profile import profile_of
+from lsml_spark.quality.figures import hyperloglog
+from lsml_spark.quality.figures.moments import Moments
+from lsml_spark.quality.figures.profile import profile_of
 
 pytestmark = pytest.mark.spark
 SCHEMA = (

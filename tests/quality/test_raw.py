@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from lsml_spark.core.errors import QualityGateError
-from lsml_spark.quality.raw import read_header
+from lsml_spark.quality.raw.records import read_header
 
 pytestmark = pytest.mark.spark
 CONTRACT = {"item": "string", "n": "int", "note": {"type": "string", "required": False}}

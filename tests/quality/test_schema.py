@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
-from lsml_spark.quality.type_paths import type_changes, type_paths
+from lsml_spark.quality.raw.types import type_changes, type_paths
 
 ROWS = {"a": [1, 2], "b": ["x", "y"], "c": [1.0, 2.0]}
 

@@ -5,9 +5,9 @@ import pytest
 from hooks import judge_values
 from tiny_media import sound_bytes, spoken_digits, tone
 
-from lsml_spark.quality import media
+from lsml_spark.media import column as media
 from lsml_spark.quality.check import RowCheck, parse
-from lsml_spark.quality.silence import loudness, silent_share
+from lsml_spark.quality.checks.silence import loudness, silent_share
 
 pytestmark = pytest.mark.spark
 

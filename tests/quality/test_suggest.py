@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.quality.infer import type_of
+from lsml_spark.quality.figures.shapes import pattern_of
+from lsml_spark.quality.raw.infer import type_of
 from lsml_spark.quality.run import Config
-from lsml_spark.quality.shapes import pattern_of
 from lsml_spark.quality.suggest import raw_files, suggest
 
 

@@ -9,9 +9,9 @@ from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import read
 from lsml_spark.core.work import Source
-from lsml_spark.report import document
-from lsml_spark.report.history import read as read_history
-from lsml_spark.report.night import Night
+from lsml_spark.report.facts import Night
+from lsml_spark.report.quality import document
+from lsml_spark.report.quality.history import read as read_history
 
 DAYS = [f"2011-02-{day:02}" for day in range(1, 21)]
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from scipy.spatial import distance
 
-from lsml_spark.report.compare import BINS, bins, categories, distances, jensen_shannon, stability, weighted
+from lsml_spark.report.quality.compare import BINS, bins, categories, distances, jensen_shannon, stability, weighted
 
 
 def points(values):

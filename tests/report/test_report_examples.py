@@ -8,7 +8,7 @@ import pytest
 from report_nights import COLUMNS, quality, quarantine
 
 from lsml_spark.core.work import Source
-from lsml_spark.report.examples import first_of, quarantined
+from lsml_spark.report.quality.examples import first_of, quarantined
 
 REASONS = {"price out of range": 500, "cancelled invoice": 40, "line does not parse": 1}
 

@@ -5,8 +5,8 @@ import pytest
 from report_keys import law_facts, selection_facts
 from report_nights import zipf_spectrum
 
-from lsml_spark.report import keycharts
 from lsml_spark.report.charts import POINTS
+from lsml_spark.report.selection import charts as keycharts
 
 SPECTRUM = zipf_spectrum()
 PROFILE = {"spectrum": [[f, n] for f, n in SPECTRUM.items()], "top": [], "fit": {}, **law_facts(SPECTRUM)}

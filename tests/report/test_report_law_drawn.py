@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from lsml_spark.flow.screens import _worth
-from lsml_spark.report import charts, keycharts, law, selected
+from lsml_spark.report import charts
+from lsml_spark.report.selection import charts as keycharts
+from lsml_spark.report.selection import law, selected
 
 FAVOURED = {"lognormal": {"favoured": "power_law", "p": 0.01}, "cutoff": {"favoured": None, "p": 0.5}}
 

@@ -9,7 +9,7 @@ from report_nights import EVIL, before, full, make_stage, quality, report, rewri
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.core.ledger import Ledger
-from lsml_spark.report.night import STAGES
+from lsml_spark.report.facts import STAGES
 from lsml_spark.report.run import Config
 
 

@@ -12,12 +12,12 @@ from jsonschema import Draft202012Validator
 from report_nights import EVIL, before, full, history, make_stage, quality, report
 from report_wide import TONIGHT, wide_nights
 
-import lsml_spark.report.document
+import lsml_spark.report.quality.document
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import File, Table, describe
 from lsml_spark.report.series import decode
 
-SCHEMA = json.loads(Path(lsml_spark.report.document.__file__).with_name("quality.schema.json").read_text())
+SCHEMA = json.loads(Path(lsml_spark.report.quality.document.__file__).with_name("quality.schema.json").read_text())
 DAYS = [f"2011-02-{day:02}" for day in range(1, 21)]
 
 

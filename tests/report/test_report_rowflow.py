@@ -6,8 +6,8 @@ import pytest
 from report_nights import counted, full, make_stage, quality
 
 from lsml_spark.core.ledger import Ledger
-from lsml_spark.report.night import Night
-from lsml_spark.report.rowflow import strip, table, trunks
+from lsml_spark.report.facts import Night
+from lsml_spark.report.night.rowflow import strip, table, trunks
 
 
 def drawn(sources):

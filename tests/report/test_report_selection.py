@@ -11,9 +11,9 @@ from report_nights import before, full, make_stage, quality, report, zipf_spectr
 
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import describe, write_json
-from lsml_spark.report import law, selected
-from lsml_spark.report.night import Night
+from lsml_spark.report.facts import Night
 from lsml_spark.report.run import Config, selection_page
+from lsml_spark.report.selection import law, selected
 
 SPECTRUM = zipf_spectrum()
 ROWS = sum(frequency * keys for frequency, keys in SPECTRUM.items())

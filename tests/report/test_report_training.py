@@ -10,8 +10,9 @@ from report_nights import EVIL, full, make_stage, report
 from report_training import SECONDS, TIME
 
 from lsml_spark.core.ledger import Ledger
-from lsml_spark.report import steps, training
 from lsml_spark.report.site import publish
+from lsml_spark.report.training import curves as steps
+from lsml_spark.report.training import words as training
 
 DATE = "2011-02-25"
 

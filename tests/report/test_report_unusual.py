@@ -12,11 +12,11 @@ from report_nights import before, full, history, make_stage, quality, report, re
 from report_profiles import metrics_table
 from typer.testing import CliRunner
 
-from lsml_spark.cli import app
+from lsml_spark.cli.main import app
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import read
 from lsml_spark.core.work import Source
-from lsml_spark.report.night import Night
+from lsml_spark.report.facts import Night
 from lsml_spark.report.series import figure, outside, usual_range
 from lsml_spark.report.site import publish
 from lsml_spark.report.unusual import Unusual, find, of_json

@@ -7,8 +7,8 @@ from report_nights import full, make_stage, quality, rewritten
 
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.work import Source
-from lsml_spark.report.night import Night
-from lsml_spark.report.verdict import judge
+from lsml_spark.report.facts import Night
+from lsml_spark.report.night.verdict import judge
 
 
 def verdict(sources):

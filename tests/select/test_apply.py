@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from lsml_spark.select import apply
 from lsml_spark.select.apply import Groups, by_key
-from lsml_spark.select.policy import Spectrum
+from lsml_spark.select.policies.policy import Spectrum
 
 pytestmark = pytest.mark.spark
 KEYS = {"head": 40, None: 30, "new": 3, **{f"known{i}": 3 for i in range(8)}, **{f"once{i}": 1 for i in range(20)}}

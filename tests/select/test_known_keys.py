@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.select.boundary import Boundary, acceptance
-from lsml_spark.select.collapse import Collapse
 from lsml_spark.select.curriculum import Curriculum
-from lsml_spark.select.mixed import Mixed
-from lsml_spark.select.policy import Pilot, Spectrum
-from lsml_spark.select.quota import Quota
+from lsml_spark.select.policies.boundary import Boundary, acceptance
+from lsml_spark.select.policies.collapse import Collapse
+from lsml_spark.select.policies.mixed import Mixed
+from lsml_spark.select.policies.policy import Pilot, Spectrum
+from lsml_spark.select.policies.quota import Quota
+from lsml_spark.select.policies.zipf import Zipf
 from lsml_spark.select.run import Config
-from lsml_spark.select.zipf import Zipf
 
 group = st.tuples(st.integers(1, 10**5), st.integers(1, 10**4), st.booleans(), st.integers(0, 64))
 shares = st.floats(1e-6, 1.5)

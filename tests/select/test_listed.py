@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lsml_spark.select.cap import Cap
 from lsml_spark.select.listed import alike, coarse, coarse_below
-from lsml_spark.select.mixed import Mixed
-from lsml_spark.select.policy import Spectrum
-from lsml_spark.select.zipf import Zipf
+from lsml_spark.select.policies.cap import Cap
+from lsml_spark.select.policies.mixed import Mixed
+from lsml_spark.select.policies.policy import Spectrum
+from lsml_spark.select.policies.zipf import Zipf
 
 POLICIES = [Zipf(beta=0.5), Zipf(objective="breadth"), Cap(), Mixed(beta=0.5)]
 MOST = st.integers(0, 60)

@@ -8,13 +8,13 @@ from scipy import optimize
 
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.select.cap import Cap
-from lsml_spark.select.mixed import Mixed
-from lsml_spark.select.policy import Spectrum, effective_sample_size, water_level
-from lsml_spark.select.power import Power
+from lsml_spark.select.policies.cap import Cap
+from lsml_spark.select.policies.mixed import Mixed
+from lsml_spark.select.policies.policy import Spectrum, effective_sample_size, water_level
+from lsml_spark.select.policies.power import Power
+from lsml_spark.select.policies.uniform import Uniform
+from lsml_spark.select.policies.zipf import Zipf
 from lsml_spark.select.run import Config
-from lsml_spark.select.uniform import Uniform
-from lsml_spark.select.zipf import Zipf
 
 spectra = st.dictionaries(st.integers(1, 10**6), st.integers(1, 10**5), min_size=1, max_size=40).map(
     lambda keys: Spectrum(np.array(sorted(keys), dtype=np.int64), np.array([keys[f] for f in sorted(keys)], dtype=np.int64))

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from selection import arms, bootstrap, figures, protocol
 from selection.task import Task
 
-from lsml_spark.select.zipf import Zipf
+from lsml_spark.select.policies.zipf import Zipf
 
 ROWS = 30_000
 

@@ -12,8 +12,8 @@ from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.select import run as select
 from lsml_spark.select.apply import Groups, by_key, uniform
-from lsml_spark.select.cap import Cap
-from lsml_spark.select.policy import Policy, Spectrum
+from lsml_spark.select.policies.cap import Cap
+from lsml_spark.select.policies.policy import Policy, Spectrum
 from lsml_spark.spark import tables
 from lsml_spark.zipf import run as zipf
 

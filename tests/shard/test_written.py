@@ -11,12 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from lsml_spark import make_reader
-from lsml_spark.cli import app
+from lsml_spark.cli.main import app
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import checksum_of
-from lsml_spark.data.fields import layout_of
+from lsml_spark.data.parquet.fields import layout_of
 from lsml_spark.shard import run as shard
 from lsml_spark.shard.view import view
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.quality.raw import read_days, read_header
+from lsml_spark.quality.raw.records import read_days, read_header
 from lsml_spark.spark import tables
 from lsml_spark.spark.paths import literal
 

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsml_spark.train.clock import ALL_REDUCE, CHECKPOINT, COMPUTE, DATA, OTHER, PHASES, Blame, StepClock, bound
+from lsml_spark.train.books.clock import ALL_REDUCE, CHECKPOINT, COMPUTE, DATA, OTHER, PHASES, Blame, StepClock, bound
 
 
 class Hand:

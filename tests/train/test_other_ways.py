@@ -6,9 +6,9 @@ import toy_shards
 
 from lsml_spark.models.bag_mlp import BagMlp
 from lsml_spark.models.logistic import Logistic
-from lsml_spark.train import full_state
-from lsml_spark.train.local_sgd import LocalSgd
-from lsml_spark.train.world import World
+from lsml_spark.train.exchange.local_sgd import LocalSgd
+from lsml_spark.train.exchange.world import World
+from lsml_spark.train.survival import full_state
 
 ENCODERS = toy_shards.encoders_of(toy_shards.baskets(50, seed=1))
 ALONE = World(0, 1, torch.device("cpu"))

@@ -13,8 +13,8 @@ from safetensors.numpy import load_file
 
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import IntegrityError, TrainingError
-from lsml_spark.train import launch
 from lsml_spark.train.run import Config, in_process, run
+from lsml_spark.train.survival import launch
 
 PROJECT = Path(__file__).parents[2]
 SAMPLES = toy_shards.baskets(600, seed=4)
@@ -147,7 +147,7 @@ def dying(rank, call):
     def start(spec_path, ranks, log_path):
         script = spec_path.parent / "killed.py"
         script.write_text(KILLED.format(rank=rank, call=call))
-        torchrun = ["-m", "lsml_spark.train.agent", "--standalone", f"--nproc-per-node={ranks}"] if ranks > 1 else []
+        torchrun = ["-m", "lsml_spark.train.survival.agent", "--standalone", f"--nproc-per-node={ranks}"] if ranks > 1 else []
         environment = {**os.environ, **launch.environment()}
         done = subprocess.run([sys.executable, *torchrun, str(script), str(spec_path)], env=environment, capture_output=True)
         if done.returncode:
@@ -263,10 +263,10 @@ def test_no_rank_outlives_a_killed_launcher(tmp_path):
     os.mkfifo(fifo)
     hanging = tmp_path / "hanging.py"
     hanging.write_text(
-        "import os, signal, sys\nfrom lsml_spark.train.agent import die_with_parent\ndie_with_parent()\n"
+        "import os, signal, sys\nfrom lsml_spark.train.survival.agent import die_with_parent\ndie_with_parent()\n"
         f"pipe = open({str(fifo)!r}, 'w')\npipe.write('ready ')\npipe.flush()\nsignal.pause()\n"
     )
-    torchrun = [sys.executable, "-m", "lsml_spark.train.agent", "--standalone", "--nproc-per-node=2", str(hanging)]
+    torchrun = [sys.executable, "-m", "lsml_spark.train.survival.agent", "--standalone", "--nproc-per-node=2", str(hanging)]
     code = f"import subprocess; subprocess.run({torchrun!r})"
     with (tmp_path / "log").open("w") as log:
         parent = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, **launch.environment()}, stdout=log, stderr=log)

@@ -9,13 +9,13 @@ from torch import nn
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.models.network import Network
-from lsml_spark.train import sparse
 from lsml_spark.train.config import Config
+from lsml_spark.train.exchange import sparse
+from lsml_spark.train.exchange.world import World
 from lsml_spark.train.optimizers.adagrad import Adagrad
 from lsml_spark.train.optimizers.adamw import Adamw
 from lsml_spark.train.optimizers.lamb import Lamb
 from lsml_spark.train.optimizers.sgd import Sgd
-from lsml_spark.train.world import World
 
 ALONE = World(0, 1, torch.device("cpu"))
 ADAGRAD = Adagrad(use="adagrad")

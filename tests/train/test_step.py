@@ -11,19 +11,19 @@ from torch.nn.functional import cross_entropy
 
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import EnvironmentProblem
-from lsml_spark.data.plan import plan
+from lsml_spark.data.order.plan import plan
 from lsml_spark.data.read import Shards, batches
 from lsml_spark.models.network import tensors
-from lsml_spark.train import checkpoint, full_state
-from lsml_spark.train.checkpoint import Checkpoints, Position
 from lsml_spark.train.config import Config
-from lsml_spark.train.lanes import LaneParallel, Tree
+from lsml_spark.train.exchange.lanes import LaneParallel, Tree
+from lsml_spark.train.exchange.world import World
 from lsml_spark.train.optimizers.adamw import Adamw
 from lsml_spark.train.optimizers.sgd import Sgd
 from lsml_spark.train.run import in_process, run
 from lsml_spark.train.schedule import Schedule
 from lsml_spark.train.step import NonFinite, Part, Updates, parts_by_lane
-from lsml_spark.train.world import World
+from lsml_spark.train.survival import checkpoint, full_state
+from lsml_spark.train.survival.checkpoint import Checkpoints, Position
 
 ALONE = World(0, 1, torch.device("cpu"))
 SAMPLES = toy_shards.baskets(203, seed=2)

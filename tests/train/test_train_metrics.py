@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from lsml_spark.train import metrics
-from lsml_spark.train.clock import PHASES
-from lsml_spark.train.metrics import METRICS, Metrics, StepRecord, collect, keep_before
+from lsml_spark.train.books import metrics
+from lsml_spark.train.books.clock import PHASES
+from lsml_spark.train.books.metrics import METRICS, Metrics, StepRecord, collect, keep_before
 
 
 def record(step, loss=None, **more):

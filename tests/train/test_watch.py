@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from lsml_spark.train import heartbeat, results, watch
-from lsml_spark.train.heartbeat import PHASES, Beat
-from lsml_spark.train.watch import Lookout, Seen, Watch, obituary, slowest, stalled
+from lsml_spark.train.survival import heartbeat, results, watch
+from lsml_spark.train.survival.heartbeat import PHASES, Beat
+from lsml_spark.train.survival.watch import Lookout, Seen, Watch, obituary, slowest, stalled
 
 NOW = 1e9
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lsml_spark.train import wire
+from lsml_spark.train.survival import wire
 
 
 @pytest.mark.parametrize("value", ["", "done", None, True, 3, -0.5, [], {}, ["a", 1], {"a": [1, {"b": None}]}, "ü\x00🙂", float("inf")])
