@@ -3,9 +3,9 @@
 import importlib.util
 
 from lsml_spark.cli.options import RUNS, Config, Set, opened
+from lsml_spark.core.stages import STAGES
 from lsml_spark.flow import checked, screens
 from lsml_spark.flow.guard import guarded
-from lsml_spark.flow.pipeline import STAGES
 
 
 def check(config: Config = None, overrides: Set = None) -> None:

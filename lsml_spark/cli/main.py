@@ -14,13 +14,13 @@ from lsml_spark.cli.ready import ready
 from lsml_spark.cli.shards import show
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError, IntegrityError, QualityGateError
+from lsml_spark.core.stages import STAGES, until
 from lsml_spark.flow import backfill as backfills
 from lsml_spark.flow import checked, facts, label, night, screens, verify
 from lsml_spark.flow import pilot as pilots
 from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.guard import guarded
 from lsml_spark.flow.lock import writing
-from lsml_spark.flow.pipeline import STAGES
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -81,7 +81,7 @@ def run(
         one = one_night(config, date, root, overrides)
         for stage in filter(None, (first, last)):
             _known_stage(stage)
-        checked.first([one], STAGES[: STAGES.index(last) + 1] if last else STAGES)
+        checked.first([one], until(last) if last else STAGES)
         with writing(one.runs):
             ran = night.run(one, first, last)
         console = screens.console()
@@ -130,7 +130,7 @@ def pilot(date: Date, config: Config = None, overrides: Set = None, root: Root =
     """
     with guarded():
         one = one_night(config, date, root, overrides)
-        checked.first([one], STAGES[:9])
+        checked.first([one], until("evaluate"))
         with writing(one.runs):
             source = pilots.run(one)
         screens.pilot(screens.console(), source)

@@ -15,8 +15,8 @@ from lsml_spark.core.errors import ConfigError
 from lsml_spark.flow import log
 from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.layout import Runs
-from lsml_spark.flow.night import Night
 from lsml_spark.flow.pipeline import Pipeline
+from lsml_spark.flow.produce import Night
 
 RUNS = command.RUNS
 Config = Annotated[

@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 from lsml_spark.core.config import did_you_mean, digest
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.flow.night import SPARK_STAGES, Night, config_of
-from lsml_spark.flow.pipeline import STAGES, Pipeline, stage_module
+from lsml_spark.core.stages import SPARK_STAGES, STAGES
+from lsml_spark.flow.pipeline import Pipeline, stage_module
+from lsml_spark.flow.produce import Night, config_of
 
 T = TypeVar("T")
 Columns = Mapping[str, Sequence[str]]  # of the tables `clean`, `samples` and `selected`, as far as the sections reach

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lsml_spark.core.work import Source
-from lsml_spark.flow.night import Night
+from lsml_spark.flow.produce import Night
 from lsml_spark.flow.screens import plain_table
 
 STYLES = {"fail": "bold red", "warn": "yellow", "quarantine": "cyan"}

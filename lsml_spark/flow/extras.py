@@ -4,16 +4,14 @@ import importlib.util
 from collections.abc import Sequence
 
 from lsml_spark.core.errors import ConfigError
-
-SPARK, TRAIN, REPORT = ("spark", ("pyspark", "pandas")), ("train", ("torch", "safetensors")), ("report", ("jinja2", "plotly"))
-NEEDS = {"train": TRAIN, "evaluate": TRAIN, "promote": None, "report": REPORT}  # the others are Spark's
+from lsml_spark.core.stages import BY_NAME, PACKAGES
 
 
 def check(stages: Sequence[str]) -> None:
     """ConfigError names the extra that a stage lacks. Nothing is imported: torch takes seconds."""
     for stage in stages:
-        extra, packages = NEEDS.get(stage, SPARK) or ("", ())
-        lacking = [name for name in packages if not _installed(name)]
+        extra = BY_NAME[stage].extra
+        lacking = [name for name in PACKAGES.get(extra, ()) if not _installed(name)]
         if lacking:
             raise ConfigError(
                 f"stage {stage} needs the package '{lacking[0]}', which is not installed here: pip install 'lsml_spark[{extra}]'; "

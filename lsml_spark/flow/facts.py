@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from lsml_spark.core.errors import IntegrityError
+from lsml_spark.core.stages import STAGES
 from lsml_spark.core.work import Source
 from lsml_spark.flow.layout import Runs
-from lsml_spark.flow.pipeline import STAGES
 from lsml_spark.flow.verify import Checked
 
 

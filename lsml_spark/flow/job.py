@@ -4,7 +4,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-from lsml_spark.core import stopping
+from lsml_spark.core import process, stopping
 
 
 def main(stage: str) -> None:
@@ -20,5 +20,5 @@ def main(stage: str) -> None:
     stopping.done()
     launch = importlib.import_module("lsml_spark.flow.launch")
     if launch.under_torchrun():
-        launch.leave(code)
+        process.leave(code)
     raise SystemExit(code)

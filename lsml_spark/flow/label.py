@@ -6,7 +6,8 @@ from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.work import Source
 from lsml_spark.flow import wiring
-from lsml_spark.flow.night import Night, produce, refuse_failed, run_stage
+from lsml_spark.flow.night import run_stage
+from lsml_spark.flow.produce import Night, produce, refuse_failed
 
 
 def run(night: Night, rows: int, spread: int) -> Source:

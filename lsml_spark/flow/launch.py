@@ -6,13 +6,12 @@ job seats the ranks in a barrier stage of its own cluster.
 
 import functools
 import os
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NoReturn
 
 from lsml_spark.core.errors import ConfigError, Stopped, TrainingError
+from lsml_spark.core.process import PROGRESS
 
 Launcher = Callable[[Path, int, Path], None]
 STOP_WITHIN = 30.0  # seconds after SIGTERM
@@ -29,16 +28,9 @@ def first_rank() -> bool:
 
 def follow() -> None:
     """Join the ranks that torchrun started, and do what the first rank says; where it says nothing, go."""
-    from lsml_spark.train.survival import launch
+    from lsml_spark.train.worker import in_process
 
-    launch.in_process(None)
-
-
-def leave(code: int) -> NoReturn:
-    """End a rank, as the workers of the other launchers end: without tearing down an interpreter in which torch has threads."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    in_process(None)
 
 
 def choose(wanted: str, spark_settings: Mapping[str, str], say: Callable[[str], None]) -> tuple[str, Launcher | None]:
@@ -68,8 +60,8 @@ def _in_barrier_stage(settings: dict[str, str], say: Callable[[str], None]) -> L
             cancel.start()
 
         def hear(line: str) -> None:
-            if line.startswith((launch.PROGRESS, "waiting for")):
-                say(line.removeprefix(launch.PROGRESS))
+            if line.startswith((PROGRESS, "waiting for")):
+                say(line.removeprefix(PROGRESS))
 
         try:
             with watch.on_sigterm(ask_to_stop):

@@ -10,8 +10,9 @@ from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.guard import guarded
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.lock import writing
-from lsml_spark.flow.night import Night, catch_up, point_to_champion, publish, refuse_failed, refuse_missing_day, run_stage
+from lsml_spark.flow.night import catch_up, point_to_champion, publish, refuse_missing_day, run_stage
 from lsml_spark.flow.pipeline import Pipeline
+from lsml_spark.flow.produce import Night, refuse_failed
 
 
 def run(stage: str, arguments: argparse.Namespace) -> int:

@@ -4,12 +4,8 @@ Each arm is the night's own stages from select to evaluate in a folder beside th
 was learnt stays as `runs/<pipeline>/<date>/pilot/`, for `zipf` with `beta: fitted` and for the report; the arms are removed.
 """
 
-import datetime
 import json
-import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,34 +15,21 @@ from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.seeds import generator
+from lsml_spark.core.stages import between, until
 from lsml_spark.core.tables import read_table
 from lsml_spark.core.work import Outcome, Source, Work
-from lsml_spark.flow.layout import Runs
-from lsml_spark.flow.log import say
-from lsml_spark.flow.night import Night, produce, refuse_failed, run_stage
-from lsml_spark.flow.pipeline import STAGES, Pipeline
+from lsml_spark.flow import arms
+from lsml_spark.flow.night import run_stage
+from lsml_spark.flow.produce import Night, produce, refuse_failed
 
-BEFORE, ARM = STAGES[:3], STAGES[3:9]  # quality … zipf are the night's own; select … evaluate each arm's
-SCRATCH = ".pilot"
+BEFORE, ARM = until("zipf"), between("select", "evaluate")  # the night's own stages; those of each arm
 RESAMPLES = 300
 BANDS = {"1": (1, 1), "2–9": (2, 9), "10–99": (10, 99), "100+": (100, None)}  # as evaluate bands keys; unseen ones have no curve
 
 
-@dataclass(frozen=True)
-class ArmRuns(Runs):
-    """The runs as an arm sees them: its own stages of the night lie in a folder of the arm."""
-
-    date: datetime.date = datetime.date.min
-    arm: str = ""
-
-    def stage(self, date: datetime.date, stage: str) -> Path:
-        own = date == self.date and stage in ARM
-        return self.folder / date.isoformat() / SCRATCH / self.arm / stage if own else super().stage(date, stage)
-
-
 def run(night: Night) -> Source:
     """The pilot of a night, as it is where nothing has changed since; ConfigError where selection would keep every row."""
-    night.pipeline.check(STAGES[:9])
+    night.pipeline.check(until("evaluate"))
     own = {}
     for stage in BEFORE:
         own[stage], _ = run_stage(night, stage)
@@ -54,7 +37,7 @@ def run(night: Night) -> Source:
     del own["quality"]  # prepare's manifest names it
     sections = {stage: night.pipeline.resolved(stage) for stage in ARM}
     made, _ = produce(night, "pilot", own, (), sections, lambda work: _compare(night, work))
-    shutil.rmtree(_scratch(night), ignore_errors=True)
+    arms.clear(night, "pilot")
     return made
 
 
@@ -65,13 +48,13 @@ def _compare(night: Night, work: Work) -> Outcome:
     if not 0 < kept < rows:
         raise ConfigError(f"select.budget takes all {rows} rows of the window, so there is nothing to compare; set a smaller one")
     shares = {"quarter": kept / rows / 2, "random": kept / rows, "full": 1.0}
-    arms = {name: _train(night, name, {"use": "uniform", "share": share}) for name, share in shares.items()} | {"selected": selected}
-    scores = {name: _scores(stages["evaluate"]) for name, stages in arms.items()}
+    made = {name: _train(night, name, {"use": "uniform", "share": share}) for name, share in shares.items()} | {"selected": selected}
+    scores = {name: _scores(stages["evaluate"]) for name, stages in made.items()}
     facts = learn(scores, shares, seed=work.seed)
     facts |= {
         "date": night.date.isoformat(),
         "rows": rows,
-        "arms": {name: _figures(stages) for name, stages in arms.items()},
+        "arms": {name: _figures(stages) for name, stages in made.items()},
     }
     return Outcome(
         Ledger(), files=[write_json(work.folder, "pilot.json", facts)], metrics={k: facts[k] for k in ("beta", "gain_recovered")}
@@ -80,17 +63,13 @@ def _compare(night: Night, work: Work) -> Outcome:
 
 def _train(night: Night, arm: str, select: Mapping[str, Any]) -> dict[str, Source]:
     """The stages of one arm; `select` replaces the policy by a uniform share, where it is given."""
-    say(night.date, "pilot", f"arm {arm}")
     overrides = ["train.warm_start=false"]
     if not select and "pilot" in getattr(night.pipeline.config("select"), "needs", ()) and not _earlier(night):
         overrides += ["select.policy.beta=0.5", "select.policy.errors=equal"]  # the first pilot has none to learn from
     if select:
         section = {"policy": {"use": select["use"]}, "budget": select["share"], "weights": False}
         overrides += [f"select={json.dumps(section)}"]
-    pipeline = Pipeline(night.pipeline.path, [*night.pipeline.overrides, *overrides])
-    runs = ArmRuns(night.runs.root, night.runs.pipeline, night.date, arm)
-    one = replace(night, pipeline=pipeline, runs=runs)
-    return {stage: run_stage(one, stage)[0] for stage in ARM}
+    return arms.run(night, "pilot", arm, ARM, overrides)
 
 
 def learn(scores: Mapping[str, pa.Table], shares: Mapping[str, float], seed: int) -> dict[str, Any]:
@@ -162,7 +141,3 @@ def _figures(stages: Mapping[str, Source]) -> dict[str, Any]:
 
 def _earlier(night: Night) -> Source | None:
     return night.runs.source(night.date, "pilot") or night.runs.latest_before(night.date, "pilot")
-
-
-def _scratch(night: Night) -> Path:
-    return night.runs.folder / night.date.isoformat() / SCRATCH

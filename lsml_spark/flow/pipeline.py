@@ -14,22 +14,8 @@ from lsml_spark.core import components, variables
 from lsml_spark.core.config import Strict, apply_overrides, did_you_mean, read_yaml, render, validate
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.raw import Raw
+from lsml_spark.core.stages import BY_NAME, STAGES
 from lsml_spark.flow.raw_days import RawDays
-
-STAGES = (
-    "quality",
-    "prepare",
-    "zipf",
-    "select",
-    "augment",
-    "features",
-    "shard",
-    "train",
-    "evaluate",
-    "promote",
-    "report",
-)
-
 
 PUBLIC = ("name", "seed", "window")  # a variable's value here is no secret: paths begin with the name, pages show the rest
 PLACE = ("folder", "files")  # of `raw:`; what else stands there says how the files are written, and is the quality stage's
@@ -149,5 +135,5 @@ def stage_module(stage: str) -> ModuleType:
             raise
         raise ConfigError(
             f"stage {stage} needs the package '{error.name}', which is not installed here; "
-            f"install lsml_spark[{'train' if stage in ('train', 'evaluate', 'promote') else 'report' if stage == 'report' else 'spark'}]"
+            f"install lsml_spark[{BY_NAME[stage].extra or 'train'}]"
         ) from error

@@ -19,8 +19,8 @@ from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.raw import Format
 from lsml_spark.core.work import Source, Work
-from lsml_spark.flow import night as flow
 from lsml_spark.flow.held_text import texts
+from lsml_spark.flow.produce import Night, config_of, produce
 from lsml_spark.flow.repaired import CORRUPT, PLACE, Row, mended_rows
 from lsml_spark.flow.screens import plain_table
 
@@ -81,14 +81,14 @@ def export(source: Source, rule: str | None, path: Path) -> int:
     return found.num_rows
 
 
-def release(one: flow.Night, rules: Sequence[str], repaired: Path | None) -> Source:
+def release(one: Night, rules: Sequence[str], repaired: Path | None) -> Source:
     """Check the named rows again, `rules` forgiven, and keep what is clean now in the day's `released` folder."""
     source = one.runs.source(one.date, "quality")
     if source is None:
         raise ConfigError(f"{one.date} has not been checked in {one.runs.folder}")
     if not rules and repaired is None:
         raise ConfigError("say which rows: --rule forgives a reason, --repaired brings rows that were mended")
-    if source.manifest.config != flow.config_of(one, "quality"):
+    if source.manifest.config != config_of(one, "quality"):
         raise ConfigError(f"the rules have changed since {one.date} was checked; run `{one.command('quality check')}` first")
     request = _requested_before(one)
     for rule in rules:
@@ -102,7 +102,7 @@ def release(one: flow.Night, rules: Sequence[str], repaired: Path | None) -> Sou
     return _make(one, source, request)
 
 
-def refresh(one: flow.Night) -> None:
+def refresh(one: Night) -> None:
     """Make a release anew whose day has been checked again since."""
     source, before = one.runs.source(one.date, "quality"), one.runs.source(one.date, "released")
     if source is None or before is None or before.manifest.inputs["quality"].identity == source.manifest.identity:
@@ -111,7 +111,7 @@ def refresh(one: flow.Night) -> None:
         _make(one, source, _requested_before(one))
 
 
-def _make(one: flow.Night, source: Source, request: dict[str, Any]) -> Source:
+def _make(one: Night, source: Source, request: dict[str, Any]) -> Source:
     config: Any = one.pipeline.config("quality")
 
     def make(work: Work) -> Any:
@@ -120,11 +120,11 @@ def _make(one: flow.Night, source: Source, request: dict[str, Any]) -> Source:
 
         return stage.run(work, config, request, session(one.pipeline.spark_settings))
 
-    made, _ = flow.produce(one, "released", {"quality": source}, (), {"quality": one.pipeline.resolved("quality"), **request}, make)
+    made, _ = produce(one, "released", {"quality": source}, (), {"quality": one.pipeline.resolved("quality"), **request}, make)
     return made
 
 
-def _requested_before(one: flow.Night) -> dict[str, Any]:
+def _requested_before(one: Night) -> dict[str, Any]:
     before = one.runs.source(one.date, "released")
     return before.json("request.json") if before else {"rules": [], "rows": {}}
 

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lsml_spark.core.stages import STAGES
 from lsml_spark.core.work import Source
 from lsml_spark.flow.facts import standing
 from lsml_spark.flow.layout import Runs
-from lsml_spark.flow.pipeline import STAGES
 from lsml_spark.flow.terminal import Terminal
 
 SYSTEMS = {"model": "model", "popularity": "popular", "cooccurrence": "co-occ.", "key_frequency": "by key"}

@@ -23,13 +23,13 @@ from lsml_spark.core import manifest
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.manifest import File, Table
 from lsml_spark.core.raw import Format
+from lsml_spark.core.stages import STAGES, after
 from lsml_spark.core.variables import filled
 from lsml_spark.core.work import Source
 from lsml_spark.data.parquet.footers import row_groups_differ
 from lsml_spark.flow import lock
 from lsml_spark.flow.dates import date_of
 from lsml_spark.flow.layout import Runs
-from lsml_spark.flow.pipeline import STAGES
 from lsml_spark.quality.raw.csv_text import records
 from lsml_spark.quality.raw.text import physical_lines, plain_name
 
@@ -150,7 +150,7 @@ def _stage(runs: Runs, date: datetime.date, stage: str, checked: Checked) -> Ite
 
 
 def _later_stage_done(runs: Runs, date: datetime.date, stage: str) -> bool:
-    return any((runs.stage(date, later) / manifest.NAME).exists() for later in STAGES[STAGES.index(stage) + 1 :])
+    return any((runs.stage(date, later) / manifest.NAME).exists() for later in after(stage))
 
 
 def _files(source: Source, checked: Checked) -> Iterator[str]:

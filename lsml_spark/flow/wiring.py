@@ -7,26 +7,10 @@ from functools import lru_cache
 
 from lsml_spark.core import manifest
 from lsml_spark.core.errors import ConfigError, IntegrityError, QualityGateError
+from lsml_spark.core.stages import BY_NAME
 from lsml_spark.core.work import Source, gone_champion
 from lsml_spark.flow.dates import days_before
 from lsml_spark.flow.layout import Runs
-from lsml_spark.flow.pipeline import STAGES
-
-# Inputs from the same night, by stage. The rest (window, champion, previous night) is below.
-READS = {
-    "quality": (),
-    "prepare": (),
-    "zipf": ("prepare",),
-    "select": ("prepare", "zipf"),
-    "augment": ("select",),
-    "features": ("augment", "prepare"),
-    "shard": ("features",),
-    "train": ("shard", "features", "select"),
-    "evaluate": ("shard", "prepare", "zipf", "train"),
-    "promote": ("evaluate", "train"),
-    "report": STAGES[:-1],
-}
-HISTORY = {"quality": 28, "report": 90}  # good days before the night that a stage may look at
 
 
 def inputs(runs: Runs, date: datetime.date, stage: str, window: int, needs: Collection[str] = ()) -> dict[str, Source]:
@@ -35,7 +19,7 @@ def inputs(runs: Runs, date: datetime.date, stage: str, window: int, needs: Coll
     `needs`: what else of earlier nights the stage's config asks for (see `earlier`).
     """
     found = {}
-    for name in READS[stage]:
+    for name in BY_NAME[stage].reads:
         source = runs.source(date, name)
         if source is not None:
             found[name] = source
@@ -105,14 +89,15 @@ def context(runs: Runs, date: datetime.date, stage: str) -> dict[str, Source]:
         return _named("previous", runs.latest_before(date, "zipf"))
     if stage == "promote":
         return _named("champion", champion(runs, date))
-    if stage not in HISTORY:
+    days = BY_NAME[stage].history
+    if not days:
         return {}
     found: dict[str, Source] = {}
     for earlier in reversed([other for other in runs.dates() if other < date]):
         source = _good_day(runs, earlier)
         if source is not None:
             found[f"history/{earlier}"] = source
-            if len(found) == HISTORY[stage]:
+            if len(found) == days:
                 break
     if stage == "quality" and found:
         last = next(iter(found)).removeprefix("history/")

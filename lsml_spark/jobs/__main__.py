@@ -8,9 +8,9 @@ import sys
 
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.stages import STAGES
 from lsml_spark.flow.guard import guarded
 from lsml_spark.flow.job import main
-from lsml_spark.flow.pipeline import STAGES
 
 
 def stage_of(words: list[str]) -> str:

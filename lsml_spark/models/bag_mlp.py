@@ -28,4 +28,4 @@ class BagMlp(Model):
     def build(self, encoders: Mapping[str, Any]) -> Any:
         from lsml_spark.models.networks.bag_mlp import BagMlpNetwork
 
-        return BagMlpNetwork(self, encoders)
+        return BagMlpNetwork(encoders, **self.model_dump(exclude={"use"}))

@@ -12,9 +12,10 @@ from typing import Any
 
 from lsml_spark.core import manifest
 from lsml_spark.core.errors import IntegrityError
+from lsml_spark.core.stages import REPORT
 from lsml_spark.core.work import Source, Work
 
-STAGES = ("quality", "prepare", "zipf", "select", "augment", "features", "shard", "train", "evaluate", "promote")
+STAGES = REPORT.reads
 SYSTEMS = {
     "model": "New model",
     "champion": "Champion",

@@ -36,7 +36,7 @@ from lsml_spark.report.night import rowflow, sections
 from lsml_spark.report.night.verdict import Verdict, judge
 from lsml_spark.report.quality import document, examples
 from lsml_spark.report.selection import charts as keycharts
-from lsml_spark.report.selection import law, selected
+from lsml_spark.report.selection import law, ranks, selected
 from lsml_spark.report.text import measure
 from lsml_spark.report.training import curves as steps
 from lsml_spark.report.training import words as training
@@ -159,7 +159,7 @@ def night_page(night: Night, verdict: Verdict, quality: dict[str, Any], config: 
         loss_table=sections.metric_table(night, "log_loss", lower_is_better=True),
         provenance=sections.provenance(night),
         charts={
-            "zipf": charts.zipf(profile, selection),
+            "zipf": ranks.zipf(profile, selection),
             "loss": charts.loss(curve),
             "recall": charts.bands(metrics, "recall", measure(k)),
             "logloss": charts.bands(metrics, "log_loss", "log loss"),

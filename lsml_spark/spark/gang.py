@@ -24,6 +24,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 
 from lsml_spark.core import addresses
 from lsml_spark.core.errors import EnvironmentProblem, Stopped, TrainingError
+from lsml_spark.core.process import PARENT
 
 # Exit codes of the worker that no retry changes: its input is at fault; it was asked to stop.
 USER_ERROR, STOPPED = 4, 143
@@ -145,7 +146,7 @@ def _task(
                 "MASTER_ADDR": address,
                 "MASTER_PORT": port,
                 "TORCHELASTIC_RESTART_COUNT": str(attempt),
-                "LSML_PARENT": str(os.getpid()),  # the worker dies with this process, which Spark kills with the task
+                PARENT: str(os.getpid()),  # the worker dies with this process, which Spark kills with the task
             }
             if "gpu" in (resources := context.resources()):
                 seat |= {"CUDA_VISIBLE_DEVICES": ",".join(resources["gpu"].addresses), "LOCAL_RANK": "0"}

@@ -14,7 +14,7 @@ from lsml_spark.data.read import Lost, Shards, batches
 from lsml_spark.models.network import Network
 from lsml_spark.train.books.clock import ALL_REDUCE, CHECKPOINT, COMPUTE, DATA, Blame, StepClock
 from lsml_spark.train.books.record import Record
-from lsml_spark.train.exchange import exchange
+from lsml_spark.train.exchange.choose import build
 from lsml_spark.train.exchange.world import World
 from lsml_spark.train.spec import Spec
 from lsml_spark.train.step import NonFinite, Part, Signals, StepStats, Updates, parts_by_lane
@@ -62,7 +62,7 @@ class Training:
     def __init__(self, spec: Spec, network: Network, world: World, shards: Shards, watch: Watch, start: str | None):
         config = self.config = spec.config
         self.spec, self.network, self.world, self.shards, self.watch, self.start = spec, network, world, shards, watch, start
-        self.model = exchange.build(config, network, world, seeds.derive(spec.seed, "exchange"), self._mark)
+        self.model = build(config, network, world, seeds.derive(spec.seed, "exchange"), self._mark)
         self.optimizer = config.optimizer.build(self.model.groups, config.l2)
         self.updates = Updates(self.model, self.optimizer, config, config.lanes if config.lane_sums else self.model.lanes_world)
         # Of ranks that compute the same lanes together, one counts their rows.

@@ -31,10 +31,10 @@ from lsml_spark.train.config import Config
 from lsml_spark.train.spec import Spec
 from lsml_spark.train.survival import launch as launchers
 from lsml_spark.train.survival import results
-from lsml_spark.train.survival.launch import Launcher, in_process
+from lsml_spark.train.survival.launch import Launcher
 from lsml_spark.transforms.encode import read_encoders, read_json
 
-__all__ = ["Config", "in_process", "run"]
+__all__ = ["Config", "run"]
 
 LOG = logging.getLogger("lsml")
 SCRATCH = ".train"  # beside the stage folders: outlives a killed run, removed after a finished one
@@ -57,7 +57,7 @@ def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
     def local(spec_path: Path, ranks: int, log_path: Path) -> None:
         launchers.local(spec_path, ranks, log_path, say, config.restarts)
 
-    launch = launch or (in_process if "RANK" in os.environ else local)
+    launch = launch or (_in_process if "RANK" in os.environ else local)
     rows = work.inputs["shard"].manifest.tables["train"].rows
     if rows < config.batch:
         say(f"train.batch is {config.batch}, and there are {rows} training rows: every epoch is one step")
@@ -258,3 +258,9 @@ def _last_error(log: Path) -> str | None:
     found = [line for line in lines if line.startswith("error: ") or (line[:1].isalpha() and "Error: " in line[:60])]
     own = [line for line in found if "ChildFailedError" not in line]
     return own[-1].removeprefix("error: ") if own else None
+
+
+def _in_process(spec_path: Path, ranks: int, log_path: Path) -> None:
+    from lsml_spark.train.worker import in_process  # imports torch
+
+    in_process(spec_path, ranks, log_path)

@@ -13,7 +13,7 @@ import time
 import traceback
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ import torch
 from lsml_spark.core import seeds
 from lsml_spark.core.config import canonical
 from lsml_spark.core.errors import ConfigError, IntegrityError, LsmlError, Stopped, TrainingError
+from lsml_spark.core.process import PARENT, PROGRESS, RETRY, die_with_parent, leave
 from lsml_spark.data.read import Shards
 from lsml_spark.models import saved
 from lsml_spark.models.network import Network, transplant
@@ -31,14 +32,11 @@ from lsml_spark.train.loop import Training, curve_of
 from lsml_spark.train.parameter_server import fit_async
 from lsml_spark.train.spec import Spec
 from lsml_spark.train.survival import results
-from lsml_spark.train.survival.agent import die_with_parent
 from lsml_spark.train.survival.full_state import network_tensors
 from lsml_spark.train.survival.heartbeat import PHASES
-from lsml_spark.train.survival.launch import PROGRESS
 from lsml_spark.train.survival.watch import Watch, blame, stoppable, where
 from lsml_spark.transforms.encode import read_encoders
 
-RETRY = 1  # the exit code of what a launcher may try again
 SWITCH = 0.0005  # seconds that a thread which reads may keep the interpreter from the step; Python's 5 ms are a whole small step
 
 
@@ -206,12 +204,21 @@ def _prior(path: Path) -> np.ndarray:
         raise IntegrityError(f"{path}: cannot be read ({error}); run the train stage again") from error
 
 
-def leave(code: int) -> NoReturn:
-    """End the process without tearing the interpreter down: DDP's hook keeps the process group's threads alive, and now
-    and then they abort a process that has done all its work."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+def in_process(spec_path: Path | None, ranks: int = 0, log_path: Path | None = None) -> None:
+    """Be a rank oneself: torchrun, or our agent, has started this process. Rank 0 passes the spec, the others None; `ranks` is torchrun's.
+
+    Where a peer is lost and torchrun has restarts left, the process ends with the code of what may be tried again.
+    """
+    if PARENT in os.environ:
+        die_with_parent()
+    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) < int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0"))
+    try:
+        train(spec_path, stall_code=RETRY if again else TrainingError.exit_code)
+    except LostPeers as error:
+        if not again:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        leave(RETRY)
 
 
 if __name__ == "__main__":

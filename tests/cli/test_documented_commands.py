@@ -14,8 +14,9 @@ from own_days import DATES, people
 from typer.testing import CliRunner
 
 from lsml_spark.cli.main import app
+from lsml_spark.core.stages import STAGES
 from lsml_spark.flow.dates import parse_date
-from lsml_spark.flow.pipeline import STAGES, Pipeline
+from lsml_spark.flow.pipeline import Pipeline
 from lsml_spark.select.policies.policy import Spectrum
 
 SMALL = ("window=6", "train.epochs=3", "train.batch=128", "train.model.dim=16", "train.model.hidden=[32]")

@@ -9,9 +9,10 @@ from called import lsml
 from own_days import DATES, chats, people
 
 from lsml_spark.core.errors import ConfigError
+from lsml_spark.core.stages import STAGES
 from lsml_spark.flow import draft
 from lsml_spark.flow.days import days_of, name_of
-from lsml_spark.flow.pipeline import STAGES, Pipeline
+from lsml_spark.flow.pipeline import Pipeline
 
 ENDINGS = (".csv", ".csv.gz", ".jsonl")
 

@@ -13,7 +13,8 @@ from lsml_spark.core.manifest import NAME, read
 from lsml_spark.data.parquet.footers import row_groups_differ
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.verify import verify
-from lsml_spark.train.run import Config, in_process, run
+from lsml_spark.train.run import Config, run
+from lsml_spark.train.worker import in_process
 
 SAMPLES = toy_shards.baskets(285, seed=4)
 

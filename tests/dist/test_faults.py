@@ -9,9 +9,9 @@ import pytest
 from toy_jobs import Job
 
 from lsml_spark.core.errors import Stopped, TrainingError
-from lsml_spark.train.run import in_process
 from lsml_spark.train.survival import launch
 from lsml_spark.train.survival.heartbeat import read
+from lsml_spark.train.worker import in_process
 
 pytestmark = pytest.mark.dist
 HOST = re.escape(platform.node())

@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 
 from lsml_spark.cli.main import app
 from lsml_spark.core.manifest import Manifest
+from lsml_spark.core.stages import STAGES
 from lsml_spark.flow.layout import Runs
-from lsml_spark.flow.pipeline import STAGES
 
 REPO = Path(__file__).resolve().parents[2]
 RETAIL = REPO / "pipelines" / "retail.yaml"

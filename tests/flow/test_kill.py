@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 from nights import identities, lsml, lsml_process, plain_environment
 
-from lsml_spark.flow.pipeline import STAGES
+from lsml_spark.core.stages import STAGES
 
 pytestmark = [pytest.mark.spark, pytest.mark.dist]
 NIGHT = ("run", "--date", "2011-01-14")

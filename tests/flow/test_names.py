@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from lsml_spark.cli.main import app
 from lsml_spark.flow.layout import Runs
-from lsml_spark.flow.night import Night
 from lsml_spark.flow.pipeline import Pipeline
+from lsml_spark.flow.produce import Night
 
 NAMES = REPO / "pipelines" / "names.yaml"
 YEARS = REPO / "pipelines" / "data" / "names"

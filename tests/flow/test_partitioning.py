@@ -8,10 +8,11 @@ import sys
 import pytest
 from nights import REPO, RETAIL, SMALL, identities, lsml, lsml_process, manifests, plain_environment
 
+from lsml_spark.core.stages import SPARK_STAGES
+
 pytestmark = pytest.mark.spark
 NIGHT = "2011-01-13"  # the first: what a later night keeps depends on those before it
 SCRIPTS = {"select": "select_rows"}
-SPARK_STAGES = ("quality", "prepare", "zipf", "select", "augment", "features", "shard")
 
 
 @pytest.mark.parametrize("partitions", [1, 3, 11])

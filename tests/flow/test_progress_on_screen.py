@@ -10,8 +10,8 @@ import pytest
 from lsml_spark.flow import log, night
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.log import say
-from lsml_spark.flow.night import Night
 from lsml_spark.flow.pipeline import Pipeline
+from lsml_spark.flow.produce import Night
 
 DAY = datetime.date(2024, 3, 10)
 

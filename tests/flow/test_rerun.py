@@ -5,7 +5,7 @@ import shutil
 import pytest
 from nights import identities, lsml, manifests
 
-from lsml_spark.flow.pipeline import STAGES
+from lsml_spark.core.stages import STAGES
 
 pytestmark = [pytest.mark.spark, pytest.mark.dist]
 NIGHT = ("run", "--date", "2011-01-14")

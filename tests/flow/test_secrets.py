@@ -146,7 +146,7 @@ def test_no_byte_of_the_runs_and_no_line_that_is_printed_holds_the_value_of_a_va
 def test_a_night_of_a_pipeline_without_variables_keeps_its_config_and_one_with_them_names_a_digest(toy, tmp_path, monkeypatch):
     from lsml_spark.flow.dates import parse_date
     from lsml_spark.flow.layout import Runs
-    from lsml_spark.flow.night import Night, config_of
+    from lsml_spark.flow.produce import Night, config_of
 
     def config(*overrides: str, root: str = "runs") -> dict:
         pipeline = Pipeline(toy, overrides)

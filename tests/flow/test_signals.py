@@ -9,7 +9,7 @@ import pytest
 from nights import arguments, identities, lsml, plain_environment
 from stops import CODES, Stop, stop
 
-from lsml_spark.flow.pipeline import STAGES
+from lsml_spark.core.stages import SPARK_STAGES, STAGES
 
 # Works in a child, in a thread and in C; talks to a child that the same signal has ended; raises over whatever comes.
 CODE = """
@@ -53,7 +53,7 @@ def drawn(seed: int) -> tuple[str, Stop]:
     """A stage to begin with, and a stop that comes while Spark starts, in that stage or in one of the next."""
     chosen = random.Random(seed)
     first = chosen.choice(STAGES)
-    longest = 25.0 if first in STAGES[:7] else 10.0
+    longest = 25.0 if first in SPARK_STAGES else 10.0
     number = chosen.choice(list(CODES))
     return first, Stop(None, chosen.uniform(0.5, longest), number, seed % 2 == 0, chosen.random() < 0.25)
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from nights import copy_days, lsml, manifests
 
-from lsml_spark.flow.pipeline import STAGES
+from lsml_spark.core.stages import STAGES
 
 pytestmark = [pytest.mark.spark, pytest.mark.dist]
 NIGHT = "2011-01-14"

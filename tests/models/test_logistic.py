@@ -15,7 +15,8 @@ from lsml_spark.core.config import validate
 from lsml_spark.models import saved
 from lsml_spark.models.logistic import Logistic
 from lsml_spark.models.network import transplant
-from lsml_spark.train.run import Config, in_process, run
+from lsml_spark.train.run import Config, run
+from lsml_spark.train.worker import in_process
 
 LETTERS = "abcdefghij"
 

@@ -7,6 +7,7 @@ import pytest
 from report_nights import metrics_of, zipf_spectrum
 
 from lsml_spark.report import charts
+from lsml_spark.report.selection import ranks
 
 
 def test_the_rank_curve_is_the_sorted_counts_of_the_keys():
@@ -26,7 +27,7 @@ def test_many_frequencies_are_thinned_but_keep_both_ends():
 
 
 def test_the_fitted_line_goes_through_the_tail_with_the_slope_of_the_law():
-    x, y = charts.fitted_line({"alpha": 2.0, "xmin": 3, "tail_keys": 1000})
+    x, y = ranks.fitted_line({"alpha": 2.0, "xmin": 3, "tail_keys": 1000})
     assert (x[-1], y[-1]) == (1000, 3)
     slopes = np.diff(np.log(y)) / np.diff(np.log(x))
     assert slopes == pytest.approx(-1.0, abs=0.01)
@@ -34,24 +35,24 @@ def test_the_fitted_line_goes_through_the_tail_with_the_slope_of_the_law():
 
 @pytest.mark.parametrize("fit", [{}, {"alpha": None}, {"alpha": 1.0, "xmin": 1, "tail_keys": 9}, {"alpha": 2, "xmin": 0, "tail_keys": 9}])
 def test_without_a_fit_there_is_no_line(fit):
-    assert charts.fitted_line(fit) == ([], [])
+    assert ranks.fitted_line(fit) == ([], [])
 
 
 def test_the_selected_area_holds_the_rows_that_were_kept_per_key():
     profile = {"spectrum": [[1, 100], [10, 5]], "top": [], "fit": {}}
     selection = {"by_frequency": [[1, 100, 80, 0.8], [10, 50, 20, 0.4]]}
-    selected, all_rows = charts.zipf(profile, selection)["data"]
+    selected, all_rows = ranks.zipf(profile, selection)["data"]
     assert list(zip(selected["x"], selected["y"], strict=True)) == [(1, 4), (5, 4), (6, 0.8), (105, 0.8)]
     assert list(zip(all_rows["x"], all_rows["y"], strict=True)) == [(1, 10), (5, 10), (6, 1), (105, 1)]
 
 
 def test_a_frequency_of_which_nothing_was_kept_is_a_gap_not_a_zero():
-    chart = charts.zipf({"spectrum": [[5, 2]]}, {"by_frequency": [[5, 10, 0, 0.0]]})
+    chart = ranks.zipf({"spectrum": [[5, 2]]}, {"by_frequency": [[5, 10, 0, 0.0]]})
     assert chart["data"][0]["y"] == [None, None]
 
 
 def test_no_profile_no_chart():
-    assert charts.zipf({}, {}) is None
+    assert ranks.zipf({}, {}) is None
     assert charts.loss({}) is None
     assert charts.bands({}, "recall", "recall@20") is None
     assert charts.trend([], [], "recall", "recall@20") is None
@@ -59,7 +60,7 @@ def test_no_profile_no_chart():
 
 def test_every_label_of_the_data_is_escaped_for_plotly():
     profile = {"spectrum": [[f, n] for f, n in zipf_spectrum(200, 4000).items()], "top": [["<b>key</b>", 40]]}
-    assert charts.zipf(profile, {})["data"][0]["text"][0].startswith("&lt;b&gt;key&lt;/b&gt;<br>rank 1")
+    assert ranks.zipf(profile, {})["data"][0]["text"][0].startswith("&lt;b&gt;key&lt;/b&gt;<br>rank 1")
 
 
 def test_epoch_means_lie_over_their_steps_and_losses_that_are_missing_are_left_out():

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from lsml_spark.flow.screens import _worth
-from lsml_spark.report import charts
 from lsml_spark.report.selection import charts as keycharts
-from lsml_spark.report.selection import law, selected
+from lsml_spark.report.selection import law, ranks, selected
 
 FAVOURED = {"lognormal": {"favoured": "power_law", "p": 0.01}, "cutoff": {"favoured": None, "p": 0.5}}
 
@@ -34,7 +33,7 @@ def test_of_nearly_equal_keys_no_law_is_drawn_and_a_sentence_says_so(keys):
         "mandelbrot": {"s": 0.01, "q": 1, "c": 105},
     }
     assert [trace["name"] for trace in keycharts.law(profile)["data"]] == ["rows per key"]
-    assert charts.power_law(profile) == []
+    assert ranks.power_law(profile) == []
     assert law.shape(profile).startswith(f"No power law: the {keys} keys with 100 rows or more have at most 106")
 
 
@@ -49,7 +48,7 @@ def test_of_nearly_equal_keys_no_law_is_drawn_and_a_sentence_says_so(keys):
     ],
 )
 def test_a_power_law_is_drawn_only_where_it_is_favoured(tests, drawn):
-    assert bool(charts.power_law(zipf_like(tests))) is drawn
+    assert bool(ranks.power_law(zipf_like(tests))) is drawn
 
 
 def test_fitted_lines_stay_inside_the_plot_and_end_on_its_edge():
@@ -59,7 +58,7 @@ def test_fitted_lines_stay_inside_the_plot_and_end_on_its_edge():
         assert len(trace["y"]) > 10
         assert low * 0.99 <= min(trace["y"])
         assert max(trace["y"]) <= high * 1.01
-    x, y = charts.inside([1, 10, 100], [1e9, 1e3, 1.0], 1000)
+    x, y = ranks.inside([1, 10, 100], [1e9, 1e3, 1.0], 1000)
     assert y[0] == pytest.approx(10 ** (math.log10(1000) + 0.25), rel=1e-3)
     assert x[0] == pytest.approx(10 ** (1 - 0.25 / 6), rel=1e-2)  # on the line between the first two points
 

@@ -78,7 +78,7 @@ def test_a_worker_that_fails_every_time_ends_the_job_with_its_own_words(spark, t
 @pytest.mark.slow
 def test_a_worker_that_hangs_while_its_peer_fails_is_killed_and_all_start_again(spark, tmp_path):
     code = """
-from lsml_spark.train.survival.agent import die_with_parent
+from lsml_spark.core.process import die_with_parent
 die_with_parent()
 with open(f'{folder}/pids-{rank}', 'a') as file:
     file.write(f'{os.getpid()} ')
@@ -97,7 +97,7 @@ def test_a_cancelled_job_leaves_no_worker(spark, tmp_path):
     fifo = tmp_path / "workers"
     os.mkfifo(fifo)
     code = f"""
-from lsml_spark.train.survival.agent import die_with_parent
+from lsml_spark.core.process import die_with_parent
 die_with_parent()
 pipe = open({str(fifo)!r}, 'w')
 pipe.write('ready ')

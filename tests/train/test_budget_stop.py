@@ -10,8 +10,9 @@ from lsml_spark.core import duration
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.train import loop
-from lsml_spark.train.run import Config, in_process, run
+from lsml_spark.train.run import Config, run
 from lsml_spark.train.stop import Plateau, Stop
+from lsml_spark.train.worker import in_process
 
 SAMPLES = toy_shards.baskets(600, seed=4)
 

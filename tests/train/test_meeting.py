@@ -13,8 +13,8 @@ from doors import listening
 
 from lsml_spark.core import addresses
 from lsml_spark.core.errors import ConfigError, EnvironmentProblem, Stopped
-from lsml_spark.train.run import in_process
 from lsml_spark.train.survival import agent, launch, meeting
+from lsml_spark.train.worker import in_process
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells in /proc who listens")
 

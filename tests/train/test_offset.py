@@ -18,8 +18,9 @@ from lsml_spark.models.network import Network
 from lsml_spark.train.config import Config
 from lsml_spark.train.exchange.lanes import LaneParallel
 from lsml_spark.train.exchange.world import World
-from lsml_spark.train.run import in_process, run
+from lsml_spark.train.run import run
 from lsml_spark.train.step import Part, Updates
+from lsml_spark.train.worker import in_process
 
 ROWS, LEVELS = 60_000, 4
 CELLS = np.array([(a, b) for a in range(LEVELS) for b in range(LEVELS)])

@@ -5,9 +5,9 @@ import io
 import pytest
 
 from lsml_spark.core import duration
+from lsml_spark.core.process import PROGRESS
 from lsml_spark.train.books.clock import COMPUTE, DATA, StepClock
 from lsml_spark.train.books.progress import Progress, passing
-from lsml_spark.train.survival.launch import PROGRESS
 
 
 class Terminal(io.StringIO):

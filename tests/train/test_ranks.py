@@ -13,8 +13,9 @@ from safetensors.numpy import load_file
 
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import IntegrityError, TrainingError
-from lsml_spark.train.run import Config, in_process, run
+from lsml_spark.train.run import Config, run
 from lsml_spark.train.survival import launch
+from lsml_spark.train.worker import in_process
 
 PROJECT = Path(__file__).parents[2]
 SAMPLES = toy_shards.baskets(600, seed=4)
@@ -263,7 +264,7 @@ def test_no_rank_outlives_a_killed_launcher(tmp_path):
     os.mkfifo(fifo)
     hanging = tmp_path / "hanging.py"
     hanging.write_text(
-        "import os, signal, sys\nfrom lsml_spark.train.survival.agent import die_with_parent\ndie_with_parent()\n"
+        "import os, signal, sys\nfrom lsml_spark.core.process import die_with_parent\ndie_with_parent()\n"
         f"pipe = open({str(fifo)!r}, 'w')\npipe.write('ready ')\npipe.flush()\nsignal.pause()\n"
     )
     torchrun = [sys.executable, "-m", "lsml_spark.train.survival.agent", "--standalone", "--nproc-per-node=2", str(hanging)]

@@ -9,9 +9,10 @@ import toy_shards
 
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError, IntegrityError
-from lsml_spark.train.run import Config, in_process, run
+from lsml_spark.train.run import Config, run
 from lsml_spark.train.schedule import Schedule
 from lsml_spark.train.step import Updates
+from lsml_spark.train.worker import in_process
 
 PLAIN = toy_shards.baskets(600, seed=4)
 PACE = np.repeat([0, 1, 2], [100, 200, 300])

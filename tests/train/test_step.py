@@ -19,11 +19,12 @@ from lsml_spark.train.exchange.lanes import LaneParallel, Tree
 from lsml_spark.train.exchange.world import World
 from lsml_spark.train.optimizers.adamw import Adamw
 from lsml_spark.train.optimizers.sgd import Sgd
-from lsml_spark.train.run import in_process, run
+from lsml_spark.train.run import run
 from lsml_spark.train.schedule import Schedule
 from lsml_spark.train.step import NonFinite, Part, Updates, parts_by_lane
 from lsml_spark.train.survival import checkpoint, full_state
 from lsml_spark.train.survival.checkpoint import Checkpoints, Position
+from lsml_spark.train.worker import in_process
 
 ALONE = World(0, 1, torch.device("cpu"))
 SAMPLES = toy_shards.baskets(203, seed=2)

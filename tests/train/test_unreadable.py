@@ -8,7 +8,8 @@ import toy_shards
 
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import IntegrityError
-from lsml_spark.train.run import Config, in_process, run
+from lsml_spark.train.run import Config, run
+from lsml_spark.train.worker import in_process
 
 SAMPLES = toy_shards.baskets(600, seed=4)
 

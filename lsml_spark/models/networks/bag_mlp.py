@@ -1,12 +1,12 @@
 """The network of `bag_mlp`. Shapes: B rows, T list items of the batch end to end, D = dim, H = bags, V known labels."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lsml_spark.models.bag_mlp import BagMlp
 from lsml_spark.models.model import features_of, vocabulary_of, vocabulary_size
 from lsml_spark.models.network import Features, Network
 
@@ -42,7 +42,19 @@ class BagMlpNetwork(Network):
 
     prior: Tensor  # (V + 1,) log frequencies; a buffer
 
-    def __init__(self, config: BagMlp, encoders: Mapping[str, Any]):
+    def __init__(
+        self,
+        encoders: Mapping[str, Any],
+        *,
+        dim: int,
+        category_dim: int,
+        hidden: Sequence[int],
+        activation: str,
+        dropout: float,
+        bags: int,
+        span: int,
+        init: float,
+    ):
         super().__init__()
         ragged, scalar = features_of(encoders)
         label = encoders["label"]
@@ -51,10 +63,10 @@ class BagMlpNetwork(Network):
 
         # One embedding per vocabulary: a list that is `like` the label shares the label's, which the softmax uses too.
         shared = dict.fromkeys([label, *self.vocabulary.values()])
-        self.items = nn.ModuleDict({_key(name): _embedding(vocabulary_size(encoders, name), config.dim, config.init) for name in shared})
-        self.category = nn.ModuleDict({_key(name): _embedding(size, config.category_dim, config.init) for name, size in scalar.items()})
-        self.bags = nn.ModuleDict({_key(name): RecencyBag(config.bags, config.span) for name in ragged})
-        self.mlp = _mlp(config, inputs=len(ragged) * config.bags * config.dim + len(scalar) * config.category_dim)
+        self.items = nn.ModuleDict({_key(name): _embedding(vocabulary_size(encoders, name), dim, init) for name in shared})
+        self.category = nn.ModuleDict({_key(name): _embedding(size, category_dim, init) for name, size in scalar.items()})
+        self.bags = nn.ModuleDict({_key(name): RecencyBag(bags, span) for name in ragged})
+        self.mlp = _mlp([len(ragged) * bags * dim + len(scalar) * category_dim, *hidden, dim], activation, dropout)
         self.bias = nn.Parameter(torch.zeros(vocabulary_size(encoders, label) + 1))
         self.register_buffer("prior", torch.zeros(vocabulary_size(encoders, label) + 1))
 
@@ -104,10 +116,9 @@ def _embedding(size: int, dim: int, std: float) -> nn.Embedding:
     return embedding
 
 
-def _mlp(config: BagMlp, inputs: int) -> nn.Sequential:
-    activation = {"relu": nn.ReLU, "gelu": nn.GELU}[config.activation]
+def _mlp(widths: Sequence[int], activation: str, dropout: float) -> nn.Sequential:
+    """Linear layers from width to width, all but the last with activation and drop-out behind them."""
     layers: list[nn.Module] = []
-    for width in config.hidden:
-        layers += [nn.Linear(inputs, width), activation(), nn.Dropout(config.dropout)]
-        inputs = width
-    return nn.Sequential(*layers, nn.Linear(inputs, config.dim))
+    for inputs, outputs in itertools.pairwise(widths[:-1]):
+        layers += [nn.Linear(inputs, outputs), {"relu": nn.ReLU, "gelu": nn.GELU}[activation](), nn.Dropout(dropout)]
+    return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1]))

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lsml_spark.core.stages import between
 from lsml_spark.core.work import Source
-from lsml_spark.report.facts import STAGES, Night
+from lsml_spark.report.facts import Night
 
 # x of the trunk's right edge at full scale, of 100: the rest is room for branches to bend.
 TRUNK = 62.0
@@ -95,7 +96,7 @@ def trunks(night: Night) -> list[Trunk]:
     found = []
     if "quality" in night.sources:
         found.append(_day(night.sources["quality"]))
-    window = {stage: source for stage, source in night.sources.items() if stage in STAGES[1:8]}
+    window = {stage: source for stage, source in night.sources.items() if stage in between("prepare", "train")}
     if window:
         found.append(_window(window, night.sources.get("quality")))
     if "evaluate" in night.sources:

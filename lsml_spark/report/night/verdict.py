@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lsml_spark.core.stages import BY_NAME
 from lsml_spark.report.facts import STAGES, Night, dig
 from lsml_spark.report.text import count, decimal, is_number, measure, percent, rows, unbroken
 from lsml_spark.report.unusual import Unusual
 
 MOST_LOST = 0.2  # share of the rows that are quarantined from which on a stopped night names the check that took most of them
 ORDER = ("note", "ok", "warning", "stopped", "failed")
-# Stages that may be fused into others or left out; a night is whole without a folder of their own.
-OPTIONAL = ("zipf", "augment", "features", "shard")
 # (system, in words, level of the reason where the model is not better)
 BASELINES = (
     ("popularity", "the most popular items", "warning"),
@@ -75,7 +74,7 @@ def _flow(night: Night) -> Iterator[Reason]:
             return
         judged = dig(night.sources["prepare"].manifest.metrics, "days", "test") or ["an earlier one"]
         yield Reason("warning", f"The day is held back: {sentence.rstrip('.')}. The last good day, {judged[0]}, took its place.")
-    missing = [stage for stage in STAGES if stage not in night.sources and stage not in OPTIONAL]
+    missing = [stage for stage in STAGES if stage not in night.sources and not BY_NAME[stage].optional]
     if missing:
         yield Reason("failed", f"The night did not end: there is no finished {missing[0]} stage.")
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from lsml_spark.report.charts import POINTS, Chart, inside, kept_per_key, line, power_law, rank_axes, rows_per_key
+from lsml_spark.report.charts import POINTS, Chart, line
 from lsml_spark.report.facts import dig
 from lsml_spark.report.selection.law import spread_out
+from lsml_spark.report.selection.ranks import inside, kept_per_key, power_law, rank_axes, rows_per_key
 from lsml_spark.report.selection.selected import ARMS
 from lsml_spark.report.text import chart_text, count, counted, is_number, percent, rows, signed
 

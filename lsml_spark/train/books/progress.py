@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import TextIO
 
 from lsml_spark.core import duration
+from lsml_spark.core.process import PROGRESS
 from lsml_spark.train.books.clock import DATA, StepClock
-from lsml_spark.train.survival.launch import PROGRESS
 
 SECONDS = 2.0
 WINDOW = 15  # lines that the speed is taken over: half a minute

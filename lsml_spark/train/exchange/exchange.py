@@ -1,4 +1,4 @@
-"""What joins the gradients of the ranks into one update, as `train.sync`, `train.hook` and `train.parallel` ask."""
+"""What joins the gradients of the ranks into one update: the contract; `choose.py` builds the one that is asked for."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from lsml_spark.models.network import Features, Network
-from lsml_spark.train.config import Config
 from lsml_spark.train.exchange.world import World
 
 Mark = Callable[[str], None]  # hears which phase of a step begins (see `watch.py`)
@@ -70,24 +69,3 @@ class Exchange(Protocol):
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
         """The opposite of `state`."""
-
-
-def build(config: Config, network: Network, world: World, seed: int, mark: Mark = unmarked) -> Exchange:
-    """The exchange that the config asks for. `seed`: of what it draws."""
-    from lsml_spark.train.exchange import hooks, sparse
-    from lsml_spark.train.exchange.lanes import LaneParallel
-
-    cut = config.parallel
-    if cut.shard * cut.tensor > 1:
-        from lsml_spark.train.exchange.sharded import Sharded  # a second of imports
-
-        return Sharded(network, world, data=world.size // (cut.shard * cut.tensor), shard=cut.shard, tensor=cut.tensor, mark=mark)
-    if config.sync == "local":
-        from lsml_spark.train.exchange.local_sgd import LocalSgd
-
-        return LocalSgd(network, world, config.average_every, mark)
-    sparse.choose(network, config.sparse, config.optimizer, config.l2, config.batch * config.accumulate)
-    hook, compress = config.hook, None
-    if world.size > 1:
-        compress = hooks.build(hook.use, network, seed, columns=hook.columns, start=hook.start)
-    return LaneParallel(network, world, compress, mark)

@@ -8,7 +8,6 @@ rank (130 and 129 after SIGINT and SIGHUP); 4 where ranks were killed from outsi
 """
 
 import argparse
-import ctypes
 import os
 import signal
 import subprocess
@@ -21,31 +20,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from lsml_spark.core.errors import ConfigError, LsmlError, Stopped, TrainingError
+from lsml_spark.core.process import ASKED, FINAL, PARENT, PROGRESS, die_with_parent, meaning
 from lsml_spark.train.survival import boot
 from lsml_spark.train.survival.hosts import Hosts, Reported, several
 
-PR_SET_PDEATHSIG = 1
-PARENT = "LSML_PARENT"  # the process id of who started this one, where that must outlive it
 LISTENING = "LSML_STORE_FD"  # train/survival/meeting.py
-PROGRESS = "progress: "
 GRACE = 5.0  # seconds in which the ranks that lost one may end by themselves and say what they saw
 STOPPING = 30.0  # seconds in which ranks that were asked to stop may finish their step and write a checkpoint
-ASKED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-FINAL = {*range(2, 9), *(128 + one for one in ASKED), *(-one for one in ASKED)}  # of a rank: nothing to try again (core/errors.py)
-
-
-def die_with_parent() -> None:
-    """On Linux, be killed when the parent dies (even by SIGKILL), so that no orphan trains on; end now where it is dead already."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if int(os.environ.get(PARENT, os.getppid())) != os.getppid():
-            os._exit(1)
-
-
-def meaning(codes: list[int]) -> int:
-    """The exit code of a launcher, from those of its ranks: what may not be tried again first."""
-    final = [128 - code if code < 0 else code for code in codes if code in FINAL]
-    return final[0] if final else int(any(codes))
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,13 @@ Imports no torch. A launcher raises TrainingError when a rank fails; which one a
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from lsml_spark.core import stopping
 from lsml_spark.core.errors import Stopped, TrainingError
+from lsml_spark.core.process import FINAL, PARENT, PROGRESS
 from lsml_spark.train.survival import agent, boot, watch
-from lsml_spark.train.survival.agent import PROGRESS
 
 Launcher = Callable[[Path, int, Path], None]
 STOPPED = {code for one in agent.ASKED for code in (128 + one, -one)}
@@ -58,7 +57,7 @@ def local(spec_path: Path, ranks: int, log_path: Path, say: Callable[[str], None
         if code in STOPPED or stopping.came():
             raise Stopped("stopped by SIGTERM; run the same command again to go on")
         said = watch.obituary(spec_path.parent, 0, code) if ranks == 1 else f"training ended with exit code {code}"
-        if code in agent.FINAL:
+        if code in FINAL:
             break
         if attempt + 1 < attempts:
             say(f"{said}: restart {attempt + 1} of {restarts}")
@@ -68,7 +67,7 @@ def local(spec_path: Path, ranks: int, log_path: Path, say: Callable[[str], None
 def _run(words: list[str], attempt: int, log_path: Path, say: Callable[[str], None]) -> int:
     """A process's exit code. SIGTERM is passed on to it while it runs."""
     inherited = {key: value for key, value in os.environ.items() if key not in OTHERS}
-    place = {"TORCHELASTIC_RESTART_COUNT": str(attempt), agent.PARENT: str(os.getpid())}
+    place = {"TORCHELASTIC_RESTART_COUNT": str(attempt), PARENT: str(os.getpid())}
     process = subprocess.Popen(
         words,
         env={**inherited, **environment(), **place},
@@ -92,23 +91,3 @@ def _run(words: list[str], attempt: int, log_path: Path, say: Callable[[str], No
         process.terminate()
         process.wait()
         raise
-
-
-def in_process(spec_path: Path | None, ranks: int = 0, log_path: Path | None = None) -> None:
-    """Be a rank oneself: torchrun, or our agent, has started this process. Rank 0 passes the spec, the others None; `ranks` is torchrun's.
-
-    Where a peer is lost and torchrun has restarts left, the process ends with the code of what may be tried again.
-    """
-    from lsml_spark.train.exchange.world import LostPeers
-    from lsml_spark.train.worker import RETRY, leave, train
-
-    if agent.PARENT in os.environ:
-        agent.die_with_parent()
-    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) < int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0"))
-    try:
-        train(spec_path, stall_code=RETRY if again else TrainingError.exit_code)
-    except LostPeers as error:
-        if not again:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        leave(RETRY)

@@ -1,0 +1,58 @@
+"""The stages of a night, in order: the one table that flow, verify, report, jobs and the command line read.
+
+To add a stage: a row here, a package `lsml_spark/<name>/` with `run.py` (its `Config` and `run(work, config)`), and where it
+is to be submitted by itself, a file in `jobs/`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Engine = Literal["spark", "torch", "plain"]
+# What `pip install 'lsml_spark[…]'` must have brought, by extra.
+PACKAGES = {"spark": ("pyspark", "pandas"), "train": ("torch", "safetensors"), "report": ("jinja2", "plotly")}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage. `reads`: the stages of the same night whose folders it reads; what it reads of other nights says flow/wiring.py."""
+
+    name: str
+    engine: Engine
+    extra: str  # a key of PACKAGES; "" where the package's core is enough
+    reads: tuple[str, ...]
+    does: str  # in a few words, after the name of the stage
+    history: int = 0  # good days before the night that it may look at
+    optional: bool = False  # whether a night is whole without a folder of it
+
+
+TABLE = (
+    Stage("quality", "spark", "spark", (), "checks the raw day, sets broken rows aside", history=28),
+    Stage("prepare", "spark", "spark", (), "makes samples of the window's clean days"),
+    Stage("zipf", "spark", "spark", ("prepare",), "counts keys, describes their law", optional=True),
+    Stage("select", "spark", "spark", ("prepare", "zipf"), "keeps the rows worth training on"),
+    Stage("augment", "spark", "spark", ("select",), "varies training rows", optional=True),
+    Stage("features", "spark", "spark", ("augment", "prepare"), "turns columns into numbers", optional=True),
+    Stage("shard", "spark", "spark", ("features",), "writes equal shards in hash order", optional=True),
+    Stage("train", "torch", "train", ("shard", "features", "select"), "fits the model on the shards"),
+    Stage("evaluate", "torch", "train", ("shard", "prepare", "zipf", "train"), "scores the held-out day"),
+    Stage("promote", "plain", "", ("evaluate", "train"), "lets the better model stand"),
+)
+REPORT = Stage("report", "plain", "report", tuple(stage.name for stage in TABLE), "writes the morning's pages", history=90)
+STAGES = (*(stage.name for stage in TABLE), REPORT.name)
+BY_NAME = {stage.name: stage for stage in (*TABLE, REPORT)}
+SPARK_STAGES = tuple(stage.name for stage in TABLE if stage.engine == "spark")
+
+
+def until(last: str) -> tuple[str, ...]:
+    """The stages up to and with `last`."""
+    return STAGES[: STAGES.index(last) + 1]
+
+
+def after(stage: str) -> tuple[str, ...]:
+    """The stages that follow one."""
+    return STAGES[STAGES.index(stage) + 1 :]
+
+
+def between(first: str, last: str) -> tuple[str, ...]:
+    """The stages from `first` to `last`, both with them."""
+    return STAGES[STAGES.index(first) : STAGES.index(last) + 1]
