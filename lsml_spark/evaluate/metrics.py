@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from lsml_spark.core.bands import BANDS
+
 # Rows of the training window that hold the key: [low, high).
-BANDS = {"0": (0, 1), "1": (1, 2), "2–9": (2, 10), "10–99": (10, 100), "100+": (100, np.inf)}
 
 
 def ranks(scores_BV: np.ndarray, label_B: np.ndarray, hidden: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -32,7 +33,7 @@ def with_unseen(log_prob_B: np.ndarray, known_B: np.ndarray, unseen_mass: float,
 
 def bands(train_count_N: np.ndarray) -> dict[str, np.ndarray]:
     """For each band the mask (N,) of the rows whose key has that many training rows."""
-    return {name: (train_count_N >= low) & (train_count_N < high) for name, (low, high) in BANDS.items()}
+    return {name: (train_count_N >= low) & (train_count_N <= (np.inf if high is None else high)) for name, (low, high) in BANDS.items()}
 
 
 def figures(rank_N: np.ndarray, log_prob_N: np.ndarray, label_N: np.ndarray, k: int) -> dict[str, Any]:

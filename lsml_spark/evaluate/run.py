@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from lsml_spark.core.bands import BANDS
 from lsml_spark.core.config import Strict, component, did_you_mean
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.core.ledger import Ledger
@@ -60,7 +61,7 @@ def run(work: Work, config: Config) -> Outcome:
         report[name] = metrics.by_band(rank_N, log_prob_N, label_N, train_count_N, config.k)
         scores.append(_scores(test, name, rank_N, log_prob_N, train_count_N, first))
     table = table_of(work.folder, "scores", pa.concat_tables(scores))
-    values = {"k": config.k, "rows": test.num_rows, "systems": report, "bands": list(metrics.BANDS), "unseen": unseen}
+    values = {"k": config.k, "rows": test.num_rows, "systems": report, "bands": list(BANDS), "unseen": unseen}
     file = write_json(work.folder, "metrics.json", values)
     overall = {name: {key: m[key] for key in ("log_loss", "recall", "breadth")} for name, m in report.items() if m}
     rows_in = work.inputs["shard"].manifest.tables["test"].rows

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from lsml_spark.core.bands import KNOWN  # keys that were never seen have no curve
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
@@ -24,7 +25,6 @@ from lsml_spark.flow.produce import Night, produce, refuse_failed
 
 BEFORE, ARM = until("zipf"), between("select", "evaluate")  # the night's own stages; those of each arm
 RESAMPLES = 300
-BANDS = {"1": (1, 1), "2–9": (2, 9), "10–99": (10, 99), "100+": (100, None)}  # as evaluate bands keys; unseen ones have no curve
 
 
 def run(night: Night) -> Source:
@@ -84,7 +84,7 @@ def learn(scores: Mapping[str, pa.Table], shares: Mapping[str, float], seed: int
     key_N = np.unique(scores["full"]["key"].to_numpy().astype(str), return_inverse=True)[1]
     random = generator(seed, "pilot", "bootstrap")
     weight_RN = [random.multinomial(key_N.max() + 1, np.full(key_N.max() + 1, 1 / (key_N.max() + 1)))[key_N] for _ in range(RESAMPLES)]
-    inside = {band: (rows_N >= low) & (rows_N <= (high or np.inf)) for band, (low, high) in BANDS.items()}
+    inside = {band: (rows_N >= low) & (rows_N <= (high or np.inf)) for band, (low, high) in KNOWN.items()}
     known = {band: mask for band, mask in inside.items() if len(np.unique(key_N[mask])) >= 10}
     share_S = np.array(list(shares.values()))
 
@@ -111,7 +111,7 @@ def learn(scores: Mapping[str, pa.Table], shares: Mapping[str, float], seed: int
         "beta": round(curve.beta, 4),
         "beta_interval": _interval(betas_R),
         "bands": {band: round(float(error), 4) for band, error in zip(known, error_B, strict=True)},
-        "errors": [[*BANDS[band], round(float(error), 6)] for band, error in zip(known, error_B, strict=True)],
+        "errors": [[*KNOWN[band], round(float(error), 6)] for band, error in zip(known, error_B, strict=True)],
         "against_random": round(float(against.mean()), 6),
         "against_random_interval": _interval(against_R),
         "gain_recovered": round(float((mean["random"] - mean["selected"]) / room), 4) if room > 0 and converged else None,
@@ -130,7 +130,7 @@ def _scores(evaluate: Source) -> pa.Table:
 
 def _figures(stages: Mapping[str, Source]) -> dict[str, Any]:
     model = stages["evaluate"].json("metrics.json")["systems"]["model"]
-    bands = {band: model["bands"][band]["log_loss"] for band in BANDS}
+    bands = {band: model["bands"][band]["log_loss"] for band in KNOWN}
     return {
         "rows": stages["select"].manifest.tables["train"].rows,
         "log_loss": model["log_loss"],

@@ -6,10 +6,10 @@ All from selection.json; each of its fields may be missing (a night of a former 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lsml_spark.core.bands import KNOWN
 from lsml_spark.report.facts import dig
 from lsml_spark.report.text import count, counted, decimal, is_number, percent, rows, signed, visible
 
-BANDS = (("1", 1, 1), ("2–9", 2, 9), ("10–99", 10, 99), ("100+", 100, float("inf")))  # as the evaluation bands keys
 ARMS = {"random": "Random", "selected": "Selected", "full": "All rows"}
 PROTECTED = {"new": "new since the night before", "poor": "recalled poorly by the model before"}
 ORDERS = {
@@ -50,8 +50,8 @@ def policy_of(selection: Mapping[str, Any]) -> dict[str, Any]:
 def bands_of(by_frequency: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
     """Rows and kept rows by band of key frequency."""
     found = []
-    for name, low, high in BANDS:
-        inside = [row for row in by_frequency if low <= row[0] <= high]
+    for name, (low, high) in KNOWN.items():
+        inside = [row for row in by_frequency if row[0] >= low and (high is None or row[0] <= high)]
         if inside:
             total, kept = sum(row[1] for row in inside), sum(row[2] for row in inside)
             keys = sum(row[1] / row[0] for row in inside)
