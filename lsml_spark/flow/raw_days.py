@@ -19,6 +19,7 @@ from lsml_spark.flow.table_formats import table_format
 from lsml_spark.spark.paths import hidden, shown, unspeakable
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # of a store: s3://…, hdfs:/…
+PACKED = (".gz", ".bz2", ".xz")
 LEFTOVER = re.compile(r"~$|\.(bak|orig|tmp|temp|swp|part|filepart|crdownload|download|incomplete)$", re.IGNORECASE)
 TWO_DAYS = ("1999-12-30", "2011-02-01")  # nothing of them is the same
 
@@ -96,7 +97,9 @@ class RawDays:
             raise EnvironmentProblem(f"{self.pipeline}: raw.files: {error.filename or folder}: {error.strerror}") from error
         for path in found:
             self._once(path, date)
-        return sorted(found)
+        found.sort()
+        self._refuse_packed_twice(found)
+        return found
 
     def missing(self, date: datetime.date) -> NoRawDay:
         """The error for a day without raw files."""
@@ -121,6 +124,18 @@ class RawDays:
             raise ConfigError(f"{self.pipeline}: raw.files: {shown(path)} would be read as {min(day, date)} and as {max(day, date)}")
         elif known != path:
             raise ConfigError(f"{self.pipeline}: raw.files: {shown(known)} and {shown(path)} are one file; it would be read twice")
+
+    def _refuse_packed_twice(self, files: Sequence[Path]) -> None:
+        """`a.csv` beside `a.csv.gz` is what unpacking without -k, or packing with it, leaves behind: the same rows twice."""
+        plain: dict[str, Path] = {}
+        for path in files:
+            unpacked = str(path).removesuffix(path.suffix) if path.suffix in PACKED else str(path)
+            if unpacked in plain:
+                raise ConfigError(
+                    f"{self.pipeline}: raw.files names both {shown(plain[unpacked])} and {shown(path)}, one file plain and packed, "
+                    "whose rows would be read twice; move one away, or let raw.files name one of them"
+                )
+            plain[unpacked] = path
 
     def _rendered(self, date: str) -> tuple[str, str]:
         values: Mapping[str, str] = render({"folder": self.raw.folder, "files": self.raw.files}, date=date)

@@ -101,6 +101,15 @@ def test_a_key_that_cannot_be_is_named(tmp_path, change, said):
             assert said in result.output, result.output
 
 
+def test_a_day_that_spark_is_still_writing_is_not_there_yet(tmp_path):
+    with Site(tmp_path, yaml.safe_dump({**TOY, "raw": {"folder": "raw", "files": "{{ date }}.csv"}})) as site:
+        (site.raw / f"{FIRST}.csv" / "_temporary").mkdir(parents=True)
+        assert "not there yet" in site.day("ready", codes=(8,)).output
+        (site.raw / f"{FIRST}.csv" / "_temporary").rmdir()
+        (site.raw / f"{FIRST}.csv" / "part-0.csv").write_text("k,v\n")
+        assert "1 raw file" in site.day("ready", codes=(0,)).output
+
+
 def test_a_folder_that_links_to_itself_gives_no_row_twice(tmp_path):
     with Site(tmp_path, yaml.safe_dump({**TOY, "raw": {"folder": "raw", "files": "**/{{ date }}.csv"}})) as site:
         day_of(site, FIRST)

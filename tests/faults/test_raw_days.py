@@ -185,6 +185,13 @@ def test_a_table_of_a_format_with_a_log_is_refused_for_not_all_of_its_files_are_
         found.files(DAY)
 
 
+@pytest.mark.parametrize("packed", ["2011-02-01.csv.gz", "2011-02-01.csv.bz2", "2011-02-01.csv.xz"])
+def test_a_file_beside_its_packed_self_is_refused_for_its_rows_would_be_read_twice(days, packed):
+    with pytest.raises(ConfigError, match=r"2011-02-01\.csv and .*one file plain and packed"):
+        days("2011-02-01.csv", packed, files="{{ date }}.csv*").files(DAY)
+    assert len(days("2011-02-02.csv.gz", "2011-02-02.b.csv", files="{{ date }}*").files(NEXT)) == 2
+
+
 def test_hidden_files_are_no_days_and_those_that_are_meant_are_refused_by_their_name(days):
     assert names(days("._2011-02-01.csv", ".2011-02-01.csv.crc", "2011-02-01.csv", files="*{{ date }}*")) == ["2011-02-01.csv"]
     for files in ("_{{ date }}.csv", "*{{ date }}.csv"):
