@@ -1,23 +1,36 @@
 """The features stage: fit each column's transform on the training rows, apply it to training and test rows alike."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, BooleanType, DataType, DateType, IntegerType, IntegralType, StringType, StructField, StructType
+from pyspark.sql.types import (
+    ArrayType,
+    BooleanType,
+    DataType,
+    DateType,
+    FloatType,
+    IntegerType,
+    IntegralType,
+    NumericType,
+    StringType,
+    StructField,
+    StructType,
+)
 
 from lsml_spark.core.config import Strict, component, did_you_mean
 from lsml_spark.core.errors import ConfigError, QualityGateError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.work import Outcome, Work
+from lsml_spark.features.fit import fit
 from lsml_spark.spark import tables
 from lsml_spark.spark.session import session
 from lsml_spark.transforms.encode import encode
-from lsml_spark.transforms.transform import Transform
+from lsml_spark.transforms.schema import Ids, column_of
+from lsml_spark.transforms.transform import PACKAGE, Transform
 
 CARRIED = ["sample_id", "key"]  # for error messages, and for metrics by key frequency
 WEIGHTS = ["weight", "keep_rate"]
@@ -30,9 +43,13 @@ class Config(Strict):
     """`columns`: the transform of the label and of every feature. `carry`: columns that go into the shards as they are (numbers,
     tensors, texts, images), for those who read these with a model of their own. Other columns of the samples are left out."""
 
-    columns: dict[str, component(Transform, "lsml_spark.transforms")]  # type: ignore[valid-type]
+    columns: dict[str, component(Transform, PACKAGE)]  # type: ignore[valid-type]
     carry: list[str] = []
     label: str = "label"
+
+    def source(self, name: str) -> str:
+        """The column of the samples that a feature is made of."""
+        return self.columns[name].of or name
 
 
 def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcome:
@@ -41,20 +58,22 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     train = tables.read(spark, work.inputs["augment"], table="train")
     test = tables.read(spark, work.inputs["prepare"], table="test")
     check(config, train.schema)
-    fitted = fit(train, config)
+    fitted = fit(train, config.columns)
     _refuse_too_few_labels(fitted, config)
     encoders = {"label": config.label, "columns": fitted}
 
     names = [*config.columns, *config.carry]
+    read = [F.col(name) for name in dict.fromkeys([*map(config.source, config.columns), *config.carry])]
     steering = [name for name in STEERING if name in train.columns and name not in test.columns]  # not a sample's own column
     test = test.withColumn("weight", F.lit(1.0))
+    both_have = [*CARRIED, *names, *WEIGHTS, *steering]
     nothing = [F.lit(None).cast(train.schema[name].dataType).alias(name) for name in steering]
     encoded = {
-        "train": _encoded(train.select(*CARRIED, *names, *WEIGHTS, *steering), encoders),
-        "test": _encoded(test.select(*CARRIED, *names, "weight", F.lit(1.0).alias("keep_rate"), *nothing), encoders),
+        "train": _encoded(train.select(*CARRIED, *read, *WEIGHTS, *steering), both_have, encoders),
+        "test": _encoded(test.select(*CARRIED, *read, "weight", F.lit(1.0).alias("keep_rate"), *nothing), both_have, encoders),
     }
     both = encoded["train"].withColumn("__table", F.lit("train")).unionByName(encoded["test"].withColumn("__table", F.lit("test")))
-    columns = {"train": [*CARRIED, *names, *WEIGHTS, *steering], "test": [*CARRIED, *names, "weight"]}
+    columns = {"train": both_have, "test": [*CARRIED, *names, "weight"]}
     lacking = F.coalesce(
         F.lit(None).cast("string"), *[F.when(_holds_null(name, train.schema[name].dataType), name) for name in config.carry]
     )
@@ -62,7 +81,9 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     _refuse_nulls(written.tally)
     rows_in = work.inputs["augment"].manifest.ledger.rows_out + work.inputs["prepare"].manifest.tables["test"].rows
     rows_out = sum(table.rows for table in written.tables.values())
-    metrics = {"vocabulary": {name: len(encoder["values"]) for name, encoder in fitted.items() if "values" in encoder}}
+    metrics: dict[str, Any] = {"vocabulary": {name: len(encoder["values"]) for name, encoder in fitted.items() if "values" in encoder}}
+    if collisions := {name: encoder["collisions"] for name, encoder in fitted.items() if "collisions" in encoder}:
+        metrics["collisions"] = collisions
     return Outcome(Ledger(rows_in, rows_out), written.tables, [write_json(work.folder, "encoders.json", encoders)], metrics)
 
 
@@ -73,6 +94,11 @@ def check_label(config: Config, to_train: bool) -> None:
         raise ConfigError(
             f"features.columns: the label '{label}' needs a transform too, `{label}: vocabulary`: a model here chooses among "
             "labels (classification only); a number to be predicted can be carried into the shards for a model of your own"
+        )
+    if config.columns[label].becomes != "ids":
+        raise ConfigError(
+            f"features.columns.{label}: `{config.columns[label].use}` makes numbers of the label; "
+            "a model here chooses among labels (`vocabulary`)"
         )
     if to_train and len(config.columns) == 1:
         raise ConfigError(
@@ -90,18 +116,26 @@ def check(config: Config, samples: StructType) -> None:
     for name, where in told:
         if name in (*CARRIED, *WEIGHTS, *STEERING):
             raise ConfigError(f"{where}: is carried along as it is; give the feature another name in prepare.sql")
-        if name not in samples.names:
-            raise ConfigError(f"{where}: prepare.sql gives no such column{did_you_mean(name, samples.names)}")
+        source = config.source(name) if name in config.columns else name
+        if source not in samples.names:
+            raise ConfigError(f"{where}: prepare.sql gives no such column{did_you_mean(source, samples.names)}")
     if twice := [name for i, name in enumerate(config.carry) if name in config.columns or name in config.carry[:i]]:
         raise ConfigError(f"features.carry: '{twice[0]}' is named twice, here or in features.columns")
     for name, transform in config.columns.items():
-        type_ = samples[name].dataType
-        item = type_.elementType if isinstance(type_, ArrayType) else type_
-        if not isinstance(item, WRITTEN_ALIKE):
-            found = item.simpleString()
-            raise ConfigError(f"features.columns.{name}: {found} values make no categories; cast them to string or int in prepare.sql")
+        _check_type(name, transform, samples[config.source(name)].dataType)
         if transform.like is not None and (transform.like not in config.columns or config.columns[transform.like].like is not None):
             raise ConfigError(f"features.columns.{name}.like: '{transform.like}' is no column with a transform of its own")
+
+
+def _check_type(name: str, transform: Transform, type_: DataType) -> None:
+    item = type_.elementType if isinstance(type_, ArrayType) else type_
+    where, found = f"features.columns.{name}", item.simpleString()
+    if transform.needs == "counts" and not isinstance(item, WRITTEN_ALIKE):
+        raise ConfigError(f"{where}: {found} values make no categories; cast them to string or int in prepare.sql")
+    if transform.becomes == "numbers" and item is not type_:
+        raise ConfigError(f"{where}: a list has no fixed width of numbers; `{transform.use}` takes one value a row")
+    if transform.needs not in ("nothing", "counts") and not isinstance(item, NumericType | BooleanType):
+        raise ConfigError(f"{where}: `{transform.use}` takes numbers, not {found}; cast them to double in prepare.sql")
 
 
 def _refuse_too_few_labels(fitted: dict[str, dict[str, Any]], config: Config) -> None:
@@ -131,45 +165,19 @@ def _refuse_nulls(rows: Mapping[str, int]) -> None:
         )
 
 
-def fit(train: DataFrame, config: Config) -> dict[str, dict[str, Any]]:
-    """The encoder of every column, from one job that counts the values of all of them."""
-    lists = {field.name for field in train.schema if isinstance(field.dataType, ArrayType) and field.name in config.columns}
-    own = [name for name, transform in config.columns.items() if transform.like is None]
-    no_items = F.array().cast("array<string>")  # a NULL list would make the whole row NULL
-    items = {name: F.coalesce(F.col(name).cast("array<string>"), no_items) for name in lists}
-    cells = [items[name] if name in lists else F.array(F.col(name).cast("string")) for name in own]
-    pairs = [F.transform(cell, _pair_with(name)) for name, cell in zip(own, cells, strict=True)]
-    counted = train.select(F.explode(F.concat(*pairs)).alias("pair")).where("pair.value is not null").groupBy("pair").count().collect()
-
-    encoders: dict[str, dict[str, Any]] = {}
-    for name, transform in config.columns.items():
-        encoder: dict[str, Any] = {"use": transform.use}
-        if name in lists:
-            encoder["list"] = True
-        if transform.like is not None:
-            encoders[name] = encoder | {"like": transform.like}
-            continue
-        found = [(row.pair.value, row["count"]) for row in counted if row.pair.column == name]
-        values = np.array([value for value, _ in found], dtype=object)
-        counts = np.array([count for _, count in found], dtype=np.int64)
-        encoders[name] = encoder | transform.fit(values, counts)
-    return encoders
-
-
-def _pair_with(name: str) -> Callable[[Any], Any]:
-    return lambda value: F.struct(F.lit(name).alias("column"), value.alias("value"))
-
-
-def _encoded(frame: DataFrame, encoders: dict[str, Any]) -> DataFrame:
-    fields = [
-        StructField(field.name, ArrayType(IntegerType()) if isinstance(field.dataType, ArrayType) else IntegerType())
-        if field.name in encoders["columns"]
-        else field
-        for field in frame.schema
-    ]
+def _encoded(frame: DataFrame, names: list[str], encoders: dict[str, Any]) -> DataFrame:
+    """`names` of the frame, features in place of their sources."""
+    fields = [StructField(name, _type(encoders, name)) if name in encoders["columns"] else frame.schema[name] for name in names]
 
     def apply(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            yield encode(encoders, batch)
+            yield encode(encoders, batch).select(names)
 
     return frame.mapInArrow(apply, StructType(fields))
+
+
+def _type(encoders: Mapping[str, Any], name: str) -> DataType:
+    column = column_of(encoders, name)
+    if isinstance(column, Ids):
+        return ArrayType(IntegerType()) if column.list else IntegerType()
+    return FloatType() if column.width == 1 else ArrayType(FloatType())

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lsml_spark.core.config import Component
+from lsml_spark.transforms.schema import Ids, Numbers, column_of, schema_of
 
 if TYPE_CHECKING:
     from lsml_spark.models.network import Network
@@ -22,10 +23,14 @@ class Model(Component, ABC):
 
 
 def features_of(encoders: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
-    """(ragged columns, scalar columns) of encoders.json, the label left out, each with its vocabulary size V (ids 0..V)."""
-    sizes = {name: vocabulary_size(encoders, name) for name in encoders["columns"] if name != encoders["label"]}
-    ragged = {name: size for name, size in sizes.items() if encoders["columns"][name].get("list")}
-    return ragged, {name: size for name, size in sizes.items() if name not in ragged}
+    """(lists of ids, ids) among the features of encoders.json, each with its number of known values V (ids 0..V)."""
+    ids = {name: column for name, column in schema_of(encoders).items() if isinstance(column, Ids)}
+    return {name: one.size for name, one in ids.items() if one.list}, {name: one.size for name, one in ids.items() if not one.list}
+
+
+def numbers_of(encoders: Mapping[str, Any]) -> dict[str, int]:
+    """The features that are numbers, each with how many of them a row has."""
+    return {name: column.width for name, column in schema_of(encoders).items() if isinstance(column, Numbers)}
 
 
 def vocabulary_of(encoders: Mapping[str, Any], column: str) -> str:
@@ -34,5 +39,8 @@ def vocabulary_of(encoders: Mapping[str, Any], column: str) -> str:
 
 
 def vocabulary_size(encoders: Mapping[str, Any], column: str) -> int:
-    """Number of known values V; ids run from 0 (unknown) to V."""
-    return len(encoders["columns"][vocabulary_of(encoders, column)]["values"])
+    """Number of known values V of a column of ids; they run from 0 (unknown) to V."""
+    found = column_of(encoders, column)
+    if not isinstance(found, Ids):
+        raise ValueError(f"column '{column}' holds numbers, not ids")
+    return found.size

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lsml_spark.data.batch import Batch
 
-# A scalar feature is a tensor of ids (B,); a list feature is (values (T,), offsets (B + 1,)).
+# Ids are a tensor (B,) int64, numbers one of (B,) or (B, K) floats; a list of ids is (values (T,), offsets (B + 1,)).
 Features = Mapping[str, Tensor | tuple[Tensor, Tensor]]
 
 
@@ -49,15 +49,29 @@ class Network(nn.Module, ABC):
 
 
 def tensors(batch: Batch, device: torch.device | str = "cpu") -> tuple[Features, Tensor, Tensor]:
-    """(features, label (B,) int64, weight (B,) float64) of a batch on a device; ids become int64, which indexing wants."""
+    """(features, label (B,) int64, weight (B,) float64) of a batch on a device; ids become int64, which indexing wants. Numbers
+    and tensors keep their dtype: a network that takes images knows what to do with bytes."""
 
-    def ids(array: Any) -> Tensor:
-        return torch.from_numpy(array.astype("int64")).to(device, non_blocking=True)
+    def moved(array: Any, dtype: str | None = None) -> Tensor:
+        return torch.from_numpy(array.astype(dtype or array.dtype)).to(device, non_blocking=True)
 
-    features: dict[str, Tensor | tuple[Tensor, Tensor]] = {name: ids(array) for name, array in batch.scalars.items()}
+    def feature(array: Any) -> Tensor:
+        return moved(array) if array.dtype.kind == "f" else moved(array, "int64")
+
+    features: dict[str, Tensor | tuple[Tensor, Tensor]] = {name: feature(array) for name, array in batch.scalars.items()}
     for name, ragged in batch.ragged.items():
-        features[name] = ids(ragged.values_T), ids(ragged.offsets_N1)
-    return features, ids(batch.label), torch.from_numpy(batch.weight.astype("float64")).to(device)
+        if ragged.values_T.dtype.kind == "f":  # numbers side by side, as many in every row
+            features[name] = feature(ragged.values_T).reshape(len(ragged), -1 if len(ragged) else 0)
+        else:
+            features[name] = moved(ragged.values_T, "int64"), moved(ragged.offsets_N1, "int64")
+    features |= {name: moved(array) for name, array in batch.tensors.items()}
+    return features, moved(batch.label, "int64"), moved(batch.weight, "float64")
+
+
+def numbers(features: Features, widths: Mapping[str, int], like: Tensor) -> list[Tensor]:
+    """The features of these names, each (B, its width), of the dtype of `like`."""
+    found = {name: features[name] for name in widths}
+    return [one.to(like.dtype).reshape(len(one), widths[name]) for name, one in found.items() if isinstance(one, Tensor)]
 
 
 @torch.no_grad()
@@ -97,8 +111,18 @@ def _fits(network: Network, name: str, parameter: Tensor, old: Tensor | None) ->
 
 def _shared_ids(column: str, encoders: Mapping[str, Any], old_encoders: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
     """Ids of "unknown" and of the values known to both, in the new and in the old numbering."""
-    values, old_values = encoders["columns"][column]["values"], old_encoders["columns"].get(column, {}).get("values", [])
+    values, old_values = _values(encoders, column), _values(old_encoders, column)
     old_id = {value: i for i, value in enumerate(old_values, start=1)}
     pairs = [(0, 0)] + [(i, old_id[value]) for i, value in enumerate(values, start=1) if value in old_id]
     new_ids, old_ids = torch.tensor(pairs).T
     return new_ids, old_ids
+
+
+def _values(encoders: Mapping[str, Any], column: str) -> list[Any]:
+    """What the ids 1, 2, … of a column stand for. Those of buckets and hashes have no names: they are what they are under these
+    very edges or this very size."""
+    encoder = encoders["columns"].get(column, {})
+    if "values" in encoder or "size" not in encoder:
+        return list(encoder.get("values", []))
+    kind = (encoder["use"], encoder["size"], *encoder.get("edges", ()))
+    return [(kind, i) for i in range(encoder["size"])]

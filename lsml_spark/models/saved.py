@@ -66,6 +66,8 @@ def load(folder: Path) -> Saved:
     if not isinstance(config, dict) or not isinstance(config.get("use"), str) or not isinstance(dtype, torch.dtype):
         raise IntegrityError(f"{path}: names no model or no dtype; run the train stage of that night again")
     _refuse_unknown_module(path, config["use"])
+    for encoder in encoders["columns"].values():
+        _refuse_unknown_module(folder / ENCODERS, str(encoder.get("use")), "transform", "features.columns")
     try:
         network = build(config, encoders).to(dtype)
         network.load_state_dict(weights(folder))
@@ -77,13 +79,13 @@ def load(folder: Path) -> Saved:
     return Saved(network.eval(), encoders, description)
 
 
-def _refuse_unknown_module(path: Path, name: str) -> None:
+def _refuse_unknown_module(path: Path, name: str, kind: str = "model", where: str = "train.model.use") -> None:
     """`use:` of ours has no dot; of the user's, the module must be here already."""
     module = name.rpartition(".")[0]
     if module and module not in sys.modules:
         raise IntegrityError(
-            f"{path}: the model is '{name}', of a module that a model folder may not import; "
-            f"name it in the pipeline's YAML (train.model.use), or import {module} first"
+            f"{path}: the {kind} is '{name}', of a module that a model folder may not import; "
+            f"name it in the pipeline's YAML ({where}), or import {module} first"
         )
     if not module and not name.isidentifier():
-        raise IntegrityError(f"{path}: the model is '{name}', which is no name of a model")
+        raise IntegrityError(f"{path}: the {kind} is '{name}', which is no name of a {kind}")

@@ -12,7 +12,7 @@ from lsml_spark.data.batch import Batch, of_arrow
 from lsml_spark.models import saved
 from lsml_spark.models.network import tensors
 from lsml_spark.models.system import System
-from lsml_spark.transforms.encode import encode
+from lsml_spark.transforms.encode import encode, source_of
 
 
 class Neural(System):
@@ -24,6 +24,7 @@ class Neural(System):
         label = model.encoders["label"]
         self.labels = list(model.encoders["columns"][label]["values"])
         self.features = [name for name in model.encoders["columns"] if name != label]
+        self.sources = list(dict.fromkeys(source_of(model.encoders, name) for name in self.features))
 
     @classmethod
     def of(cls, train: Source) -> Self:
@@ -34,7 +35,7 @@ class Neural(System):
 
     @torch.inference_mode()
     def log_probs(self, rows: pa.RecordBatch) -> np.ndarray:
-        encoded = encode(self.encoders, rows.select(self.features))
+        encoded = encode(self.encoders, rows.select(self.sources))
         scalars, ragged = of_arrow(encoded, self.features)
         unused = np.zeros(rows.num_rows, dtype=np.int32)
         features, _, _ = tensors(Batch(unused, unused, scalars, ragged))

@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lsml_spark.core.config import find_component
 from lsml_spark.core.errors import IntegrityError
+from lsml_spark.transforms.transform import PACKAGE, Transform
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -23,43 +27,72 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_encoders(path: Path) -> dict[str, Any]:
-    """encoders.json: `label`, and by column the `values` of its vocabulary or the column that it is `like`. IntegrityError as above."""
+    """encoders.json: `label`, and the encoder of each column, or the column that it is `like`. IntegrityError as above.
+
+    An encoder says what its column is: `values` (of ids 1, 2, …) or their number `size`, or the `width` of numbers.
+    """
     encoders = read_json(path)
     columns, label = encoders.get("columns"), encoders.get("label")
     if not isinstance(columns, dict) or not isinstance(label, str) or label not in columns:
         raise IntegrityError(f"{path}: names no columns with the label among them; run the features stage again")
     for name, encoder in columns.items():
         own = encoder if not isinstance(encoder, dict) or "like" not in encoder else columns.get(str(encoder["like"]))
-        values = own.get("values") if isinstance(own, dict) else None
-        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        if not isinstance(own, dict) or not _is_told(own):
             raise IntegrityError(f"{path}: column '{name}' has no list of values; run the features stage again")
     return encoders
 
 
+def _is_told(own: Mapping[str, Any]) -> bool:
+    if "values" in own:
+        return isinstance(own["values"], list) and all(isinstance(value, str) for value in own["values"])
+    size = own.get("size", own.get("width"))
+    return isinstance(own.get("use"), str) and isinstance(size, int) and size > 0
+
+
 def encoder_of(encoders: Mapping[str, Any], column: str) -> Mapping[str, Any]:
-    """The encoder of a column, following `like` to the column whose vocabulary it borrows."""
+    """The encoder of a column, following `like` to the column whose encoder it borrows."""
     encoder = encoders["columns"][column]
     return encoder_of(encoders, encoder["like"]) if "like" in encoder else encoder
 
 
-def encode(encoders: Mapping[str, Any], batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with every column that has an encoder replaced by its ids: int32, or list<int32> for lists.
+def source_of(encoders: Mapping[str, Any], column: str) -> str:
+    """The column of the samples that a feature is made of: its own name, unless the transform says `of`."""
+    return str(encoders["columns"][column].get("of", column))
 
-    0 stands for unknown, NULL included; i ≥ 1 is `values[i-1]`. Other columns pass unchanged.
+
+def encode(encoders: Mapping[str, Any], batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with every feature whose source is there: ids as int32 (0 is unknown), numbers as float32; lists of either.
+
+    A feature takes the place of a column of its name, or stands behind the others. Other columns pass unchanged.
     """
-    for column in encoders["columns"]:
-        index = batch.schema.get_field_index(column)
-        if index >= 0:
-            ids = _ids(encoder_of(encoders, column)["values"], batch.column(index))
-            batch = batch.set_column(index, column, ids)
+    made = {
+        name: _encoded(encoder_of(encoders, name), batch.column(source))
+        for name in encoders["columns"]
+        if (source := source_of(encoders, name)) in batch.schema.names
+    }
+    for name, array in made.items():
+        index = batch.schema.get_field_index(name)
+        batch = batch.append_column(name, array) if index < 0 else batch.set_column(index, name, array)
     return batch
 
 
-def _ids(values: list[str], array: pa.Array) -> pa.Array:
+def _encoded(encoder: Mapping[str, Any], array: pa.Array) -> pa.Array:
     if pa.types.is_list(array.type):
-        lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
-        offsets = pa.array([0, *lengths.cumsum()], pa.int32())
-        return pa.ListArray.from_arrays(offsets, _ids(values, array.flatten()))
-    known = pa.array(values, pa.string())
-    found = pc.index_in(array.cast(pa.string()), value_set=known, skip_nulls=True)
-    return pc.fill_null(pc.add(found, 1), 0).cast(pa.int32())
+        return _list(array.flatten(), pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False), encoder)
+    return _arrow(_class(encoder["use"]).apply(encoder, array))
+
+
+def _list(items: pa.Array, lengths: np.ndarray, encoder: Mapping[str, Any]) -> pa.Array:
+    return pa.ListArray.from_arrays(pa.array([0, *lengths.cumsum()], pa.int32()), _encoded(encoder, items))
+
+
+def _arrow(values: np.ndarray) -> pa.Array:
+    if values.ndim == 2:
+        flat = pa.array(values.astype(np.float32).ravel())
+        return pa.ListArray.from_arrays(pa.array(np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]), flat)
+    return pa.array(values.astype(np.int32 if values.dtype.kind in "iu" else np.float32))
+
+
+@cache
+def _class(use: str) -> type[Transform]:
+    return find_component(Transform, PACKAGE, use)

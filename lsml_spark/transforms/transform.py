@@ -1,21 +1,74 @@
-"""Feature transforms: fitted on training rows only, then written down as plain JSON (encoders.json).
+"""What a transform is: fitted on training rows only, written down as plain JSON (encoders.json), applied wherever rows are.
 
-The fitted object is data, not code; `transforms/encode.py` applies it, in Spark tonight and wherever the model scores tomorrow.
+The fitted object is data, not code: `encode.py` hands it to `apply` of the same class in Spark tonight and in the scorer tomorrow.
+A transform of one's own is one class: say what it needs, what its column becomes, `fit` and `apply`.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+import pyarrow as pa
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from lsml_spark.core.config import Component
 
+PACKAGE = "lsml_spark.transforms"
+# counts: of each distinct value, as text; moments: mean, deviation, smallest and largest; quantiles: those too and 1,001
+# quantiles; spread: those too and the median absolute deviation.
+Needs = Literal["nothing", "counts", "moments", "quantiles", "spread"]
+Becomes = Literal["ids", "numbers"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A column of the training rows; what a transform did not ask for is empty. Missing and non-finite values are left out."""
+
+    rows: int = 0  # values that are there
+    values_K: np.ndarray = field(default_factory=lambda: np.empty(0, object))  # (K,) distinct values as text
+    counts_K: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # (K,) their training rows
+    mean: float = 0.0
+    deviation: float = 0.0  # of the population, as scikit-learn's StandardScaler takes it
+    low: float = 0.0
+    high: float = 0.0
+    quantiles_Q: np.ndarray = field(default_factory=lambda: np.zeros(1001))  # at 0, 0.001, … 1, interpolated as NumPy does
+    mad: float = 0.0  # median absolute deviation from the median
+
 
 class Transform(Component, ABC):
-    """Base of the transforms."""
+    """Base of the transforms. `of`: the column that it reads, where that is not its own name; `like`: borrow the encoder that
+    was fitted on another column."""
 
-    like: str | None = None  # borrow the encoder fitted on another column
+    becomes: ClassVar[Becomes] = "numbers"
+    like: str | None = None
+    of: str | None = None
 
+    @model_serializer(mode="wrap")
+    def _unless_said(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `of` where there is none: a night that was made before there was such a key stays up to date."""
+        told: dict[str, Any] = plain(self)
+        return {key: value for key, value in told.items() if key != "of" or value is not None}
+
+    @property
+    def needs(self) -> Needs:
+        """What `fit` looks at."""
+        return "nothing"
+
+    def fit(self, seen: Seen) -> dict[str, Any]:
+        """The encoder: all that `apply` must know, as JSON values. Of ids, `values` or `size` says how many there are beside 0."""
+        return {}
+
+    @staticmethod
     @abstractmethod
-    def fit(self, values_K: np.ndarray, counts_K: np.ndarray) -> dict[str, Any]:
-        """The encoder from a column's distinct values and their numbers of training rows, both of shape (K,)."""
+    def apply(encoder: Mapping[str, Any], values: pa.Array) -> np.ndarray:
+        """Ids (N,), 0 for unknown, or numbers, (N,) or (N, K), of values (N,) as they are in the samples, NULL among them."""
+
+
+def floats(values: pa.Array) -> np.ndarray:
+    """Numbers or booleans as float64 (N,); NaN for what is missing or not finite."""
+    if pa.types.is_boolean(values.type):
+        values = values.cast(pa.int8())
+    found = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return np.where(np.isfinite(found), found, np.nan)

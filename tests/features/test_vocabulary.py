@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lsml_spark.transforms.encode import encode
+from lsml_spark.transforms.transform import Seen
 from lsml_spark.transforms.vocabulary import Vocabulary
 
 values = st.dictionaries(st.text(max_size=3), st.integers(1, 5), min_size=1, max_size=30)
 
 
 def fitted(counts: dict[str, int], **parameters) -> dict:
-    return Vocabulary(**parameters).fit(np.array(list(counts), dtype=object), np.array(list(counts.values()), dtype=np.int64))
+    seen = Seen(values_K=np.array(list(counts), dtype=object), counts_K=np.array(list(counts.values()), dtype=np.int64))
+    return Vocabulary(**parameters).fit(seen)
 
 
 @given(counts=values, min_count=st.integers(1, 4), max_size=st.none() | st.integers(1, 10))

@@ -15,8 +15,8 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lsml_spark.core.moments import Moments
 from lsml_spark.quality.figures import hyperloglog
-from lsml_spark.quality.figures.moments import Moments
 from lsml_spark.quality.figures.profile import profile_of
 
 pytestmark = pytest.mark.spark

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lsml_spark.models.model import features_of, vocabulary_of, vocabulary_size
-from lsml_spark.models.network import Features, Network
+from lsml_spark.models.model import features_of, numbers_of, vocabulary_of, vocabulary_size
+from lsml_spark.models.network import Features, Network, numbers
 
 
 class RecencyBag(nn.Module):
@@ -38,7 +38,7 @@ class RecencyBag(nn.Module):
 
 
 class BagMlpNetwork(Network):
-    """See `BagMlp`. logits = (MLP(bags, categories) + gated bags) · label embeddings + prior + bias."""
+    """See `BagMlp`. logits = (MLP(bags, categories, numbers) + gated bags) · label embeddings + prior + bias."""
 
     prior: Tensor  # (V + 1,) log frequencies; a buffer
 
@@ -66,7 +66,9 @@ class BagMlpNetwork(Network):
         self.items = nn.ModuleDict({_key(name): _embedding(vocabulary_size(encoders, name), dim, init) for name in shared})
         self.category = nn.ModuleDict({_key(name): _embedding(size, category_dim, init) for name, size in scalar.items()})
         self.bags = nn.ModuleDict({_key(name): RecencyBag(bags, span) for name in ragged})
-        self.mlp = _mlp([len(ragged) * bags * dim + len(scalar) * category_dim, *hidden, dim], activation, dropout)
+        self.numbers = numbers_of(encoders)
+        width = len(ragged) * bags * dim + len(scalar) * category_dim + sum(self.numbers.values())
+        self.mlp = _mlp([width, *hidden, dim], activation, dropout)
         self.bias = nn.Parameter(torch.zeros(vocabulary_size(encoders, label) + 1))
         self.register_buffer("prior", torch.zeros(vocabulary_size(encoders, label) + 1))
 
@@ -97,6 +99,7 @@ class BagMlpNetwork(Network):
             inputs += bags
             past_BD = past_BD + gated_BD
         inputs += [self.category[_key(name)](features[name]) for name in self.categories]
+        inputs += numbers(features, self.numbers, self.bias)
         hidden_BD = self.mlp(torch.cat(inputs, dim=1)) + past_BD
         label_VD = self.get_parameter(f"items.{_key(self.label)}.weight")[1:]
         return torch.addmm((self.prior + self.bias)[1:], hidden_BD, label_VD.T)

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from lsml_spark.core.config import digest
-from lsml_spark.models.model import features_of, vocabulary_of, vocabulary_size
-from lsml_spark.models.network import Features, Network
+from lsml_spark.models.model import features_of, numbers_of, vocabulary_of, vocabulary_size
+from lsml_spark.models.network import Features, Network, numbers
 
 
 class LogisticNetwork(Network):
-    """See `Logistic`. logits = Σ weights of the row's values + prior + bias.
+    """See `Logistic`. logits = Σ weights of the row's values + Σ slopes · numbers + prior + bias.
 
     A table has a column per label; a warm start moves its rows and its columns by value. The name of the tables carries a hash of
     the labels in their order, so that weights are never read under labels in another order.
@@ -30,10 +30,12 @@ class LogisticNetwork(Network):
         tables = {_key(name): _zeros(size + 1, labels) for name, size in (ragged | scalar).items()}
         self.add_module(self.tables, nn.ParameterDict(tables))
         self.bias = _zeros(labels + 1)
+        self.numbers = numbers_of(encoders)
+        self.slopes = nn.ParameterDict({_key(name): _zeros(labels + 1, width) for name, width in self.numbers.items()})
         self.register_buffer("prior", torch.zeros(labels + 1))
 
         self.lookups = frozenset(f"{self.tables}.{_key(name)}" for name in ragged | scalar)
-        self.rows_of = {"bias": label, "prior": label}
+        self.rows_of = {"bias": label, "prior": label} | {f"slopes.{_key(name)}": label for name in self.numbers}
         self.rows_of |= {f"{self.tables}.{_key(name)}": vocabulary_of(encoders, name) for name in ragged | scalar}
 
         self.columns_of = dict.fromkeys(self.lookups, vocabulary_of(encoders, label))
@@ -56,6 +58,8 @@ class LogisticNetwork(Network):
             ids_B: Any = features[name]
             table, sparse = self._table(name)
             logits_BV = logits_BV + nn.functional.embedding(ids_B, table, sparse=sparse)
+        for name, x_BK in zip(self.numbers, numbers(features, self.numbers, self.bias), strict=True):
+            logits_BV = logits_BV + x_BK @ self.slopes[_key(name)][1:].T
         return logits_BV
 
     def _table(self, name: str) -> tuple[Tensor, bool]:

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lsml_spark.core.moments import UNIT, Moments
 from lsml_spark.quality.figures import hyperloglog
-from lsml_spark.quality.figures.moments import UNIT, Moments
 
 KINDS = {
     "number": r"tinyint|smallint|int|bigint|float|double|decimal.*",

@@ -1,0 +1,140 @@
+"""Fit the transforms of all columns on the training rows: at most one Spark job for each kind of figure that they ask for.
+
+No figure depends on how Spark cuts the rows: values are counted, sums are exact, quantiles are those of all rows.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType
+
+from lsml_spark.core.moments import Moments
+from lsml_spark.transforms.transform import Seen, Transform
+
+SHARES = [i / 1000 for i in range(1001)]
+SUMS = "column string, count long, total string, squares string, low double, high double"  # sums: integers too long for Spark's types
+
+
+def fit(train: DataFrame, columns: Mapping[str, Transform]) -> dict[str, dict[str, Any]]:
+    """The encoder of every column, for encoders.json."""
+    own = {name: transform for name, transform in columns.items() if transform.like is None}
+    lists = {name for name, transform in columns.items() if isinstance(train.schema[transform.of or name].dataType, ArrayType)}
+    seen = _seen(train, own, lists)
+    encoders: dict[str, dict[str, Any]] = {}
+    for name, transform in columns.items():
+        encoder: dict[str, Any] = {"use": transform.use}
+        if name in lists:
+            encoder["list"] = True
+        if transform.of is not None:
+            encoder["of"] = transform.of
+        if transform.like is not None:
+            encoders[name] = encoder | {"like": transform.like}
+            continue
+        fitted = transform.fit(seen.get(name, Seen()))
+        width = {} if transform.becomes == "ids" else {"width": 1}
+        encoders[name] = encoder | width | fitted
+    return encoders
+
+
+def _seen(train: DataFrame, own: Mapping[str, Transform], lists: set[str]) -> dict[str, Seen]:
+    needs = {name: transform.needs for name, transform in own.items()}
+    column = {name: F.col(f"`{transform.of or name}`") for name, transform in own.items()}
+    counted = [name for name in own if needs[name] == "counts"]
+    numbers = {name: _finite(column[name]) for name in own if needs[name] in ("moments", "quantiles", "spread")}
+    seen = _counts(train, {name: column[name] for name in counted}, lists) if counted else {}
+    if not numbers:
+        return seen
+    moments = _moments(train, numbers)
+    ranked = [name for name in numbers if needs[name] in ("quantiles", "spread")]
+    quantiles = _aggregate(train, {name: F.percentile(numbers[name], SHARES) for name in ranked})
+    middle = {name: quantiles[name][500] for name in ranked if needs[name] == "spread" and quantiles[name]}
+    mad = _aggregate(train, {name: F.percentile(F.abs(numbers[name] - F.lit(middle[name])), 0.5) for name in middle})
+    for name in numbers:
+        sums, low, high = moments.get(name, (Moments(), 0.0, 0.0))
+        if not sums.count:
+            seen[name] = Seen()
+            continue
+        # The sample's variance, taken back to that of the population.
+        deviation = sums.stddev * ((sums.count - 1) / sums.count) ** 0.5 if sums.count > 1 else 0.0
+        seen[name] = Seen(
+            rows=sums.count,
+            mean=sums.mean,
+            deviation=deviation,
+            low=low,
+            high=high,
+            quantiles_Q=np.array(quantiles.get(name) or np.zeros(1001)),
+            mad=mad.get(name) or 0.0,
+        )
+    return seen
+
+
+def _finite(column: Column) -> Column:
+    number = column.cast("double")
+    return F.when(~F.isnan(number) & (F.abs(number) < float("inf")), number)
+
+
+def _counts(train: DataFrame, columns: Mapping[str, Column], lists: set[str]) -> dict[str, Seen]:
+    """Of each distinct value, as text; of lists, each distinct item."""
+    no_items = F.array().cast("array<string>")  # a NULL list would make the whole row NULL
+    cells = {
+        name: F.coalesce(column.cast("array<string>"), no_items) if name in lists else F.array(column.cast("string"))
+        for name, column in columns.items()
+    }
+    pairs = [F.transform(cell, _pair_with(name)) for name, cell in cells.items()]
+    counted = train.select(F.explode(F.concat(*pairs)).alias("pair")).where("pair.value is not null").groupBy("pair").count().collect()
+    seen = {}
+    for name in columns:
+        found = [(row.pair.value, row["count"]) for row in counted if row.pair.column == name]
+        values = np.array([value for value, _ in found], dtype=object)
+        counts = np.array([count for _, count in found], dtype=np.int64)
+        seen[name] = Seen(rows=int(counts.sum()), values_K=values, counts_K=counts)
+    return seen
+
+
+def _pair_with(name: str) -> Callable[[Any], Any]:
+    return lambda value: F.struct(F.lit(name).alias("column"), value.alias("value"))
+
+
+def _moments(train: DataFrame, numbers: Mapping[str, Column]) -> dict[str, tuple[Moments, float, float]]:
+    """Exact sums, the smallest and the largest value of each column that has any."""
+    names = list(numbers)
+
+    def partition(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        sums, low, high = [Moments() for _ in names], [np.inf] * len(names), [-np.inf] * len(names)
+        for batch in batches:
+            for i, column in enumerate(batch.columns):
+                values = column.drop_null().to_numpy(zero_copy_only=False)
+                if len(values):
+                    sums[i].add(values)
+                    low[i], high[i] = min(low[i], float(values.min())), max(high[i], float(values.max()))
+        yield pa.RecordBatch.from_pydict(
+            {
+                "column": names,
+                "count": [one.count for one in sums],
+                "total": [str(one.total) for one in sums],
+                "squares": [str(one.squares) for one in sums],
+                "low": low,
+                "high": high,
+            }
+        )
+
+    found: dict[str, tuple[Moments, float, float]] = {}
+    selected = train.select(*[column.alias(f"c{i}") for i, column in enumerate(numbers.values())])
+    for row in selected.mapInArrow(partition, SUMS).collect():
+        if row["count"]:
+            sums, low, high = found.get(row["column"], (Moments(), np.inf, -np.inf))
+            sums.merge(Moments(row["count"], int(row["total"]), int(row["squares"])))
+            found[row["column"]] = (sums, min(low, row["low"]), max(high, row["high"]))
+    return found
+
+
+def _aggregate(train: DataFrame, columns: Mapping[str, Column]) -> dict[str, Any]:
+    """One figure of each column over all rows."""
+    if not columns:
+        return {}
+    row = train.agg(*[column.alias(f"c{i}") for i, column in enumerate(columns.values())]).collect()[0]
+    return dict(zip(columns, row, strict=True))
