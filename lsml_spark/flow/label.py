@@ -18,7 +18,7 @@ def run(night: Night, rows: int, spread: int) -> Source:
     champion = wiring.champion(night.runs, night.date + datetime.timedelta(days=1))
     if champion is None:
         raise ConfigError(f"{night.date}: no model has been promoted yet that could be unsure of rows; run the night first")
-    night.pipeline.config("train")  # imports the module of a model of the user's, which no model folder may do
+    night.pipeline.import_named()
     for stage in ("quality", "prepare"):
         source, _ = run_stage(night, stage)
         refuse_failed(night, source)

@@ -166,7 +166,7 @@ def _call(night: Night, stage: str, work: Work) -> Outcome:
             log.end_line()
         return dataclasses.replace(outcome, run={**outcome.run, "launcher": launcher})
     if stage == "evaluate":
-        night.pipeline.config("train")  # imports the module of a model of the user's, which no model folder may do
+        night.pipeline.import_named()
     return module.run(work, config)
 
 

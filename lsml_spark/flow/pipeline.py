@@ -11,11 +11,12 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from lsml_spark.core import components, variables
-from lsml_spark.core.config import Strict, apply_overrides, did_you_mean, read_yaml, render, validate
+from lsml_spark.core.config import Strict, apply_overrides, did_you_mean, find_component, read_yaml, render, validate
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.raw import Raw
 from lsml_spark.core.stages import BY_NAME, STAGES
 from lsml_spark.flow.raw_days import RawDays
+from lsml_spark.transforms.transform import PACKAGE, Transform
 
 PUBLIC = ("name", "seed", "window")  # a variable's value here is no secret: paths begin with the name, pages show the rest
 PLACE = ("folder", "files")  # of `raw:`; what else stands there says how the files are written, and is the quality stage's
@@ -95,6 +96,18 @@ class Pipeline:
         self.raw_days.check()
         for stage in stages:
             self.config(stage)
+
+    def import_named(self) -> None:
+        """Import the user's modules that a model needs to score: what its folder names is not imported for that alone.
+
+        Without the features stage, whose own module needs Spark.
+        """
+        self.config("train")
+        columns = self._filled("features", self._sections["features"]).get("columns") or {}
+        for transform in columns.values():
+            use = transform.get("use") if isinstance(transform, Mapping) else transform
+            if isinstance(use, str) and "." in use:
+                find_component(Transform, PACKAGE, use)
 
     def _filled(self, key: str, section: Any) -> Any:
         """A section with its variables; what it says of days is left for later where it may, and refused where it may not."""

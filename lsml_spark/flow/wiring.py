@@ -89,7 +89,7 @@ def context(runs: Runs, date: datetime.date, stage: str) -> dict[str, Source]:
         return _named("previous", runs.latest_before(date, "zipf"))
     if stage == "promote":
         return _named("champion", champion(runs, date))
-    days = BY_NAME[stage].history
+    days = BY_NAME[stage].history if stage in BY_NAME else 0  # what is made beside a night, as a pilot, looks at none
     if not days:
         return {}
     found: dict[str, Source] = {}

@@ -31,5 +31,6 @@ class Quantile(Transform):
         x = floats(values)
         # From both sides, so that a value which many rows have gets the middle of their ranks.
         up, down = np.interp(x, quantiles_Q, shares_Q), 1 - np.interp(-x, -quantiles_Q[::-1], shares_Q)
-        share = np.nan_to_num((up + down) / 2, nan=0.5)
+        share = np.where(x <= quantiles_Q[0], 0.0, np.where(x >= quantiles_Q[-1], 1.0, (up + down) / 2))
+        share = np.nan_to_num(share, nan=0.5)
         return ndtri(np.clip(share, EDGE, 1 - EDGE)) if encoder["to"] == "normal" else share
