@@ -48,7 +48,7 @@ class Classify(Task):
         """Log shares; of one logit, 0: its network begins undecided, for the shares do not say which of them is `positive`."""
         return np.zeros(1) if self.positive is not None else np.log(mean)
 
-    def loss(self, outputs: Any, truth: Truth) -> tuple[Any, Any]:
+    def criterion(self, outputs: Any, truth: Truth) -> tuple[Any, Any]:
         from torch.nn.functional import cross_entropy
 
         logits_BV, label_B = self._logits(outputs, truth.encoders), truth.label

@@ -1,7 +1,7 @@
 """What is learned: the column that is the target, the width of the network's head, the loss of a row, what a prediction is, its
 figures and which of them decides. Nothing else in the house knows what a label is.
 
-Imports no torch, so a pipeline can be checked where there is none; `loss` and `predict` meet tensors only.
+Imports no torch, so a pipeline can be checked where there is none; `criterion` and `predict` meet tensors only.
 """
 
 from abc import ABC, abstractmethod
@@ -47,17 +47,16 @@ class Task(Component, ABC):
     """Base of the tasks. `target`: the column of the samples that is learned."""
 
     learns: ClassVar[Target] = "ids"
-    figures_of: ClassVar[Mapping[str, Figure]] = {}  # of `figures`, in the order in which they are shown
     target: str = "label"
 
     @property
-    def main(self) -> str:
-        """The figure that decides which model stands."""
-        return next(iter(self.figures_of))
+    def shown(self) -> Mapping[str, Figure]:
+        """The figures in the order in which they are shown; the first decides which model stands."""
+        return {}
 
     @property
-    def baselines(self) -> tuple[str, ...]:
-        """What the model is compared with where `evaluate.baselines` does not say."""
+    def baselines(self) -> tuple[dict[str, Any], ...]:
+        """What the model is compared with where `evaluate.baselines` does not say, each with its settings."""
         return ()
 
     def hides(self) -> frozenset[str]:
@@ -77,7 +76,7 @@ class Task(Component, ABC):
         return np.zeros(len(mean))
 
     @abstractmethod
-    def loss(self, outputs: Any, truth: Truth) -> tuple[Any, Any]:
+    def criterion(self, outputs: Any, truth: Truth) -> tuple[Any, Any]:
         """(loss of each row (B,), 0 where it has none; what a row's weight is multiplied by (B,), 0 where it has no loss)."""
 
     @abstractmethod
@@ -93,7 +92,7 @@ class Task(Component, ABC):
         raise NotImplementedError
 
     def figures(self, truth: np.ndarray, predicted: np.ndarray) -> dict[str, float | None]:
-        """A value for each of `figures_of`; null where there are no rows, or too few."""
+        """A value for each of `shown`; null where there are no rows, or too few."""
         raise NotImplementedError
 
 
@@ -111,3 +110,9 @@ def refuse_other_than_a_number(encoders: Mapping[str, Any], target: str, use: st
     column = column_of(encoders, target)
     if not isinstance(column, Numbers) or column.width != 1:
         raise ValueError(f"task `{use}` learns a number; give '{target}' the transform `standardize`, `log` or `number`")
+
+
+def floats_of(rows: pa.Table, target: str) -> np.ndarray:
+    """A column of numbers, or of texts that are numbers, as float64 (N,)."""
+    found: np.ndarray = rows[target].cast(pa.float64()).to_numpy()
+    return found

@@ -85,7 +85,7 @@ class Config(Strict):
     def _without_the_usual_task(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """A night that was made before there were tasks stays up to date."""
         told: dict[str, Any] = plain(self)
-        if self.task == Classify(use="classify", target=self.task.target):
+        if self.task == Classify(use="classify"):
             told.pop("task", None)
         return told
 

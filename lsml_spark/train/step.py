@@ -156,7 +156,7 @@ class Updates:
         if outputs.dtype in PRECISIONS.values():
             outputs = outputs.float()
         offset = None if batch.offset is None else torch.from_numpy(batch.offset).to(self.device)
-        loss_B, share_B = self.config.task.loss(outputs, Truth(label, features, self.encoders, offset))
+        loss_B, share_B = self.config.task.criterion(outputs, Truth(label, features, self.encoders, offset))
         weight_B = (weight_B if self.config.weights else torch.ones_like(weight_B)) * share_B
         return loss_B * weight_B.to(loss_B.dtype), weight_B.sum()
 
