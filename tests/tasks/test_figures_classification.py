@@ -66,6 +66,14 @@ def test_no_rows_are_nan_and_one_label_has_nothing_to_balance():
     assert ours.top_k_recall(one, np.full((3, 4), np.nan), k=3) == 0.0
 
 
+@pytest.mark.parametrize("unknown", [-1, 4])
+def test_an_id_that_is_no_column_is_refused(unknown):
+    with pytest.raises(ValueError, match="1 of 2 true ids are none of the 4 columns"):
+        ours.log_loss(np.array([unknown, 3]), np.zeros((2, 4)))
+    with pytest.raises(ValueError, match="1 of 2 true ids are none of the 4 columns"):
+        ours.top_k_recall(np.array([unknown, 3]), np.zeros((2, 4)), k=1)
+
+
 @pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
 def test_weights_that_are_no_weights_are_refused(bad):
     with pytest.raises(ValueError, match="1 of 3 row weights"):

@@ -21,7 +21,7 @@ def equal_width(prob_B: np.ndarray, weights_B: np.ndarray, bins: int) -> np.ndar
 
 
 def equal_mass(prob_B: np.ndarray, weights_B: np.ndarray, bins: int) -> np.ndarray:
-    """Bin (B,) of each row out of `bins` of nearly equal weight; rows of the same probability stay together."""
+    """Bin (B,) of each row out of `bins` of nearly equal weight; rows of equal probability stay together."""
     _, tied_B = np.unique(prob_B, return_inverse=True)
     mass_T = np.bincount(tied_B, weights_B)
     middle_T = np.cumsum(mass_T) - mass_T / 2

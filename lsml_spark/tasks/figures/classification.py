@@ -31,7 +31,7 @@ def macro_f1(truth_B: np.ndarray, predicted_B: np.ndarray, weights_B: Weights = 
 def log_loss(truth_B: np.ndarray, log_prob_BV: np.ndarray, weights_B: Weights = None) -> float:
     """Mean of −log p of the true id, a column of `log_prob_BV`, in nats; infinite where one is 0."""
     weights_B, truth_B, log_prob_BV = present(weights_B, truth_B, log_prob_BV)
-    return mean(-log_prob_BV[np.arange(len(truth_B)), truth_B].astype(np.float64), weights_B)
+    return mean(-_own(truth_B, log_prob_BV).astype(np.float64), weights_B)
 
 
 def top_k_recall(truth_B: np.ndarray, scores_BV: np.ndarray, weights_B: Weights = None, *, k: int) -> float:
@@ -40,9 +40,15 @@ def top_k_recall(truth_B: np.ndarray, scores_BV: np.ndarray, weights_B: Weights 
     Ties, and scores that are NaN, count against it.
     """
     weights_B, truth_B, scores_BV = present(weights_B, truth_B, scores_BV)
-    own_B1 = scores_BV[np.arange(len(truth_B)), truth_B][:, None]
-    rank_B = scores_BV.shape[1] - (scores_BV < own_B1).sum(axis=1)
+    rank_B = scores_BV.shape[1] - (scores_BV < _own(truth_B, scores_BV)[:, None]).sum(axis=1)
     return mean(rank_B <= k, weights_B)
+
+
+def _own(truth_B: np.ndarray, values_BV: np.ndarray) -> np.ndarray:
+    """The value (B,) of each row's true id; ValueError where an id is no column, as -1 for unknown is."""
+    if bad := int(((truth_B < 0) | (truth_B >= values_BV.shape[1])).sum()):
+        raise ValueError(f"{bad} of {len(truth_B)} true ids are none of the {values_BV.shape[1]} columns")
+    return values_BV[np.arange(len(truth_B)), truth_B]
 
 
 def _by_label(

@@ -44,7 +44,7 @@ def best_threshold(
     cost_false_positive: float,
     cost_false_negative: float,
 ) -> Choice:
-    """The threshold of lowest cost on these rows: one of their scores, or infinity if it is best to call none.
+    """The threshold of lowest cost on these rows: one of their scores, or infinity if calling none is best.
 
     Of equal costs the highest threshold. Its cost is that of the rows it was chosen on, so a little too good.
     """

@@ -61,13 +61,15 @@ def auc_roc_interval(
     if min(positives, negatives) < 2:
         return Area(area, NAN, NAN, NAN)
 
+    squares = by_score(truth_B, scores_B, weights_B**2)
     positive, negative = rows.positive_T.sum(), rows.negative_T.sum()
     of_positive_T = (_below(rows.negative_T) + rows.negative_T / 2) / negative
     of_negative_T = (before(rows.positive_T) + rows.positive_T / 2) / positive
-    squares = by_score(truth_B, scores_B, weights_B**2)
-    of_positive = (squares.positive_T * (of_positive_T - area) ** 2).sum() / positive**2
-    of_negative = (squares.negative_T * (of_negative_T - area) ** 2).sum() / negative**2
-    deviation = math.sqrt(of_positive * positives / (positives - 1) + of_negative * negatives / (negatives - 1))
+    spread_of_positive = (squares.positive_T * (of_positive_T - area) ** 2).sum() / positive**2
+    spread_of_negative = (squares.negative_T * (of_negative_T - area) ** 2).sum() / negative**2
+    variance = spread_of_positive * (positives / (positives - 1))
+    variance += spread_of_negative * (negatives / (negatives - 1))
+    deviation = math.sqrt(variance)
     if not wins or not losses:
         return Area(area, deviation, NAN, NAN)
 
@@ -142,7 +144,8 @@ def ndcg(
 
 
 def _two_classes(truth_B: np.ndarray, scores_B: np.ndarray) -> bool:
-    return 0 < np.count_nonzero(truth_B) < len(truth_B) and not bool(np.isnan(scores_B).any())
+    positives = int(np.count_nonzero(truth_B))
+    return 0 < positives < len(truth_B) and not np.isnan(scores_B).any()
 
 
 def _below(values_T: np.ndarray) -> np.ndarray:

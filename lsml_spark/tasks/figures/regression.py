@@ -38,7 +38,7 @@ def pinball(
 
 @quiet
 def r2(truth_B: np.ndarray, predicted_B: np.ndarray, weights_B: Weights = None) -> float:
-    """Share of the truth's variance that is explained, below 0 where its mean is better; NaN if it has none."""
+    """Share of the truth's variance that is explained, below 0 where its mean is better; NaN without any."""
     weights_B, truth_B, predicted_B = _floats(weights_B, truth_B, predicted_B)
     if (truth_B == truth_B[:1]).all():
         return float("nan")
