@@ -1,4 +1,4 @@
-"""Rows for the figures: few distinct scores (ties), and weights of which some are 0."""
+"""Random numbers and row weights for the figures."""
 
 import numpy as np
 import pytest
@@ -11,5 +11,5 @@ def rng(request):
 
 @pytest.fixture(params=["alike", "weighted"])
 def weights_B(request, rng):
-    """Weights of 400 rows, or None."""
+    """None, or weights of 400 rows of which a tenth weigh nothing."""
     return None if request.param == "alike" else rng.exponential(size=400) * (rng.random(400) < 0.9)
