@@ -26,7 +26,12 @@ TASKS = {
 SEVERAL = {"amount": {"use": "regress", "target": "amount"}, "sex": TASKS["binary"], "context": TASKS["labels"]}
 TASKS["several"] = {"use": "several", "tasks": SEVERAL, "weights": {"sex": 2.0}}
 TASKS["uncertain"] = {"use": "several", "tasks": SEVERAL, "weights": "uncertainty"}
-MODELS = {"mlp": MLP, "layer": {**MLP, "norm": "layer", "activation": "silu"}, "linear": {"use": "linear"}, "bag_mlp": {"use": "bag_mlp", "dim": 4}}
+MODELS = {
+    "mlp": MLP,
+    "layer": {**MLP, "norm": "layer", "activation": "silu"},
+    "linear": {"use": "linear"},
+    "bag_mlp": {"use": "bag_mlp", "dim": 4},
+}
 
 
 def columns():
@@ -62,7 +67,9 @@ def runs(root):
         parts = TASKS[task].get("tasks")
         target = next(iter(parts.values()))["target"] if parts else TASKS[task].get("target", "label")
         inputs = {
-            "features": toy_shards.stage(root / name / "features", "features", files={"encoders.json": {"label": target, "columns": encoders}}),
+            "features": toy_shards.stage(
+                root / name / "features", "features", files={"encoders.json": {"label": target, "columns": encoders}}
+            ),
             "shard": toy_shards.stage(root / name / "shard", "shard", {"train": (table, 3, 100)}),
         }
         night = toy_shards.night(root / name / "night", samples(20))
