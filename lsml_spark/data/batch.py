@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,11 @@ class Ragged:
 
     def __len__(self) -> int:
         return len(self.offsets_N1) - 1
+
+    @classmethod
+    def of(cls, lists: Sequence[Sequence[int]]) -> "Ragged":
+        """Of Python's lists, as int64."""
+        return cls(np.array(list(chain.from_iterable(lists)), np.int64), _offsets(np.array([len(one) for one in lists], np.int64)))
 
 
 Column = np.ndarray | Ragged

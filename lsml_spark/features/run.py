@@ -108,8 +108,9 @@ def check_label(config: Config, to_train: bool) -> None:
             + ("; a number is learned with `task: regress`" if config.learns == "ids" else "")
         )
     transform = config.columns[label]
-    if (transform.becomes == "ids") != (config.learns != "numbers"):
-        made, learned = ("ids", "a number") if transform.becomes == "ids" else ("numbers", "ids")
+    if transform.becomes not in {"ids": ["ids"], "numbers": ["numbers"], "lists": ["ids", "lists"]}[config.learns]:
+        made = {"lists": "lists of ids"}.get(transform.becomes, transform.becomes)
+        learned = {"numbers": "a number"}.get(config.learns, config.learns)
         raise ConfigError(
             f"features.columns.{label}: `{transform.use}` makes {made} of the label; the task learns {learned}: take {fitting}"
             + (", or learn a number with `task: regress`" if config.learns == "ids" else "")
@@ -147,6 +148,8 @@ def _check_type(name: str, transform: Transform, type_: DataType) -> None:
     where, found = f"features.columns.{name}", item.simpleString()
     if transform.needs == "counts" and not isinstance(item, WRITTEN_ALIKE):
         raise ConfigError(f"{where}: {found} values make no categories; cast them to string or int in prepare.sql")
+    if transform.becomes == "lists" and not isinstance(type_, StringType):
+        raise ConfigError(f"{where}: `{transform.use}` takes one text a row, not {type_.simpleString()}; cast it to string in prepare.sql")
     if transform.becomes == "numbers" and item is not type_:
         raise ConfigError(f"{where}: a list has no fixed width of numbers; `{transform.use}` takes one value a row")
     if transform.needs not in ("nothing", "counts") and not isinstance(item, NumericType | BooleanType):

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from lsml_spark.core.config import find_component
 from lsml_spark.core.errors import IntegrityError
+from lsml_spark.data.batch import Ragged
 from lsml_spark.transforms.transform import PACKAGE, Transform
 
 
@@ -95,7 +96,9 @@ def _list(items: pa.Array, lengths: np.ndarray, encoder: Mapping[str, Any]) -> p
     return pa.ListArray.from_arrays(pa.array([0, *lengths.cumsum()], pa.int32()), _encoded(encoder, items))
 
 
-def _arrow(values: np.ndarray) -> pa.Array:
+def _arrow(values: np.ndarray | Ragged) -> pa.Array:
+    if isinstance(values, Ragged):
+        return pa.ListArray.from_arrays(pa.array(values.offsets_N1.astype(np.int32)), pa.array(values.values_T.astype(np.int32)))
     if values.ndim == 2:
         flat = pa.array(values.astype(np.float32).ravel())
         return pa.ListArray.from_arrays(pa.array(np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]), flat)

@@ -14,12 +14,14 @@ import pyarrow as pa
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from lsml_spark.core.config import Component
+from lsml_spark.data.batch import Ragged
 
 PACKAGE = "lsml_spark.transforms"
 # counts: of each distinct value, as text; moments: mean, deviation, smallest and largest; quantiles: those too and 1,001
 # quantiles; spread: those too and the median absolute deviation.
 Needs = Literal["nothing", "counts", "moments", "quantiles", "spread"]
-Becomes = Literal["ids", "numbers"]
+# ids or numbers: of each value, so that a list of values becomes a list; lists: of ids, any number of them of one value.
+Becomes = Literal["ids", "numbers", "lists"]
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,9 @@ class Transform(Component, ABC):
 
     @staticmethod
     @abstractmethod
-    def apply(encoder: Mapping[str, Any], values: pa.Array) -> np.ndarray:
-        """Ids (N,), 0 for unknown, or numbers, (N,) or (N, K), of values (N,) as they are in the samples, NULL among them."""
+    def apply(encoder: Mapping[str, Any], values: pa.Array) -> np.ndarray | Ragged:
+        """Ids (N,), 0 for unknown, N lists of ids, or numbers, (N,) or (N, K), of values (N,) as they are in the samples, NULL
+        among them."""
 
 
 def floats(values: pa.Array) -> np.ndarray:
