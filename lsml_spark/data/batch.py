@@ -94,14 +94,16 @@ def _offsets(lengths_N: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(lengths_N, dtype=np.int64)])
 
 
-def of_arrow(rows: pa.RecordBatch, features: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[str, Ragged]]:
-    """(scalars, ragged) of encoded columns as `data.encode.encode` gives them."""
-    scalars, ragged = {}, {}
+def of_arrow(rows: pa.RecordBatch, features: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[str, Ragged], dict[str, np.ndarray]]:
+    """(scalars, ragged, tensors) of encoded columns as `transforms.encode.encode` gives them."""
+    scalars, ragged, tensors = {}, {}, {}
     for name in features:
         column = rows.column(name)
         if pa.types.is_list(column.type):
             lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
             ragged[name] = Ragged(column.flatten().to_numpy(zero_copy_only=False), _offsets(lengths))
+        elif isinstance(column.type, pa.FixedShapeTensorType):
+            tensors[name] = column.storage.flatten().to_numpy().reshape(len(column), *column.type.shape)
         else:
             scalars[name] = column.to_numpy(zero_copy_only=False)
-    return scalars, ragged
+    return scalars, ragged, tensors

@@ -11,7 +11,8 @@ from lsml_spark.core.config import canonical
 from lsml_spark.data.batch import Batch, Column, Ragged
 from lsml_spark.transforms.schema import Schema
 
-# Ids are a tensor (B,) int64, numbers one of (B,) or (B, K) floats; a list of ids is (values (T,), offsets (B + 1,)).
+# Ids are a tensor (B,) int64, numbers one of (B,) or (B, K) floats, a tensor one of (B, *shape) in its own dtype; a list of ids is
+# (values (T,), offsets (B + 1,)).
 Features = Mapping[str, Tensor | tuple[Tensor, Tensor]]
 TOLD = ("of", "list", "collisions")  # of an encoder: what says nothing of its ids
 

@@ -9,7 +9,7 @@ import xxhash
 from pydantic import Field, field_validator
 
 from lsml_spark.data.batch import Ragged
-from lsml_spark.transforms.transform import Becomes, Seen, Transform
+from lsml_spark.transforms.transform import Becomes, Seen, Takes, Transform
 
 Length = Annotated[int, Field(ge=1)]
 
@@ -46,6 +46,10 @@ class Ngrams(Transform):
         if groups > 1:
             raise ValueError(f"{pattern!r} has {groups} groups; a word is the whole match or its one group: write the others as (?:…)")
         return pattern
+
+    @property
+    def takes(self) -> Takes:
+        return "text"
 
     def fit(self, seen: Seen) -> dict[str, Any]:
         return {"size": self.size, "by": self.by, "n": list(self.n), "lowercase": self.lowercase, "pattern": self.pattern}
