@@ -212,12 +212,13 @@ def docstring(model: type[BaseModel], fields: list[str]) -> tuple[list[str], dic
 def comments_of(model: type[BaseModel]) -> dict[str, str]:
     """What is said behind the fields in the class's source."""
     source = textwrap.dedent(inspect.getsource(model))
-    fields = {node.lineno: node.target.id for node in ast.parse(source).body[0].body if isinstance(node, ast.AnnAssign)}  # type: ignore
+    fields = [node for node in ast.parse(source).body[0].body if isinstance(node, ast.AnnAssign)]  # type: ignore[attr-defined]
     found = {}
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT and token.start[0] in fields:
-            text = re.sub(r"#?\s*type: ignore\S*\s*", "", token.string).strip("# ")
-            found |= {fields[token.start[0]]: text} if text else {}
+        text = re.sub(r"#?\s*type: ignore\S*\s*", "", token.string).strip("# ") if token.type == tokenize.COMMENT else ""
+        for field in fields:
+            if text and field.lineno <= token.start[0] <= (field.end_lineno or 0):
+                found[ast.unparse(field.target)] = text
     return found
 
 

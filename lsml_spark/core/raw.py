@@ -135,8 +135,8 @@ class Raw(Format):
     `same_every_day`: there is no date in them, and every day is to have the same files.
     """
 
-    folder: str
-    files: str
+    folder: str  # where the days lie, relative to the YAML
+    files: str  # a pattern of names below it: * ? [abc] and **
     same_every_day: bool = False
 
     @property

@@ -25,9 +25,12 @@ from lsml_spark.models.system import Baseline, Lists, System
 
 
 class Config(Strict):
-    """`context`: the list column with what is in the basket, null where samples have none."""
+    """`baselines`: what is scored beside the model.
 
-    k: int = Field(20, ge=1)
+    `context`: the list column with what is in the basket, null where samples have none.
+    """
+
+    k: int = Field(20, ge=1)  # of recall@k
     context: str | None = "context"
     baselines: tuple[component(Baseline, "lsml_spark.evaluate.baselines"), ...] = (  # type: ignore[valid-type]
         Popularity(use="popularity"),

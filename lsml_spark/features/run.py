@@ -45,7 +45,7 @@ class Config(Strict):
 
     columns: dict[str, component(Transform, PACKAGE)]  # type: ignore[valid-type]
     carry: list[str] = []
-    label: str = "label"
+    label: str = "label"  # the column that is to be guessed
 
     def source(self, name: str) -> str:
         """The column of the samples that a feature is made of."""

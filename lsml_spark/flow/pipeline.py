@@ -26,10 +26,10 @@ SIZES = ("shards", "rows_per_group")  # of shards; where one is auto, the batch 
 class General(Strict):
     """The keys beside the stages' sections. `window`: days of history; `spark`: Spark properties."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    seed: int = 0
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")  # of the folder of its runs
+    seed: int = 0  # of every random draw
     window: int = Field(60, ge=1)
-    raw: Raw
+    raw: Raw  # the raw days
     spark: dict[str, str | int | float | bool] = {}
 
     @field_validator("spark", mode="before")

@@ -14,8 +14,8 @@ from lsml_spark.core.work import Outcome, Work, gone_champion
 class Config(Strict):
     """Tolerances are relative log loss: 0.01 lets a model be 1 % worse than the champion."""
 
-    tolerance: float = Field(0.01, ge=0.0)
-    band_tolerance: float = Field(0.05, ge=0.0)
+    tolerance: float = Field(0.01, ge=0.0)  # overall
+    band_tolerance: float = Field(0.05, ge=0.0)  # in every band of keys
     min_rows: int = Field(50, ge=1)  # bands with fewer test rows have no say
     beat: str = "popularity"  # the baseline that a first model must beat
 

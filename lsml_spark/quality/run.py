@@ -47,9 +47,9 @@ class Field(Strict):
     """A column of the contract: its Spark SQL type, whether the night can go on without it, and what the files call it where
     that is another name: they may have a `date`, which is a name that the stage itself gives."""
 
-    type: str
-    required: bool = True
-    source: str | None = None
+    type: str  # a type of Spark SQL
+    required: bool = True  # whether a file without it stops the night
+    source: str | None = None  # its name in the files
 
     @model_serializer(mode="wrap")
     def _without_default(self, plain: Any) -> dict[str, Any]:

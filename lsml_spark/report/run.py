@@ -49,8 +49,8 @@ QUALITY = ("home.js", *(f"quality{part}.js" for part in ("_numbers", "_draw", "_
 class Config(Strict):
     """`title` heads the page (default: the pipeline's name); `examples` is how many quarantined rows are shown."""
 
-    title: str = ""
-    examples: int = Field(default=20, ge=0, le=1000)
+    title: str = ""  # heads the pages; default: the pipeline's name
+    examples: int = Field(default=20, ge=0, le=1000)  # quarantined rows that are shown
 
 
 def run(work: Work, config: Config) -> Outcome:

@@ -38,9 +38,9 @@ class Anomaly(TableCheck):
 
     metric: str = ""
     every: bool = False
-    above: float = Field(5.0, gt=0)
-    nights: int = Field(7, ge=3)
-    window: int = Field(60, ge=3)
+    above: float = Field(5.0, gt=0)  # robust standard deviations
+    nights: int = Field(7, ge=3)  # good nights that it needs
+    window: int = Field(60, ge=3)  # good nights that it looks at
     same_weekday: bool = False
     skip: list[str] = Field([], description="columns that `every` leaves out")
 
