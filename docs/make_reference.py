@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pages import between, wrapped, write_or_check
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -28,17 +29,9 @@ from lsml_spark.flow.pipeline import General, stage_module
 from lsml_spark.quality.check import Check
 
 PAGE = Path(__file__).parent / "reference.md"
-START, END = "<!-- keys: written by `make docs` -->", "<!-- end of the keys -->"
-WIDTH = 110
 ELSEWHERE = {("quality", "raw")}  # keys that the YAML has in another place
 WORDS = {int: "whole number", float: "number", bool: "boolean", str: "text", type(None): "`null`", Any: "anything"}
 UNIONS = (typing.Union, types.UnionType)
-
-
-def page(text: str) -> str:
-    """The page with its keys written anew."""
-    before, rest = text.split(START)
-    return f"{before}{START}\n\n{keys()}\n{END}{rest.split(END)[1]}"
 
 
 def keys() -> str:
@@ -51,7 +44,7 @@ def keys() -> str:
         parts += [f"## `{stage}:` {BY_NAME[stage].does}", described(config, named, of=listed)]
     for base in named:
         parts += family(base, named)
-    return "\n\n".join(filter(None, parts)) + "\n"
+    return "\n\n".join(filter(None, parts))
 
 
 def family(base: Named, named: dict[Named, None]) -> Iterator[str]:
@@ -83,18 +76,18 @@ def described(model: type[BaseModel], named: dict[Named, None], of: list[str] | 
     """A class: what it is, and its keys as a list."""
     about, texts = told(model)
     lines = [wrapped(paragraph) for paragraph in about if title]
-    listed = [entry(key, model.model_fields[key], texts, named, "") for key in (model.model_fields if of is None else of) if key != "use"]
-    return "\n\n".join([*lines, *(["\n".join(listed)] if listed else [])])
+    entries = [entry(key, model.model_fields[key], texts, named, "") for key in (model.model_fields if of is None else of) if key != "use"]
+    return "\n\n".join([*lines, *(["\n".join(entries)] if entries else [])])
 
 
 def entry(key: str, field: FieldInfo, texts: Mapping[str, str], named: dict[Named, None], indent: str) -> str:
     """One key, and below it the keys of what it holds."""
     facts = "; ".join(filter(None, facts_of(field, named)))
     text = "; ".join(dict.fromkeys(filter(None, [field.description, texts.get(key)]))).rstrip(".")
-    lines = [wrapped(f"- `{key}` ({facts})" + (f": {text}" if text else ""), indent)]
+    lines = [listed(f"`{key}` ({facts})" + (f": {text}" if text else ""), indent)]
     for held in nested(field.annotation):
         about, inner = told(held)
-        lines += [wrapped(" ".join(about), indent + "  ", "")] if about else []
+        lines += [wrapped(" ".join(about), indent + "  ", indent + "  ")] if about else []
         lines += [entry(name, of, inner, named, indent + "  ") for name, of in held.model_fields.items()]
     return "\n".join(lines)
 
@@ -222,11 +215,10 @@ def comments_of(model: type[BaseModel]) -> dict[str, str]:
     return found
 
 
-def wrapped(text: str, indent: str = "", hang: str | None = None) -> str:
-    hang = "  " if hang is None and text.startswith("- ") else hang or ""
-    filled = textwrap.TextWrapper(WIDTH, indent, indent + hang, break_long_words=False, break_on_hyphens=False)
-    return filled.fill(text)
+def listed(text: str, indent: str) -> str:
+    """An item of a list."""
+    return wrapped(f"- {text}", indent, indent + "  ")
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text()))
+    write_or_check({PAGE: between(PAGE, "keys", keys())})
