@@ -11,7 +11,7 @@ PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md")), REPO / "dock
 def code(page: Path) -> list[tuple[str, str]]:
     """(language, line) of the lines of code blocks: fenced ones, and those indented by four, which have no language."""
     found, fence = [], None
-    for line in page.read_text().splitlines():
+    for line in re.sub(r"\\\n\s*", "", page.read_text()).splitlines():  # a backslash at its end joins a line with the next
         if line.startswith("```"):
             fence = line.removeprefix("```").strip() if fence is None else None
         elif fence is not None or line.startswith("    "):
