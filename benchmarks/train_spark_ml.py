@@ -26,12 +26,11 @@ from torch.nn.functional import cross_entropy
 from training import ours
 from training.rows import SHAPES, Shape, encoders, write
 
-from lsml_spark.core.config import find_component
 from lsml_spark.data.batch import Batch, Ragged, span
 from lsml_spark.models import saved
-from lsml_spark.models.model import Model
 from lsml_spark.models.network import tensors
 from lsml_spark.spark.session import session
+from lsml_spark.transforms.schema import Schema
 
 GRAMS, PER_ROW = 5_000, 12
 CATEGORIES, VALUES, CLASSES = 10, 10, 5
@@ -122,7 +121,7 @@ def train(shape: Shape, root: Path, epochs: int, test: Batch) -> tuple[float, fl
     clock = time.perf_counter()
     outcome = ours.stage("spark_ml", 2, 2, root, epochs)
     seconds = time.perf_counter() - clock
-    network = find_component(Model, saved.PACKAGE, shape.train["model"]["use"]).model_validate(shape.train["model"]).build(encoders(shape))
+    network = saved.build(shape.train["model"], Schema.of(encoders(shape)))
     network.load_state_dict(saved.weights(root / "train"))
     features, label_B, _ = tensors(test)
     with torch.no_grad():

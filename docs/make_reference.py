@@ -29,7 +29,7 @@ from lsml_spark.flow.pipeline import General, stage_module
 from lsml_spark.quality.check import Check
 
 PAGE = Path(__file__).parent / "reference.md"
-ELSEWHERE = {("quality", "raw")}  # keys that the YAML has in another place
+ELSEWHERE = {("quality", "raw"), ("train", "task"), ("features", "learns")}  # keys that the YAML has in another place
 WORDS = {int: "whole number", float: "number", bool: "boolean", str: "text", type(None): "`null`", Any: "anything"}
 UNIONS = (typing.Union, types.UnionType)
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from lsml_spark.core import seeds
 from lsml_spark.models.bag_mlp import BagMlp
 from lsml_spark.models.networks.bag_mlp import BagMlpNetwork
+from lsml_spark.transforms.schema import Schema
 from selection.classifier import ClassifierTask, Ragged, ids_of, take
 from selection.descent import descend, log_prior
 
@@ -34,7 +35,7 @@ class Retail(ClassifierTask):
 
     def fit(self, rows_T: np.ndarray, weight_N: np.ndarray | None, lr: float, seed: int) -> BagMlpNetwork:
         torch.manual_seed(seeds.derive(seed, "model") & 0x7FFFFFFF)
-        network = BagMlp(use="bag_mlp", dim=32, hidden=(128,), dropout=0.3, bags=2).build(self.encoders)
+        network = BagMlp(use="bag_mlp", dim=32, hidden=(128,), dropout=0.3, bags=2).build(Schema.of(self.encoders))
         network.set_prior(torch.from_numpy(log_prior(self.label_N, rows_T, weight_N, self.classes)))
         optimizer = torch.optim.Adam(network.parameters(), lr=lr, fused=True)
         descend(network, optimizer, partial(self.logits, network), self.label_N, rows_T, weight_N, self.batch)

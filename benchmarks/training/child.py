@@ -21,6 +21,7 @@ from torch.nn.functional import cross_entropy
 from lsml_spark.core.config import validate
 from lsml_spark.models.network import tensors
 from lsml_spark.train.config import Config
+from lsml_spark.transforms.schema import Schema
 from training.rows import SHAPES, WARM, batches, encoders
 
 Step = Callable[[Any, torch.Tensor], None]
@@ -30,7 +31,7 @@ def built(name: str) -> tuple[nn.Module, Any]:
     shape = SHAPES[name]
     config = validate(Config, {**shape.train, "batch": shape.batch, "workers": 1}, "benchmark")
     torch.manual_seed(0)
-    network = config.model.build(encoders(shape)).train()
+    network = config.model.build(Schema.of(encoders(shape))).train()
     return network, config.optimizer.build(network.parameters(), config.l2)
 
 

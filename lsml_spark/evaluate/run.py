@@ -1,14 +1,12 @@
-"""The evaluate stage: the new model, the champion and the baselines on the held-out day, the same rows under the same rules.
+"""The evaluate stage: the new model, the champion and the baselines on the held-out day, the same rows under the same rules."""
 
-A label outside a system's vocabulary has probability unseen mass / unseen labels (evaluate/unseen.py), and
-the labels it knows share the rest; nobody may recommend what is in the basket already.
-"""
-
+import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from lsml_spark.core.bands import BANDS
 from lsml_spark.core.config import Strict, component, did_you_mean
@@ -17,95 +15,137 @@ from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.tables import read_table, table_of
 from lsml_spark.core.work import Outcome, Source, Work
-from lsml_spark.evaluate import metrics
+from lsml_spark.evaluate import choices, metrics, slices
 from lsml_spark.evaluate.baselines.cooccurrence import Cooccurrence
 from lsml_spark.evaluate.baselines.popularity import Popularity
 from lsml_spark.evaluate.unseen import unseen as unseen_labels
-from lsml_spark.models.system import Baseline, Lists, System
+from lsml_spark.models.system import Baseline, Predictor, System
+from lsml_spark.tasks.classify import Classify
+from lsml_spark.tasks.task import Task
+
+BASELINES = "lsml_spark.evaluate.baselines"
 
 
 class Config(Strict):
-    """`baselines`: what is scored beside the model.
-
-    `context`: the list column with what is in the basket, null where samples have none.
-    """
+    """`baselines`: what is scored beside the model. `context`: the list column with what is in the basket, null where
+    samples have none. `slices`: columns, of which each value is judged by itself, or comparisons such as `hour < 9`."""
 
     k: int = Field(20, ge=1)  # of recall@k
     context: str | None = "context"
-    baselines: tuple[component(Baseline, "lsml_spark.evaluate.baselines"), ...] = (  # type: ignore[valid-type]
+    baselines: tuple[component(Baseline, BASELINES), ...] = (  # type: ignore[valid-type]
         Popularity(use="popularity"),
         Cooccurrence(use="cooccurrence"),
     )
+    slices: tuple[str, ...] = ()
     batch: int = Field(1024, ge=1)  # rows scored at once
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A night that was made before there were slices stays up to date."""
+        told: dict[str, Any] = plain(self)
+        return {key: value for key, value in told.items() if key != "slices" or value}
 
 
 def run(work: Work, config: Config) -> Outcome:
     """Inputs `shard` and `prepare` (test, train), `zipf`, `train`, and `champion` where there is one.
 
-    Writes `metrics.json` and the table `scores`: per test row and system the label's rank and log probability, and what the
-    system takes for the most probable label.
+    Writes `metrics.json` and the table `scores`: per test row and system its loss or log probability, and what the system predicts.
     """
     test = read_table(work.inputs["prepare"], "test").sort_by("sample_id")
     _refuse_other_rows(test, work.inputs["shard"])
-    if config.context is not None and config.context not in test.column_names:
-        near = did_you_mean(config.context, test.column_names)
-        raise ConfigError(f"evaluate.context: prepare.sql gives no column '{config.context}'{near}")
-    counted = _counts(work.inputs["zipf"])
-    profile = work.inputs["zipf"].json("profile.json")
-    train = read_table(work.inputs["prepare"], "train", ["key", "label", "date", *filter(None, [config.context])])
-    unseen = unseen_labels(train, profile)
-    train_count_N = metrics.counts_of(test["key"].to_pylist(), counted)
-    label_N = test["label"].to_numpy().astype(str)
+    task, systems = _models(work)
+    context = _context(config, test) if isinstance(task, Classify) else None
+    columns = list(dict.fromkeys(["key", "label", "date", task.target, *filter(None, [context])]))
+    train = read_table(work.inputs["prepare"], "train", columns)
+    if isinstance(task, Classify):
+        test, train = (_labelled(rows, task.target) for rows in (test, train))
+    for baseline in config.baselines:
+        systems[baseline.use] = baseline.fit(train, context)
+    train_count_N = metrics.counts_of(test["key"].to_pylist(), _counts(work.inputs["zipf"]))
+    groups: dict[str, Any] = {"bands": metrics.bands(train_count_N)}
+    if config.slices:
+        groups["slices"] = slices.masks(test, config.slices)
 
     report: dict[str, Any] = {"champion": None}
-    scores = []
-    for name, system in _systems(work, config, train).items():
-        rank_N, log_prob_N, first = score(system, test, config, unseen)
-        report[name] = metrics.by_band(rank_N, log_prob_N, label_N, train_count_N, config.k)
-        scores.append(_scores(test, name, rank_N, log_prob_N, train_count_N, first))
+    scores, values = [], dict[str, Any]()
+    if isinstance(task, Classify):
+        unseen = unseen_labels(train, work.inputs["zipf"].json("profile.json"))
+        values, shown, label_N = {"unseen": unseen}, choices.shown(config.k), test["label"].to_numpy().astype(str)
+        for name, system in systems.items():
+            assert isinstance(system, System)
+            rank_N, log_prob_N, first = choices.score(system, test, context, config.batch, unseen)
+            report[name] = choices.judge(rank_N, log_prob_N, label_N, groups, config.k)
+            figures = {"rank": rank_N, "log_prob": log_prob_N, "train_rows": train_count_N}
+            scores.append(_scores(test, name, figures | {column: first[column] for column in first.column_names}))
+    else:
+        shown, truth = dict(task.shown), task.truth(test)
+        for name, system in systems.items():
+            predicted = _predicted(system, test, config.batch)
+            report[name] = _judged(task, truth, predicted, groups)
+            figures = {"loss": task.losses(truth, predicted), "train_rows": train_count_N, "predicted": _column(predicted)}
+            scores.append(_scores(test, name, figures))
     table = table_of(work.folder, "scores", pa.concat_tables(scores))
-    values = {"k": config.k, "rows": test.num_rows, "systems": report, "bands": list(BANDS), "unseen": unseen}
+    values |= {"k": config.k, "rows": test.num_rows, "systems": report, "bands": list(BANDS)}
+    values["figures"] = [{"name": name, **dataclasses.asdict(figure)} for name, figure in shown.items()]
+    if "slices" in groups:
+        values["slices"] = list(groups["slices"])
     file = write_json(work.folder, "metrics.json", values)
-    overall = {name: {key: m[key] for key in ("log_loss", "recall", "breadth")} for name, m in report.items() if m}
+    overall = {name: {key: m[key] for key in shown} for name, m in report.items() if m}
     rows_in = work.inputs["shard"].manifest.tables["test"].rows
     return Outcome(Ledger(rows_in, test.num_rows), {"scores": table}, [file], {"rows": test.num_rows, "k": config.k, "systems": overall})
 
 
-def score(system: System, test: pa.Table, config: Config, unseen: dict[str, float]) -> tuple[np.ndarray, np.ndarray, pa.Table]:
-    """(rank (N,) int32, log probability (N,) float64) of every row's label, and `predicted`, `probability`: the first choice."""
-    ranks, log_probs = [np.empty(0, np.int32)], [np.empty(0)]
-    firsts, certain = [np.empty(0, np.int64)], [np.empty(0)]
-    for rows in test.combine_chunks().to_batches(max_chunksize=config.batch):
-        log_prob_BV = system.log_probs(rows)
-        label_B = system.columns_of(rows["label"])
-        known_B = label_B >= 0
-        own_B = np.where(known_B, log_prob_BV[np.arange(len(label_B)), label_B], 0.0)
-        log_probs.append(metrics.with_unseen(own_B, known_B, unseen["mass"], unseen["keys"]))
-        basket = Lists.of(system, rows[config.context]) if config.context else Lists(*[np.empty(0, np.int64)] * 3)
-        ranks.append(metrics.ranks(log_prob_BV, label_B, (basket.row_T, basket.column_T)))
-        firsts.append(log_prob_BV.argmax(axis=1))
-        certain.append(np.exp(log_prob_BV.max(axis=1)))
-    names = pa.array(system.labels, pa.string()).take(pa.array(np.concatenate(firsts)))
-    first = pa.table({"predicted": names, "probability": np.concatenate(certain)})
-    return np.concatenate(ranks), np.concatenate(log_probs), first
-
-
-def _systems(work: Work, config: Config, train: pa.Table) -> dict[str, System]:
+def _models(work: Work) -> tuple[Task, dict[str, Predictor]]:
+    """Tonight's task, its model, and the champion where it learned the same."""
     import torch
 
     from lsml_spark.models.scorer import Neural
 
     torch.set_num_threads(1)  # a sum over threads changes with their number
-    systems: dict[str, System] = {"model": Neural.of(work.inputs["train"])}
+    model = Neural.of(work.inputs["train"])
+    systems: dict[str, Predictor] = {"model": model}
     if "champion" in work.inputs:
-        systems["champion"] = Neural.of(work.inputs["champion"])
-    return systems | {baseline.use: baseline.fit(train, config.context) for baseline in config.baselines}
+        champion = Neural.of(work.inputs["champion"])
+        if (champion.task.use, champion.task.target) == (model.task.use, model.task.target):
+            systems["champion"] = champion
+    return model.task, systems
 
 
-def _scores(test: pa.Table, name: str, rank_N: np.ndarray, log_prob_N: np.ndarray, train_count_N: np.ndarray, first: pa.Table) -> pa.Table:
+def _labelled(rows: pa.Table, target: str) -> pa.Table:
+    """Rows whose `label` is the target, as text."""
+    return rows.set_column(rows.column_names.index("label"), "label", rows[target].cast(pa.string()))
+
+
+def _context(config: Config, test: pa.Table) -> str | None:
+    if config.context is not None and config.context not in test.column_names:
+        near = did_you_mean(config.context, test.column_names)
+        raise ConfigError(f"evaluate.context: prepare.sql gives no column '{config.context}'{near}")
+    return config.context
+
+
+def _predicted(system: Predictor, test: pa.Table, batch: int) -> np.ndarray:
+    """Of all rows, (N, …)."""
+    batches = test.combine_chunks().to_batches(max_chunksize=batch)
+    return np.concatenate([system.predict(rows) for rows in batches or [pa.RecordBatch.from_pylist([], schema=test.schema)]])
+
+
+def _judged(task: Task, truth: np.ndarray, predicted: np.ndarray, groups: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Any]:
+    """The task's figures of all rows, and of the rows of each mask: bands of key frequency, slices."""
+
+    def of(rows: np.ndarray) -> dict[str, Any]:
+        return {"rows": int(rows.sum()), **task.figures(truth[rows], predicted[rows])}
+
+    return of(np.ones(len(truth), bool)) | {kind: {name: of(rows) for name, rows in masks.items()} for kind, masks in groups.items()}
+
+
+def _column(predicted: np.ndarray) -> pa.Array:
+    """A number a row, or a list of them."""
+    return pa.array(predicted) if predicted.ndim == 1 else pa.array(list(predicted), pa.list_(pa.float64()))
+
+
+def _scores(test: pa.Table, name: str, figures: Mapping[str, Any]) -> pa.Table:
     columns = {column: test[column] for column in ("sample_id", "key", "label")} | {"system": pa.array([name] * test.num_rows, pa.string())}
-    figures = {"rank": rank_N, "log_prob": log_prob_N, "train_rows": train_count_N}
-    return pa.table(columns | figures | {column: first[column] for column in first.column_names})
+    return pa.table(columns | dict(figures))
 
 
 def _counts(zipf: Source) -> dict[str, int]:

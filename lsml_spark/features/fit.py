@@ -73,7 +73,7 @@ def _seen(train: DataFrame, own: Mapping[str, Transform], lists: set[str]) -> di
 
 
 def _finite(column: Column) -> Column:
-    number = column.cast("double")
+    number = column.try_cast("double")
     return F.when(~F.isnan(number) & (F.abs(number) < float("inf")), number)
 
 

@@ -1,9 +1,10 @@
 """The features stage: fit each column's transform on the training rows, apply it to training and test rows alike."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
@@ -46,6 +47,13 @@ class Config(Strict):
     columns: dict[str, component(Transform, PACKAGE)]  # type: ignore[valid-type]
     carry: list[str] = []
     label: str = "label"  # the column that is to be guessed
+    learns: Literal["ids", "numbers", "lists"] = "ids"  # what the task learns, which the label's transform must make of it
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A night that was made before there were tasks stays up to date."""
+        told: dict[str, Any] = plain(self)
+        return {key: value for key, value in told.items() if key != "learns" or value != "ids"}
 
     def source(self, name: str) -> str:
         """The column of the samples that a feature is made of."""
@@ -58,6 +66,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     train = tables.read(spark, work.inputs["augment"], table="train")
     test = tables.read(spark, work.inputs["prepare"], table="test")
     check(config, train.schema)
+    if config.learns == "numbers":
+        _refuse_no_numbers(train, test, config)
     fitted = fit(train, config.columns)
     _refuse_too_few_labels(fitted, config)
     encoders = {"label": config.label, "columns": fitted}
@@ -88,17 +98,21 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
 
 
 def check_label(config: Config, to_train: bool) -> None:
-    """ConfigError where the label has no transform, or `to_train` a network and there is no feature that it could look at."""
+    """ConfigError where the label has no transform that its task can learn from, or `to_train` a network and there is no feature
+    that it could look at."""
     label = config.label
+    fitting = {"ids": "`vocabulary`", "numbers": "`standardize`, `log` or `number`", "lists": "`vocabulary`"}[config.learns]
     if label not in config.columns:
         raise ConfigError(
-            f"features.columns: the label '{label}' needs a transform too, `{label}: vocabulary`: a model here chooses among "
-            "labels (classification only); a number to be predicted can be carried into the shards for a model of your own"
+            f"features.columns: the label '{label}' needs a transform too, {fitting}"
+            + ("; a number is learned with `task: regress`" if config.learns == "ids" else "")
         )
-    if config.columns[label].becomes != "ids":
+    transform = config.columns[label]
+    if (transform.becomes == "ids") != (config.learns != "numbers"):
+        made, learned = ("ids", "a number") if transform.becomes == "ids" else ("numbers", "ids")
         raise ConfigError(
-            f"features.columns.{label}: `{config.columns[label].use}` makes numbers of the label; "
-            "a model here chooses among labels (`vocabulary`)"
+            f"features.columns.{label}: `{transform.use}` makes {made} of the label; the task learns {learned}: take {fitting}"
+            + (", or learn a number with `task: regress`" if config.learns == "ids" else "")
         )
     if to_train and len(config.columns) == 1:
         raise ConfigError(
@@ -122,7 +136,8 @@ def check(config: Config, samples: StructType) -> None:
     if twice := [name for i, name in enumerate(config.carry) if name in config.columns or name in config.carry[:i]]:
         raise ConfigError(f"features.carry: '{twice[0]}' is named twice, here or in features.columns")
     for name, transform in config.columns.items():
-        _check_type(name, transform, samples[config.source(name)].dataType)
+        if not (name == config.label == config.source(name) == "label" and config.learns == "numbers"):  # text, whatever it was
+            _check_type(name, transform, samples[config.source(name)].dataType)
         if transform.like is not None and (transform.like not in config.columns or config.columns[transform.like].like is not None):
             raise ConfigError(f"features.columns.{name}.like: '{transform.like}' is no column with a transform of its own")
 
@@ -140,6 +155,8 @@ def _check_type(name: str, transform: Transform, type_: DataType) -> None:
 
 def _refuse_too_few_labels(fitted: dict[str, dict[str, Any]], config: Config) -> None:
     """A model has nothing to choose from where training rows know one label, or none."""
+    if config.learns == "numbers":
+        return
     encoder = fitted[fitted[config.label].get("like", config.label)]
     values, counts = encoder.get("values"), encoder.get("counts", [])
     if values is not None and len(values) < 2:
@@ -147,6 +164,22 @@ def _refuse_too_few_labels(fitted: dict[str, dict[str, Any]], config: Config) ->
         raise QualityGateError(
             f"features.columns.{config.label}: {found}; a model learns to tell two labels or more apart: "
             f"look at the labels that prepare.sql gives, and at min_count"
+        )
+
+
+def _refuse_no_numbers(train: DataFrame, test: DataFrame, config: Config) -> None:
+    """A missing feature can be filled in; a target that is no number cannot be learned."""
+    source = config.source(config.label)
+    value = F.col(f"`{source}`").cast("string").alias("value")
+    number = F.col("value").try_cast("double")
+    is_none = number.isNull() | F.isnan(number) | (F.abs(number) == float("inf"))
+    both = train.select(value).unionByName(test.select(value)).where(is_none)
+    (found,) = both.agg(F.count("*").alias("rows"), F.min("value").alias("value")).collect()
+    if found["rows"]:
+        example = "is missing" if found["value"] is None else f"is no finite number, such as '{found['value']}'"
+        raise ConfigError(
+            f"features.columns.{config.label}: '{source}' {example}, in {found['rows']:,} rows; a target must be one: "
+            "leave such rows out by a drop_reason in prepare.sql"
         )
 
 

@@ -11,11 +11,14 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from lsml_spark.core import components, variables
-from lsml_spark.core.config import Strict, apply_overrides, did_you_mean, find_component, read_yaml, render, validate
+from lsml_spark.core.config import Strict, apply_overrides, component, did_you_mean, find_component, read_yaml, render, validate
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.raw import Raw
 from lsml_spark.core.stages import BY_NAME, STAGES
 from lsml_spark.flow.raw_days import RawDays
+from lsml_spark.tasks.classify import Classify
+from lsml_spark.tasks.task import PACKAGE as TASKS
+from lsml_spark.tasks.task import Task
 from lsml_spark.transforms.transform import PACKAGE, Transform
 
 PUBLIC = ("name", "seed", "window")  # a variable's value here is no secret: paths begin with the name, pages show the rest
@@ -24,12 +27,14 @@ SIZES = ("shards", "rows_per_group")  # of shards; where one is auto, the batch 
 
 
 class General(Strict):
-    """The keys beside the stages' sections. `window`: days of history; `spark`: Spark properties."""
+    """The keys beside the stages' sections. `window`: days of history; `task`: what is learned; `spark`: Spark
+    properties."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")  # of the folder of its runs
     seed: int = 0  # of every random draw
     window: int = Field(60, ge=1)
     raw: Raw  # the raw days
+    task: component(Task, TASKS) = Classify(use="classify")  # type: ignore[valid-type]
     spark: dict[str, str | int | float | bool] = {}
 
     @field_validator("spark", mode="before")
@@ -65,6 +70,7 @@ class Pipeline:
         general = {key: self._filled(key, value) for key, value in general.items()}
         general["raw"] = general.get("raw")  # its `{{ date }}` is rendered per day
         self.general = validate(General, general, f"{path}: ")
+        self._tasked = "task" in general
         self._raw = {key: value for key, value in (values.get("raw") or {}).items() if key not in PLACE}
         self._sections = {stage: values.get(stage) or {} for stage in STAGES}
         self._configs: dict[str, Strict] = {}
@@ -80,12 +86,31 @@ class Pipeline:
             if stage == "shard" and isinstance(section, Mapping) and "auto" in [section.get(key, "auto") for key in SIZES]:
                 train = self._filled("train", self._sections["train"])  # as written: a host that shards need not be able to train
                 section = {**{key: train[key] for key in ("lanes", "batch") if isinstance(train, Mapping) and key in train}, **section}
+            if stage in ("features", "train", "evaluate", "promote") and isinstance(section, Mapping):
+                section = self._with_task(stage, section)
             if stage == "quality" and isinstance(section, Mapping):
                 if "raw" in section:
                     raise ConfigError(f"{self.path}: quality.raw: how raw files are written is said in `raw:`, beside folder and files")
                 section = {**section, "raw": self.general.raw.format.changed()}
             self._configs[stage] = validate(stage_module(stage).Config, section, f"{self.path}: {stage}")
         return self._configs[stage]
+
+    def _with_task(self, stage: str, section: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a stage must know of the section `task:`: training all of it, the features the target, evaluation its baselines."""
+        for key in {"train": ("task",), "features": ("label", "learns")}.get(stage, ()):
+            if key in section and (key != "label" or self._tasked):
+                raise ConfigError(f"{self.path}: {stage}.{key}: what is learned is said in the section `task:`")
+        task: Task = self.general.task
+        if not self._tasked:
+            label = (self._sections["features"] or {}).get("label", "label") if stage == "train" else "label"
+            return section if label == "label" else {**section, "task": {"use": "classify", "target": label}}
+        if stage in ("evaluate", "promote"):
+            if isinstance(task, Classify):
+                return section
+            if stage == "evaluate":
+                return {"context": None, "baselines": task.baselines, **section}
+            return {"beat": next((baseline["use"] for baseline in task.baselines), ""), **section}
+        return {**section, **({"task": task} if stage == "train" else {"label": task.target, "learns": task.learns})}
 
     def writes(self, stage: str) -> bool:
         """Whether the YAML has a section of this stage with anything in it."""

@@ -1,11 +1,11 @@
 """Embedding bag + MLP: the plain, strong start for "given this list and these categories, which label?"."""
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
 
 from lsml_spark.models.model import Model
+from lsml_spark.transforms.schema import Schema
 
 
 class BagMlp(Model):
@@ -25,7 +25,7 @@ class BagMlp(Model):
     span: int = Field(16, ge=1)  # distances from the end with a weight of their own; farther ones share the last
     init: float = Field(0.15, gt=0.0)  # standard deviation of fresh embeddings
 
-    def build(self, encoders: Mapping[str, Any]) -> Any:
+    def build(self, schema: Schema) -> Any:
         from lsml_spark.models.networks.bag_mlp import BagMlpNetwork
 
-        return BagMlpNetwork(encoders, **self.model_dump(exclude={"use"}))
+        return BagMlpNetwork(schema, **self.model_dump(exclude={"use"}))

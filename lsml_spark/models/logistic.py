@@ -1,9 +1,9 @@
 """Multinomial logistic regression on categories and bags of categories: the plain, convex start for text in pieces."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from lsml_spark.models.model import Model
+from lsml_spark.transforms.schema import Schema
 
 
 class Logistic(Model):
@@ -14,7 +14,7 @@ class Logistic(Model):
     uniform prior the optimum is scikit-learn's LogisticRegression. It needs no start at random; all weights begin at zero.
     """
 
-    def build(self, encoders: Mapping[str, Any]) -> Any:
+    def build(self, schema: Schema) -> Any:
         from lsml_spark.models.networks.logistic import LogisticNetwork
 
-        return LogisticNetwork(encoders)
+        return LogisticNetwork(schema)

@@ -8,29 +8,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lsml_spark.core.config import Component
-from lsml_spark.transforms.schema import Ids, Numbers, column_of, schema_of
+from lsml_spark.transforms.schema import Ids, Schema, column_of
 
 if TYPE_CHECKING:
     from lsml_spark.models.network import Network
 
 
 class Model(Component, ABC):
-    """Base of the models' configs: its fields are the architecture, all that is needed beside encoders.json to rebuild it."""
+    """Base of the models' configs: its fields are the architecture, all that is needed beside encoders.json and the task to rebuild it."""
 
     @abstractmethod
-    def build(self, encoders: Mapping[str, Any]) -> "Network":
-        """A freshly initialised network for these encoders, drawn from torch's current seed."""
-
-
-def features_of(encoders: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
-    """(lists of ids, ids) among the features of encoders.json, each with its number of known values V (ids 0..V)."""
-    ids = {name: column for name, column in schema_of(encoders).items() if isinstance(column, Ids)}
-    return {name: one.size for name, one in ids.items() if one.list}, {name: one.size for name, one in ids.items() if not one.list}
-
-
-def numbers_of(encoders: Mapping[str, Any]) -> dict[str, int]:
-    """The features that are numbers, each with how many of them a row has."""
-    return {name: column.width for name, column in schema_of(encoders).items() if isinstance(column, Numbers)}
+    def build(self, schema: Schema) -> "Network":
+        """A freshly initialised network for these features and so many outputs, drawn from torch's current seed."""
 
 
 def vocabulary_of(encoders: Mapping[str, Any], column: str) -> str:

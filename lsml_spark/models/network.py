@@ -1,4 +1,4 @@
-"""The contract of a network: features in, one logit per known label out; and how its weights move to another vocabulary."""
+"""The contract of a network: features in, the outputs that its task asks for out; and how its weights move to another vocabulary."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lsml_spark.data.batch import Batch
+from lsml_spark.data.batch import Batch, Column, Ragged
+from lsml_spark.transforms.schema import Schema
 
 # Ids are a tensor (B,) int64, numbers one of (B,) or (B, K) floats; a list of ids is (values (T,), offsets (B + 1,)).
 Features = Mapping[str, Tensor | tuple[Tensor, Tensor]]
@@ -17,7 +18,7 @@ class Network(nn.Module, ABC):
     """Base of the networks. Parameters and buffers that hold a row per id of a vocabulary are named in `rows_of`."""
 
     # parameter or buffer name → column of encoders.json whose ids index its first dimension (V + 1 rows, row 0 is "unknown")
-    rows_of: dict[str, str]
+    rows_of: dict[str, str] = {}
     # parameter name → column whose known values, in their order, are its second dimension (V columns, for there is no "unknown")
     columns_of: Mapping[str, str] = {}
     uses_all = True  # whether every parameter takes part in every batch
@@ -25,16 +26,37 @@ class Network(nn.Module, ABC):
     lookups: frozenset[str] = frozenset()
     sparse: frozenset[str] = frozenset()
 
+    bias: nn.Parameter
+    prior: Tensor
+
     @abstractmethod
     def forward(self, features: Features) -> Tensor:
-        """Logits of the known labels: (B, V), column j is id j + 1. There is no logit for "unknown"."""
+        """Outputs (B, W), as many as the schema says; where they are logits of labels, column j is id j + 1 and "unknown" has none."""
 
     def tensor_plan(self) -> dict[str, str]:
         """Modules that ranks may compute together, by name: `colwise` or `rowwise` a Linear, `dropout` one on a colwise one's columns."""
         return {}
 
-    def set_prior(self, log_prior_V: Tensor) -> None:
-        """Start from these log frequencies of the known labels, shape (V,); a network without a use for them ignores it."""
+    def add_bias(self, schema: Schema) -> None:
+        """`bias`, trained, and `prior`, which each night sets from its own rows, so that the weights learn what differs from it.
+
+        Where the outputs are those of a label's values, both begin with a row for "unknown", as all that is indexed by its ids.
+        """
+        self.unknown = int(schema.label is not None)
+        self.bias = nn.Parameter(torch.zeros(schema.width + self.unknown))
+        self.register_buffer("prior", torch.zeros(schema.width + self.unknown))
+        if schema.label is not None:
+            self.rows_of = {**self.rows_of, "bias": schema.label, "prior": schema.label}
+
+    @property
+    def start(self) -> Tensor:
+        """Outputs (W,) of a row that says nothing."""
+        return (self.prior + self.bias)[self.unknown :]
+
+    def set_prior(self, start_W: Tensor) -> None:
+        """Begin with these outputs, shape (W,); a network without a use for them ignores it."""
+        if "prior" in self._buffers:
+            self.prior[self.unknown :] = start_W.to(self.prior)
 
     def names_in(self, encoders: Mapping[str, Any]) -> Mapping[str, str]:
         """What a network of this kind with other encoders calls these parameters, where a name depends on them."""
@@ -48,15 +70,20 @@ class Network(nn.Module, ABC):
                 module.sparse = f"{name}.weight" in self.sparse
 
 
-def tensors(batch: Batch, device: torch.device | str = "cpu") -> tuple[Features, Tensor, Tensor]:
-    """(features, label (B,) int64, weight (B,) float64) of a batch on a device; ids become int64, which indexing wants. Numbers
-    and tensors keep their dtype: a network that takes images knows what to do with bytes."""
+def tensors(batch: Batch, device: torch.device | str = "cpu") -> tuple[Features, Any, Tensor]:
+    """(features, label, weight (B,) float64) of a batch on a device; ids become int64, which indexing wants. Numbers and tensors
+    keep their dtype: a network that takes images knows what to do with bytes. The label is as `tasks.task.Truth` says."""
 
     def moved(array: Any, dtype: str | None = None) -> Tensor:
         return torch.from_numpy(array.astype(dtype or array.dtype)).to(device, non_blocking=True)
 
     def feature(array: Any) -> Tensor:
         return moved(array) if array.dtype.kind == "f" else moved(array, "int64")
+
+    def target(column: Column) -> Any:
+        if isinstance(column, Ragged):
+            return moved(column.values_T, "int64"), moved(column.offsets_N1, "int64")
+        return feature(column)
 
     features: dict[str, Tensor | tuple[Tensor, Tensor]] = {name: feature(array) for name, array in batch.scalars.items()}
     for name, ragged in batch.ragged.items():
@@ -65,7 +92,7 @@ def tensors(batch: Batch, device: torch.device | str = "cpu") -> tuple[Features,
         else:
             features[name] = moved(ragged.values_T, "int64"), moved(ragged.offsets_N1, "int64")
     features |= {name: moved(array) for name, array in batch.tensors.items()}
-    return features, moved(batch.label, "int64"), moved(batch.weight, "float64")
+    return features, target(batch.label), moved(batch.weight, "float64")
 
 
 def numbers(features: Features, widths: Mapping[str, int], like: Tensor) -> list[Tensor]:
@@ -79,10 +106,11 @@ def transplant(network: Network, encoders: Mapping[str, Any], weights: Mapping[s
     """Warm start: copy `weights`, fitted with `old_encoders`, into a fresh network for `encoders`.
 
     Rows and columns that belong to a value are moved by the value, whatever its id is now; values that are new keep what is fresh,
-    values that are gone are forgotten. Buffers (the prior) stay as tonight set them. Returns False, with nothing changed,
-    where the architecture is another one.
+    values that are gone are forgotten. Buffers move as parameters do, but for the prior, which stays as tonight set it. Returns
+    False, with nothing changed, where the architecture is another one.
     """
-    parameters, renamed = dict(network.named_parameters()), network.names_in(old_encoders)
+    buffers = {name: buffer for name, buffer in network.named_buffers() if name != "prior"}
+    parameters, renamed = dict(network.named_parameters()) | buffers, network.names_in(old_encoders)
     found = {name: weights.get(renamed.get(name, name)) for name in parameters}
     if not all(_fits(network, name, parameter, found[name]) for name, parameter in parameters.items()):
         return False

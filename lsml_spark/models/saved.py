@@ -19,7 +19,10 @@ from lsml_spark.core.config import canonical, find_component
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.models.model import Model
 from lsml_spark.models.network import Network
+from lsml_spark.tasks.task import PACKAGE as TASKS
+from lsml_spark.tasks.task import Task
 from lsml_spark.transforms.encode import read_encoders, read_json
+from lsml_spark.transforms.schema import Schema
 
 WEIGHTS, DESCRIPTION, ENCODERS = "model.safetensors", "model.json", "encoders.json"
 PACKAGE = "lsml_spark.models"
@@ -27,16 +30,23 @@ PACKAGE = "lsml_spark.models"
 
 @dataclass(frozen=True)
 class Saved:
-    """A model folder read back: the network in eval mode, its encoders, and model.json."""
+    """A model folder read back: the network in eval mode, its task, its encoders, and model.json."""
 
     network: Network
+    task: Task
     encoders: Mapping[str, Any]
     description: Mapping[str, Any]
 
 
-def build(config: Mapping[str, Any], encoders: Mapping[str, Any]) -> Network:
+def build(config: Mapping[str, Any], schema: Schema) -> Network:
     """The network that a resolved `model:` section describes."""
-    return find_component(Model, PACKAGE, config["use"]).model_validate(dict(config)).build(encoders)
+    return find_component(Model, PACKAGE, config["use"]).model_validate(dict(config)).build(schema)
+
+
+def task_of(description: Mapping[str, Any], encoders: Mapping[str, Any]) -> Task:
+    """The task that a model was trained for, as model.json says it."""
+    told = description.get("task", {"use": "classify", "target": encoders["label"]})
+    return find_component(Task, TASKS, told["use"]).model_validate(dict(told))
 
 
 def save(folder: Path, weights: Mapping[str, Tensor], encoders: Mapping[str, Any], description: Mapping[str, Any]) -> None:
@@ -68,15 +78,21 @@ def load(folder: Path) -> Saved:
     _refuse_unknown_module(path, config["use"])
     for encoder in encoders["columns"].values():
         _refuse_unknown_module(folder / ENCODERS, str(encoder.get("use")), "transform", "features.columns")
+    if "task" in description:
+        told = description["task"]
+        if not isinstance(told, dict) or not isinstance(told.get("use"), str):
+            raise IntegrityError(f"{path}: its task has no name; run the train stage of that night again")
+        _refuse_unknown_module(path, told["use"], "task", "task.use")
     try:
-        network = build(config, encoders).to(dtype)
+        task = task_of(description, encoders)
+        network = build(config, task.schema_of(encoders)).to(dtype)
         network.load_state_dict(weights(folder))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         why = " ".join(str(error).split())[:300]
         raise IntegrityError(f"{path}: its model cannot be built ({why}); run the train stage of that night again") from error
     except RuntimeError as error:
         raise IntegrityError(f"{folder}: weights and encoders do not fit: {str(error).splitlines()[0]}") from error
-    return Saved(network.eval(), encoders, description)
+    return Saved(network.eval(), task, encoders, description)
 
 
 def _refuse_unknown_module(path: Path, name: str, kind: str = "model", where: str = "train.model.use") -> None:

@@ -12,18 +12,17 @@ from lsml_spark.data.batch import Batch, of_arrow
 from lsml_spark.models import saved
 from lsml_spark.models.network import tensors
 from lsml_spark.models.system import System
-from lsml_spark.transforms.encode import encode, source_of
+from lsml_spark.transforms.encode import encode, encoder_of, source_of
 
 
 class Neural(System):
-    """Softmax of the network's logits, on the CPU."""
+    """The predictions of a network, on the CPU."""
 
     def __init__(self, folder: Path):
         model = saved.load(folder)
-        self.network, self.encoders = model.network, model.encoders
-        label = model.encoders["label"]
-        self.labels = list(model.encoders["columns"][label]["values"])
-        self.features = [name for name in model.encoders["columns"] if name != label]
+        self.network, self.task, self.encoders = model.network, model.task, model.encoders
+        self.labels = list(encoder_of(model.encoders, model.encoders["label"]).get("values", []))
+        self.features = list(model.task.schema_of(model.encoders).features)
         self.sources = list(dict.fromkeys(source_of(model.encoders, name) for name in self.features))
 
     @classmethod
@@ -34,9 +33,13 @@ class Neural(System):
         return cls(train.folder)
 
     @torch.inference_mode()
-    def log_probs(self, rows: pa.RecordBatch) -> np.ndarray:
+    def predict(self, rows: pa.RecordBatch) -> np.ndarray:
+        """What the task takes for a prediction: of classes, log probabilities (B, V)."""
         encoded = encode(self.encoders, rows.select(self.sources))
         scalars, ragged = of_arrow(encoded, self.features)
         unused = np.zeros(rows.num_rows, dtype=np.int32)
         features, _, _ = tensors(Batch(unused, unused, scalars, ragged))
-        return torch.log_softmax(self.network(features).double(), dim=1).numpy()
+        return self.task.predict(self.network(features), self.encoders)
+
+    def log_probs(self, rows: pa.RecordBatch) -> np.ndarray:
+        return self.predict(rows)

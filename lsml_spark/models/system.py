@@ -1,4 +1,4 @@
-"""What is compared: anything that turns rows into probabilities over the labels it knows."""
+"""What is compared: anything that turns rows into predictions of what the task learns, such as probabilities of labels."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -11,14 +11,25 @@ import pyarrow.compute as pc
 from lsml_spark.core.config import Component
 
 
-class System(ABC):
-    """`labels`: what it knows, in the order of its columns."""
+class Predictor(ABC):
+    """Predicts what the task learns."""
+
+    @abstractmethod
+    def predict(self, rows: pa.RecordBatch) -> np.ndarray:
+        """Predictions (B, …) in the form of the task's `predict`: of `regress` numbers (B,), of `labels` probabilities (B, V)."""
+
+
+class System(Predictor):
+    """Chooses among labels. `labels`: what it knows, in the order of its columns."""
 
     labels: list[str]
 
     @abstractmethod
     def log_probs(self, rows: pa.RecordBatch) -> np.ndarray:
         """Log probabilities over `labels`, shape (B, V), float64; each row's probabilities sum to 1."""
+
+    def predict(self, rows: pa.RecordBatch) -> np.ndarray:
+        return self.log_probs(rows)
 
     @cached_property
     def _known(self) -> pa.Array:
@@ -53,5 +64,8 @@ class Baseline(Component, ABC):
     """Base of the baselines' configs. They get the whole training window, not only the rows that were selected."""
 
     @abstractmethod
-    def fit(self, train: pa.Table, context: str | None) -> System:
-        """From the training samples: `key`, `label`, `date`, and the list column named by `context`."""
+    def fit(self, train: pa.Table, context: str | None) -> Predictor:
+        """From the training samples: `key`, `label`, `date`, the list column named by `context`, and the task's own target.
+
+        ConfigError where it cannot learn what the task learns.
+        """

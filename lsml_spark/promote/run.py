@@ -1,8 +1,10 @@
 """The promote stage: tonight's model stands tomorrow only if it is no worse than the champion, overall and for every band of keys."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from lsml_spark.core.config import Strict, did_you_mean
 from lsml_spark.core.errors import ConfigError, IntegrityError
@@ -12,25 +14,62 @@ from lsml_spark.core.work import Outcome, Work, gone_champion
 
 
 class Config(Strict):
-    """Tolerances are relative log loss: 0.01 lets a model be 1 % worse than the champion."""
+    """Tolerances are relative, of the task's first figure: 0.01 lets a model's log loss, or RMSE, be 1 % worse than the champion's."""
 
     tolerance: float = Field(0.01, ge=0.0)  # overall
     band_tolerance: float = Field(0.05, ge=0.0)  # in every band of keys
-    min_rows: int = Field(50, ge=1)  # bands with fewer test rows have no say
+    slice_tolerance: float | None = Field(None, ge=0.0)  # of the slices that `evaluate.slices` names; null: they have no say
+    min_rows: int = Field(50, ge=1)  # bands and slices with fewer test rows have no say
     beat: str = "popularity"  # the baseline that a first model must beat
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A night that was made before there were slices stays up to date."""
+        told: dict[str, Any] = plain(self)
+        return {key: value for key, value in told.items() if key != "slice_tolerance" or value is not None}
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """The figure that decides."""
+
+    name: str
+    title: str
+    higher: bool
+
+    @classmethod
+    def of(cls, metrics: Mapping[str, Any]) -> "Deciding":
+        """The first of metrics.json; before it named any, the log loss."""
+        told = (metrics.get("figures") or [{"name": "log_loss", "title": "log loss", "better": "lower"}])[0]
+        return cls(told["name"], told["title"], told["better"] == "higher")
+
+    def worse(self, value: float, old: float, tolerance: float) -> bool:
+        """Whether a value is worse than an old one by more than this share of it."""
+        return value < old - tolerance * abs(old) if self.higher else value > old + tolerance * abs(old)
+
+    def change(self, value: float, old: float) -> str:
+        """In words, from old to new."""
+        share = (value - old) / abs(old) if old else 0.0
+        better = (share > 0) == self.higher
+        return "is equal" if abs(share) < 0.0005 else f"is {abs(share):.1%} {'better' if better else 'worse'}"
+
+    @property
+    def heading(self) -> str:
+        return self.title[:1].upper() + self.title[1:]
 
 
 def run(work: Work, config: Config) -> Outcome:
     """Inputs `evaluate`, `train`, and where there are such `previous` (the promote folder of the night before) and `champion`
     (the model that stands). Writes `decision.json`."""
-    systems = work.inputs["evaluate"].json("metrics.json")["systems"]
+    metrics = work.inputs["evaluate"].json("metrics.json")
+    systems, figure = metrics["systems"], Deciding.of(metrics)
     standing, lost = _standing(work, systems["champion"] is not None)
     if standing is None:
-        promoted, reasons = first(systems, config)
+        promoted, reasons = first(systems, config, figure)
     elif systems["champion"] is None:
         raise IntegrityError(f"{work.inputs['evaluate'].folder}: the champion of {standing} was not scored; run evaluate again")
     else:
-        promoted, reasons = no_worse(systems["model"], systems["champion"], standing, config)
+        promoted, reasons = no_worse(systems["model"], systems["champion"], standing, config, figure)
     if lost:
         reasons = [f"{lost[0].upper()}{lost[1:]}.", *reasons]
     tonight = work.date.isoformat()
@@ -38,49 +77,58 @@ def run(work: Work, config: Config) -> Outcome:
     return Outcome(Ledger(), files=[write_json(work.folder, "decision.json", decision)], metrics=decision)
 
 
-def first(systems: dict[str, Any], config: Config) -> tuple[bool, list[str]]:
-    """No champion: beat the named baseline on log loss and recall."""
+def first(systems: dict[str, Any], config: Config, figure: Deciding) -> tuple[bool, list[str]]:
+    """No champion: beat the named baseline on the figure that decides, and where labels are chosen have no lower recall."""
     if config.beat not in systems or systems[config.beat] is None:
         others = [name for name, figures in systems.items() if figures and name != "model"]
         raise ConfigError(f"promote.beat: evaluate scored no '{config.beat}'{did_you_mean(config.beat, others)}")
     model, baseline = systems["model"], systems[config.beat]
-    if model["log_loss"] is None:
+    ours, theirs = model[figure.name], baseline[figure.name]
+    if ours is None or theirs is None:
         return False, ["There were no test rows to judge the first model by."]
-    better = model["log_loss"] < baseline["log_loss"] and model["recall"] >= baseline["recall"]
-    losses = f"log loss {model['log_loss']:.3f} against {baseline['log_loss']:.3f}"
-    recalls = f"recall {model['recall']:.1%} against {baseline['recall']:.1%}"
+    better = ours > theirs if figure.higher else ours < theirs
+    said = f"{figure.title} {ours:.3f} against {theirs:.3f}"
+    if "recall" in model:
+        better = better and model["recall"] >= baseline["recall"]
+        said += f", recall {model['recall']:.1%} against {baseline['recall']:.1%}"
     verdict = "beats" if better else "does not beat"
-    return better, [f"There is no champion yet, and the model {verdict} {config.beat}: {losses}, {recalls}."]
+    return better, [f"There is no champion yet, and the model {verdict} {config.beat}: {said}."]
 
 
-def no_worse(model: dict[str, Any], champion: dict[str, Any], standing: str, config: Config) -> tuple[bool, list[str]]:
-    """Within tolerance of the champion overall and in every band that has rows enough."""
-    if model["log_loss"] is None:
+def no_worse(model: dict[str, Any], champion: dict[str, Any], standing: str, config: Config, figure: Deciding) -> tuple[bool, list[str]]:
+    """Within tolerance of the champion overall, and in every band and slice that has rows enough."""
+    value, old = model[figure.name], champion[figure.name]
+    if value is None or old is None:
         return False, [f"There were no test rows; the champion of {standing} stays."]
     failed: list[str] = []
     passed: list[str] = []
-    loss, old = model["log_loss"], champion["log_loss"]
-    verdict = failed if loss > old * (1 + config.tolerance) else passed
-    verdict.append(f"Log loss {_change(loss, old)} overall ({loss:.3f} against {old:.3f}; {config.tolerance:.1%} worse is allowed).")
-    judged = 0
-    for band, figures in model["bands"].items():
-        if figures["rows"] < config.min_rows:
+    verdict = failed if figure.worse(value, old, config.tolerance) else passed
+    allowed = f"{config.tolerance:.1%} worse is allowed"
+    verdict.append(f"{figure.heading} {figure.change(value, old)} overall ({value:.3f} against {old:.3f}; {allowed}).")
+    judged = dict.fromkeys(("bands", "slices"), 0)
+    for kind, where, tolerance in (
+        ("bands", "on keys with {} training rows", config.band_tolerance),
+        ("slices", "on the slice ‘{}’", config.slice_tolerance),
+    ):
+        if tolerance is None:
             continue
-        judged += 1
-        loss, old = figures["log_loss"], champion["bands"][band]["log_loss"]
-        if loss > old * (1 + config.band_tolerance):
-            failed.append(
-                f"Log loss {_change(loss, old)} on keys with {band} training rows ({loss:.3f} against {old:.3f}; "
-                f"{config.band_tolerance:.1%} worse is allowed)."
-            )
+        for name, figures in (model.get(kind) or {}).items():
+            value, old = figures[figure.name], ((champion.get(kind) or {}).get(name) or {}).get(figure.name)
+            if figures["rows"] < config.min_rows or value is None or old is None:
+                continue
+            judged[kind] += 1
+            if figure.worse(value, old, tolerance):
+                allowed = f"{tolerance:.1%} worse is allowed"
+                failed.append(
+                    f"{figure.heading} {figure.change(value, old)} {where.format(name)} ({value:.3f} against {old:.3f}; {allowed})."
+                )
     if not failed:
-        passed.append(f"No worse than the champion of {standing} in any of the {judged} bands with {config.min_rows} test rows or more.")
+        slices = f" and {judged['slices']} slices" if judged["slices"] else ""
+        passed.append(
+            f"No worse than the champion of {standing} in any of the {judged['bands']} bands{slices} with {config.min_rows} "
+            "test rows or more."
+        )
     return not failed, failed or passed
-
-
-def _change(loss: float, old: float) -> str:
-    share = (loss - old) / old
-    return "is equal" if abs(share) < 0.0005 else f"is {abs(share):.1%} {'worse' if share > 0 else 'better'}"
 
 
 def _standing(work: Work, scored: bool) -> tuple[str | None, str | None]:

@@ -39,8 +39,10 @@ def with_recall(counts: DataFrame, scores: DataFrame) -> tuple[DataFrame, float 
 
 
 def scores_of(spark: SparkSession, inputs: Mapping[str, Source]) -> DataFrame | None:
-    """(sample_id, key, hit, log_prob, night) of the rows that earlier nights held out, by the model that stood after each night."""
-    frames = [_standing(spark, inputs, name.removeprefix("scores/")) for name in sorted(inputs) if name.startswith("scores/")]
+    """(sample_id, key, hit, log_prob, night) of the rows that earlier nights held out, by the model that stood after each
+    night; None where there are none, or the task gives rows no rank."""
+    days = [name.removeprefix("scores/") for name in sorted(inputs) if name.startswith("scores/")]
+    frames = [_standing(spark, inputs, day) for day in days if "rank" in inputs[f"scores/{day}"].manifest.tables["scores"].columns]
     return _union(frames)
 
 

@@ -2,12 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from lsml_spark.core.config import Strict, component
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.data.order.plan import plan
 from lsml_spark.models.model import Model
+from lsml_spark.tasks.classify import Classify
+from lsml_spark.tasks.task import PACKAGE, Task
 from lsml_spark.train.optimizers.optimizer import Optimizer
 from lsml_spark.train.optimizers.sgd import Sgd
 from lsml_spark.train.schedule import RateScaling, Schedule
@@ -47,6 +49,7 @@ class Config(Strict):
     """How a night trains. The weights depend on everything here except `workers`, `launcher`, `reader`, `checkpoint` and time limits."""
 
     model: component(Model, "lsml_spark.models")  # type: ignore[valid-type]
+    task: component(Task, PACKAGE) = Classify(use="classify")  # type: ignore[valid-type]  # the pipeline's section `task:`
     epochs: int = Field(4, ge=1)
     stop: Stop = Stop()  # before the last epoch
     batch: int = Field(512, ge=1)  # rows of a step, all ranks together
@@ -77,6 +80,14 @@ class Config(Strict):
     restarts: int = Field(3, ge=0)  # of all ranks, after one of them has died
     stall: float = Field(20.0, gt=0.0)  # seconds without progress of a rank that end the attempt
     timeout: float = Field(300.0, gt=0.0)  # seconds that ranks wait for each other before they call it a failure
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual_task(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A night that was made before there were tasks stays up to date."""
+        told: dict[str, Any] = plain(self)
+        if self.task == Classify(use="classify"):
+            told.pop("task", None)
+        return told
 
     @property
     def peak_rate(self) -> float:

@@ -21,6 +21,7 @@ from lsml_spark.train.step import NonFinite, Part, Signals, StepStats, Updates, 
 from lsml_spark.train.survival import checkpoint, full_state
 from lsml_spark.train.survival.checkpoint import Checkpoints, Position
 from lsml_spark.train.survival.watch import Watch, stop_requested
+from lsml_spark.transforms.encode import read_encoders
 
 CURVE_POINTS = 500
 PHASE = {"all-reduce": ALL_REDUCE, "data": DATA, "compute": COMPUTE, "checkpoint": CHECKPOINT}  # of the watch → of the clock
@@ -64,7 +65,8 @@ class Training:
         self.spec, self.network, self.world, self.shards, self.watch, self.start = spec, network, world, shards, watch, start
         self.model = build(config, network, world, seeds.derive(spec.seed, "exchange"), self._mark)
         self.optimizer = config.optimizer.build(self.model.groups, config.l2)
-        self.updates = Updates(self.model, self.optimizer, config, config.lanes if config.lane_sums else self.model.lanes_world)
+        places = config.lanes if config.lane_sums else self.model.lanes_world
+        self.updates = Updates(self.model, self.optimizer, config, places, read_encoders(spec.encoders))
         # Of ranks that compute the same lanes together, one counts their rows.
         self.counts = world.rank % (world.size // self.model.lanes_world) == 0
         self.refused: list[str] = []  # sample ids of updates that this rank alone has left out

@@ -30,6 +30,7 @@ from lsml_spark.train.loop import Run, Totals, extended, refused_ids
 from lsml_spark.train.spec import Spec
 from lsml_spark.train.step import NonFinite, Part, Signals, StepStats, Updates
 from lsml_spark.train.survival.checkpoint import Position
+from lsml_spark.transforms.encode import read_encoders
 
 GRADIENT, EPOCH_DONE, REFUSED = 0.0, 1.0, 2.0  # what a worker's message is
 GO_ON, STOP = 0.0, 1.0  # what the server's is
@@ -141,7 +142,7 @@ def work(spec: Spec, network: Network, world: World, link: Any, shards: Shards, 
     idle = torch.optim.SGD(model.parameters, lr=0.0)  # the server has the one that moves
     run.rows_by_epoch[epoch], lost_before = 0, run.lost.rows
     network.train()
-    updates, why = Updates(model, idle, config, 1), ""
+    updates, why = Updates(model, idle, config, 1, read_encoders(spec.encoders)), ""
     goes_on, version = _pull(model.parameters, link)
     for number, local in enumerate(batches(shards, order, worker, by_lane=False, on_bad=config.on_bad_shard, lost=run.lost)):
         seed = seeds.derive(spec.seed, "step", epoch, number)

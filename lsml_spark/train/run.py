@@ -8,7 +8,6 @@ import importlib.metadata
 import logging
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,17 @@ import numpy as np
 
 from lsml_spark.core import seeds
 from lsml_spark.core.config import digest
-from lsml_spark.core.errors import IntegrityError, LsmlError, TrainingError
+from lsml_spark.core.errors import IntegrityError, TrainingError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import describe
 from lsml_spark.core.work import Outcome, Work
-from lsml_spark.data.batch import Column, Ragged
 from lsml_spark.data.order.epochs import EveryRow, Rule, rule_of
 from lsml_spark.data.order.plan import Plan, plan
-from lsml_spark.data.read import OFFSET, SAMPLE_ID, WEIGHT, Group, Shards
-from lsml_spark.models.model import vocabulary_size
+from lsml_spark.data.read import OFFSET, Shards
 from lsml_spark.train import spec
 from lsml_spark.train.books.progress import passing
 from lsml_spark.train.config import Config
+from lsml_spark.train.prior import starting_outputs
 from lsml_spark.train.spec import Spec
 from lsml_spark.train.survival import launch as launchers
 from lsml_spark.train.survival import results
@@ -90,7 +88,7 @@ def _tell(work: Work, config: Config) -> Spec:
         champion.file("model.safetensors")
         champion.file("encoders.json")
     shards = Shards.of(shard.folder, table.files, [], known["label"], rows=table.rows)
-    np.save(prior, _log_prior(shards, vocabulary_size(known, known["label"]), config))
+    np.save(prior, starting_outputs(shards, known, config))
     rule = _rule(work, config)
     identity = {
         "config": config.model_dump(mode="json", exclude=SAME_WEIGHTS),
@@ -129,55 +127,6 @@ def _rule(work: Work, config: Config) -> Rule:
         raise IntegrityError(f"{shard.folder}: its manifest does not say the pace of its files; run the shard stage again ({where})")
     pace_G = [pace for file, pace in zip(files, paces or [0] * len(files), strict=True) for _ in file.row_groups]
     return rule_of(asked, config.epochs, pace_G, where)
-
-
-def _log_prior(shards: Shards, labels: int, config: Config) -> np.ndarray:
-    """Log of the smoothed, weighted frequencies of the known labels; shape (V,), float64. With it, training starts from popularity.
-
-    A row of the smoothing weighs as much as the average row, so that a prior does not depend on the scale of the weights.
-    """
-    counts, rows, known = np.zeros(labels + 1), 0, 0
-    for group in shards.groups:
-        try:
-            columns = shards.columns(group, [shards.label, WEIGHT])
-        except IntegrityError:
-            if config.on_bad_shard == "fail":
-                raise
-            continue  # the ranks will leave it out too, and count it
-        label_N, weight_N = _numbers(group, shards.label, columns, "iu"), _numbers(group, WEIGHT, columns, "iuf").astype(np.float64)
-        if len(label_N) and not 0 <= label_N.min() <= label_N.max() <= labels:
-            raise IntegrityError(f"{group.path}, row group {group.index}: label ids reach {label_N.max()}, encoders.json knows {labels}")
-        if config.weights and (weight_N < 0).any():
-            raise TrainingError(_negative(shards, group, weight_N))
-        # A weight that is not finite is the ranks' to report, with its sample id.
-        weight_N = np.nan_to_num(weight_N, nan=0.0, posinf=0.0) if config.weights else np.ones(len(label_N))
-        counts += np.bincount(label_N, weights=weight_N, minlength=labels + 1)
-        rows, known = rows + len(label_N), known + int((label_N > 0).sum())
-    if rows and not counts[1:].any():
-        here = f"{Path(shards.groups[0].path).parent}: of {rows:,} training rows"
-        if known:
-            raise TrainingError(f"{here} those with a known label weigh nothing together; look at weight, or set train.weights: false")
-        raise TrainingError(f"{here} none has a label that encoders.json knows; look at label, and at min_count of its encoder")
-    counts += config.smoothing * (counts.sum() / rows if counts.any() else 1.0)
-    return np.log(counts[1:] / counts[1:].sum())
-
-
-def _numbers(group: Group, name: str, columns: Mapping[str, Column], kinds: str) -> np.ndarray:
-    """A column of one number a row. IntegrityError where it is none."""
-    column = columns[name]
-    if isinstance(column, Ragged) or column.ndim != 1 or column.dtype.kind not in kinds:
-        raise IntegrityError(f"{group}, column '{name}': it does not hold one number a row; run the shard stage again")
-    return column
-
-
-def _negative(shards: Shards, group: Group, weight_N: np.ndarray) -> str:
-    """What is wrong with weights of which some are below 0: a sample would be learned to be unlikely, without bound."""
-    row = int(np.argmin(weight_N))
-    try:
-        name = f", sample id {np.asarray(shards.columns(group, [SAMPLE_ID])[SAMPLE_ID])[row]}"
-    except LsmlError:
-        name = ""
-    return f"{group}{name}: weight {weight_N[row]:g} is negative ({(weight_N < 0).sum()} such rows there); weights must be 0 or more"
 
 
 def _finish(work: Work, config: Config, told: Spec) -> Outcome:

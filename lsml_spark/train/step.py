@@ -1,17 +1,17 @@
 """One synchronous update, equal to a single process stepping on every rank's rows at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from lsml_spark.core import seeds
 from lsml_spark.data.batch import Batch
 from lsml_spark.models.network import tensors
+from lsml_spark.tasks.task import Truth
 from lsml_spark.train.config import Config
 from lsml_spark.train.exchange.exchange import Exchange
 from lsml_spark.train.exchange.sparse import gradient_of
@@ -90,12 +90,13 @@ def _sums(books: Tensor) -> Sums:
 
 class Updates:
     """Makes updates of `model` by `optimizer`. `places`: rows of the books, which are the lanes or the ranks of all ranks.
+    `encoders`: what the ids of the label stand for.
 
     The gradient is Σ weight · ∂loss / Σ weight over the rows of all ranks, so unequal, short or empty batches are right too.
     """
 
-    def __init__(self, model: Exchange, optimizer: torch.optim.Optimizer, config: Config, places: int):
-        self.model, self.optimizer, self.config, self.places = model, optimizer, config, places
+    def __init__(self, model: Exchange, optimizer: torch.optim.Optimizer, config: Config, places: int, encoders: Mapping[str, Any] = {}):
+        self.model, self.optimizer, self.config, self.places, self.encoders = model, optimizer, config, places, encoders
         self.device = model.world.device
         self.refused: dict[int, list[list[int]]] = {}  # as NonFinite says it, of an update that this rank alone left out
         # Sums over rows are larger than the means that the scaler's own first scale is made for.
@@ -149,16 +150,14 @@ class Updates:
 
     def _weighted_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(weight · loss of each row (B,), their total weight)."""
-        features, label_B, weight_B = tensors(batch, self.device)
-        weight_B = (weight_B if self.config.weights else torch.ones_like(weight_B)) * (label_B > 0)
+        features, label, weight_B = tensors(batch, self.device)
         with self._forward_precision():
-            logits_BV = self.model(features)
-        if logits_BV.dtype in PRECISIONS.values():
-            logits_BV = logits_BV.float()
-        if batch.offset is not None:
-            logits_BV = _own_raised(logits_BV, label_B, torch.from_numpy(batch.offset).to(logits_BV))
-        # A label outside the vocabulary (id 0) has no logit: it weighs nothing.
-        loss_B = cross_entropy(logits_BV, label_B - 1, ignore_index=-1, reduction="none")
+            outputs = self.model(features)
+        if outputs.dtype in PRECISIONS.values():
+            outputs = outputs.float()
+        offset = None if batch.offset is None else torch.from_numpy(batch.offset).to(self.device)
+        loss_B, share_B = self.config.task.criterion(outputs, Truth(label, features, self.encoders, offset))
+        weight_B = (weight_B if self.config.weights else torch.ones_like(weight_B)) * share_B
         return loss_B * weight_B.to(loss_B.dtype), weight_B.sum()
 
     def _forward_precision(self) -> AbstractContextManager[object]:
@@ -188,16 +187,6 @@ def parts_by_lane(lanes: range, steps: Sequence[Sequence[Batch]], step_seeds: Se
         Part(lane, [of_lane[i] for of_lane in steps], [seeds.derive(seed, "lane", lane) for seed in step_seeds])
         for i, lane in enumerate(lanes)
     ]
-
-
-def _own_raised(logits_BV: Tensor, label_B: Tensor, offset_B: Tensor) -> Tensor:
-    """The logits with each row's offset added to that of its own label; a label that is unknown (id 0) has none.
-
-    Rows kept with a chance π(x, y) have other log odds than all rows; with log π(x, y) − log π(x, other label) as the offset,
-    the logits alone estimate those of all rows (Fithian & Hastie 2014). Masked, not scattered: deterministic on any device.
-    """
-    own_BV = (label_B - 1)[:, None] == torch.arange(logits_BV.shape[1], device=logits_BV.device)
-    return torch.where(own_BV, logits_BV + offset_B[:, None], logits_BV)
 
 
 def _seed(device: torch.device, seed: int) -> None:

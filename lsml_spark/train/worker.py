@@ -126,7 +126,7 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
     encoders = read_encoders(told.encoders)
     network, start = _network(told, encoders)
     network.to(device=world.device)
-    features = [name for name in encoders["columns"] if name != encoders["label"]]
+    features = [name for name in encoders["columns"] if name != encoders["label"] or name not in told.config.task.hides()]
     shards = _reader(told.config.reader).of(told.shards, told.files, features, encoders["label"], told.optional)
     if told.config.sync == "async":
         position, run = fit_async(told, network, world, shards, start)
@@ -141,6 +141,8 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
             "parameters": parameters,
             "start": position.start,
         }
+        if "task" in (resolved := told.config.model_dump(mode="json")):
+            description["task"] = resolved["task"]
         saved.save(told.out, weights, encoders, description)
         metrics.collect(told.scratch, told.out)
         (told.out / "curve.json").write_bytes(canonical(curve_of(position, world)) + b"\n")
@@ -186,7 +188,7 @@ def _be_deterministic(world: World) -> None:
 def _network(told: Spec, encoders: dict) -> tuple[Network, str | None]:
     """The network to start from, the same on every rank, and the date of the champion that it continues."""
     torch.manual_seed(seeds.derive(told.seed, "weights"))
-    network = told.config.model.build(encoders)
+    network = told.config.model.build(told.config.task.schema_of(encoders))
     network.set_prior(torch.from_numpy(_prior(told.prior)))
     start = None
     if told.champion is not None:

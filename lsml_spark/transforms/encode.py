@@ -76,6 +76,15 @@ def encode(encoders: Mapping[str, Any], batch: pa.RecordBatch) -> pa.RecordBatch
     return batch
 
 
+def inverse(encoder: Mapping[str, Any], numbers: np.ndarray) -> np.ndarray:
+    """Encoded numbers (N,) in the unit of their column again. ValueError where its transform cannot be taken back."""
+    transform = _class(encoder["use"])
+    if not hasattr(transform, "inverse"):
+        raise ValueError(f"the transform `{encoder['use']}` cannot be taken back; a target's must be `standardize`, `log` or `number`")
+    found: np.ndarray = transform.inverse(encoder, numbers)
+    return found
+
+
 def _encoded(encoder: Mapping[str, Any], array: pa.Array) -> pa.Array:
     if pa.types.is_list(array.type):
         return _list(array.flatten(), pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False), encoder)

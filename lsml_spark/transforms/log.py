@@ -24,6 +24,12 @@ class Log(Transform):
     def apply(encoder: Mapping[str, Any], values: pa.Array) -> np.ndarray:
         return np.nan_to_num((_log(floats(values)) - encoder["center"]) / encoder["scale"], nan=0.0)
 
+    @staticmethod
+    def inverse(encoder: Mapping[str, Any], numbers: np.ndarray) -> np.ndarray:
+        """Encoded numbers in the unit of the column."""
+        logs = numbers * encoder["scale"] + encoder["center"]
+        return np.sign(logs) * np.expm1(np.abs(logs))
+
 
 def _log(x: np.ndarray) -> np.ndarray:
     return np.sign(x) * np.log1p(np.abs(x))

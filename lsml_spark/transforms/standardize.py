@@ -26,3 +26,8 @@ class Standardize(Transform):
     @staticmethod
     def apply(encoder: Mapping[str, Any], values: pa.Array) -> np.ndarray:
         return np.nan_to_num((floats(values) - encoder["center"]) / encoder["scale"], nan=0.0)
+
+    @staticmethod
+    def inverse(encoder: Mapping[str, Any], numbers: np.ndarray) -> np.ndarray:
+        """Encoded numbers in the unit of the column."""
+        return numbers * encoder["scale"] + encoder["center"]

@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from lsml_spark.models.bag_mlp import BagMlp
 from lsml_spark.train.exchange.world import World
+from lsml_spark.transforms.schema import Schema
 
 LANES = 8
 LABELS = [f"i{i}" for i in range(21)]
@@ -27,7 +28,7 @@ ENCODERS = {
 
 def network(dtype=torch.float64, dropout=0.3, hidden=(16,)):
     torch.manual_seed(0)
-    return BagMlp(use="bag_mlp", dim=8, hidden=hidden, dropout=dropout).build(ENCODERS).to(dtype).train()
+    return BagMlp(use="bag_mlp", dim=8, hidden=hidden, dropout=dropout).build(Schema.of(ENCODERS)).to(dtype).train()
 
 
 def lane_of(update, lane):

@@ -20,6 +20,7 @@ from lsml_spark.train.loop import Training
 from lsml_spark.train.parameter_server import fit_async
 from lsml_spark.train.run import _tell
 from lsml_spark.train.survival.watch import Watch
+from lsml_spark.transforms.schema import Schema
 
 pytestmark = pytest.mark.dist
 
@@ -45,7 +46,7 @@ def prepared(path):
     told = spec.read(path)
     encoders = json.loads(told.encoders.read_text())
     torch.manual_seed(0)
-    network = told.config.model.build(encoders)
+    network = told.config.model.build(Schema.of(encoders))
     network.set_prior(torch.from_numpy(np.load(told.prior)))
     features = [name for name in encoders["columns"] if name != encoders["label"]]
     return told, network, Shards.of(told.shards, told.files, features, encoders["label"], told.optional)

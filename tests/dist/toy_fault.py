@@ -16,8 +16,8 @@ class ToyFault(ToyLogit):
     call: int = 15  # with two lanes on two ranks a step has one forward pass of each
     marker: str = ""  # a file: what has happened once does not happen again
 
-    def build(self, encoders):
-        network = super().build(encoders)
+    def build(self, schema):
+        network = super().build(schema)
         if self.fault != "none" and int(os.environ.get("RANK", "0")) == self.rank:
             calls = itertools.count()
             network.register_forward_pre_hook(lambda *_: self.happen() if next(calls) >= self.call else None)

@@ -1,10 +1,10 @@
 """Logistic regression with a table that only some batches use, and one that none does."""
 
-from lsml_spark.models.model import Model, features_of, vocabulary_size
+from lsml_spark.models.model import Model
 
 
 class ToyPartial(Model):
-    def build(self, encoders):
+    def build(self, schema):
         import torch
         from torch import nn
 
@@ -16,8 +16,8 @@ class ToyPartial(Model):
 
             def __init__(self):
                 super().__init__()
-                labels = vocabulary_size(encoders, encoders["label"])
-                self.name, size = next(iter(features_of(encoders)[1].items()))
+                labels = schema.width
+                self.name, size = next(iter(schema.ids.items()))
                 self.often, self.seldom, self.never = (nn.Embedding(size + 1, labels) for _ in range(3))
                 self.bias = nn.Parameter(torch.zeros(labels))
 

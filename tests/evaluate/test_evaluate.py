@@ -19,6 +19,7 @@ from lsml_spark.evaluate.run import Config, run
 from lsml_spark.models import saved
 from lsml_spark.models.bag_mlp import BagMlp
 from lsml_spark.models.scorer import Neural
+from lsml_spark.transforms.schema import Schema
 
 RAW = ["sample_id", "key", "label", "date", "context", "country"]
 TRAIN = toy_shards.baskets(500, seed=1).select(RAW)
@@ -29,7 +30,9 @@ def model_folder(folder, samples, seed, date):
     folder.mkdir(parents=True)
     torch.manual_seed(seed)
     config, encoders = BagMlp(use="bag_mlp", dim=8), toy_shards.encoders_of(samples)
-    saved.save(folder, config.build(encoders).state_dict(), encoders, {"model": config.model_dump(mode="json"), "dtype": "float32"})
+    saved.save(
+        folder, config.build(Schema.of(encoders)).state_dict(), encoders, {"model": config.model_dump(mode="json"), "dtype": "float32"}
+    )
     files = [toy_shards.describe(folder, path) for path in sorted(folder.iterdir())]
     return toy_shards.finish(folder, "train", {}, files, date)
 

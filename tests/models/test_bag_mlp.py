@@ -11,6 +11,7 @@ from lsml_spark.models import saved
 from lsml_spark.models.bag_mlp import BagMlp
 from lsml_spark.models.network import tensors, transplant
 from lsml_spark.transforms.encode import encode
+from lsml_spark.transforms.schema import Schema
 
 SAMPLES = toy_shards.baskets(60, seed=1)
 ENCODERS = toy_shards.encoders_of(SAMPLES)
@@ -27,7 +28,7 @@ def features_of(samples):
 
 def built(seed=0, encoders=ENCODERS, config=CONFIG):
     torch.manual_seed(seed)
-    network = config.build(encoders).double().eval()
+    network = config.build(Schema.of(encoders)).double().eval()
     for parameter in network.parameters():  # away from the special values of a fresh network
         torch.nn.init.normal_(parameter, std=0.5)
     return network
@@ -79,7 +80,7 @@ def test_an_empty_batch_is_no_error_and_gives_zero_gradients():
 
 def test_a_fresh_network_is_nearly_the_popularity_of_its_prior():
     torch.manual_seed(0)
-    network = BagMlp(use="bag_mlp").build(ENCODERS).eval()
+    network = BagMlp(use="bag_mlp").build(Schema.of(ENCODERS)).eval()
     share = np.array(ENCODERS["columns"]["label"]["counts"], dtype=float)
     share /= share.sum()
     network.set_prior(torch.from_numpy(np.log(share)))
@@ -91,14 +92,14 @@ def test_a_fresh_network_is_nearly_the_popularity_of_its_prior():
 def test_gelu_and_no_hidden_layer_and_columns_named_like_module_attributes_work():
     encoders = {"label": "label", "columns": {"label": {"values": ["a", "b"]}, "type": {"values": ["x"]}, "a.b": {"values": ["y"]}}}
     torch.manual_seed(0)
-    network = BagMlp(use="bag_mlp", hidden=(), activation="gelu").build(encoders)
+    network = BagMlp(use="bag_mlp", hidden=(), activation="gelu").build(Schema.of(encoders))
     ids = torch.tensor([0, 1])
     assert network({"type": ids, "a.b": ids}).shape == (2, 2)
 
 
 def test_a_list_with_a_vocabulary_of_its_own_has_its_own_embeddings():
     encoders = {"label": "label", "columns": {"label": {"values": ["a", "b"]}, "words": {"values": ["x", "y", "z"], "list": True}}}
-    network = BagMlp(use="bag_mlp").build(encoders)
+    network = BagMlp(use="bag_mlp").build(Schema.of(encoders))
     assert network.state_dict()["items.[words].weight"].shape[0] == 4
     assert network.state_dict()["items.[label].weight"].shape[0] == 3
     values, offsets = torch.tensor([1, 3, 0]), torch.tensor([0, 0, 3])

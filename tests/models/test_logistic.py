@@ -17,6 +17,7 @@ from lsml_spark.models.logistic import Logistic
 from lsml_spark.models.network import transplant
 from lsml_spark.train.run import Config, run
 from lsml_spark.train.worker import in_process
+from lsml_spark.transforms.schema import Schema
 
 LETTERS = "abcdefghij"
 
@@ -114,7 +115,7 @@ def test_two_ranks_give_the_weights_of_one_process_to_the_bit(tmp_path):
 
 def test_the_logits_are_sums_of_the_weights_of_what_the_row_holds():
     encoders = encoders_of(words(50, 3))
-    network = Logistic(use="logistic").build(encoders).double()
+    network = Logistic(use="logistic").build(Schema.of(encoders)).double()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter)
     network.set_prior(torch.tensor([-1.0, -2.0, -0.5]))
@@ -129,7 +130,7 @@ def test_the_logits_are_sums_of_the_weights_of_what_the_row_holds():
 def test_a_fresh_network_is_the_prior_whatever_the_row_and_an_empty_batch_is_no_error():
     samples = words(30, 3)
     encoders = encoders_of(samples)
-    network = Logistic(use="logistic").build(encoders)
+    network = Logistic(use="logistic").build(Schema.of(encoders))
     network.set_prior(torch.tensor([0.2, 0.3, 0.5]).log())
     assert torch.allclose(torch.softmax(network(ids(encoders, samples)), 1), torch.tensor([0.2, 0.3, 0.5]))
     logits = network(ids(encoders, samples.slice(0, 0)))
@@ -141,7 +142,7 @@ def test_a_fresh_network_is_the_prior_whatever_the_row_and_an_empty_batch_is_no_
 def test_a_warm_start_moves_weights_by_value_and_never_takes_one_labels_for_anothers_whatever_their_order():
     def built(labels, letters):
         encoders = {"label": "label", "columns": {"label": {"values": labels}, "letters": {"values": letters, "list": True}}}
-        network = Logistic(use="logistic").build(encoders)
+        network = Logistic(use="logistic").build(Schema.of(encoders))
         return encoders, network, next(name for name, _ in network.named_parameters() if "." in name)
 
     old, trained_, table = built(["F", "M"], ["a", "b", "c"])

@@ -9,6 +9,7 @@ import torch
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.models import saved
 from lsml_spark.models.bag_mlp import BagMlp
+from lsml_spark.transforms.schema import Schema
 
 ENCODERS = {
     "label": "label",
@@ -27,7 +28,7 @@ class Mine(BagMlp):
 @pytest.fixture
 def folder(tmp_path):
     torch.manual_seed(0)
-    network = CONFIG.build(ENCODERS)
+    network = CONFIG.build(Schema.of(ENCODERS))
     saved.save(tmp_path, network.state_dict(), ENCODERS, {"model": CONFIG.model_dump(mode="json"), "dtype": "float32"})
     assert saved.load(tmp_path).encoders == ENCODERS
     return tmp_path

@@ -9,6 +9,7 @@ from lsml_spark.models.logistic import Logistic
 from lsml_spark.train.exchange.local_sgd import LocalSgd
 from lsml_spark.train.exchange.world import World
 from lsml_spark.train.survival import full_state
+from lsml_spark.transforms.schema import Schema
 
 ENCODERS = toy_shards.encoders_of(toy_shards.baskets(50, seed=1))
 ALONE = World(0, 1, torch.device("cpu"))
@@ -16,7 +17,7 @@ ALONE = World(0, 1, torch.device("cpu"))
 
 def network(hidden=(6,), seed=0):
     torch.manual_seed(seed)
-    return BagMlp(use="bag_mlp", dim=4, hidden=hidden, dropout=0.2).build(ENCODERS)
+    return BagMlp(use="bag_mlp", dim=4, hidden=hidden, dropout=0.2).build(Schema.of(ENCODERS))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_linear_layers_are_computed_together_in_pairs(hidden, plan):
 
 
 def test_a_model_without_wide_layers_has_no_plan():
-    assert Logistic(use="logistic").build(ENCODERS).tensor_plan() == {}
+    assert Logistic(use="logistic").build(Schema.of(ENCODERS)).tensor_plan() == {}
 
 
 OPTIMIZERS = {

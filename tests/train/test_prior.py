@@ -8,7 +8,8 @@ import toy_shards
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import IntegrityError, TrainingError
 from lsml_spark.data.read import Shards
-from lsml_spark.train.run import Config, _log_prior
+from lsml_spark.train.config import Config
+from lsml_spark.train.prior import starting_outputs
 
 LABELS = np.array([1, 1, 1, 2, 0, 3, 3], np.int32)
 WEIGHTS = np.array([1.0, 2.0, 1.0, 4.0, 1.0, 0.5, 0.5])
@@ -18,7 +19,8 @@ def prior(folder, scale=1.0, table=None, **changes):
     table = table or pa.table({"label": LABELS, "weight": (scale * WEIGHTS).astype(np.float32)})
     source = toy_shards.stage(folder, "shard", {"train": (table, 2, 3)})
     config = validate(Config, {"model": {"use": "bag_mlp"}, "smoothing": 0.5} | changes, "test")
-    return _log_prior(Shards.of(source.folder, source.manifest.tables["train"].files, []), 4, config)
+    encoders = {"label": "label", "columns": {"label": {"use": "vocabulary", "values": list("abcd"), "counts": [3, 1, 2, 0]}}}
+    return starting_outputs(Shards.of(source.folder, source.manifest.tables["train"].files, []), encoders, config)
 
 
 def test_it_is_the_weighted_frequency_with_rows_of_average_weight_added(tmp_path):

@@ -16,6 +16,7 @@ from lsml_spark.train.optimizers.adagrad import Adagrad
 from lsml_spark.train.optimizers.adamw import Adamw
 from lsml_spark.train.optimizers.lamb import Lamb
 from lsml_spark.train.optimizers.sgd import Sgd
+from lsml_spark.transforms.schema import Schema
 
 ALONE = World(0, 1, torch.device("cpu"))
 ADAGRAD = Adagrad(use="adagrad")
@@ -27,7 +28,7 @@ FEATURES = {"context": (torch.tensor([5, 5, 399, 7, 5]), torch.tensor([0, 3, 3, 
 def network(name):
     torch.manual_seed(0)
     model = {"bag_mlp": {"use": "bag_mlp", "dim": 8, "hidden": [12], "dropout": 0.0}, "logistic": {"use": "logistic"}}[name]
-    return validate(Config, {"model": model}, "test").model.build(ENCODERS).double()
+    return validate(Config, {"model": model}, "test").model.build(Schema.of(ENCODERS)).double()
 
 
 def tables(net, column):
@@ -52,7 +53,7 @@ def test_gradients_are_the_same_numbers_sparse_or_dense(name):
 def test_the_labels_own_table_stays_dense():
     """The softmax needs all of its rows; a list that is `like` the label shares it."""
     like = {**ENCODERS, "columns": {**ENCODERS["columns"], "context": {"like": "label", "list": True}}}
-    net = validate(Config, {"model": "bag_mlp"}, "test").model.build(like)
+    net = validate(Config, {"model": "bag_mlp"}, "test").model.build(Schema.of(like))
     assert net.lookups == frozenset(tables(net, "country"))
 
 

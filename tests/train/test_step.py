@@ -25,6 +25,7 @@ from lsml_spark.train.step import NonFinite, Part, Updates, parts_by_lane
 from lsml_spark.train.survival import checkpoint, full_state
 from lsml_spark.train.survival.checkpoint import Checkpoints, Position
 from lsml_spark.train.worker import in_process
+from lsml_spark.transforms.schema import Schema
 
 ALONE = World(0, 1, torch.device("cpu"))
 SAMPLES = toy_shards.baskets(203, seed=2)
@@ -41,7 +42,7 @@ def shards(tmp_path_factory):
 
 def fresh(dropout=0.0):
     torch.manual_seed(0)
-    return CONFIG.model.model_copy(update={"dropout": dropout}).build(ENCODERS).double()
+    return CONFIG.model.model_copy(update={"dropout": dropout}).build(Schema.of(ENCODERS)).double()
 
 
 def lanes_step(network, optimizer, local, lanes, **changes):

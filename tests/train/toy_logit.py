@@ -1,10 +1,10 @@
 """Logistic regression on one-hot categories: the model whose optimum scikit-learn knows too."""
 
-from lsml_spark.models.model import Model, features_of, vocabulary_size
+from lsml_spark.models.model import Model
 
 
 class ToyLogit(Model):
-    def build(self, encoders):
+    def build(self, schema):
         import torch
         from torch import nn
 
@@ -15,9 +15,9 @@ class ToyLogit(Model):
 
             def __init__(self):
                 super().__init__()
-                labels = vocabulary_size(encoders, encoders["label"])
-                self.names = list(features_of(encoders)[1])
-                self.tables = nn.ModuleList([nn.Embedding(size + 1, labels) for size in features_of(encoders)[1].values()])
+                labels = schema.width
+                self.names = list(schema.ids)
+                self.tables = nn.ModuleList([nn.Embedding(size + 1, labels) for size in schema.ids.values()])
                 self.bias = nn.Parameter(torch.zeros(labels))
                 for table in self.tables:
                     nn.init.zeros_(table.weight)

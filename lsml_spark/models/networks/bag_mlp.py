@@ -1,14 +1,14 @@
 """The network of `bag_mlp`. Shapes: B rows, T list items of the batch end to end, D = dim, H = bags, V known labels."""
 
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from lsml_spark.models.model import features_of, numbers_of, vocabulary_of, vocabulary_size
+from lsml_spark.models.model import vocabulary_of, vocabulary_size
 from lsml_spark.models.network import Features, Network, numbers
+from lsml_spark.transforms.schema import Schema
 
 
 class RecencyBag(nn.Module):
@@ -38,13 +38,11 @@ class RecencyBag(nn.Module):
 
 
 class BagMlpNetwork(Network):
-    """See `BagMlp`. logits = (MLP(bags, categories, numbers) + gated bags) · label embeddings + prior + bias."""
-
-    prior: Tensor  # (V + 1,) log frequencies; a buffer
+    """See `BagMlp`. outputs = (MLP(bags, categories, numbers) + gated bags) · label embeddings, or a head, + prior + bias."""
 
     def __init__(
         self,
-        encoders: Mapping[str, Any],
+        schema: Schema,
         *,
         dim: int,
         category_dim: int,
@@ -56,31 +54,26 @@ class BagMlpNetwork(Network):
         init: float,
     ):
         super().__init__()
-        ragged, scalar = features_of(encoders)
-        label = encoders["label"]
+        encoders, ragged, scalar, label = schema.encoders, schema.lists, schema.ids, schema.label
         self.label, self.lists, self.categories = label, list(ragged), list(scalar)
         self.vocabulary = {name: vocabulary_of(encoders, name) for name in ragged}
 
         # One embedding per vocabulary: a list that is `like` the label shares the label's, which the softmax uses too.
-        shared = dict.fromkeys([label, *self.vocabulary.values()])
+        shared = dict.fromkeys([*([] if label is None else [label]), *self.vocabulary.values()])
         self.items = nn.ModuleDict({_key(name): _embedding(vocabulary_size(encoders, name), dim, init) for name in shared})
         self.category = nn.ModuleDict({_key(name): _embedding(size, category_dim, init) for name, size in scalar.items()})
         self.bags = nn.ModuleDict({_key(name): RecencyBag(bags, span) for name in ragged})
-        self.numbers = numbers_of(encoders)
+        self.numbers = schema.numbers
         width = len(ragged) * bags * dim + len(scalar) * category_dim + sum(self.numbers.values())
         self.mlp = _mlp([width, *hidden, dim], activation, dropout)
-        self.bias = nn.Parameter(torch.zeros(vocabulary_size(encoders, label) + 1))
-        self.register_buffer("prior", torch.zeros(vocabulary_size(encoders, label) + 1))
+        self.head = None if label is not None else nn.Linear(dim, schema.width, bias=False)
+        self.add_bias(schema)
 
-        self.rows_of = {f"items.{_key(name)}.weight": name for name in shared} | {"bias": label, "prior": label}
+        self.rows_of |= {f"items.{_key(name)}.weight": name for name in shared}
         self.rows_of |= {f"category.{_key(name)}.weight": vocabulary_of(encoders, name) for name in scalar}
         # All tables but the label's, of which the softmax needs every row.
         self.lookups = frozenset(table for table in self.rows_of if table.startswith(("items.", "category.")))
-        self.lookups -= {f"items.{_key(label)}.weight"}
-
-    def set_prior(self, log_prior_V: Tensor) -> None:
-        """The prior is not trained: each night sets it from its own rows, the weights learn what differs from it."""
-        self.prior[1:] = log_prior_V.to(self.prior)
+        self.lookups -= {f"items.{_key(str(label))}.weight"}
 
     def tensor_plan(self) -> dict[str, str]:
         """Pairs of linear layers: the columns of the first, then the rows of the second, so that each pair exchanges once (Megatron-LM)."""
@@ -101,8 +94,8 @@ class BagMlpNetwork(Network):
         inputs += [self.category[_key(name)](features[name]) for name in self.categories]
         inputs += numbers(features, self.numbers, self.bias)
         hidden_BD = self.mlp(torch.cat(inputs, dim=1)) + past_BD
-        label_VD = self.get_parameter(f"items.{_key(self.label)}.weight")[1:]
-        return torch.addmm((self.prior + self.bias)[1:], hidden_BD, label_VD.T)
+        head = self.head.weight if self.head is not None else self.get_parameter(f"items.{_key(str(self.label))}.weight")[1:]
+        return torch.addmm(self.start, hidden_BD, head.T)
 
 
 def _key(column: str) -> str:

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from lsml_spark.core.config import digest
-from lsml_spark.models.model import features_of, numbers_of, vocabulary_of, vocabulary_size
+from lsml_spark.models.model import vocabulary_of
 from lsml_spark.models.network import Features, Network, numbers
+from lsml_spark.transforms.schema import Schema
 
 
 class LogisticNetwork(Network):
@@ -18,37 +19,29 @@ class LogisticNetwork(Network):
     the labels in their order, so that weights are never read under labels in another order.
     """
 
-    prior: Tensor  # (V + 1,) log frequencies; a buffer
-
-    def __init__(self, encoders: Mapping[str, Any]):
+    def __init__(self, schema: Schema):
         super().__init__()
-        ragged, scalar = features_of(encoders)
-        label = encoders["label"]
-        labels = vocabulary_size(encoders, label)
+        encoders, ragged, scalar, label = schema.encoders, schema.lists, schema.ids, schema.label
         self.lists, self.categories = list(ragged), list(scalar)
-        self.tables = _tables_of(encoders)
-        tables = {_key(name): _zeros(size + 1, labels) for name, size in (ragged | scalar).items()}
+        self.schema = schema
+        self.tables = _tables_of(encoders, label)
+        tables = {_key(name): _zeros(size + 1, schema.width) for name, size in (ragged | scalar).items()}
         self.add_module(self.tables, nn.ParameterDict(tables))
-        self.bias = _zeros(labels + 1)
-        self.numbers = numbers_of(encoders)
-        self.slopes = nn.ParameterDict({_key(name): _zeros(labels + 1, width) for name, width in self.numbers.items()})
-        self.register_buffer("prior", torch.zeros(labels + 1))
+        self.add_bias(schema)
+        self.numbers = schema.numbers
+        self.slopes = nn.ParameterDict({_key(name): _zeros(len(self.bias), width) for name, width in self.numbers.items()})
 
         self.lookups = frozenset(f"{self.tables}.{_key(name)}" for name in ragged | scalar)
-        self.rows_of = {"bias": label, "prior": label} | {f"slopes.{_key(name)}": label for name in self.numbers}
+        if label is not None:
+            self.rows_of |= {f"slopes.{_key(name)}": label for name in self.numbers}
+            self.columns_of = dict.fromkeys(self.lookups, vocabulary_of(encoders, label))
         self.rows_of |= {f"{self.tables}.{_key(name)}": vocabulary_of(encoders, name) for name in ragged | scalar}
 
-        self.columns_of = dict.fromkeys(self.lookups, vocabulary_of(encoders, label))
-
     def names_in(self, encoders: Mapping[str, Any]) -> Mapping[str, str]:
-        return {name: name.replace(self.tables, _tables_of(encoders), 1) for name in self.lookups}
-
-    def set_prior(self, log_prior_V: Tensor) -> None:
-        """The prior is not trained: each night sets it from its own rows, the weights learn what differs from it."""
-        self.prior[1:] = log_prior_V.to(self.prior)
+        return {name: name.replace(self.tables, _tables_of(encoders, self.schema.label), 1) for name in self.lookups}
 
     def forward(self, features: Features) -> Tensor:
-        logits_BV = (self.prior + self.bias)[1:]
+        logits_BV = self.start
         for name in self.lists:
             values_T, offsets = features[name]
             table, sparse = self._table(name)
@@ -59,7 +52,7 @@ class LogisticNetwork(Network):
             table, sparse = self._table(name)
             logits_BV = logits_BV + nn.functional.embedding(ids_B, table, sparse=sparse)
         for name, x_BK in zip(self.numbers, numbers(features, self.numbers, self.bias), strict=True):
-            logits_BV = logits_BV + x_BK @ self.slopes[_key(name)][1:].T
+            logits_BV = logits_BV + x_BK @ self.slopes[_key(name)][self.unknown :].T
         return logits_BV
 
     def _table(self, name: str) -> tuple[Tensor, bool]:
@@ -67,8 +60,10 @@ class LogisticNetwork(Network):
         return self.get_parameter(full), full in self.sparse
 
 
-def _tables_of(encoders: Mapping[str, Any]) -> str:
-    labels = encoders["columns"][vocabulary_of(encoders, encoders["label"])]["values"]
+def _tables_of(encoders: Mapping[str, Any], label: str | None) -> str:
+    if label is None:
+        return "weight"
+    labels = encoders["columns"][vocabulary_of(encoders, label)]["values"]
     return f"weight_{digest(labels)[:12]}"
 
 
