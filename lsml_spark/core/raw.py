@@ -1,4 +1,4 @@
-"""How raw text is written: the options of `raw:` beside `folder` and `files`. docs/raw.md lists them in one table.
+"""How raw text is written: the options of `raw:` beside `folder` and `files`. docs/raw.md lists them.
 
 An option at its default is no part of a resolved config, so that a pipeline that names none keeps its fingerprints.
 """

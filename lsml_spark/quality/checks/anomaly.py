@@ -31,7 +31,7 @@ class Anomaly(TableCheck):
     of the usual interquartile range for the rest. Fewer than `nights` nights with the figure: not judged.
 
     Fields:
-        metric, column: one figure of docs/quality.md; no column means the table's own figures.
+        metric, column: one figure of docs/reference.md, "profile.json"; no column means the table's own figures.
         every: all figures of all columns (or of `column`), without extremes and tail quantiles.
         same_weekday: against nights of the same weekday alone.
     """
