@@ -26,6 +26,7 @@ lint: $(INSTALLED)  ## all four, whatever the first one finds
 docs: $(INSTALLED)  ## what the docs take from the code and from benchmarks/results
 	$(VENV)/bin/python docs/make_reference.py
 	$(VENV)/bin/python docs/make_measured.py
+	$(VENV)/bin/python benchmarks/selection_tables.py
 
 petastorm: $(INSTALLED) $(PETASTORM)/.installed  ## what only petastorm's own environment can test, on a night that ours made
 	@night=$$(mktemp -d) && trap 'rm -rf "$$night"' EXIT && \

@@ -34,3 +34,9 @@ def commands(page: Path, program: str) -> list[list[str]]:
             ends = [i for i, word in enumerate(words) if re.match(r"\d?[>|&]", word)]
             found.append(words[: ends[0]] if ends else words)
     return found
+
+
+def file_keys(page: Path) -> dict[tuple[str, str], set[str]]:
+    """{(file, stages): words in code} of each section "### `file` (stages)" of a page: what it says of the file's keys."""
+    sections = re.findall(r"^### `(\S+)` \(([^)]*)\)\n(.*?)(?=^##)", page.read_text(), re.MULTILINE | re.DOTALL)
+    return {(name, stages): set(re.findall(r"`(\w+)`", text)) for name, stages, text in sections}

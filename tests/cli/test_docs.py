@@ -46,6 +46,13 @@ def test_every_stage_has_its_screen_in_how_it_works():
     assert heads == list(STAGES)
 
 
+def test_the_plan_names_every_folder():
+    table = re.search(r"^## Folders\n(.*?)^## ", (REPO / "docs/architecture.md").read_text(), re.MULTILINE | re.DOTALL).group(1)
+    named = set(re.findall(r"`([\w/]+)/`", table))
+    house = REPO / "lsml_spark"
+    assert named == {str(path.parent.relative_to(house)) for path in house.glob("**/__init__.py")} - {"."}
+
+
 def test_the_pipeline_that_the_readme_explains_is_the_shipped_one():
     (printed,) = blocks(REPO / "README.md", "yaml")
     shipped = yaml.safe_load((REPO / "pipelines/retail.yaml").read_text())

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer.main
-from documented import PAGES, REPO, blocks, commands
+from documented import PAGES, REPO, blocks, commands, file_keys
 from own_days import DATES, people
 from typer.testing import CliRunner
 
@@ -121,6 +121,20 @@ def test_the_commands_of_readme_and_operations_run_as_printed_and_in_their_order
         assert done.exit_code == 0, f"lsml {' '.join(words)}\n{done.output}"
     Pipeline(tmp_path / "pipelines" / "mine.yaml").check(STAGES)
     assert (tmp_path / "held.csv").read_text().count("\n") > 2
+    assert unsaid_keys(tmp_path / "runs/retail/2011-02-01") == []
+
+
+def unsaid_keys(night: Path) -> list[str]:
+    """Keys of a night's JSON files that docs/reference.md does not tell."""
+    described = file_keys(REPO / "docs/reference.md")
+    assert len(described) > 9
+    files = [
+        (path, words)
+        for (name, stages), words in described.items()
+        for stage in (STAGES if stages == "every stage" else stages.split(", "))
+        for path in [night / stage / name]
+    ]
+    return [f"{path}: {key}" for path, words in files for key in json.loads(path.read_text()) if key not in words]
 
 
 @pytest.mark.spark
