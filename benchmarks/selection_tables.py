@@ -1,9 +1,10 @@
-"""Writes the tables of docs/selection_proof.md from benchmarks/results/selection_*.json, between the page's own markers.
+"""Writes the tables of docs/selection_proof.md from benchmarks/results/selection_*.json, between its own markers.
 
     python benchmarks/selection_tables.py
 
-The lines from `<!-- table NAME, PART -->` to the next empty one are replaced by that part of a table: of `headline` gain, loss or
-times; of `versus` rs2 or placebo; of `bands` rare or frequent; of a task loss or times. A whole table is wider than a page.
+The lines from `<!-- table NAME, PART -->` to the next empty one are replaced by that part of a table: of `headline`
+loss, gain or times; of `versus` rs2 or placebo; of `bands` rare or frequent; of a task loss or times. A whole table
+is wider than a page.
 """
 
 import json
@@ -17,7 +18,10 @@ CHOSEN = ("zipf", "zipf_redrawn", "zipf_weighted", "mixed")
 ASIDE = ("bandit_item_id",)  # in the results alone
 SAME_IN_ONE_PASS = ("rs2", "zipf_redrawn", "full_fewer")  # as random, zipf and random
 BLOCK = re.compile(r"(<!-- table (\S+?)(?:, (\w+))? -->\n)(?:.+\n)*")
-PAIRS = {"rs2": (("zipf", "rs2"), ("zipf_redrawn", "rs2")), "placebo": (("zipf", "placebo"), ("zipf_weighted", "placebo_weighted"))}
+PAIRS = {
+    "rs2": (("zipf", "rs2"), ("zipf_redrawn", "rs2")),
+    "placebo": (("zipf", "placebo"), ("zipf_weighted", "placebo_weighted")),
+}
 FREQUENCIES = {"rare": ("0", "1", "2–9"), "frequent": ("10–99", "100–999", "1000+")}
 SHORT = {"names_ngrams_1_pass": "names 1×", "names_ngrams_3_passes": "names 3×", "names_gru": "names GRU"}
 
@@ -26,7 +30,11 @@ def main() -> None:
     tasks: dict[str, dict] = {}
     for path in sorted((REPO / "benchmarks" / "results").glob("selection_*.json")):
         tasks |= json.loads(path.read_text())["tasks"]
-    whole: dict[str, Callable[[dict, str], list[str]]] = {"headline": headline, "versus": versus, "bands": bands}
+    whole: dict[str, Callable[[dict, str], list[str]]] = {
+        "headline": headline,
+        "versus": versus,
+        "bands": bands,
+    }
 
     def table(block: re.Match) -> str:
         name, part = block[2], block[3]
@@ -62,7 +70,7 @@ def headline(tasks: dict, part: str) -> list[str]:
 
 
 def versus(tasks: dict, part: str) -> list[str]:
-    """zipf against one of the two baselines that look most like it, each drawn as zipf is: once, or anew for every epoch."""
+    """zipf against one of the two baselines that look most like it, drawn as zipf is: once, or anew every epoch."""
     lines = row("task", *(f"{one}, {share}" for one, _ in PAIRS[part] for share in ("½", "¼")))
     for name, task in tasks.items():
         values = []
@@ -106,7 +114,14 @@ def of_task(task: dict, part: str) -> list[str]:
         elif arm not in ("random", "full"):
             gain = task["headline"]["gain"]["log_loss"]["0.5"].get(arm)
             reach = [factor(times[share][arm], 1 / float(share)) if arm in times[share] else "" for share in shares]
-            lines.append(cells(name, f"{found['lr']:g}", f"{gain[0]:.2f}".replace("-", "−") if gain and worth else "", *reach))
+            lines.append(
+                cells(
+                    name,
+                    f"{found['lr']:g}",
+                    f"{gain[0]:.2f}".replace("-", "−") if gain and worth else "",
+                    *reach,
+                )
+            )
     return lines
 
 

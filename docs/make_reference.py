@@ -1,7 +1,7 @@
 """Writes the keys of docs/reference.md from the Config classes, between the page's own markers: `make docs`.
 
-What stands about a key is what the code says of it: pydantic's `description`, the comment behind the field, or the words
-"`key`: …" of its class's docstring. A new section, key or component stands in the page without a change here.
+What stands about a key is what the code says of it: pydantic's `description`, the comment behind the field, or the
+words "`key`: …" of its class's docstring. A new section, key or component stands in the page without a change here.
 """
 
 import ast
@@ -13,7 +13,7 @@ import textwrap
 import tokenize
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,24 +26,32 @@ from lsml_spark.core.components import Named, component_names, find_component
 from lsml_spark.core.config import Component, Strict
 from lsml_spark.core.stages import BY_NAME, STAGES
 from lsml_spark.flow.pipeline import General, stage_module
-from lsml_spark.quality.check import Check
 
 PAGE = Path(__file__).parent / "reference.md"
-ELSEWHERE = {("quality", "raw"), ("train", "task"), ("features", "learns")}  # keys that the YAML has in another place
-WORDS = {int: "whole number", float: "number", bool: "boolean", str: "text", type(None): "`null`", Any: "anything"}
+ELSEWHERE = {("quality", "raw"), ("train", "task"), ("features", "learns")}  # what the YAML has in another place
+WORDS = {
+    int: "whole number",
+    float: "number",
+    bool: "boolean",
+    str: "text",
+    type(None): "`null`",
+    Any: "anything",
+}
 UNIONS = (typing.Union, types.UnionType)
 
 
 def keys() -> str:
     """All sections, then all components that they name."""
     named: dict[Named, None] = {}
-    parts = ["## The top of the file", described(General, named)]
+    parts = ["## The top of the file", described(General, named, General.model_fields)]
     for stage in STAGES:
         config = stage_module(stage).Config
         listed = [key for key in config.model_fields if (stage, key) not in ELSEWHERE]
-        parts += [f"## `{stage}:` {BY_NAME[stage].does}", described(config, named, of=listed)]
-    for base in named:
-        parts += family(base, named)
+        parts += [f"## `{stage}:` {BY_NAME[stage].does}", described(config, named, listed)]
+    told: list[Named] = []
+    while rest := [base for base in named if base not in told]:  # a component may name others
+        parts += family(rest[0], named)
+        told.append(rest[0])
     return "\n\n".join(filter(None, parts))
 
 
@@ -52,12 +60,12 @@ def family(base: Named, named: dict[Named, None]) -> Iterator[str]:
     yield f"## {heading(base)}"
     common = [name for name in base.base.model_fields if name != "use"]
     if common:
-        yield "Common to all of them:\n\n" + described(base.base, named, of=common, title=False)
+        yield "Common to all of them:\n\n" + entries(base.base, named, common)
     for name in component_names(base.base, base.package):
         found = find_component(base.base, base.package, name)
-        own = [key for key in found.model_fields if key not in base.base.model_fields or changed(found, base.base, key)]
-        bare = f"\n\nA bare value means `{found.shorthand}`." if getattr(found, "shorthand", "") and issubclass(found, Check) else ""
-        yield f"### `{name}`\n\n{described(found, named, of=[key for key in own if key != 'use'])}{bare}"
+        own = [key for key in found.model_fields if key not in common or changed(found, base.base, key)]
+        bare = f"\n\nA bare value means `{found.shorthand}`." if getattr(found, "shorthand", "") else ""
+        yield f"### `{name}`\n\n{described(found, named, own)}{bare}"
 
 
 def heading(base: Named) -> str:
@@ -72,12 +80,16 @@ def changed(found: type[BaseModel], base: type[BaseModel], key: str) -> bool:
     return repr(found.model_fields[key]) != repr(base.model_fields[key])
 
 
-def described(model: type[BaseModel], named: dict[Named, None], of: list[str] | None = None, title: bool = True) -> str:
-    """A class: what it is, and its keys as a list."""
-    about, texts = told(model)
-    lines = [wrapped(paragraph) for paragraph in about if title]
-    entries = [entry(key, model.model_fields[key], texts, named, "") for key in (model.model_fields if of is None else of) if key != "use"]
-    return "\n\n".join([*lines, *(["\n".join(entries)] if entries else [])])
+def described(model: type[BaseModel], named: dict[Named, None], keys: Iterable[str]) -> str:
+    """A class: what it is, and these keys as a list."""
+    about, _ = words_on(model)
+    return "\n\n".join(filter(None, [*map(wrapped, about), entries(model, named, keys)]))
+
+
+def entries(model: type[BaseModel], named: dict[Named, None], keys: Iterable[str]) -> str:
+    """Keys of a class as a list."""
+    _, texts = words_on(model)
+    return "\n".join(entry(key, model.model_fields[key], texts, named, "") for key in keys if key != "use")
 
 
 def entry(key: str, field: FieldInfo, texts: Mapping[str, str], named: dict[Named, None], indent: str) -> str:
@@ -86,7 +98,7 @@ def entry(key: str, field: FieldInfo, texts: Mapping[str, str], named: dict[Name
     text = "; ".join(dict.fromkeys(filter(None, [field.description, texts.get(key)]))).rstrip(".")
     lines = [listed(f"`{key}` ({facts})" + (f": {text}" if text else ""), indent)]
     for held in nested(field.annotation):
-        about, inner = told(held)
+        about, inner = words_on(held)
         lines += [wrapped(" ".join(about), indent + "  ", indent + "  ")] if about else []
         lines += [entry(name, of, inner, named, indent + "  ") for name, of in held.model_fields.items()]
     return "\n".join(lines)
@@ -117,7 +129,11 @@ def words_of(kind: Any, metadata: typing.Sequence[Any], named: dict[Named, None]
 def _plain(kind: Any, named: dict[Named, None]) -> str:
     origin, inside = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
-        return words_of(inside[0], [part for part in inside[1:] if not isinstance(part, FieldInfo)] + _of_fields(inside[1:]), named)
+        return words_of(
+            inside[0],
+            [part for part in inside[1:] if not isinstance(part, FieldInfo)] + _of_fields(inside[1:]),
+            named,
+        )
     if origin is Literal:
         return _or([f"`{_yaml(value)}`" for value in inside])
     if origin in UNIONS:
@@ -141,7 +157,13 @@ def _of_fields(marks: typing.Sequence[Any]) -> list[Any]:
 
 
 def _bounds(metadata: typing.Sequence[Any]) -> str:
-    signs = {Ge: "≥ {0.ge}", Gt: "> {0.gt}", Le: "≤ {0.le}", Lt: "< {0.lt}", MinLen: "(at least {0.min_length})"}
+    signs = {
+        Ge: "≥ {0.ge}",
+        Gt: "> {0.gt}",
+        Le: "≤ {0.le}",
+        Lt: "< {0.lt}",
+        MinLen: "(at least {0.min_length})",
+    }
     said = [re.sub(r"\.0$", "", signs[type(mark)].format(mark)) for mark in metadata if type(mark) in signs]
     return " " + ", ".join(said) if said else ""
 
@@ -173,7 +195,7 @@ def nested(kind: Any) -> list[type[BaseModel]]:
     return list(dict.fromkeys(held for part in typing.get_args(kind) for held in nested(part)))
 
 
-def told(model: type[BaseModel]) -> tuple[list[str], dict[str, str]]:
+def words_on(model: type[BaseModel]) -> tuple[list[str], dict[str, str]]:
     """(paragraphs about the class, what is said of each key)."""
     texts: dict[str, str] = {}
     about: list[str] = []
@@ -195,8 +217,10 @@ def docstring(model: type[BaseModel], fields: list[str]) -> tuple[list[str], dic
     about = []
     for paragraph in filter(None, (" ".join(part.split()) for part in text.split("\n\n"))):
         places = [match.span() for match in re.finditer(start, paragraph)]
-        for (begin, after), end in zip(places, [*(begin for begin, _ in places[1:]), len(paragraph)], strict=bool(places)):
-            texts |= {name: paragraph[after:end].strip().rstrip(".;") for name in re.findall(r"`(\w+)`", paragraph[begin:after])}
+        ends = [*(begin for begin, _ in places), len(paragraph)][1:]
+        for (begin, after), end in zip(places, ends, strict=True):
+            names = re.findall(r"`(\w+)`", paragraph[begin:after])
+            texts |= dict.fromkeys(names, paragraph[after:end].strip().rstrip(".;"))
         rest = paragraph[: places[0][0]] if places else paragraph
         about += [rest.strip()] if rest.strip() else []
     return about, texts
@@ -208,7 +232,9 @@ def comments_of(model: type[BaseModel]) -> dict[str, str]:
     fields = [node for node in ast.parse(source).body[0].body if isinstance(node, ast.AnnAssign)]  # type: ignore[attr-defined]
     found = {}
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        text = re.sub(r"#?\s*type: ignore\S*\s*", "", token.string).strip("# ") if token.type == tokenize.COMMENT else ""
+        if token.type != tokenize.COMMENT:
+            continue
+        text = re.sub(r"#?\s*type: ignore\S*\s*", "", token.string).strip("# ")
         for field in fields:
             if text and field.lineno <= token.start[0] <= (field.end_lineno or 0):
                 found[ast.unparse(field.target)] = text

@@ -21,10 +21,10 @@ def wrapped(text: str, indent: str = "", rest: str = "") -> str:
 
 
 def write_or_check(pages: Mapping[Path, str]) -> None:
-    """Write the files; with `--check` write nothing, name those that are not as they would be written, and end with 1."""
+    """Write the files; with `--check` only name those that would change, and end with 1 where there are some."""
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv[1:] and stale:
-        sys.exit("\n".join(f"{path}: not as the code and the results have it; run `make docs`" for path in stale))
+        sys.exit("\n".join(f"{path}: not what the code and the results say; `make docs`" for path in stale))
     for path in stale:
         path.parent.mkdir(exist_ok=True)
         path.write_text(pages[path])
