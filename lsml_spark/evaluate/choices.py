@@ -12,16 +12,6 @@ import pyarrow as pa
 
 from lsml_spark.evaluate import metrics
 from lsml_spark.models.system import Lists, System
-from lsml_spark.tasks.task import Figure
-
-
-def shown(k: int) -> dict[str, Figure]:
-    """The figures of `metrics.figures`, the one first that decides which model stands."""
-    return {
-        "log_loss": Figure("log loss", "lower"),
-        "recall": Figure("accuracy" if k == 1 else f"recall@{k}", "higher", "percent"),
-        "breadth": Figure("breadth", "higher", "count"),
-    }
 
 
 def score(

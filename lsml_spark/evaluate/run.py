@@ -13,6 +13,7 @@ from lsml_spark.core.config import Strict, component, did_you_mean
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
+from lsml_spark.core.scoreboard import choosing
 from lsml_spark.core.tables import read_table, table_of
 from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.evaluate import choices, metrics, slices
@@ -70,7 +71,8 @@ def run(work: Work, config: Config) -> Outcome:
     scores, values = [], dict[str, Any]()
     if isinstance(task, Classify):
         unseen = unseen_labels(train, work.inputs["zipf"].json("profile.json"))
-        values, shown, label_N = {"unseen": unseen}, choices.shown(config.k), test["label"].to_numpy().astype(str)
+        values, label_N = {"unseen": unseen}, test["label"].to_numpy().astype(str)
+        shown, decides = choosing(config.k), "log_loss"
         for name, system in systems.items():
             assert isinstance(system, System)
             rank_N, log_prob_N, first = choices.score(system, test, context, config.batch, unseen)
@@ -78,7 +80,8 @@ def run(work: Work, config: Config) -> Outcome:
             figures = {"rank": rank_N, "log_prob": log_prob_N, "train_rows": train_count_N}
             scores.append(_scores(test, name, figures | {column: first[column] for column in first.column_names}))
     else:
-        shown, truth = dict(task.shown), task.truth(test)
+        shown = [dataclasses.replace(figure, name=name) for name, figure in task.shown.items()]
+        truth, decides = task.truth(test), shown[0].name
         for name, system in systems.items():
             predicted = _predicted(system, test, config.batch)
             report[name] = _judged(task, truth, predicted, groups)
@@ -86,11 +89,14 @@ def run(work: Work, config: Config) -> Outcome:
             scores.append(_scores(test, name, figures))
     table = table_of(work.folder, "scores", pa.concat_tables(scores))
     values |= {"k": config.k, "rows": test.num_rows, "systems": report, "bands": list(BANDS)}
-    values["figures"] = [{"name": name, **dataclasses.asdict(figure)} for name, figure in shown.items()]
+    values |= {"figures": [dataclasses.asdict(figure) for figure in shown], "decides": decides}
+    values["titles"] = {
+        baseline.use: (baseline.title or _spoken(baseline), baseline.short or baseline.use) for baseline in config.baselines
+    }
     if "slices" in groups:
         values["slices"] = list(groups["slices"])
     file = write_json(work.folder, "metrics.json", values)
-    overall = {name: {key: m[key] for key in shown} for name, m in report.items() if m}
+    overall = {name: {figure.name: m[figure.name] for figure in shown} for name, m in report.items() if m}
     rows_in = work.inputs["shard"].manifest.tables["test"].rows
     return Outcome(Ledger(rows_in, test.num_rows), {"scores": table}, [file], {"rows": test.num_rows, "k": config.k, "systems": overall})
 
@@ -114,6 +120,11 @@ def _models(work: Work) -> tuple[Task, dict[str, Predictor]]:
 def _labelled(rows: pa.Table, target: str) -> pa.Table:
     """Rows whose `label` is the target, as text."""
     return rows.set_column(rows.column_names.index("label"), "label", rows[target].cast(pa.string()))
+
+
+def _spoken(baseline: Baseline) -> str:
+    """The name of a class that brings no title of its own: in words."""
+    return baseline.use.rpartition(".")[2].replace("_", " ").capitalize()
 
 
 def _context(config: Config, test: pa.Table) -> str | None:

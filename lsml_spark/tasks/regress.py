@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from lsml_spark.tasks.task import Figure, Target, Task, Truth, floats_of, refuse_other_than_a_number
+from lsml_spark.core.scoreboard import Figure
+from lsml_spark.tasks.task import Target, Task, Truth, floats_of, refuse_other_than_a_number
 from lsml_spark.transforms.encode import encoder_of, inverse
 
 MAIN = {"squared": "rmse", "absolute": "mae", "huber": "mae", "quantile": "pinball", "poisson": "deviance"}

@@ -13,20 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from lsml_spark.core.config import Component
+from lsml_spark.core.scoreboard import Figure
 from lsml_spark.transforms.schema import Ids, Numbers, Schema, column_of
 
 PACKAGE = "lsml_spark.tasks"
 # What the target's transform must make of it: one id a row, one number a row, or a list of ids a row.
 Target = Literal["ids", "numbers", "lists"]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """How a figure is shown. `better`: which way; `write`: share of one, count, or a number in its own unit."""
-
-    title: str
-    better: Literal["lower", "higher"]
-    write: Literal["percent", "decimal", "count"] = "decimal"
 
 
 @dataclass(frozen=True)
@@ -51,7 +43,7 @@ class Task(Component, ABC):
 
     @property
     def shown(self) -> Mapping[str, Figure]:
-        """The figures in the order in which they are shown; the first decides which model stands."""
+        """The figures by name, in the order in which they are shown; the first decides which model stands."""
         return {}
 
     @property
