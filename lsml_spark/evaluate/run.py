@@ -72,13 +72,14 @@ def run(work: Work, config: Config) -> Outcome:
     if isinstance(task, Classify):
         unseen = unseen_labels(train, work.inputs["zipf"].json("profile.json"))
         values, label_N = {"unseen": unseen}, test["label"].to_numpy().astype(str)
-        shown, decides = choosing(config.k), "log_loss"
+        model = systems["model"]
+        shown, decides = choosing(config.k) + task.more(model.labels if isinstance(model, System) else []), "log_loss"
         for name, system in systems.items():
             assert isinstance(system, System)
-            rank_N, log_prob_N, first = choices.score(system, test, context, config.batch, unseen)
-            report[name] = choices.judge(rank_N, log_prob_N, label_N, groups, config.k)
-            figures = {"rank": rank_N, "log_prob": log_prob_N, "train_rows": train_count_N}
-            scores.append(_scores(test, name, figures | {column: first[column] for column in first.column_names}))
+            scored = choices.score(system, test, context, config.batch, unseen)
+            report[name] = choices.judge(scored, system.labels, label_N, groups, config.k, task)
+            figures = {"rank": scored.rank, "log_prob": scored.log_prob, "train_rows": train_count_N}
+            scores.append(_scores(test, name, figures | {column: scored.first[column] for column in scored.first.column_names}))
     else:
         shown = [dataclasses.replace(figure, name=name) for name, figure in task.shown.items()]
         truth, decides = task.truth(test), shown[0].name
@@ -96,7 +97,7 @@ def run(work: Work, config: Config) -> Outcome:
     if "slices" in groups:
         values["slices"] = list(groups["slices"])
     file = write_json(work.folder, "metrics.json", values)
-    overall = {name: {figure.name: m[figure.name] for figure in shown} for name, m in report.items() if m}
+    overall = {name: {figure.name: m.get(figure.name) for figure in shown[:3]} for name, m in report.items() if m}
     rows_in = work.inputs["shard"].manifest.tables["test"].rows
     return Outcome(Ledger(rows_in, test.num_rows), {"scores": table}, [file], {"rows": test.num_rows, "k": config.k, "systems": overall})
 

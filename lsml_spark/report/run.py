@@ -155,10 +155,12 @@ def night_page(night: Night, verdict: Verdict, quality: dict[str, Any], config: 
         curve=curve,
         restart=training.begins_anew(curve),
         tables=sections.metric_tables(night),
+        other_figures=sections.other_figures(night),
         provenance=sections.provenance(night),
         charts={
             "zipf": ranks.zipf(profile, selection),
             "loss": charts.loss(curve),
         }
+        | {"reliability": charts.reliability(metrics)}
         | {figure.name: charts.bands(metrics, figure) for figure in figures(metrics)[:2]},
     )

@@ -1,14 +1,26 @@
 """One label a row, out of those that training showed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from lsml_spark.tasks.task import Task, Truth, size_of
+from lsml_spark.core.config import Strict
+from lsml_spark.core.scoreboard import Figure
+from lsml_spark.tasks.figures import calibration, classification, cost, ranking
+from lsml_spark.tasks.task import Task, Truth, known, size_of
 from lsml_spark.transforms.encode import encoder_of
 from lsml_spark.transforms.schema import Schema
+
+MOST_LABELS = 100  # of figures that look at every label of every row
+
+
+class Costs(Strict):
+    """What a mistake costs, in any unit."""
+
+    false_positive: float = Field(1.0, ge=0.0)
+    false_negative: float = Field(1.0, ge=0.0)
 
 
 class Classify(Task):
@@ -21,6 +33,9 @@ class Classify(Task):
     """
 
     positive: str | None = None
+    threshold: float = Field(0.5, gt=0.0, lt=1.0)  # of the positive label's probability, from which on a row is taken for it
+    costs: Costs | None = None  # of a mistake, where a figure is to say what the mistakes at that threshold cost
+    precision: float = Field(0.9, gt=0.0, le=1.0)  # at which the recall of the positive label is shown
     smoothing: float = Field(0.0, ge=0.0, lt=1.0)
     class_weights: Literal["balanced"] | dict[str, float] | None = None
     adjust: float = Field(0.0, ge=0.0)
@@ -70,6 +85,78 @@ class Classify(Task):
 
         found: np.ndarray = torch.log_softmax(self._logits(outputs, encoders).double(), dim=1).numpy()
         return found
+
+    def more(self, labels: Sequence[str]) -> list[Figure]:
+        """The figures beside log loss and recall; none where there are too many labels."""
+        if len(labels) > MOST_LABELS:
+            return []
+        found = [
+            Figure("balanced accuracy", "higher", "percent", "balanced_accuracy"),
+            Figure("macro F1", "higher", "percent", "macro_f1"),
+            Figure("calibration error", "lower", "percent", "calibration_error"),
+        ]
+        if self.positive is not None:
+            found += [
+                Figure("AUC-ROC", "higher", "decimal", "auc_roc"),
+                Figure("PR-AUC", "higher", "decimal", "pr_auc"),
+                Figure(f"recall at {self.precision:.0%} precision", "higher", "percent", "recall_at_precision"),
+            ]
+            if self.costs is not None:
+                found.append(Figure(f"cost a row at {self.threshold:g}", "lower", "decimal", "cost"))
+        return found
+
+    def figures_of_labels(self, label_N: np.ndarray, labels: Sequence[str], prob_NV: np.ndarray) -> dict[str, float | None]:
+        """The values of `more`, and the ends of the AUC's 95 % interval. A label that training never showed is one of its own.
+
+        label_N: texts; prob_NV: probabilities of `labels`.
+        """
+        if not len(label_N):
+            return dict.fromkeys(figure.name for figure in self.more(labels))
+        names = np.array([*labels])
+        order = np.argsort(names)
+        place_N = np.minimum(np.searchsorted(names, label_N, sorter=order), len(names) - 1)
+        truth_N = np.where(names[order][place_N] == label_N, order[place_N], len(names))
+        predicted_N = prob_NV.argmax(axis=1)
+        found: dict[str, float] = {}
+        if self.positive is not None and self.positive in labels:
+            at = list(labels).index(self.positive)
+            score_N, is_N = prob_NV[:, at], truth_N == at
+            predicted_N = np.where(score_N >= self.threshold, at, np.where(np.arange(len(names)) == at, -1.0, prob_NV).argmax(axis=1))
+            area = ranking.auc_roc_interval(is_N, score_N)
+            found = {
+                "calibration_error": calibration.expected_calibration_error(is_N, score_N),
+                "auc_roc": area.value,
+                "auc_roc_low": area.low,
+                "auc_roc_high": area.high,
+                "pr_auc": ranking.pr_auc(is_N, score_N),
+                "recall_at_precision": ranking.recall_at_precision(is_N, score_N, precision=self.precision),
+            }
+            if self.costs is not None:
+                wrong = self.costs
+                found["cost"] = cost.cost_at(
+                    is_N,
+                    score_N,
+                    threshold=self.threshold,
+                    cost_false_positive=wrong.false_positive,
+                    cost_false_negative=wrong.false_negative,
+                )
+        else:
+            found["calibration_error"] = calibration.expected_calibration_error(predicted_N == truth_N, prob_NV.max(axis=1))
+        found["balanced_accuracy"] = classification.balanced_accuracy(truth_N, predicted_N)
+        found["macro_f1"] = classification.macro_f1(truth_N, predicted_N)
+        return {name: known(value) for name, value in found.items()}
+
+    def reliability(self, label_N: np.ndarray, labels: Sequence[str], prob_NV: np.ndarray) -> list[list[float]]:
+        """Of bins of equal mass: mean probability, share that came true, rows, and the 95 % interval of the share.
+
+        Of the positive label's probability, else of the first choice's.
+        """
+        if self.positive is not None and self.positive in labels:
+            at = list(labels).index(self.positive)
+            table = calibration.reliability(label_N == self.positive, prob_NV[:, at])
+        else:
+            table = calibration.reliability(np.array([*labels])[prob_NV.argmax(axis=1)] == label_N, prob_NV.max(axis=1))
+        return [[float(value) for value in row] for row in zip(*table, strict=True)]
 
     def _logits(self, outputs: Any, encoders: Mapping[str, Any]) -> Any:
         """(B, V): of a single logit, its own and 0 for the other label."""

@@ -108,3 +108,8 @@ def floats_of(rows: pa.Table, target: str) -> np.ndarray:
     """A column of numbers, or of texts that are numbers, as float64 (N,)."""
     found: np.ndarray = rows[target].cast(pa.float64()).to_numpy()
     return found
+
+
+def known(figure: float) -> float | None:
+    """A figure as JSON knows it: null for NaN and what is not finite."""
+    return float(figure) if np.isfinite(figure) else None
