@@ -1,10 +1,10 @@
-"""Writes the tables of docs/selection_proof.md from benchmarks/results/selection_*.json, between its own markers.
+"""Writes the tables of docs/selection_proof.md from benchmarks/results/selection_*.json, between its markers.
 
     python benchmarks/selection_tables.py
 
-The lines from `<!-- table NAME, PART -->` to the next empty one are replaced by that part of a table: of `headline`
-loss, gain or times; of `versus` rs2 or placebo; of `bands` rare or frequent; of a task loss or times. A whole table
-is wider than a page.
+The lines from `<!-- table NAME, PART -->` to the next empty one are replaced by that part of a table: of
+`headline` loss, gain or times; of `versus` rs2 or placebo; of `bands` rare or frequent; of a task loss or times.
+A whole table is wider than a page.
 """
 
 import json
@@ -70,7 +70,7 @@ def headline(tasks: dict, part: str) -> list[str]:
 
 
 def versus(tasks: dict, part: str) -> list[str]:
-    """zipf against one of the two baselines that look most like it, drawn as zipf is: once, or anew every epoch."""
+    """zipf against one of the two baselines that look most like it, drawn alike: once, or anew every epoch."""
     lines = row("task", *(f"{one}, {share}" for one, _ in PAIRS[part] for share in ("½", "¼")))
     for name, task in tasks.items():
         values = []

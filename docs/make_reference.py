@@ -1,7 +1,8 @@
 """Writes the keys of docs/reference.md from the Config classes, between the page's own markers: `make docs`.
 
-What stands about a key is what the code says of it: pydantic's `description`, the comment behind the field, or the
-words "`key`: …" of its class's docstring. A new section, key or component stands in the page without a change here.
+What stands about a key is what the code says of it: pydantic's `description`, the comment behind the field, or
+the words "`key`: …" of its class's docstring. A new section, key or component stands in the page without a
+change here.
 """
 
 import ast
@@ -28,7 +29,7 @@ from lsml_spark.core.stages import BY_NAME, STAGES
 from lsml_spark.flow.pipeline import General, stage_module
 
 PAGE = Path(__file__).parent / "reference.md"
-ELSEWHERE = {("quality", "raw"), ("train", "task"), ("features", "learns")}  # what the YAML has in another place
+ELSEWHERE = {("quality", "raw"), ("train", "task"), ("features", "learns")}  # what the YAML has elsewhere
 WORDS = {
     int: "whole number",
     float: "number",

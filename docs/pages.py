@@ -21,7 +21,7 @@ def wrapped(text: str, indent: str = "", rest: str = "") -> str:
 
 
 def write_or_check(pages: Mapping[Path, str]) -> None:
-    """Write the files; with `--check` only name those that would change, and end with 1 where there are some."""
+    """Write the files; with `--check` only name those that would change, and end with 1 if there are any."""
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv[1:] and stale:
         sys.exit("\n".join(f"{path}: not what the code and the results say; `make docs`" for path in stale))

@@ -152,7 +152,7 @@ def _class_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Named:
-    """Stands in the annotation of a field that holds a component: its base class, and the folder where ours lie."""
+    """Stands in the annotation of a field that holds a component: its base class, and the folder of ours."""
 
     base: type[Any]
     package: str

@@ -11,7 +11,7 @@ PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md")), REPO / "dock
 def code(page: Path) -> list[tuple[str, str]]:
     """(language, line) of the lines of code blocks: fenced ones, and those indented by four, which have no language."""
     found, fence = [], None
-    for line in re.sub(r"\\\n\s*", "", page.read_text()).splitlines():  # a backslash at its end joins a line with the next
+    for line in re.sub(r"\\\n\s*", "", page.read_text()).splitlines():  # one line where \ ends it
         if line.startswith("```"):
             fence = line.removeprefix("```").strip() if fence is None else None
         elif fence is not None or line.startswith("    "):
@@ -37,6 +37,6 @@ def commands(page: Path, program: str) -> list[list[str]]:
 
 
 def file_keys(page: Path) -> dict[tuple[str, str], set[str]]:
-    """{(file, stages): words in code} of each section "### `file` (stages)" of a page: what it says of the file's keys."""
+    """{(file, stages): words in code} of each section "### `file` (stages)": what a page says of the file's keys."""
     sections = re.findall(r"^### `(\S+)` \(([^)]*)\)\n(.*?)(?=^##)", page.read_text(), re.MULTILINE | re.DOTALL)
     return {(name, stages): set(re.findall(r"`(\w+)`", text)) for name, stages, text in sections}

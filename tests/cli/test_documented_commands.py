@@ -1,5 +1,5 @@
-"""What the README and the docs print runs as printed: every command is parsed, those of the README, docs/operations.md
-and docs/start.md are run."""
+"""What the README and the docs print runs as printed: every command is parsed, those of the README,
+docs/operations.md and docs/start.md are run."""
 
 import glob
 import json
