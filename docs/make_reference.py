@@ -29,7 +29,7 @@ from lsml_spark.core.stages import BY_NAME, STAGES
 from lsml_spark.flow.pipeline import General, stage_module
 
 PAGE = Path(__file__).parent / "reference.md"
-ELSEWHERE = {("quality", "raw"), ("train", "task"), ("features", "learns")}  # what the YAML has elsewhere
+ELSEWHERE = {("quality", "raw"), ("train", "task"), ("features", "targets")}  # what the YAML has elsewhere
 WORDS = {
     int: "whole number",
     float: "number",

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from lsml_spark.core.config import Strict
@@ -13,6 +15,7 @@ from lsml_spark.tasks.task import Task, Truth, known, size_of
 from lsml_spark.transforms.encode import encoder_of
 from lsml_spark.transforms.schema import Schema
 
+LEAST = np.log(1e-12)  # log probability of a label that a system does not know
 MOST_LABELS = 100  # of figures that look at every label of every row
 
 
@@ -59,6 +62,44 @@ class Classify(Task):
     def schema_of(self, encoders: Mapping[str, Any]) -> Schema:
         return Schema(encoders, self.width(encoders), self.target if self.positive is None else None, self.hides())
 
+    @property
+    def shown(self) -> Mapping[str, Figure]:
+        """As one of several tasks; by itself a choice has ranks too, see `evaluate`."""
+        return {"log_loss": Figure("log loss", "lower"), "accuracy": Figure("accuracy", "higher", "percent")}
+
+    @property
+    def baselines(self) -> tuple[dict[str, Any], ...]:
+        return ({"use": "popularity"},)
+
+    def truth(self, rows: pa.Table, encoders: Mapping[str, Any]) -> np.ndarray:
+        """(N,) int64: the place of the label among the known ones, −1 for any other."""
+        values = pa.array(encoder_of(encoders, self.target)["values"], pa.string())
+        found = pc.fill_null(pc.index_in(rows[self.target].cast(pa.string()).combine_chunks(), value_set=values), -1)
+        return found.to_numpy(zero_copy_only=False).astype(np.int64)
+
+    def aligned(self, predicted: np.ndarray, labels: Sequence[str], encoders: Mapping[str, Any]) -> np.ndarray:
+        if not len(labels):
+            return predicted
+        place = {label: i for i, label in enumerate(labels)}
+        at_V = np.array([place.get(label, len(labels)) for label in encoder_of(encoders, self.target)["values"]], dtype=np.int64)
+        return np.concatenate([predicted, np.full((len(predicted), 1), LEAST)], axis=1)[:, at_V]
+
+    def losses(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        own_N = predicted[np.arange(len(truth)), np.maximum(truth, 0)]
+        return np.where(truth >= 0, -own_N, np.nan)
+
+    def figures(self, truth: np.ndarray, predicted: np.ndarray) -> dict[str, float | None]:
+        """The log loss is that of rows whose label is known; any other row counts as a wrong choice."""
+        if not len(truth):
+            return dict.fromkeys(self.shown)
+        losses_N = self.losses(truth, predicted)
+        loss = float(losses_N[truth >= 0].mean()) if (truth >= 0).any() else np.nan
+        return {"log_loss": known(loss), "accuracy": known(classification.accuracy(truth, predicted.argmax(axis=1)))}
+
+    def samples(self, rows: pa.Table) -> pa.Table:
+        """Their column `label` is the target, as text."""
+        return rows.set_column(rows.column_names.index("label"), "label", rows[self.target].cast(pa.string()))
+
     def start(self, mean: np.ndarray) -> np.ndarray:
         """Log shares; of one logit, 0: its network begins undecided, for the shares do not say which of them is `positive`."""
         return np.zeros(1) if self.positive is not None else np.log(mean)
@@ -66,7 +107,7 @@ class Classify(Task):
     def criterion(self, outputs: Any, truth: Truth) -> tuple[Any, Any]:
         from torch.nn.functional import cross_entropy
 
-        logits_BV, label_B = self._logits(outputs, truth.encoders), truth.label
+        logits_BV, label_B = self._logits(outputs, truth.encoders), truth.of(self.target)
         if self.adjust:
             logits_BV = logits_BV + self.adjust * logits_BV.new_tensor(np.log(_shares(truth.encoders, self.target)))
         if truth.offset is not None:

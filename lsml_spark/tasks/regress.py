@@ -58,7 +58,7 @@ class Regress(Task):
         import torch
         from torch.nn.functional import huber_loss
 
-        z_B, y_B = outputs[:, 0], truth.label.to(outputs)
+        z_B, y_B = outputs[:, 0], truth.of(self.target).to(outputs)
         known_B = torch.ones_like(y_B, dtype=torch.bool)
         if self.loss == "poisson":
             # The deviance's half, so that a perfect row loses nothing; below 0, where no count is, it is not finite.
@@ -77,7 +77,7 @@ class Regress(Task):
         z_B = outputs[:, 0].double().numpy()
         return np.exp(z_B) if self.loss == "poisson" else inverse(encoder_of(encoders, self.target), z_B)
 
-    def truth(self, rows: pa.Table) -> np.ndarray:
+    def truth(self, rows: pa.Table, encoders: Mapping[str, Any]) -> np.ndarray:
         return floats_of(rows, self.target)
 
     def losses(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:

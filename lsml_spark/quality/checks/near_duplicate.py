@@ -13,6 +13,7 @@ from pyspark.sql.functions import arrow_udf
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.media import column as media
 from lsml_spark.media import image_hash
+from lsml_spark.media.files import load
 from lsml_spark.quality.check import RowCheck
 from lsml_spark.quality.compared import compared
 from lsml_spark.quality.figures import minhash
@@ -87,7 +88,7 @@ class NearDuplicate(RowCheck):
 
         @arrow_udf("bigint")  # type: ignore[call-overload]  # its stub asks for what it warns of
         def hashes(values: pa.Array) -> pa.Array:
-            files = (None if value is None else media.load(value, folder) for value in values.to_pylist())
+            files = (None if value is None else load(value, folder) for value in values.to_pylist())
             return pa.array([None if data is None else image_hash.image_hash(data, most) for data in files], pa.int64())
 
         hashed: Column = hashes(F.col(quoted(name)))

@@ -7,6 +7,7 @@ from pydantic import Field
 from pyspark.sql import Column, DataFrame
 
 from lsml_spark.media import column as media
+from lsml_spark.media.audio import samples
 from lsml_spark.quality.check import RowCheck
 
 FRAME = 0.02  # seconds; shorter than a phoneme, longer than a period of the lowest voice
@@ -42,7 +43,7 @@ class Silence(RowCheck):
         below, most, part = self.below, self.at_most_silent, self.part
 
         def silent(data: bytes | None) -> bool | None:
-            decoded = media.samples(data) if data else None
+            decoded = samples(data) if data else None
             if decoded is None:
                 return None
             if most is None:
