@@ -57,7 +57,7 @@ class Config(Strict):
 
     columns: dict[str, component(Transform, PACKAGE)]  # type: ignore[valid-type]
     carry: list[str] = []
-    label: str = "label"
+    label: str = "label"  # the column that is to be guessed
     targets: dict[str, Learned] = {}  # what the task learns of each, which its transform must make of it; none: ids of the label
 
     @model_serializer(mode="wrap")
