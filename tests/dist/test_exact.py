@@ -43,7 +43,7 @@ def launched(root, ranks, configs):
     script.write_text(EVERY)
     torchrun = ["-m", "lsml_spark.train.survival.agent", "--standalone", f"--nproc-per-node={ranks}"] if ranks > 1 else []
     environment = {**os.environ, **launch.environment()}
-    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), environment["PYTHONPATH"]])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), environment.get("PYTHONPATH")]))
     done = subprocess.run(
         [sys.executable, *torchrun, str(script), *map(str, paths.values())], env=environment, capture_output=True, text=True, timeout=240
     )
