@@ -3,7 +3,7 @@
 import datetime
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -11,20 +11,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lsml_spark.core import scoreboard
+from lsml_spark.core.scoreboard import Figure
 from lsml_spark.core.stages import STAGES
 from lsml_spark.core.work import Source
 from lsml_spark.flow.facts import standing
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.terminal import Terminal
 
-SYSTEMS = {"model": "model", "popularity": "popular", "cooccurrence": "co-occ.", "key_frequency": "by key"}
-BEST: dict[str, Callable[[Sequence[float]], float]] = {"recall": max, "log_loss": min}
-CAPTION = (
-    "trained on: rows of the window that selection kept.  breadth: how many different labels it guessed right at least once.  "
-    "bold: the best of its row."
-)
+CAPTION = "trained on: rows of the window that selection kept.  bold: the best of its row."
+BREADTH = "breadth: how many different labels it guessed right at least once.  "
 MARKS = {"done": ("✓", "green"), "stopped": ("✗", "red"), "damaged": ("!", "bold red"), "not run": ("·", "dim")}
-METRICS = {"recall": ("recall\n@{k}", "{:.1%}"), "log_loss": ("log\nloss", "{:.3f}")}
+FORMS = {"percent": "{:.1%}", "decimal": "{:.3f}", "count": "{:,}"}
 
 
 def console() -> Console:
@@ -33,27 +31,38 @@ def console() -> Console:
 
 
 def results(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> None:
-    """Per night: rows, and the model's recall and log loss beside those of the baselines; below, the means over test rows."""
+    """Per night: rows, and the first two figures of the model beside those of the baselines; below, the means over test rows."""
     table = _table(f"{runs.pipeline}: {len(dates)} nights")
     for name in ("rows\nin", "quaran-\ntined", "trained\non"):
         table.add_column(name, justify="right")
     nights = [_Night(runs, date) for date in dates]
     scored = [night.metrics for night in nights if night.metrics]
-    k = scored[-1]["k"] if scored else 20
-    systems = [name for name in SYSTEMS if any(figures["systems"].get(name) for figures in scored)]
-    for title, _ in METRICS.values():
-        for name in systems:
-            table.add_column(f"{title.format(k=k)}\n{SYSTEMS[name]}", justify="right")
-    table.add_column("breadth\nmodel", justify="right")
+    every = scoreboard.figures(scored[-1] if scored else {})
+    figures, third = every[:2], every[2:3]
+    systems = [one for one in scoreboard.competitors(*scored) if one.name != "champion"]
+    # The model first, then the plainest baseline, which stands last by name.
+    systems = systems[:1] + systems[:0:-1]
+    for figure in figures:
+        for one in systems:
+            table.add_column(f"{_two_lines(figure.title)}\n{one.short}", justify="right")
+    for figure in third:
+        table.add_column(f"{figure.title}\nmodel", justify="right")
     table.add_column("pro-\nmoted")
     for night in nights:
-        table.add_row(*night.cells(systems))
+        table.add_row(*night.cells([one.name for one in systems], figures, third))
     if len(scored) > 1:
         table.add_section()
-        table.add_row("mean", "", "", "", *_marked(_means(scored, systems), systems), "", "")
+        means = _means(scored, [one.name for one in systems], figures)
+        table.add_row("mean", "", "", "", *_marked(means, figures), *[""] * len(third), "")
     console.print(table)
     if scored:
-        console.print(CAPTION, style="dim", soft_wrap=True)
+        console.print((BREADTH if third and third[0].name == "breadth" else "") + CAPTION, style="dim", soft_wrap=True)
+
+
+def _two_lines(title: str) -> str:
+    """A title broken where it can be, for a narrow column."""
+    head, found, tail = title.partition("@") if "@" in title else title.partition(" ")
+    return f"{head}\n{found.strip()}{tail}" if tail else f"{title}\n"
 
 
 def pilot(console: Console, source: Source) -> None:
@@ -115,7 +124,7 @@ class _Night:
         self.promote, evaluate = runs.source(date, "promote"), runs.source(date, "evaluate")
         self.metrics: dict[str, Any] = _json(evaluate, "metrics.json") if evaluate else {}
 
-    def cells(self, systems: Sequence[str]) -> list[str | Text]:
+    def cells(self, systems: Sequence[str], figures: Sequence[Figure], third: Sequence[Figure]) -> list[str | Text]:
         systems_of = self.metrics.get("systems", {})
         rows = self.quality.manifest.ledger if self.quality else None
         return [
@@ -123,8 +132,8 @@ class _Night:
             _count(rows.rows_in if rows else None),
             _count(sum(rows.quarantined.values()) if rows else None),
             _count(self.select.manifest.ledger.rows_out if self.select else None),
-            *_marked([(systems_of.get(name) or {}).get(metric) for metric in METRICS for name in systems], systems),
-            _count((systems_of.get("model") or {}).get("breadth")),
+            *_marked([(systems_of.get(name) or {}).get(figure.name) for figure in figures for name in systems], figures),
+            *[_figure(FORMS[figure.write], (systems_of.get("model") or {}).get(figure.name)) for figure in third],
             self._outcome(),
         ]
 
@@ -136,10 +145,10 @@ class _Night:
         return Text(f"stopped\n({stopped[0]})", "red") if stopped else "–"
 
 
-def _means(scored: Sequence[Mapping[str, Any]], systems: Sequence[str]) -> list[float | None]:
-    """Means over all test rows of the nights, where every night has the figure: for each metric those of the systems."""
+def _means(scored: Sequence[Mapping[str, Any]], systems: Sequence[str], figures: Sequence[Figure]) -> list[float | None]:
+    """Means over all test rows of the nights, where every night has the figure: for each figure those of the systems."""
     found: list[float | None] = []
-    for metric in METRICS:
+    for metric in [figure.name for figure in figures]:
         for name in systems:
             pairs = [(night["rows"], (night["systems"].get(name) or {}).get(metric)) for night in scored]
             whole = all(value is not None for _, value in pairs)
@@ -147,13 +156,15 @@ def _means(scored: Sequence[Mapping[str, Any]], systems: Sequence[str]) -> list[
     return found
 
 
-def _marked(values: Sequence[float | None], systems: Sequence[str]) -> list[str | Text]:
-    """The figures of a row, for each metric those of the systems; the best of a metric in bold where there are several."""
+def _marked(values: Sequence[float | None], figures: Sequence[Figure]) -> list[str | Text]:
+    """The values of a row, for each figure those of the systems; the best of a figure in bold where there are several."""
     cells: list[str | Text] = []
-    for i, (metric, (_, form)) in enumerate(METRICS.items()):
-        own = values[i * len(systems) : (i + 1) * len(systems)]
+    each = len(values) // max(len(figures), 1)
+    for i, figure in enumerate(figures):
+        own = values[i * each : (i + 1) * each]
         known = [value for value in own if value is not None]
-        best = BEST[metric](known) if len(known) > 1 else None
+        best = (min if figure.better == "lower" else max)(known) if len(known) > 1 else None
+        form = FORMS[figure.write]
         cells += [Text(_figure(form, value), "bold" if value is not None and value == best else "") for value in own]
     return cells
 

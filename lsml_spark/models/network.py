@@ -21,6 +21,7 @@ class Network(nn.Module, ABC):
     rows_of: dict[str, str] = {}
     # parameter name → column whose known values, in their order, are its second dimension (V columns, for there is no "unknown")
     columns_of: Mapping[str, str] = {}
+    running: frozenset[str] = frozenset()  # buffers beside those of norms that its forward pass moves in training
     uses_all = True  # whether every parameter takes part in every batch
     # parameters of which a batch only ever looks up rows, so that their gradients can be sparse; and those where they are to be
     lookups: frozenset[str] = frozenset()

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -61,7 +62,13 @@ class Lists:
 
 
 class Baseline(Component, ABC):
-    """Base of the baselines' configs. They get the whole training window, not only the rows that were selected."""
+    """Base of the baselines' configs. They get the whole training window, not only the rows that were selected.
+
+    `title` and `short`: how the pages and the screens name it.
+    """
+
+    title: ClassVar[str] = ""
+    short: ClassVar[str] = ""
 
     @abstractmethod
     def fit(self, train: pa.Table, context: str | None) -> Predictor:

@@ -1,7 +1,5 @@
 """The promote stage: tonight's model stands tomorrow only if it is no worse than the champion, overall and for every band of keys."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
@@ -10,6 +8,7 @@ from lsml_spark.core.config import Strict, did_you_mean
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
+from lsml_spark.core.scoreboard import Figure, deciding
 from lsml_spark.core.work import Outcome, Work, gone_champion
 
 
@@ -29,40 +28,11 @@ class Config(Strict):
         return {key: value for key, value in told.items() if key != "slice_tolerance" or value is not None}
 
 
-@dataclass(frozen=True)
-class Deciding:
-    """The figure that decides."""
-
-    name: str
-    title: str
-    higher: bool
-
-    @classmethod
-    def of(cls, metrics: Mapping[str, Any]) -> "Deciding":
-        """The first of metrics.json; before it named any, the log loss."""
-        told = (metrics.get("figures") or [{"name": "log_loss", "title": "log loss", "better": "lower"}])[0]
-        return cls(told["name"], told["title"], told["better"] == "higher")
-
-    def worse(self, value: float, old: float, tolerance: float) -> bool:
-        """Whether a value is worse than an old one by more than this share of it."""
-        return value < old - tolerance * abs(old) if self.higher else value > old + tolerance * abs(old)
-
-    def change(self, value: float, old: float) -> str:
-        """In words, from old to new."""
-        share = (value - old) / abs(old) if old else 0.0
-        better = (share > 0) == self.higher
-        return "is equal" if abs(share) < 0.0005 else f"is {abs(share):.1%} {'better' if better else 'worse'}"
-
-    @property
-    def heading(self) -> str:
-        return self.title[:1].upper() + self.title[1:]
-
-
 def run(work: Work, config: Config) -> Outcome:
     """Inputs `evaluate`, `train`, and where there are such `previous` (the promote folder of the night before) and `champion`
     (the model that stands). Writes `decision.json`."""
     metrics = work.inputs["evaluate"].json("metrics.json")
-    systems, figure = metrics["systems"], Deciding.of(metrics)
+    systems, figure = metrics["systems"], deciding(metrics)
     standing, lost = _standing(work, systems["champion"] is not None)
     if standing is None:
         promoted, reasons = first(systems, config, figure)
@@ -77,7 +47,7 @@ def run(work: Work, config: Config) -> Outcome:
     return Outcome(Ledger(), files=[write_json(work.folder, "decision.json", decision)], metrics=decision)
 
 
-def first(systems: dict[str, Any], config: Config, figure: Deciding) -> tuple[bool, list[str]]:
+def first(systems: dict[str, Any], config: Config, figure: Figure) -> tuple[bool, list[str]]:
     """No champion: beat the named baseline on the figure that decides, and where labels are chosen have no lower recall."""
     if config.beat not in systems or systems[config.beat] is None:
         others = [name for name, figures in systems.items() if figures and name != "model"]
@@ -86,7 +56,7 @@ def first(systems: dict[str, Any], config: Config, figure: Deciding) -> tuple[bo
     ours, theirs = model[figure.name], baseline[figure.name]
     if ours is None or theirs is None:
         return False, ["There were no test rows to judge the first model by."]
-    better = ours > theirs if figure.higher else ours < theirs
+    better = ours > theirs if figure.better == "higher" else ours < theirs
     said = f"{figure.title} {ours:.3f} against {theirs:.3f}"
     if "recall" in model:
         better = better and model["recall"] >= baseline["recall"]
@@ -95,16 +65,16 @@ def first(systems: dict[str, Any], config: Config, figure: Deciding) -> tuple[bo
     return better, [f"There is no champion yet, and the model {verdict} {config.beat}: {said}."]
 
 
-def no_worse(model: dict[str, Any], champion: dict[str, Any], standing: str, config: Config, figure: Deciding) -> tuple[bool, list[str]]:
+def no_worse(model: dict[str, Any], champion: dict[str, Any], standing: str, config: Config, figure: Figure) -> tuple[bool, list[str]]:
     """Within tolerance of the champion overall, and in every band and slice that has rows enough."""
     value, old = model[figure.name], champion[figure.name]
     if value is None or old is None:
         return False, [f"There were no test rows; the champion of {standing} stays."]
     failed: list[str] = []
     passed: list[str] = []
-    verdict = failed if figure.worse(value, old, config.tolerance) else passed
+    verdict = failed if _worse(figure, value, old, config.tolerance) else passed
     allowed = f"{config.tolerance:.1%} worse is allowed"
-    verdict.append(f"{figure.heading} {figure.change(value, old)} overall ({value:.3f} against {old:.3f}; {allowed}).")
+    verdict.append(f"{_capital(figure.title)} {_change(figure, value, old)} overall ({value:.3f} against {old:.3f}; {allowed}).")
     judged = dict.fromkeys(("bands", "slices"), 0)
     for kind, where, tolerance in (
         ("bands", "on keys with {} training rows", config.band_tolerance),
@@ -117,11 +87,10 @@ def no_worse(model: dict[str, Any], champion: dict[str, Any], standing: str, con
             if figures["rows"] < config.min_rows or value is None or old is None:
                 continue
             judged[kind] += 1
-            if figure.worse(value, old, tolerance):
+            if _worse(figure, value, old, tolerance):
                 allowed = f"{tolerance:.1%} worse is allowed"
-                failed.append(
-                    f"{figure.heading} {figure.change(value, old)} {where.format(name)} ({value:.3f} against {old:.3f}; {allowed})."
-                )
+                change = f"{_capital(figure.title)} {_change(figure, value, old)} {where.format(name)}"
+                failed.append(f"{change} ({value:.3f} against {old:.3f}; {allowed}).")
     if not failed:
         slices = f" and {judged['slices']} slices" if judged["slices"] else ""
         passed.append(
@@ -129,6 +98,21 @@ def no_worse(model: dict[str, Any], champion: dict[str, Any], standing: str, con
             "test rows or more."
         )
     return not failed, failed or passed
+
+
+def _worse(figure: Figure, value: float, old: float, tolerance: float) -> bool:
+    """Whether a value is worse than an old one by more than this share of it."""
+    return value < old - tolerance * abs(old) if figure.better == "higher" else value > old + tolerance * abs(old)
+
+
+def _change(figure: Figure, value: float, old: float) -> str:
+    share = (value - old) / abs(old) if old else 0.0
+    better = (share > 0) == (figure.better == "higher")
+    return "is equal" if abs(share) < 0.0005 else f"is {abs(share):.1%} {'better' if better else 'worse'}"
+
+
+def _capital(title: str) -> str:
+    return title[:1].upper() + title[1:]
 
 
 def _standing(work: Work, scored: bool) -> tuple[str | None, str | None]:

@@ -10,14 +10,31 @@ from typing import Any
 
 import numpy as np
 
-from lsml_spark.report.facts import SYSTEMS, dig
-from lsml_spark.report.text import chart_text, count, decimal, is_number, percent
+from lsml_spark.core.scoreboard import Figure, competitors
+from lsml_spark.report.facts import dig
+from lsml_spark.report.text import chart_text, count, decimal, is_number, percent, written
 
 Chart = dict[str, Any]
 
 # Told apart by shape and dash as well as by colour.
-MARKERS = {"model": "circle", "champion": "diamond-open", "cooccurrence": "square", "key_frequency": "triangle-up", "popularity": "x"}
-DASHES = {"model": "solid", "champion": "dash", "cooccurrence": "dashdot", "key_frequency": "longdash", "popularity": "dot"}
+MARKERS = {
+    "model": "circle",
+    "champion": "diamond-open",
+    "cooccurrence": "square",
+    "key_frequency": "triangle-up",
+    "popularity": "x",
+    "fourth": "star",
+    "fifth": "hexagon",
+}
+DASHES = {
+    "model": "solid",
+    "champion": "dash",
+    "cooccurrence": "dashdot",
+    "key_frequency": "longdash",
+    "popularity": "dot",
+    "fourth": "longdashdot",
+    "fifth": "dash",
+}
 
 POINTS = 400  # of a curve, or twice as many
 
@@ -72,38 +89,37 @@ def _epoch_means(steps: Sequence[Mapping], epochs: Sequence[Mapping]) -> list[tu
     return points
 
 
-def bands(metrics: Mapping[str, Any], metric: str, title: str) -> Chart | None:
-    """One metric by key-frequency band, a marker per system."""
+def bands(metrics: Mapping[str, Any], figure: Figure) -> Chart | None:
+    """One figure by key-frequency band, a marker per system."""
     names = [str(band) for band in metrics.get("bands") or []]
-    figures = {
-        system: {band: value for band in names if is_number(value := dig(metrics, "systems", system, "bands", band, metric))}
-        for system in SYSTEMS
+    systems = competitors(metrics)
+    values_of = {
+        one.name: {band: value for band in names if is_number(value := dig(metrics, "systems", one.name, "bands", band, figure.name))}
+        for one in systems
     }
-    names = [band for band in names if any(band in known for known in figures.values())]
+    names = [band for band in names if any(band in known for known in values_of.values())]
     data = []
-    for system, label in SYSTEMS.items():
-        values = [figures[system].get(band) for band in names]
+    for one in systems:
+        values = [values_of[one.name].get(band) for band in names]
         if not any(map(is_number, values)):
             continue
-        write = percent if metric == "recall" else decimal
-        trace = line(label, [chart_text(band) for band in names], values, {}, [f"{label}: {write(value)}" for value in values])
-        data.append({**trace, **_system_style(system)})
-    axis = {"title": {"text": title}, **({"tickformat": ".0%", "rangemode": "tozero"} if metric == "recall" else {})}
+        hover = [f"{chart_text(one.title)}: {written(figure, value)}" for value in values]
+        trace = line(chart_text(one.title), [chart_text(band) for band in names], values, {}, hover)
+        data.append({**trace, **_system_style(one.style)})
     xaxis = {"title": {"text": "training rows of the key"}, "type": "category", "showgrid": False}
-    return {"data": data, "layout": {"xaxis": xaxis, "yaxis": axis}} if data else None
+    return {"data": data, "layout": {"xaxis": xaxis, "yaxis": _axis(figure)}} if data else None
 
 
-def trend(dates: Sequence[str], metrics: Sequence[Mapping[str, Any]], metric: str, title: str) -> Chart | None:
-    """One overall metric over the nights, a line per system; nights without it are gaps."""
+def trend(dates: Sequence[str], metrics: Sequence[Mapping[str, Any]], figure: Figure) -> Chart | None:
+    """One overall figure over the nights, a line per system; nights without it are gaps."""
     data = []
-    for system, label in SYSTEMS.items():
-        values = [dig(night, "systems", system, metric) for night in metrics]
-        if system == "champion" or not any(map(is_number, values)):
+    for one in competitors(*metrics):
+        values = [dig(night, "systems", one.name, figure.name) for night in metrics]
+        if one.name == "champion" or not any(map(is_number, values)):
             continue  # last night's model is the champion: its line would repeat the model's
-        write = percent if metric == "recall" else decimal
-        hover = [f"{chart_text(date)}: {label} {write(value)}" for date, value in zip(dates, values, strict=True)]
-        data.append({**line(label, list(map(chart_text, dates)), values, {}, hover), **_system_style(system)})
-    axis = {"title": {"text": title}, **({"tickformat": ".0%", "rangemode": "tozero"} if metric == "recall" else {})}
+        title = chart_text(one.title)
+        hover = [f"{chart_text(date)}: {title} {written(figure, value)}" for date, value in zip(dates, values, strict=True)]
+        data.append({**line(title, list(map(chart_text, dates)), values, {}, hover), **_system_style(one.style)})
     shown = list(map(chart_text, dates[:: max(1, math.ceil(len(dates) / 6))]))
     xaxis = {
         "type": "category",
@@ -112,7 +128,38 @@ def trend(dates: Sequence[str], metrics: Sequence[Mapping[str, Any]], metric: st
         "ticktext": [date[5:] for date in shown],
         "tickangle": 0,
     }
-    return {"data": data, "layout": {"xaxis": xaxis, "yaxis": axis}} if data else None
+    return {"data": data, "layout": {"xaxis": xaxis, "yaxis": _axis(figure)}} if data else None
+
+
+def reliability(metrics: Mapping[str, Any]) -> Chart | None:
+    """Of the model: the share of rows that came true over the probability that was said, with 95 % intervals."""
+    rows = dig(metrics, "systems", "model", "reliability")
+    if not isinstance(rows, list) or not rows:
+        return None
+    said, true, number, low, high = (list(column) for column in zip(*rows, strict=True))
+    hover = [f"said {percent(x)}: {percent(y)} of {count(n)} rows" for x, y, n in zip(said, true, number, strict=True)]
+    error = {
+        "type": "data",
+        "symmetric": False,
+        "array": [top - y for top, y in zip(high, true, strict=True)],
+        "arrayminus": [y - bottom for bottom, y in zip(low, true, strict=True)],
+        "color": "@model",
+        "thickness": 1.5,
+        "width": 4,
+    }
+    data = [
+        line("as said", [0, 1], [0, 1], {"color": "@quiet", "dash": "dot", "width": 1.5}, ["", ""], hoverinfo="skip"),
+        {**line("model", said, true, {}, hover), **_system_style("model"), "error_y": error},
+    ]
+    axes = [
+        {"title": {"text": title}, "tickformat": ".0%", "range": [0, 1]} for title in ("probability that was said", "share that came true")
+    ]
+    return {"data": data, "layout": {"xaxis": axes[0], "yaxis": axes[1]}}
+
+
+def _axis(figure: Figure) -> dict[str, Any]:
+    percents = {"tickformat": ".0%", "rangemode": "tozero"} if figure.write == "percent" else {}
+    return {"title": {"text": chart_text(figure.title)}, **percents}
 
 
 def line(name: str, x: Sequence, y: Sequence, style: Mapping[str, Any], hover: Sequence[str], **more: Any) -> Chart:
@@ -130,9 +177,9 @@ def line(name: str, x: Sequence, y: Sequence, style: Mapping[str, Any], hover: S
     }
 
 
-def _system_style(system: str) -> dict[str, Any]:
+def _system_style(style: str) -> dict[str, Any]:
     return {
         "mode": "lines+markers",
-        "line": {"color": f"@{system}", "width": 2.5 if system == "model" else 1.5, "dash": DASHES[system]},
-        "marker": {"color": f"@{system}", "size": 10, "symbol": MARKERS[system]},
+        "line": {"color": f"@{style}", "width": 2.5 if style == "model" else 1.5, "dash": DASHES[style]},
+        "marker": {"color": f"@{style}", "size": 10, "symbol": MARKERS[style]},
     }

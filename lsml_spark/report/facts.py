@@ -16,14 +16,6 @@ from lsml_spark.core.stages import REPORT
 from lsml_spark.core.work import Source, Work
 
 STAGES = REPORT.reads
-SYSTEMS = {
-    "model": "New model",
-    "champion": "Champion",
-    "cooccurrence": "Co-occurrence",
-    "key_frequency": "Past of the key",
-    "popularity": "Popularity",
-}
-SHORT = {"popularity": "popular", "cooccurrence": "co-occ.", "key_frequency": "by key"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +60,11 @@ class Night:
         if decision:
             return str(decision["champion"]) if decision.get("champion") else None
         return self.champion.manifest.date if self.champion is not None else None
+
+    def plainest(self) -> str:
+        """The baseline that a first model must beat."""
+        source = self.sources.get("promote")
+        return str(source.manifest.config.get("beat", "popularity")) if source is not None else "popularity"
 
     def stopped_by(self) -> tuple[str, str] | None:
         """(stage, sentence) of the stage that found the data not fit to go on."""

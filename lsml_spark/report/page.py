@@ -82,6 +82,7 @@ def _environment() -> Environment:
         text.unbroken,
         text.weekday,
         text.capital,
+        text.written,
         as_json,
     ):
         environment.filters[write.__name__] = write

@@ -29,6 +29,7 @@ from pydantic import Field
 from lsml_spark.core.config import Strict
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import describe, write_json
+from lsml_spark.core.scoreboard import figures
 from lsml_spark.core.work import Outcome, Work
 from lsml_spark.report import charts, page
 from lsml_spark.report.facts import Night, facts_of, from_work
@@ -37,7 +38,6 @@ from lsml_spark.report.night.verdict import Verdict, judge
 from lsml_spark.report.quality import document, examples
 from lsml_spark.report.selection import charts as keycharts
 from lsml_spark.report.selection import law, ranks, selected
-from lsml_spark.report.text import measure
 from lsml_spark.report.training import curves as steps
 from lsml_spark.report.training import words as training
 from lsml_spark.report.unusual import Unusual
@@ -138,7 +138,6 @@ def night_page(night: Night, verdict: Verdict, quality: dict[str, Any], config: 
     metrics = night.facts("evaluate", "metrics.json")
     profile, selection = night.facts("zipf", "profile.json"), night.facts("select", "selection.json")
     curve = night.facts("train", "curve.json")
-    k = metrics.get("k", 20)
     return page.render(
         "night.html",
         title=config.title or night.pipeline,
@@ -155,13 +154,13 @@ def night_page(night: Night, verdict: Verdict, quality: dict[str, Any], config: 
         keys=sections.keys(night),
         curve=curve,
         restart=training.begins_anew(curve),
-        recall_table=sections.metric_table(night, "recall", lower_is_better=False),
-        loss_table=sections.metric_table(night, "log_loss", lower_is_better=True),
+        tables=sections.metric_tables(night),
+        other_figures=sections.other_figures(night),
         provenance=sections.provenance(night),
         charts={
             "zipf": ranks.zipf(profile, selection),
             "loss": charts.loss(curve),
-            "recall": charts.bands(metrics, "recall", measure(k)),
-            "logloss": charts.bands(metrics, "log_loss", "log loss"),
-        },
+        }
+        | {"reliability": charts.reliability(metrics)}
+        | {figure.name: charts.bands(metrics, figure) for figure in figures(metrics)[:2]},
     )

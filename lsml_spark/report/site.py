@@ -8,18 +8,18 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lsml_spark.core.config import canonical
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.manifest import Manifest, read, sha256_of
+from lsml_spark.core.scoreboard import Figure, competitors, figures
 from lsml_spark.report import charts, page
-from lsml_spark.report.facts import SHORT, Night, dig, from_folder
+from lsml_spark.report.facts import Night, dig, from_folder
 from lsml_spark.report.night import sections
 from lsml_spark.report.night.verdict import Reason, Verdict, judge
-from lsml_spark.report.text import capital, is_number, measure
+from lsml_spark.report.text import is_number
 from lsml_spark.report.unusual import of_json
 
 CHECKSUMS = "checksums.json"
@@ -73,7 +73,6 @@ def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], dict[str, bytes
         night, metrics, pages, history, written = Night(pipeline, folder.name, 0, {}), {}, {}, False, None
         where = str(error).replace(f"{folder.parent}{os.sep}", "")  # the site says the same wherever the runs are
         verdict = Verdict("failed", "A file of this night is damaged.", [Reason("failed", where)])
-    systems = metrics.get("systems")
     row = {
         "date": night.date,
         "history": history,
@@ -84,8 +83,8 @@ def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], dict[str, bytes
         "training": _named("training.html", pages, night.date),
         **sections.flow_numbers(night),
         "metrics": metrics,
-        "systems": [(name, dig(systems, name)) for name in ("model", *SHORT)],
-        "best": {"recall": _best(systems, "recall", max), "log_loss": _best(systems, "log_loss", min)},
+        "systems": [(one, dig(metrics, "systems", one.name)) for one in competitors(metrics) if one.name != "champion"],
+        "best": {figure.name: _best(metrics, figure) for figure in figures(metrics)},
         "written": written is not None,
         "serves": written.metrics.get("serves") if written else None,
         "promoted": night.facts("promote", "decision.json").get("promoted"),
@@ -93,9 +92,11 @@ def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], dict[str, bytes
     return row, pages
 
 
-def _best(systems: Any, metric: str, choose: Callable[..., Any]) -> str | None:
-    """The system with the best figure; None where there are not two that differ."""
-    known = {name: value for name in ("model", *SHORT) if is_number(value := dig(systems, name, metric))}
+def _best(metrics: dict[str, Any], figure: Figure) -> str | None:
+    """The system with the best figure; None where there are not two that differ. The champion is the model of a night before."""
+    names = [one.name for one in competitors(metrics) if one.name != "champion"]
+    known = {name: value for name in names if is_number(value := dig(metrics, "systems", name, figure.name))}
+    choose = min if figure.better == "lower" else max
     return choose(known, key=known.__getitem__) if len(set(known.values())) > 1 else None
 
 
@@ -131,20 +132,16 @@ def _index(pipeline: str, rows: list[dict[str, Any]]) -> bytes:
     history = [row for row in rows[1:] if row["history"] and row["raw"] is not None]
     in_order = nights[::-1]
     dates, metrics = [night["date"] for night in in_order], [night["metrics"] for night in in_order]
-    k = next((night["metrics"]["k"] for night in nights if "k" in night["metrics"]), 20)
+    shown = figures(next((night["metrics"] for night in nights if night["metrics"]), {}))[:2]
     counts = {kind: sum(night["verdict"].kind == kind for night in nights) for kind in ("ok", "warning", "stopped", "failed")}
     return page.render(
         "index.html",
         title=pipeline,
-        short=SHORT,
+        figures=shown,
         nights=nights,
         history=history,
         counts=counts,
-        measure=capital(measure(k)),
-        charts={
-            "recall": charts.trend(dates, metrics, "recall", measure(k)),
-            "logloss": charts.trend(dates, metrics, "log_loss", "log loss"),
-        },
+        charts={figure.name: charts.trend(dates, metrics, figure) for figure in shown},
     )
 
 

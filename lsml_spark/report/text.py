@@ -11,6 +11,8 @@ from typing import Any, TypeGuard
 
 from markupsafe import escape
 
+from lsml_spark.core.scoreboard import Figure
+
 NONE = "–"
 TIGHT = "\u00a0"  # a blank at which no line breaks: a figure stays beside its unit
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -120,9 +122,9 @@ def weekday(date: str) -> str:
         return ""
 
 
-def measure(k: object) -> str:
-    """The name of recall@k: with one guess a row it is the accuracy."""
-    return "accuracy" if k == 1 else f"recall@{visible(k, 10)}"
+def written(figure: Figure, value: Any) -> str:
+    """A figure in its own unit; "–" where there is none."""
+    return {"percent": percent, "decimal": decimal, "count": count}[figure.write](value)
 
 
 def capital(text: str) -> str:

@@ -24,6 +24,7 @@ from lsml_spark.core.errors import ConfigError, TrainingError
 from lsml_spark.data.order.plan import Plan, plan
 from lsml_spark.data.read import Shards, batches
 from lsml_spark.models.network import Network
+from lsml_spark.train.exchange.buffers import tracks
 from lsml_spark.train.exchange.lanes import LaneParallel
 from lsml_spark.train.exchange.world import LostPeers, World
 from lsml_spark.train.loop import Run, Totals, extended, refused_ids
@@ -43,6 +44,10 @@ def fit_async(spec: Spec, network: Network, world: World, shards: Shards, start:
     """
     if world.size < 2:
         raise ConfigError("train.exchange.use: async needs two ranks at least, a server and a worker; raise train.workers")
+    if tracks(network):
+        raise ConfigError(
+            "train.exchange.use: async has nobody who joins the running statistics of batch norm; take another norm, or allreduce"
+        )
     workers, timeout = world.size - 1, datetime.timedelta(seconds=spec.config.survival.timeout)
     links = {rank: dist.new_group([0, rank], timeout, backend="gloo") for rank in range(1, world.size)}
     orders = [_plan(spec, shards, workers, epoch) for epoch in range(spec.config.epochs)]

@@ -13,6 +13,7 @@ from lsml_spark.data.batch import Batch
 from lsml_spark.models.network import tensors
 from lsml_spark.tasks.task import Truth
 from lsml_spark.train.config import Config
+from lsml_spark.train.exchange.buffers import Buffers
 from lsml_spark.train.exchange.exchange import Exchange
 from lsml_spark.train.exchange.sparse import gradient_of
 from lsml_spark.train.penalty import soft_threshold_
@@ -98,6 +99,8 @@ class Updates:
     def __init__(self, model: Exchange, optimizer: torch.optim.Optimizer, config: Config, places: int, encoders: Mapping[str, Any] = {}):
         self.model, self.optimizer, self.config, self.places, self.encoders = model, optimizer, config, places, encoders
         self.device = model.world.device
+        together = max(model.world.size // model.lanes_world, 1)  # ranks that compute the same lanes
+        self.buffers = Buffers(model.network, model.world, places, model.world.rank % together == 0)
         self.refused: dict[int, list[list[int]]] = {}  # as NonFinite says it, of an update that this rank alone left out
         # Sums over rows are larger than the means that the scaler's own first scale is made for.
         self.scaler = torch.amp.GradScaler(self.device.type, init_scale=2.0**8, enabled=config.precision.compute == "fp16")
@@ -115,6 +118,7 @@ class Updates:
         """
         self.optimizer.zero_grad(set_to_none=True)
         self.model.begin(rows, last)
+        self.buffers.begin()
         books = torch.zeros(self.places + 1, 3, dtype=torch.float64, device=self.device)  # per place: rows, weight, weighted loss
         if self.model.world.rank == 0:
             books[-1, 0], books[-1, 1] = signals.seconds, signals.save
@@ -126,8 +130,10 @@ class Updates:
             for batch, seed in zip(part.batches, part.seeds, strict=True):
                 final = last and batch is part.batches[-1]
                 _seed(self.device, seed)  # drop-out: a function of step and lane, not of the rank
+                self.buffers.lane(len(batch))
                 with self.model.lane(final):
                     loss_B, weight = self._weighted_loss(batch)
+                    self.buffers.lane_done(part.place, len(batch))
                     losses[part.place].append(loss_B.detach())
                     books[part.place, 0] += len(batch)
                     books[part.place, 1] += weight
@@ -136,6 +142,7 @@ class Updates:
                         merged = self.model.merge(books)
                     self.scaler.scale(loss_B.sum()).backward()
             self.model.lane_done(last)
+        self.buffers.join()
         own, told = merged()
         mine = _sums(own)
         every = mine if told is own else None if told is None else _sums(told)
@@ -151,6 +158,7 @@ class Updates:
     def _weighted_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(weight · loss of each row (B,), their total weight)."""
         features, label, weight_B = tensors(batch, self.device)
+        features, label = self.config.task.view(features, label)
         with self._forward_precision():
             outputs = self.model(features)
         if outputs.dtype in PRECISIONS.values():

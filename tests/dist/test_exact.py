@@ -38,7 +38,11 @@ OPTIMIZERS = {
 
 def launched(root, ranks, configs):
     """Weights by name of config, after one launch on so many ranks."""
-    paths = prepared(root, configs)
+    return launched_specs(root, ranks, prepared(root, configs))
+
+
+def launched_specs(root, ranks, paths):
+    """Weights by name, of the specs in these files."""
     script = root / "every.py"
     script.write_text(EVERY)
     torchrun = ["-m", "lsml_spark.train.survival.agent", "--standalone", f"--nproc-per-node={ranks}"] if ranks > 1 else []

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from report_nights import metrics_of, zipf_spectrum
 
+from lsml_spark.core.scoreboard import choosing
 from lsml_spark.report import charts
 from lsml_spark.report.selection import ranks
+
+RECALL, LOG_LOSS, _ = choosing(20)
 
 
 def test_the_rank_curve_is_the_sorted_counts_of_the_keys():
@@ -54,8 +57,8 @@ def test_a_frequency_of_which_nothing_was_kept_is_a_gap_not_a_zero():
 def test_no_profile_no_chart():
     assert ranks.zipf({}, {}) is None
     assert charts.loss({}) is None
-    assert charts.bands({}, "recall", "recall@20") is None
-    assert charts.trend([], [], "recall", "recall@20") is None
+    assert charts.bands({}, RECALL) is None
+    assert charts.trend([], [], RECALL) is None
 
 
 def test_every_label_of_the_data_is_escaped_for_plotly():
@@ -78,7 +81,7 @@ def test_epoch_means_lie_over_their_steps_and_losses_that_are_missing_are_left_o
 
 
 def test_systems_differ_by_shape_and_dash_as_well_as_colour():
-    data = charts.bands(metrics_of("2011-02-25"), "recall", "recall@20")["data"]
+    data = charts.bands(metrics_of("2011-02-25"), RECALL)["data"]
     assert len(data) == 4
     for of in (
         lambda trace: trace["marker"]["symbol"],
@@ -89,6 +92,15 @@ def test_systems_differ_by_shape_and_dash_as_well_as_colour():
 
 
 def test_nights_without_metrics_are_gaps_in_the_trend():
-    data = charts.trend(["2011-02-24", "2011-02-25"], [{}, metrics_of("2011-02-25")], "log_loss", "log loss")["data"]
+    data = charts.trend(["2011-02-24", "2011-02-25"], [{}, metrics_of("2011-02-25")], LOG_LOSS)["data"]
     assert [trace["y"][0] for trace in data] == [None, None, None]
     assert all(math.isfinite(trace["y"][1]) for trace in data)
+
+
+def test_a_baseline_of_the_users_own_has_a_line_a_colour_and_its_title():
+    metrics = metrics_of("2011-02-25")
+    metrics["systems"]["mine.Guess"] = metrics["systems"]["popularity"]
+    metrics["titles"] = {"mine.Guess": ["What <we> guessed", "ours"]}
+    traces = {trace["name"]: trace for trace in charts.bands(metrics, RECALL)["data"]}
+    assert len(traces) == 5
+    assert traces["What &lt;we&gt; guessed"]["line"]["color"] not in {t["line"]["color"] for n, t in traces.items() if "guessed" not in n}

@@ -1,6 +1,6 @@
 """The same number for every row."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,9 @@ from lsml_spark.tasks.task import floats_of
 
 class Constant(Baseline):
     """The mean or the median of the training window: for `task: regress`."""
+
+    title: ClassVar[str] = "Same for all"
+    short: ClassVar[str] = "constant"
 
     by: Literal["mean", "median"] = "mean"
     target: str = "label"

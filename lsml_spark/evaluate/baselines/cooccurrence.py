@@ -1,6 +1,7 @@
 """Item-item co-occurrence: what followed the items of this basket in earlier baskets."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,9 @@ class Cooccurrence(Baseline):
     Items count with decay^distance from the end of the basket, in the counts n_ij and in the mean (1: order does not
     matter). λ and decay are those with the best log loss on the last training day, fitted on the days before it.
     """
+
+    title: ClassVar[str] = "Co-occurrence"
+    short: ClassVar[str] = "co-occ."
 
     shares: tuple[float, ...] = Field((0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), min_length=1)
     decays: tuple[float, ...] = Field((1.0, 0.8, 0.6, 0.4), min_length=1)

@@ -1,5 +1,7 @@
 """What the key alone says: how often each label came with it in training. Hard to beat on keys that are known well."""
 
+from typing import ClassVar
+
 import numpy as np
 import pyarrow as pa
 from pydantic import Field
@@ -15,6 +17,9 @@ class KeyFrequency(Baseline):
 
     Meant for keys that are known before the label is; where the key is the label, it would look the answer up.
     """
+
+    title: ClassVar[str] = "Past of the key"
+    short: ClassVar[str] = "by key"
 
     smoothing: float = Field(1.0, gt=0.0)  # s: rows that the popularity of the labels counts for
 

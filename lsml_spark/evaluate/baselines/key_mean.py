@@ -1,5 +1,7 @@
 """What the key alone says of a number: the mean of its rows in training."""
 
+from typing import ClassVar
+
 import numpy as np
 import pyarrow as pa
 from pydantic import Field
@@ -11,6 +13,9 @@ from lsml_spark.tasks.task import floats_of
 class KeyMean(Baseline):
     """(sum over the key's rows + s · mean of all rows) / (rows of the key + s); a key never seen gets the mean of all rows. For
     `task: regress`."""
+
+    title: ClassVar[str] = "Mean of the key"
+    short: ClassVar[str] = "by key"
 
     smoothing: float = Field(10.0, gt=0.0)  # s: rows that the mean counts for
     target: str = "label"

@@ -1,5 +1,7 @@
 """The most popular labels, whatever the row."""
 
+from typing import ClassVar
+
 import numpy as np
 import pyarrow as pa
 
@@ -8,6 +10,9 @@ from lsml_spark.models.system import Baseline, System
 
 class Popularity(Baseline):
     """Label frequencies of the training window."""
+
+    title: ClassVar[str] = "Popularity"
+    short: ClassVar[str] = "popular"
 
     def fit(self, train: pa.Table, context: str | None) -> System:
         return Frequencies(train["label"].to_numpy().astype(str))

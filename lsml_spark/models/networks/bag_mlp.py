@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from lsml_spark.models.model import vocabulary_of, vocabulary_size
 from lsml_spark.models.network import Features, Network, numbers
+from lsml_spark.models.networks.blocks import embedding, key
 from lsml_spark.transforms.schema import Schema
 
 
@@ -60,20 +61,20 @@ class BagMlpNetwork(Network):
 
         # One embedding per vocabulary: a list that is `like` the label shares the label's, which the softmax uses too.
         shared = dict.fromkeys([*([] if label is None else [label]), *self.vocabulary.values()])
-        self.items = nn.ModuleDict({_key(name): _embedding(vocabulary_size(encoders, name), dim, init) for name in shared})
-        self.category = nn.ModuleDict({_key(name): _embedding(size, category_dim, init) for name, size in scalar.items()})
-        self.bags = nn.ModuleDict({_key(name): RecencyBag(bags, span) for name in ragged})
+        self.items = nn.ModuleDict({key(name): embedding(vocabulary_size(encoders, name), dim, init) for name in shared})
+        self.category = nn.ModuleDict({key(name): embedding(size, category_dim, init) for name, size in scalar.items()})
+        self.bags = nn.ModuleDict({key(name): RecencyBag(bags, span) for name in ragged})
         self.numbers = schema.numbers
         width = len(ragged) * bags * dim + len(scalar) * category_dim + sum(self.numbers.values())
         self.mlp = _mlp([width, *hidden, dim], activation, dropout)
         self.head = None if label is not None else nn.Linear(dim, schema.width, bias=False)
         self.add_bias(schema)
 
-        self.rows_of |= {f"items.{_key(name)}.weight": name for name in shared}
-        self.rows_of |= {f"category.{_key(name)}.weight": vocabulary_of(encoders, name) for name in scalar}
+        self.rows_of |= {f"items.{key(name)}.weight": name for name in shared}
+        self.rows_of |= {f"category.{key(name)}.weight": vocabulary_of(encoders, name) for name in scalar}
         # All tables but the label's, of which the softmax needs every row.
         self.lookups = frozenset(table for table in self.rows_of if table.startswith(("items.", "category.")))
-        self.lookups -= {f"items.{_key(str(label))}.weight"}
+        self.lookups -= {f"items.{key(str(label))}.weight"}
 
     def tensor_plan(self) -> dict[str, str]:
         """Pairs of linear layers: the columns of the first, then the rows of the second, so that each pair exchanges once (Megatron-LM)."""
@@ -88,28 +89,14 @@ class BagMlpNetwork(Network):
         past_BD: Tensor | float = 0.0
         for name in self.lists:
             values, offsets = features[name]
-            bags, gated_BD = self.bags[_key(name)](self.items[_key(self.vocabulary[name])](values), offsets)
+            bags, gated_BD = self.bags[key(name)](self.items[key(self.vocabulary[name])](values), offsets)
             inputs += bags
             past_BD = past_BD + gated_BD
-        inputs += [self.category[_key(name)](features[name]) for name in self.categories]
+        inputs += [self.category[key(name)](features[name]) for name in self.categories]
         inputs += numbers(features, self.numbers, self.bias)
         hidden_BD = self.mlp(torch.cat(inputs, dim=1)) + past_BD
-        head = self.head.weight if self.head is not None else self.get_parameter(f"items.{_key(str(self.label))}.weight")[1:]
+        head = self.head.weight if self.head is not None else self.get_parameter(f"items.{key(str(self.label))}.weight")[1:]
         return torch.addmm(self.start, hidden_BD, head.T)
-
-
-def _key(column: str) -> str:
-    """A column's name as torch allows it: no dots, and no clash with a module's own attributes such as `type`."""
-    return f"[{column}]".replace(".", "_")
-
-
-def _embedding(size: int, dim: int, std: float) -> nn.Embedding:
-    """size + 1 rows; row 0, "unknown", starts at zero so that an item never seen adds nothing."""
-    embedding = nn.Embedding(size + 1, dim)
-    with torch.no_grad():
-        embedding.weight.normal_(std=std)
-        embedding.weight[0] = 0.0
-    return embedding
 
 
 def _mlp(widths: Sequence[int], activation: str, dropout: float) -> nn.Sequential:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from lsml_spark.core.config import digest
 from lsml_spark.models.model import vocabulary_of
 from lsml_spark.models.network import Features, Network, numbers
+from lsml_spark.models.networks.blocks import key
 from lsml_spark.transforms.schema import Schema
 
 
@@ -25,17 +26,17 @@ class LogisticNetwork(Network):
         self.lists, self.categories = list(ragged), list(scalar)
         self.schema = schema
         self.tables = _tables_of(encoders, label)
-        tables = {_key(name): _zeros(size + 1, schema.width) for name, size in (ragged | scalar).items()}
+        tables = {key(name): _zeros(size + 1, schema.width) for name, size in (ragged | scalar).items()}
         self.add_module(self.tables, nn.ParameterDict(tables))
         self.add_bias(schema)
         self.numbers = schema.numbers
-        self.slopes = nn.ParameterDict({_key(name): _zeros(len(self.bias), width) for name, width in self.numbers.items()})
+        self.slopes = nn.ParameterDict({key(name): _zeros(len(self.bias), width) for name, width in self.numbers.items()})
 
-        self.lookups = frozenset(f"{self.tables}.{_key(name)}" for name in ragged | scalar)
+        self.lookups = frozenset(f"{self.tables}.{key(name)}" for name in ragged | scalar)
         if label is not None:
-            self.rows_of |= {f"slopes.{_key(name)}": label for name in self.numbers}
+            self.rows_of |= {f"slopes.{key(name)}": label for name in self.numbers}
             self.columns_of = dict.fromkeys(self.lookups, vocabulary_of(encoders, label))
-        self.rows_of |= {f"{self.tables}.{_key(name)}": vocabulary_of(encoders, name) for name in ragged | scalar}
+        self.rows_of |= {f"{self.tables}.{key(name)}": vocabulary_of(encoders, name) for name in ragged | scalar}
 
     def names_in(self, encoders: Mapping[str, Any]) -> Mapping[str, str]:
         return {name: name.replace(self.tables, _tables_of(encoders, self.schema.label), 1) for name in self.lookups}
@@ -52,11 +53,11 @@ class LogisticNetwork(Network):
             table, sparse = self._table(name)
             logits_BV = logits_BV + nn.functional.embedding(ids_B, table, sparse=sparse)
         for name, x_BK in zip(self.numbers, numbers(features, self.numbers, self.bias), strict=True):
-            logits_BV = logits_BV + x_BK @ self.slopes[_key(name)][self.unknown :].T
+            logits_BV = logits_BV + x_BK @ self.slopes[key(name)][self.unknown :].T
         return logits_BV
 
     def _table(self, name: str) -> tuple[Tensor, bool]:
-        full = f"{self.tables}.{_key(name)}"
+        full = f"{self.tables}.{key(name)}"
         return self.get_parameter(full), full in self.sparse
 
 
@@ -65,11 +66,6 @@ def _tables_of(encoders: Mapping[str, Any], label: str | None) -> str:
         return "weight"
     labels = encoders["columns"][vocabulary_of(encoders, label)]["values"]
     return f"weight_{digest(labels)[:12]}"
-
-
-def _key(column: str) -> str:
-    """A column's name as torch allows it: no dots, and no clash with a module's own attributes such as `type`."""
-    return f"[{column}]".replace(".", "_")
 
 
 def _zeros(*shape: int) -> nn.Parameter:

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from lsml_spark.report.facts import SYSTEMS, Night, dig
+from lsml_spark.core.scoreboard import Figure, competitors, deciding, figures
+from lsml_spark.report.facts import Night, dig
 from lsml_spark.report.quality.columns import GRAVITY
 from lsml_spark.report.quality.findings import message_of, severity_of
 from lsml_spark.report.selection.law import shape
 from lsml_spark.report.selection.selected import bands_of, policy_of, share
-from lsml_spark.report.text import capital, is_number, measure, unbroken, weekday
+from lsml_spark.report.text import is_number, unbroken, weekday
 
+TILES = 3  # figures with a tile of their own at the head of the page
 FINDING = ("check", "column", "severity", "rows", "share", "message", "ok")
 
 
@@ -30,13 +32,9 @@ def headline(night: Night) -> dict[str, Any]:
             "date": _day(night.previous["quality"].manifest.date) if "quality" in night.previous else None,
         },
         "selected_share": share(rows["selected"], rows["window"]),
-        "k": metrics.get("k", 20),
-        "measure": capital(measure(metrics.get("k", 20))),
         "serves": night.serves(),
         "test_rows": metrics.get("rows"),
-        "recall": _bars(night, "recall"),
-        "log_loss": _bars(night, "log_loss"),
-        "breadth": _bars(night, "breadth"),
+        "figures": [(figure, bars) for figure in figures(metrics)[:TILES] if (bars := _bars(metrics, figure))],
         "promoted": decision.get("promoted"),
         "champion": decision.get("champion"),
     }
@@ -101,35 +99,63 @@ def keys(night: Night) -> dict[str, Any]:
     }
 
 
-def metric_table(night: Night, metric: str, lower_is_better: bool) -> dict[str, Any] | None:
-    """Rows overall and by band, columns the systems; marks the best of a row, adds the change since last night."""
+def metric_table(night: Night, figure: Figure, groups: str = "bands") -> dict[str, Any] | None:
+    """Rows overall and by band, or by slice, columns the systems; marks the best of a row, adds the change since last night."""
     metrics = night.facts("evaluate", "metrics.json")
     before = night.facts_before("evaluate", "metrics.json")
-    systems = [name for name in SYSTEMS if dig(metrics, "systems", name)]
+    systems = competitors(metrics)
     if not systems:
         return None
     rows = []
-    for band in [None, *(metrics.get("bands") or [])]:
-        path = ("bands", str(band)) if band is not None else ()
-        values = {name: dig(metrics, "systems", name, *path, metric) for name in systems}
+    for group in [None, *(metrics.get(groups) or [])]:
+        path = (groups, str(group)) if group is not None else ()
+        values = {one.name: dig(metrics, "systems", one.name, *path, figure.name) for one in systems}
         known = [value for value in values.values() if is_number(value)]
-        if band is not None and not known:
+        if group is not None and not known:
             continue  # no test row has such a key: a classifier by column has 15 keys, all of them frequent
-        best = (min if lower_is_better else max)(known, default=None)
-        last = dig(before, "systems", "model", *path, metric)
+        best = (min if figure.better == "lower" else max)(known, default=None)
+        last = dig(before, "systems", "model", *path, figure.name)
         ours = values.get("model")
         change = ours - last if is_number(ours) and is_number(last) else None
         rows.append(
             {
-                "band": band,
-                "rows": metrics.get("rows") if band is None else dig(metrics, "systems", systems[0], *path, "rows"),
+                "group": group,
+                "rows": metrics.get("rows") if group is None else dig(metrics, "systems", systems[0].name, *path, "rows"),
                 "cells": [(name, value, len(set(known)) > 1 and value == best) for name, value in values.items()],
                 "change": change,
-                "better": None if not change else (change < 0) == lower_is_better,
+                "better": None if not change else (change < 0) == (figure.better == "lower"),
             }
         )
     previous = night.previous["evaluate"].manifest.date if "evaluate" in night.previous else None
-    return {"systems": [SYSTEMS[name] for name in systems], "rows": rows, "previous": previous if before else None}
+    return {"figure": figure, "systems": [one.title for one in systems], "rows": rows, "previous": previous if before else None}
+
+
+def metric_tables(night: Night) -> list[dict[str, Any]]:
+    """Of the first two figures, by band; by slice of the one that decides, where there are slices."""
+    metrics = night.facts("evaluate", "metrics.json")
+    tables = [(figure.name, "key frequency", metric_table(night, figure)) for figure in figures(metrics)[:2]]
+    if metrics.get("slices"):
+        tables.append(("slices", "slice", metric_table(night, deciding(metrics), "slices")))
+    return [{"name": name, "by": by, **table} for name, by, table in tables if table]
+
+
+def other_figures(night: Night) -> dict[str, Any] | None:
+    """Rows the figures that have no tile, columns the systems; beside the area under the ROC curve its 95 % interval."""
+    metrics = night.facts("evaluate", "metrics.json")
+    systems = competitors(metrics)
+    rows = []
+    for figure in figures(metrics)[TILES:]:
+        values = [dig(metrics, "systems", one.name, figure.name) for one in systems]
+        known = [value for value in values if is_number(value)]
+        best = (min if figure.better == "lower" else max)(known, default=None)
+        ends = [[dig(metrics, "systems", one.name, f"{figure.name}_{end}") for end in ("low", "high")] for one in systems]
+        cells = [
+            (value, len(set(known)) > 1 and value == best, pair if all(map(is_number, pair)) else None)
+            for value, pair in zip(values, ends, strict=True)
+        ]
+        if known:
+            rows.append({"figure": figure, "cells": cells})
+    return {"systems": [one.title for one in systems], "rows": rows} if rows else None
 
 
 def provenance(night: Night) -> dict[str, Any]:
@@ -162,18 +188,17 @@ def _command(night: Night) -> list[str]:
     return ["lsml", "run", f"pipelines/{night.pipeline}.yaml", "--date", night.date]
 
 
-def _bars(night: Night, metric: str) -> list[dict[str, Any]]:
-    """One bar per system, the longest 100."""
-    systems = night.facts("evaluate", "metrics.json").get("systems")
-    values = {name: dig(systems, name, metric) for name in SYSTEMS}
-    longest = max((value for value in values.values() if is_number(value)), default=0)
+def _bars(metrics: Mapping[str, Any], figure: Figure) -> list[dict[str, Any]]:
+    """One bar per system, the longest 100; a figure below 0 has none."""
+    values = [(one, dig(metrics, "systems", one.name, figure.name)) for one in competitors(metrics)]
+    longest = max((value for _, value in values if is_number(value)), default=0)
     return [
         {
-            "system": name,
-            "label": SYSTEMS[name],
+            "style": one.style,
+            "label": one.title,
             "value": value,
-            "length": round(100 * value / longest, 1) if longest else 0,
+            "length": round(100 * max(value, 0) / longest, 1) if longest > 0 else 0,
         }
-        for name, value in values.items()
+        for one, value in values
         if is_number(value)
     ]

@@ -7,19 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lsml_spark.core.scoreboard import competitors, figures
 from lsml_spark.core.stages import BY_NAME
 from lsml_spark.report.facts import STAGES, Night, dig
-from lsml_spark.report.text import count, decimal, is_number, measure, percent, rows, unbroken
+from lsml_spark.report.text import count, is_number, percent, rows, unbroken, written
 from lsml_spark.report.unusual import Unusual
 
 MOST_LOST = 0.2  # share of the rows that are quarantined from which on a stopped night names the check that took most of them
 ORDER = ("note", "ok", "warning", "stopped", "failed")
-# (system, in words, level of the reason where the model is not better)
-BASELINES = (
-    ("popularity", "the most popular items", "warning"),
-    ("cooccurrence", "item–item co-occurrence", "note"),
-    ("key_frequency", "the past of each key", "note"),
-)
+SPOKEN = {"popularity": "the most popular items", "cooccurrence": "item–item co-occurrence", "key_frequency": "the past of each key"}
 
 
 @dataclass(frozen=True)
@@ -132,21 +128,24 @@ def _fit(night: Night, quality: Mapping[str, Any]) -> Reason:
 
 
 def _model(night: Night) -> Iterator[Reason]:
-    """The model against the two baselines on the held-out day; losing to popularity is a warning."""
+    """The model against the baselines on the held-out day, by the first two figures; losing to the plainest is a warning."""
     metrics = night.facts("evaluate", "metrics.json")
-    systems, k = metrics.get("systems"), metrics.get("k", 20)
-    for name, label, worse in BASELINES:
+    systems, baselines = metrics.get("systems"), [one for one in competitors(metrics) if one.name not in ("model", "champion")]
+    plainest = night.plainest()
+    for one in sorted(baselines, key=lambda one: one.name != plainest):
+        label = SPOKEN.get(one.name, f"‘{one.title}’")
         won: list[str] = []
         lost: list[str] = []
-        for metric, word, write, sign in (("recall", measure(k), percent, 1), ("log_loss", "log loss", decimal, -1)):
-            ours, theirs = dig(systems, "model", metric), dig(systems, name, metric)
+        for figure in figures(metrics)[:2]:
+            ours, theirs = dig(systems, "model", figure.name), dig(systems, one.name, figure.name)
             if is_number(ours) and is_number(theirs):
-                figures = f"{word} {write(ours)} against {write(theirs)}"
-                (won if sign * (ours - theirs) > 0 else lost).append(figures)
+                said = f"{figure.title} {written(figure, ours)} against {written(figure, theirs)}"
+                sign = 1 if figure.better == "higher" else -1
+                (won if sign * (ours - theirs) > 0 else lost).append(said)
         if won:
             yield Reason("ok", f"Better than {label}: {', '.join(won)}.")
         if lost:
-            yield Reason(worse, f"Not better than {label}: {', '.join(lost)}.")
+            yield Reason("warning" if one.name == plainest else "note", f"Not better than {label}: {', '.join(lost)}.")
 
 
 def _promotion(night: Night) -> Iterator[Reason]:
