@@ -161,7 +161,7 @@ def _check_type(name: str, transform: Transform, type_: DataType) -> None:
         raise ConfigError(f"{where}: `{transform.use}` takes {wanted}, not {type_.simpleString()}")
     if transform.becomes == "numbers" and item is not type_:
         raise ConfigError(f"{where}: a list has no fixed width of numbers; `{transform.use}` takes one value a row")
-    if transform.needs not in ("nothing", "counts") and not isinstance(item, NumericType | BooleanType):
+    if transform.needs not in ("nothing", "counts", "pieces") and not isinstance(item, NumericType | BooleanType):
         raise ConfigError(f"{where}: `{transform.use}` takes numbers, not {found}; cast them to double in prepare.sql")
 
 

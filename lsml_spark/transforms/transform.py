@@ -4,8 +4,9 @@ The fitted object is data, not code: `encode.py` hands it to `apply` of the same
 A transform of one's own is one class: say what it needs, what its column becomes, `fit` and `apply`.
 """
 
+import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -14,12 +15,13 @@ import pyarrow as pa
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from lsml_spark.core.config import Component
+from lsml_spark.core.errors import ConfigError
 from lsml_spark.data.batch import Ragged
 
 PACKAGE = "lsml_spark.transforms"
 # counts: of each distinct value, as text; moments: mean, deviation, smallest and largest; quantiles: those too and 1,001
-# quantiles; spread: those too and the median absolute deviation.
-Needs = Literal["nothing", "counts", "moments", "quantiles", "spread"]
+# quantiles; spread: those too and the median absolute deviation; pieces: counts of the most frequent `pieces` of its texts.
+Needs = Literal["nothing", "counts", "moments", "quantiles", "spread", "pieces"]
 # ids or numbers: of each value, so that a list of values becomes a list of ids; lists: of ids, any number of them of one value;
 # tensors: of one shape, which the encoder names.
 Becomes = Literal["ids", "numbers", "lists", "tensors"]
@@ -61,6 +63,10 @@ class Transform(Component, ABC):
         """What `fit` looks at."""
         return "nothing"
 
+    def pieces(self, values: pa.Array) -> Iterable[str]:
+        """Where it needs them: what is counted of texts (N,), NULL among them."""
+        return ()
+
     @property
     def takes(self) -> Takes:
         """The type of its column."""
@@ -76,6 +82,12 @@ class Transform(Component, ABC):
     def apply(encoder: Mapping[str, Any], values: pa.Array) -> np.ndarray | Ragged:
         """Ids (N,), 0 for unknown, N lists of ids, numbers, (N,) or (N, K), or tensors (N, *shape), of values (N,) as they are in
         the samples, NULL among them."""
+
+
+def require(transform: Transform, module: str, extra: str) -> None:
+    """ConfigError where this host lacks a package."""
+    if importlib.util.find_spec(module) is None:
+        raise ConfigError(f"features: `{transform.use}` needs the package {module}: pip install 'lsml_spark[{extra}]'")
 
 
 def floats(values: pa.Array) -> np.ndarray:
