@@ -31,7 +31,7 @@ def fit(train: DataFrame, columns: Mapping[str, Transform]) -> dict[str, dict[st
     for name, transform in columns.items():
         encoder: dict[str, Any] = {"use": transform.use}
         of_which = columns[transform.like or name]
-        if name in lists or of_which.becomes == "lists":
+        if of_which.becomes == "lists" or (name in lists and of_which.becomes == "ids"):
             encoder["list"] = True
         if transform.of is not None:
             encoder["of"] = transform.of

@@ -35,7 +35,7 @@ from lsml_spark.data.parquet.fields import Layout
 from lsml_spark.features.fit import fit
 from lsml_spark.spark import tables
 from lsml_spark.spark.session import session
-from lsml_spark.transforms.encode import encode
+from lsml_spark.transforms.encode import encode, encoder_of
 from lsml_spark.transforms.schema import Ids, Tensor, column_of
 from lsml_spark.transforms.transform import PACKAGE, Transform
 
@@ -100,9 +100,21 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     rows_in = work.inputs["augment"].manifest.ledger.rows_out + work.inputs["prepare"].manifest.tables["test"].rows
     rows_out = sum(table.rows for table in written.tables.values())
     metrics: dict[str, Any] = {"vocabulary": {name: len(encoder["values"]) for name, encoder in fitted.items() if "values" in encoder}}
-    if collisions := {name: encoder["collisions"] for name, encoder in fitted.items() if "collisions" in encoder}:
-        metrics["collisions"] = collisions
+    metrics["columns"] = {name: _told(encoders, name) for name in fitted}
     return Outcome(Ledger(rows_in, rows_out), written.tables, [write_json(work.folder, "encoders.json", encoders)], metrics)
+
+
+def _told(encoders: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What a column became, for the report."""
+    own, column = encoder_of(encoders, name), column_of(encoders, name)
+    told = {key: encoders["columns"][name][key] for key in ("of", "like") if key in encoders["columns"][name]}
+    if isinstance(column, Ids):
+        told |= {"becomes": "lists of ids" if column.list else "ids", "size": column.size}
+    elif isinstance(column, Tensor):
+        told |= {"becomes": f"tensor of {column.dtype}", "shape": list(column.shape)}
+    else:
+        told |= {"becomes": "numbers", "size": column.width}
+    return {"use": own["use"], **told, **({"collisions": own["collisions"]} if "collisions" in own else {})}
 
 
 def check_label(config: Config, to_train: bool) -> None:
@@ -156,10 +168,10 @@ def _check_type(name: str, transform: Transform, type_: DataType) -> None:
     where, found = f"features.columns.{name}", item.simpleString()
     if transform.needs == "counts" and not isinstance(item, WRITTEN_ALIKE):
         raise ConfigError(f"{where}: {found} values make no categories; cast them to string or int in prepare.sql")
-    if transform.takes != "values" and not isinstance(type_, {"text": StringType, "bytes": BinaryType}[transform.takes]):
+    if transform.takes in ("text", "bytes") and not isinstance(type_, {"text": StringType, "bytes": BinaryType}[transform.takes]):
         wanted = {"text": "one text a row", "bytes": "the bytes of a file, or with `folder` its path"}[transform.takes]
         raise ConfigError(f"{where}: `{transform.use}` takes {wanted}, not {type_.simpleString()}")
-    if transform.becomes == "numbers" and item is not type_:
+    if transform.becomes == "numbers" and transform.takes != "bags" and item is not type_:
         raise ConfigError(f"{where}: a list has no fixed width of numbers; `{transform.use}` takes one value a row")
     if transform.needs not in ("nothing", "counts", "pieces") and not isinstance(item, NumericType | BooleanType):
         raise ConfigError(f"{where}: `{transform.use}` takes numbers, not {found}; cast them to double in prepare.sql")

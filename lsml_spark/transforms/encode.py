@@ -94,7 +94,7 @@ def inverse(encoder: Mapping[str, Any], numbers: np.ndarray) -> np.ndarray:
 
 
 def _encoded(encoder: Mapping[str, Any], array: pa.Array) -> pa.Array:
-    if pa.types.is_list(array.type):
+    if pa.types.is_list(array.type) and "width" not in encoder:  # a list becomes so many numbers as a whole
         return _list(array.flatten(), pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False), encoder)
     found = _class(encoder["use"]).apply(encoder, array)
     return _tensors(found, encoder) if "shape" in encoder else _arrow(found)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from lsml_spark.core.config import Component
@@ -25,8 +26,8 @@ Needs = Literal["nothing", "counts", "moments", "quantiles", "spread", "pieces"]
 # ids or numbers: of each value, so that a list of values becomes a list of ids; lists: of ids, any number of them of one value;
 # tensors: of one shape, which the encoder names.
 Becomes = Literal["ids", "numbers", "lists", "tensors"]
-# values: of any type that `needs` can look at; text or bytes: nothing else
-Takes = Literal["values", "text", "bytes"]
+# values: of any type that `needs` can look at; bags: those, and a list of them is one value; text or bytes: nothing else
+Takes = Literal["values", "bags", "text", "bytes"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,14 @@ def require(transform: Transform, module: str, extra: str) -> None:
     """ConfigError where this host lacks a package."""
     if importlib.util.find_spec(module) is None:
         raise ConfigError(f"features: `{transform.use}` needs the package {module}: pip install 'lsml_spark[{extra}]'")
+
+
+def bags(values: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """(items, row (T,) of each) of values (N,) or of N lists."""
+    if not pa.types.is_list(values.type):
+        return values, np.arange(len(values))
+    lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False)
+    return values.flatten(), np.repeat(np.arange(len(values)), lengths)
 
 
 def floats(values: pa.Array) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import scipy.stats
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
@@ -96,6 +97,24 @@ def test_hashed_needs_no_table_and_tells_its_collisions(values, size):
         by_id.setdefault(one, []).append(value)
     alone = sum(max(map(of_id.count, of_id)) for one, of_id in by_id.items() if one)
     assert encoder["collisions"] == pytest.approx(1 - alone / len(there) if there else 0.0, abs=1e-6)
+
+
+@given(bags=st.lists(st.none() | st.lists(st.none() | st.text(max_size=2), max_size=5), max_size=9), size=st.integers(1, 9))
+def test_signed_hashes_add_up_over_a_list(bags, size):
+    encoder = Hashed(use="hashed", size=size, signed=True).fit(Seen())
+    encoders = {"label": "y", "columns": {"x": {"use": "hashed", **encoder}}}
+    found = encode(encoders, pa.record_batch({"x": pa.array(bags, pa.list_(pa.string()))})).column("x").to_pylist()
+    wanted = np.zeros((len(bags), size))
+    for row, bag in enumerate(bags):
+        for code in (xxhash.xxh64_intdigest(value.encode()) for value in bag or [] if value is not None):
+            wanted[row, code % size] += -1 if code >= 2**63 else 1
+    assert np.array(found).reshape(-1, size).tolist() == wanted.tolist()
+
+
+def test_values_that_share_a_place_cancel_on_average():
+    vectors = Hashed.apply(Hashed(size=8, signed=True).fit(Seen()), pa.array([f"value {i}" for i in range(4000)]))
+    assert (np.abs(vectors).sum(axis=1) == 1).all()
+    assert (np.abs(vectors.sum(axis=0)) < 4 * np.sqrt(500)).all()  # four deviations of a fair coin
 
 
 @pytest.mark.parametrize("name", component_names(Transform, PACKAGE))
