@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType
 
 from lsml_spark.core.moments import Moments
+from lsml_spark.features.targets import sums_of_targets
 from lsml_spark.transforms.transform import Seen, Transform
 
 SHARES = [i / 1000 for i in range(1001)]
@@ -22,13 +23,24 @@ PIECES = pa.schema({"i": pa.int32(), "value": pa.string(), "count": pa.int64()})
 SUMS = "column string, count long, total string, squares string, low double, high double"  # sums: integers too long for Spark's types
 
 
-def fit(train: DataFrame, columns: Mapping[str, Transform]) -> dict[str, dict[str, Any]]:
-    """The encoder of every column, for encoders.json."""
-    own = {name: transform for name, transform in columns.items() if transform.like is None}
-    lists = {name for name, transform in columns.items() if isinstance(train.schema[transform.of or name].dataType, ArrayType)}
-    seen = _seen(train, own, lists)
+def fit(train: DataFrame, columns: Mapping[str, Transform], label: str) -> dict[str, dict[str, Any]]:
+    """The encoder of every column, for encoders.json. Those that need the targets come last, since the label's makes these."""
+    of_targets = {name: transform.of or name for name, transform in columns.items() if transform.needs == "targets" and not transform.like}
+    encoders = _fit(train, {name: transform for name, transform in columns.items() if name not in of_targets}, columns, {})
+    if of_targets:
+        seen = sums_of_targets(train, of_targets, {"label": label, "columns": encoders})
+        encoders |= _fit(train, {name: columns[name] for name in of_targets}, columns, seen)
+    return {name: encoders[name] for name in columns}
+
+
+def _fit(
+    train: DataFrame, chosen: Mapping[str, Transform], columns: Mapping[str, Transform], seen: Mapping[str, Seen]
+) -> dict[str, dict[str, Any]]:
+    own = {name: transform for name, transform in chosen.items() if transform.like is None}
+    lists = {name for name, transform in chosen.items() if isinstance(train.schema[transform.of or name].dataType, ArrayType)}
+    seen = seen or _seen(train, own, lists)
     encoders: dict[str, dict[str, Any]] = {}
-    for name, transform in columns.items():
+    for name, transform in chosen.items():
         encoder: dict[str, Any] = {"use": transform.use}
         of_which = columns[transform.like or name]
         if of_which.becomes == "lists" or (name in lists and of_which.becomes == "ids"):

@@ -75,7 +75,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     check(config, train.schema)
     if config.learns == "numbers":
         _refuse_no_numbers(train, test, config)
-    fitted = fit(train, config.columns)
+    fitted = fit(train, config.columns, config.label)
     _refuse_too_few_labels(fitted, config)
     encoders = {"label": config.label, "columns": fitted}
 
@@ -86,7 +86,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     both_have = [*CARRIED, *names, *WEIGHTS, *steering]
     nothing = [F.lit(None).cast(train.schema[name].dataType).alias(name) for name in steering]
     encoded = {
-        "train": _encoded(train.select(*CARRIED, *read, *WEIGHTS, *steering), both_have, encoders),
+        "train": _encoded(train.select(*CARRIED, *read, *WEIGHTS, *steering), both_have, encoders, training=True),
         "test": _encoded(test.select(*CARRIED, *read, "weight", F.lit(1.0).alias("keep_rate"), *nothing), both_have, encoders),
     }
     both = encoded["train"].withColumn("__table", F.lit("train")).unionByName(encoded["test"].withColumn("__table", F.lit("test")))
@@ -157,6 +157,8 @@ def check(config: Config, samples: StructType) -> None:
     if twice := [name for i, name in enumerate(config.carry) if name in config.columns or name in config.carry[:i]]:
         raise ConfigError(f"features.carry: '{twice[0]}' is named twice, here or in features.columns")
     for name, transform in config.columns.items():
+        if transform.needs == "targets" and (config.label in (name, transform.like) or config.learns == "lists"):
+            raise ConfigError(f"features.columns.{name}: `{transform.use}` is made of the label, which must be one id or number a row")
         if not (name == config.label == config.source(name) == "label" and config.learns == "numbers"):  # text, whatever it was
             _check_type(name, transform, samples[config.source(name)].dataType)
         if transform.like is not None and (transform.like not in config.columns or config.columns[transform.like].like is not None):
@@ -166,14 +168,14 @@ def check(config: Config, samples: StructType) -> None:
 def _check_type(name: str, transform: Transform, type_: DataType) -> None:
     item = type_.elementType if isinstance(type_, ArrayType) else type_
     where, found = f"features.columns.{name}", item.simpleString()
-    if transform.needs == "counts" and not isinstance(item, WRITTEN_ALIKE):
+    if transform.needs in ("counts", "targets") and not isinstance(item, WRITTEN_ALIKE):
         raise ConfigError(f"{where}: {found} values make no categories; cast them to string or int in prepare.sql")
     if transform.takes in ("text", "bytes") and not isinstance(type_, {"text": StringType, "bytes": BinaryType}[transform.takes]):
         wanted = {"text": "one text a row", "bytes": "the bytes of a file, or with `folder` its path"}[transform.takes]
         raise ConfigError(f"{where}: `{transform.use}` takes {wanted}, not {type_.simpleString()}")
     if transform.becomes == "numbers" and transform.takes != "bags" and item is not type_:
         raise ConfigError(f"{where}: a list has no fixed width of numbers; `{transform.use}` takes one value a row")
-    if transform.needs not in ("nothing", "counts", "pieces") and not isinstance(item, NumericType | BooleanType):
+    if transform.needs not in ("nothing", "counts", "pieces", "targets") and not isinstance(item, NumericType | BooleanType):
         raise ConfigError(f"{where}: `{transform.use}` takes numbers, not {found}; cast them to double in prepare.sql")
 
 
@@ -222,7 +224,7 @@ def _refuse_nulls(rows: Mapping[str, int]) -> None:
         )
 
 
-def _encoded(frame: DataFrame, names: list[str], encoders: dict[str, Any]) -> DataFrame:
+def _encoded(frame: DataFrame, names: list[str], encoders: dict[str, Any], training: bool = False) -> DataFrame:
     """`names` of the frame, features in place of their sources."""
     tensors = [one for name in names if name in encoders["columns"] and isinstance(one := column_of(encoders, name), Tensor)]
     # So many rows at once that their tensors are about as large as that.
@@ -232,7 +234,7 @@ def _encoded(frame: DataFrame, names: list[str], encoders: dict[str, Any]) -> Da
     def apply(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for start in range(0, batch.num_rows, rows):
-                encoded = encode(encoders, batch.slice(start, rows)).select(names)
+                encoded = encode(encoders, batch.slice(start, rows), training).select(names)
                 yield pa.record_batch([_for_spark(column) for column in encoded.columns], encoded.schema.names)
 
     return frame.mapInArrow(apply, StructType(fields))

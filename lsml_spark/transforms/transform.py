@@ -21,8 +21,9 @@ from lsml_spark.data.batch import Ragged
 
 PACKAGE = "lsml_spark.transforms"
 # counts: of each distinct value, as text; moments: mean, deviation, smallest and largest; quantiles: those too and 1,001
-# quantiles; spread: those too and the median absolute deviation; pieces: counts of the most frequent `pieces` of its texts.
-Needs = Literal["nothing", "counts", "moments", "quantiles", "spread", "pieces"]
+# quantiles; spread: those too and the median absolute deviation; pieces: counts of the most frequent `pieces` of its texts;
+# targets: of each distinct value, its rows and the sums of their targets.
+Needs = Literal["nothing", "counts", "moments", "quantiles", "spread", "pieces", "targets"]
 # ids or numbers: of each value, so that a list of values becomes a list of ids; lists: of ids, any number of them of one value;
 # tensors: of one shape, which the encoder names.
 Becomes = Literal["ids", "numbers", "lists", "tensors"]
@@ -43,6 +44,9 @@ class Seen:
     high: float = 0.0
     quantiles_Q: np.ndarray = field(default_factory=lambda: np.zeros(1001))  # at 0, 0.001, … 1, interpolated as NumPy does
     mad: float = 0.0  # median absolute deviation from the median
+    sums_KT: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.int64))  # (K, T) sums of the targets, in units
+    all_T: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))  # (T,) of all rows
+    unit: float = 1.0
 
 
 class Transform(Component, ABC):
@@ -50,6 +54,7 @@ class Transform(Component, ABC):
     was fitted on another column."""
 
     becomes: ClassVar[Becomes] = "numbers"
+    knows_targets: ClassVar[bool] = False
     like: str | None = None
     of: str | None = None
 
@@ -83,6 +88,11 @@ class Transform(Component, ABC):
     def apply(encoder: Mapping[str, Any], values: pa.Array) -> np.ndarray | Ragged:
         """Ids (N,), 0 for unknown, N lists of ids, numbers, (N,) or (N, K), or tensors (N, *shape), of values (N,) as they are in
         the samples, NULL among them."""
+
+    @classmethod
+    def apply_to_training(cls, encoder: Mapping[str, Any], values: pa.Array, target_NT: np.ndarray) -> np.ndarray | Ragged:
+        """The same of training rows, for what `knows_targets` and must leave out their own, (N, T), NaN where there is none."""
+        return cls.apply(encoder, values)
 
 
 def require(transform: Transform, module: str, extra: str) -> None:
