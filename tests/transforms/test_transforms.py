@@ -118,13 +118,15 @@ def test_values_that_share_a_place_cancel_on_average():
 
 
 @pytest.mark.parametrize("name", component_names(Transform, PACKAGE))
-def test_every_transform_takes_a_column_of_nothing_and_says_what_it_becomes(name):
+def test_every_transform_takes_a_column_of_nothing_and_says_what_it_becomes(name, tmp_path):
+    (tmp_path / "vectors.txt").write_text("word 1 2")
     parameters = {
         "hashed": {"size": 8},
         "ngrams": {"size": 8},
         "cyclic": {"period": 7},
         "image": {"resize": [2, 3]},
         "audio": {"seconds": 0.1},
+        "embed": {"file": str(tmp_path / "vectors.txt")},
     }.get(name, {})
     transform = find_component(Transform, PACKAGE, name).model_validate({"use": name, **parameters})
     told = {"ids": {}, "numbers": {"width": 1}, "lists": {"list": True}, "tensors": {}}[transform.becomes]
