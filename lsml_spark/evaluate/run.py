@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from lsml_spark.core.bands import BANDS
 from lsml_spark.core.config import Strict, component, did_you_mean
@@ -22,7 +22,7 @@ from lsml_spark.evaluate.baselines.popularity import Popularity
 from lsml_spark.evaluate.unseen import unseen as unseen_labels
 from lsml_spark.models.system import Baseline, Predictor, System
 from lsml_spark.tasks.classify import Classify
-from lsml_spark.tasks.task import Task
+from lsml_spark.tasks.task import Task, known
 
 BASELINES = "lsml_spark.evaluate.baselines"
 
@@ -40,6 +40,14 @@ class Config(Strict):
     )
     slices: tuple[str, ...] = ()
     batch: int = Field(1024, ge=1)  # rows scored at once
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_a_basket(cls, values: Any) -> Any:
+        """Co-occurrence needs one."""
+        if isinstance(values, Mapping) and values.get("context", "") is None and "baselines" not in values:
+            return {**values, "baselines": [{"use": "popularity"}]}
+        return values
 
     @model_serializer(mode="wrap")
     def _without_the_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -141,7 +149,8 @@ def _judged(task: Task, truth: np.ndarray, predicted: np.ndarray, groups: Mappin
     """The task's figures of all rows, and of the rows of each mask: bands of key frequency, slices."""
 
     def of(rows: np.ndarray) -> dict[str, Any]:
-        return {"rows": int(rows.sum()), **task.figures(truth[rows], predicted[rows])}
+        found = task.figures(truth[rows], predicted[rows]) if rows.any() else dict.fromkeys(task.shown)
+        return {"rows": int(rows.sum())} | {name: None if value is None else known(value) for name, value in found.items()}
 
     return of(np.ones(len(truth), bool)) | {kind: {name: of(rows) for name, rows in masks.items()} for kind, masks in groups.items()}
 

@@ -1,0 +1,68 @@
+"""pipelines/taxi.yaml and pipelines/sms.yaml on the shipped files: a number as the target, and texts; each against scikit-learn on
+the same rows and split."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from nights import REPO
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss, mean_absolute_error
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from test_bank import lsml, rows
+
+pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.dist, pytest.mark.timeout(900)]
+
+
+def night(folder, name, date, *sets):
+    """(training samples, test samples, metrics) of a night."""
+    words = ["run", str(REPO / "pipelines" / f"{name}.yaml"), "--date", date, "--root", str(folder)]
+    lsml(folder, *words, *[word for told in sets for word in ("--set", told)])
+    made = folder / name / date
+    lsml(folder, "verify", words[1], "--root", str(folder))
+    return *(rows(made / "prepare", table) for table in ("train", "test")), json.loads((made / "evaluate" / "metrics.json").read_text())
+
+
+def clock(period):
+    return FunctionTransformer(lambda x: np.c_[np.sin(2 * np.pi * x / period), np.cos(2 * np.pi * x / period)])
+
+
+def test_minutes_are_guessed_as_well_as_by_scikit_learns_perceptron(tmp_path):
+    train, test, metrics = night(tmp_path, "taxi", "2019-03-15", "window=14")
+    columns = ColumnTransformer(
+        [
+            ("distance", make_pipeline(FunctionTransformer(np.log1p), StandardScaler()), ["distance"]),
+            ("hour", clock(24), ["hour"]),
+            ("weekday", clock(7), ["weekday"]),
+            ("places", OneHotEncoder(handle_unknown="ignore"), ["weekday", "pickup", "dropoff", "tariff"]),
+            ("passengers", StandardScaler(), ["passengers"]),
+        ]
+    )
+    network = MLPRegressor(hidden_layer_sizes=(64, 64), max_iter=20, random_state=0)
+    peer = TransformedTargetRegressor(make_pipeline(columns, network), func=np.log1p, inverse_func=np.expm1)
+    with pytest.warns(UserWarning, match="iterations"):
+        peer.fit(train, train["label"].astype(float))
+    wanted = mean_absolute_error(test["label"].astype(float), peer.predict(test))
+    systems = metrics["systems"]
+    assert systems["model"]["mae"] <= 1.03 * wanted, wanted
+    assert systems["model"]["mae"] < 0.6 * systems["key_mean"]["mae"]
+    median = np.abs(test["label"].astype(float) - np.median(train["label"].astype(float))).mean()
+    assert systems["constant"]["mae"] == pytest.approx(median, rel=1e-9)
+    short = metrics["systems"]["model"]["slices"]["hour < 6"]
+    assert short["rows"] == int((test["hour"] < 6).sum())
+
+
+def test_spam_is_found_as_well_as_by_scikit_learns_counts(tmp_path):
+    train, test, metrics = night(tmp_path, "sms", "2012-01-28")
+    words, letters = CountVectorizer(ngram_range=(1, 2)), CountVectorizer(analyzer="char_wb", ngram_range=(2, 4))
+    peer = make_pipeline(make_union(words, letters), LogisticRegression(max_iter=2000)).fit(train["text"], train["label"])
+    wanted = log_loss(test["label"], peer.predict_proba(test["text"]))
+    model = metrics["systems"]["model"]
+    assert model["log_loss"] <= wanted + 0.01, wanted
+    assert model["auc_roc"] > 0.99
+    assert pd.Series(test["text"]).is_unique
