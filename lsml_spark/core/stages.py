@@ -1,7 +1,7 @@
 """The stages of a night, in order: the one table that flow, verify, report, jobs and the command line read.
 
 To add a stage: a row here, a package `lsml_spark/<name>/` with `run.py` (its `Config` and `run(work, config)`), and where it
-is to be submitted by itself, a file in `jobs/`.
+is to be submitted by itself, a file in `jobs/`; and its screen in docs/how_it_works.md.
 """
 
 from dataclasses import dataclass

@@ -28,10 +28,11 @@ BASELINES = "lsml_spark.evaluate.baselines"
 
 
 class Config(Strict):
-    """`context`: the list column with what is in the basket, null where samples have none. `slices`: columns, of which
-    each value is judged by itself, or comparisons such as `hour < 9`."""
+    """`baselines`: what is scored beside the model. `context`: the list column with what is in the basket, null
+    where samples have none. `slices`: columns, of which each value is judged by itself, or comparisons such as
+    `hour < 9`."""
 
-    k: int = Field(20, ge=1)
+    k: int = Field(20, ge=1)  # of recall@k
     context: str | None = "context"
     baselines: tuple[component(Baseline, BASELINES), ...] = (  # type: ignore[valid-type]
         Popularity(use="popularity"),
@@ -54,12 +55,11 @@ def run(work: Work, config: Config) -> Outcome:
     """
     test = read_table(work.inputs["prepare"], "test").sort_by("sample_id")
     _refuse_other_rows(test, work.inputs["shard"])
-    task, systems = _models(work)
+    task, encoders, systems = _models(work)
     context = _context(config, test) if isinstance(task, Classify) else None
-    columns = list(dict.fromkeys(["key", "label", "date", task.target, *filter(None, [context])]))
+    columns = list(dict.fromkeys(["sample_id", "key", "label", "date", *[part.target for part in task.parts], *filter(None, [context])]))
     train = read_table(work.inputs["prepare"], "train", columns)
-    if isinstance(task, Classify):
-        test, train = (_labelled(rows, task.target) for rows in (test, train))
+    test, train = (task.samples(rows) for rows in (test, train))
     for baseline in config.baselines:
         systems[baseline.use] = baseline.fit(train, context)
     train_count_N = metrics.counts_of(test["key"].to_pylist(), _counts(work.inputs["zipf"]))
@@ -72,18 +72,19 @@ def run(work: Work, config: Config) -> Outcome:
     if isinstance(task, Classify):
         unseen = unseen_labels(train, work.inputs["zipf"].json("profile.json"))
         values, label_N = {"unseen": unseen}, test["label"].to_numpy().astype(str)
-        shown, decides = choosing(config.k), "log_loss"
+        model = systems["model"]
+        shown, decides = choosing(config.k) + task.more(model.labels if isinstance(model, System) else []), "log_loss"
         for name, system in systems.items():
             assert isinstance(system, System)
-            rank_N, log_prob_N, first = choices.score(system, test, context, config.batch, unseen)
-            report[name] = choices.judge(rank_N, log_prob_N, label_N, groups, config.k)
-            figures = {"rank": rank_N, "log_prob": log_prob_N, "train_rows": train_count_N}
-            scores.append(_scores(test, name, figures | {column: first[column] for column in first.column_names}))
+            scored = choices.score(system, test, context, config.batch, unseen)
+            report[name] = choices.judge(scored, system.labels, label_N, groups, config.k, task)
+            figures = {"rank": scored.rank, "log_prob": scored.log_prob, "train_rows": train_count_N}
+            scores.append(_scores(test, name, figures | {column: scored.first[column] for column in scored.first.column_names}))
     else:
         shown = [dataclasses.replace(figure, name=name) for name, figure in task.shown.items()]
-        truth, decides = task.truth(test), shown[0].name
+        truth, decides = task.truth(test, encoders), shown[0].name
         for name, system in systems.items():
-            predicted = _predicted(system, test, config.batch)
+            predicted = task.aligned(_predicted(system, test, config.batch), getattr(system, "labels", []), encoders)
             report[name] = _judged(task, truth, predicted, groups)
             figures = {"loss": task.losses(truth, predicted), "train_rows": train_count_N, "predicted": _column(predicted)}
             scores.append(_scores(test, name, figures))
@@ -96,13 +97,15 @@ def run(work: Work, config: Config) -> Outcome:
     if "slices" in groups:
         values["slices"] = list(groups["slices"])
     file = write_json(work.folder, "metrics.json", values)
-    overall = {name: {figure.name: m[figure.name] for figure in shown} for name, m in report.items() if m}
+    overall = {name: {figure.name: m.get(figure.name) for figure in shown[:3]} for name, m in report.items() if m}
     rows_in = work.inputs["shard"].manifest.tables["test"].rows
-    return Outcome(Ledger(rows_in, test.num_rows), {"scores": table}, [file], {"rows": test.num_rows, "k": config.k, "systems": overall})
+    unjudged = {"without what the task asks for": rows_in - test.num_rows} if rows_in > test.num_rows else {}
+    ledger = Ledger(rows_in, test.num_rows, dropped=unjudged)
+    return Outcome(ledger, {"scores": table}, [file], {"rows": test.num_rows, "k": config.k, "systems": overall})
 
 
-def _models(work: Work) -> tuple[Task, dict[str, Predictor]]:
-    """Tonight's task, its model, and the champion where it learned the same."""
+def _models(work: Work) -> tuple[Task, Mapping[str, Any], dict[str, Predictor]]:
+    """Tonight's task and encoders, its model, and the champion where it learned the same."""
     import torch
 
     from lsml_spark.models.scorer import Neural
@@ -114,12 +117,7 @@ def _models(work: Work) -> tuple[Task, dict[str, Predictor]]:
         champion = Neural.of(work.inputs["champion"])
         if (champion.task.use, champion.task.target) == (model.task.use, model.task.target):
             systems["champion"] = champion
-    return model.task, systems
-
-
-def _labelled(rows: pa.Table, target: str) -> pa.Table:
-    """Rows whose `label` is the target, as text."""
-    return rows.set_column(rows.column_names.index("label"), "label", rows[target].cast(pa.string()))
+    return model.task, model.encoders, systems
 
 
 def _spoken(baseline: Baseline) -> str:

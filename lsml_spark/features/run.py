@@ -47,20 +47,31 @@ TENSOR_BYTES = 2**26
 WRITTEN_ALIKE = (StringType, IntegralType, BooleanType, DateType)
 
 
+Learned = Literal["ids", "numbers", "lists"]
+FITTING = {"ids": ("ids",), "numbers": ("numbers",), "lists": ("ids", "lists")}  # what a transform may become, of a target
+
+
 class Config(Strict):
     """`columns`: the transform of the label and of every feature. `carry`: columns that go into the shards as they are (numbers,
     tensors, texts, images), for those who read these with a model of their own. Other columns of the samples are left out."""
 
     columns: dict[str, component(Transform, PACKAGE)]  # type: ignore[valid-type]
     carry: list[str] = []
-    label: str = "label"
-    learns: Literal["ids", "numbers", "lists"] = "ids"  # what the task learns, which the label's transform must make of it
+    label: str = "label"  # the column that is to be guessed
+    targets: dict[str, Learned] = {}  # what the task learns of each, which its transform must make of it; none: ids of the label
 
     @model_serializer(mode="wrap")
     def _without_the_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """A night that was made before there were tasks stays up to date."""
         told: dict[str, Any] = plain(self)
-        return {key: value for key, value in told.items() if key != "learns" or value != "ids"}
+        if self.learned == {"label": "ids"}:
+            told.pop("targets", None)
+        return told
+
+    @property
+    def learned(self) -> dict[str, Learned]:
+        """The targets, the label first."""
+        return self.targets or {self.label: "ids"}
 
     def source(self, name: str) -> str:
         """The column of the samples that a feature is made of."""
@@ -73,8 +84,9 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     train = tables.read(spark, work.inputs["augment"], table="train")
     test = tables.read(spark, work.inputs["prepare"], table="test")
     check(config, train.schema)
-    if config.learns == "numbers":
-        _refuse_no_numbers(train, test, config)
+    for target, learned in config.learned.items():
+        if learned == "numbers":
+            _refuse_no_numbers(train, test, target, config.source(target))
     fitted = fit(train, config.columns, config.label)
     _refuse_too_few_labels(fitted, config)
     encoders = {"label": config.label, "columns": fitted}
@@ -118,26 +130,24 @@ def _told(encoders: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def check_label(config: Config, to_train: bool) -> None:
-    """ConfigError where the label has no transform that its task can learn from, or `to_train` a network and there is no feature
+    """ConfigError where a target has no transform that its task can learn from, or `to_train` a network and there is no feature
     that it could look at."""
-    label = config.label
-    fitting = {"ids": "`vocabulary`", "numbers": "`standardize`, `log` or `number`", "lists": "`vocabulary`"}[config.learns]
-    if label not in config.columns:
+    for target, learned in config.learned.items():
+        fitting = "`standardize`, `log` or `number`" if learned == "numbers" else "`vocabulary`"
+        a_number = "; a number is learned with `task: regress`" if learned == "ids" else ""
+        if target not in config.columns:
+            raise ConfigError(f"features.columns: the label '{target}' needs a transform too, {fitting}{a_number}")
+        transform = config.columns[target]
+        if transform.becomes not in FITTING[learned]:
+            made = {"lists": "lists of ids"}.get(transform.becomes, transform.becomes)
+            wanted = {"numbers": "a number", "lists": "a list of ids"}.get(learned, learned)
+            raise ConfigError(
+                f"features.columns.{target}: `{transform.use}` makes {made} of the label; its task learns {wanted}: "
+                f"take {fitting}{a_number}"
+            )
+    if to_train and not set(config.columns) - {name for name, learned in config.learned.items() if learned != "lists"}:
         raise ConfigError(
-            f"features.columns: the label '{label}' needs a transform too, {fitting}"
-            + ("; a number is learned with `task: regress`" if config.learns == "ids" else "")
-        )
-    transform = config.columns[label]
-    if transform.becomes not in {"ids": ["ids"], "numbers": ["numbers"], "lists": ["ids", "lists"]}[config.learns]:
-        made = {"lists": "lists of ids"}.get(transform.becomes, transform.becomes)
-        learned = {"numbers": "a number"}.get(config.learns, config.learns)
-        raise ConfigError(
-            f"features.columns.{label}: `{transform.use}` makes {made} of the label; the task learns {learned}: take {fitting}"
-            + (", or learn a number with `task: regress`" if config.learns == "ids" else "")
-        )
-    if to_train and len(config.columns) == 1:
-        raise ConfigError(
-            f"features.columns: only the label '{label}' has a transform, so a network would have nothing to look at; name a feature"
+            f"features.columns: only the label '{config.label}' has a transform, so a network would have nothing to look at; name a feature"
         )
 
 
@@ -157,12 +167,21 @@ def check(config: Config, samples: StructType) -> None:
     if twice := [name for i, name in enumerate(config.carry) if name in config.columns or name in config.carry[:i]]:
         raise ConfigError(f"features.carry: '{twice[0]}' is named twice, here or in features.columns")
     for name, transform in config.columns.items():
-        if transform.needs == "targets" and (config.label in (name, transform.like) or config.learns == "lists"):
+        if transform.needs == "targets" and (name in config.learned or config.learned.get(config.label) not in ("ids", "numbers")):
             raise ConfigError(f"features.columns.{name}: `{transform.use}` is made of the label, which must be one id or number a row")
-        if not (name == config.label == config.source(name) == "label" and config.learns == "numbers"):  # text, whatever it was
+        if name in config.learned:
+            makes_lists = transform.becomes == "lists" or isinstance(samples[config.source(name)].dataType, ArrayType)
+            _check_list(name, config.learned[name], makes_lists)
+        if not (config.learned.get(name) == "numbers" and config.source(name) == "label"):  # that is text, whatever it was
             _check_type(name, transform, samples[config.source(name)].dataType)
         if transform.like is not None and (transform.like not in config.columns or config.columns[transform.like].like is not None):
             raise ConfigError(f"features.columns.{name}.like: '{transform.like}' is no column with a transform of its own")
+
+
+def _check_list(name: str, learned: Learned, lists: bool) -> None:
+    if lists != (learned == "lists"):
+        found, wanted = ("a list", "one value a row") if lists else ("no list", "a list a row")
+        raise ConfigError(f"features.columns.{name}: it is {found}; its task learns {wanted}")
 
 
 def _check_type(name: str, transform: Transform, type_: DataType) -> None:
@@ -181,7 +200,7 @@ def _check_type(name: str, transform: Transform, type_: DataType) -> None:
 
 def _refuse_too_few_labels(fitted: dict[str, dict[str, Any]], config: Config) -> None:
     """A model has nothing to choose from where training rows know one label, or none."""
-    if config.learns == "numbers":
+    if config.learned.get(config.label) != "ids":
         return
     encoder = fitted[fitted[config.label].get("like", config.label)]
     values, counts = encoder.get("values"), encoder.get("counts", [])
@@ -193,9 +212,8 @@ def _refuse_too_few_labels(fitted: dict[str, dict[str, Any]], config: Config) ->
         )
 
 
-def _refuse_no_numbers(train: DataFrame, test: DataFrame, config: Config) -> None:
+def _refuse_no_numbers(train: DataFrame, test: DataFrame, target: str, source: str) -> None:
     """A missing feature can be filled in; a target that is no number cannot be learned."""
-    source = config.source(config.label)
     value = F.col(f"`{source}`").cast("string").alias("value")
     number = F.col("value").try_cast("double")
     is_none = number.isNull() | F.isnan(number) | (F.abs(number) == float("inf"))
@@ -204,7 +222,7 @@ def _refuse_no_numbers(train: DataFrame, test: DataFrame, config: Config) -> Non
     if found["rows"]:
         example = "is missing" if found["value"] is None else f"is no finite number, such as '{found['value']}'"
         raise ConfigError(
-            f"features.columns.{config.label}: '{source}' {example}, in {found['rows']:,} rows; a target must be one: "
+            f"features.columns.{target}: '{source}' {example}, in {found['rows']:,} rows; a target must be one: "
             "leave such rows out by a drop_reason in prepare.sql"
         )
 

@@ -30,10 +30,10 @@ class General(Strict):
     """The keys beside the stages' sections. `window`: days of history; `task`: what is learned; `spark`: Spark
     properties."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    seed: int = 0
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")  # of the folder of its runs
+    seed: int = 0  # of every random draw
     window: int = Field(60, ge=1)
-    raw: Raw
+    raw: Raw  # the raw days
     task: component(Task, TASKS) = Classify(use="classify")  # type: ignore[valid-type]
     spark: dict[str, str | int | float | bool] = {}
 
@@ -97,7 +97,7 @@ class Pipeline:
 
     def _with_task(self, stage: str, section: Mapping[str, Any]) -> Mapping[str, Any]:
         """What a stage must know of the section `task:`: training all of it, the features the target, evaluation its baselines."""
-        for key in {"train": ("task",), "features": ("label", "learns")}.get(stage, ()):
+        for key in {"train": ("task",), "features": ("label", "targets")}.get(stage, ()):
             if key in section and (key != "label" or self._tasked):
                 raise ConfigError(f"{self.path}: {stage}.{key}: what is learned is said in the section `task:`")
         task: Task = self.general.task
@@ -110,7 +110,9 @@ class Pipeline:
             if stage == "evaluate":
                 return {"context": None, "baselines": task.baselines, **section}
             return {"beat": next((baseline["use"] for baseline in task.baselines), ""), **section}
-        return {**section, **({"task": task} if stage == "train" else {"label": task.target, "learns": task.learns})}
+        if stage == "train":
+            return {**section, "task": task}
+        return {**section, "label": task.target, "targets": {part.target: part.learns for part in task.parts}}
 
     def writes(self, stage: str) -> bool:
         """Whether the YAML has a section of this stage with anything in it."""

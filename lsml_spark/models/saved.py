@@ -85,7 +85,9 @@ def load(folder: Path) -> Saved:
         _refuse_unknown_module(path, told["use"], "task", "task.use")
     try:
         task = task_of(description, encoders)
-        network = build(config, task.schema_of(encoders)).to(dtype)
+        network = build(config, task.schema_of(encoders))
+        task.prepare(network)
+        network = network.to(dtype)
         network.load_state_dict(weights(folder))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         why = " ".join(str(error).split())[:300]

@@ -12,7 +12,7 @@ import numpy as np
 
 from lsml_spark.core.scoreboard import Figure, competitors
 from lsml_spark.report.facts import dig
-from lsml_spark.report.text import chart_text, count, decimal, is_number, written
+from lsml_spark.report.text import chart_text, count, decimal, is_number, percent, written
 
 Chart = dict[str, Any]
 
@@ -129,6 +129,32 @@ def trend(dates: Sequence[str], metrics: Sequence[Mapping[str, Any]], figure: Fi
         "tickangle": 0,
     }
     return {"data": data, "layout": {"xaxis": xaxis, "yaxis": _axis(figure)}} if data else None
+
+
+def reliability(metrics: Mapping[str, Any]) -> Chart | None:
+    """Of the model: the share of rows that came true over the probability that was said, with 95 % intervals."""
+    rows = dig(metrics, "systems", "model", "reliability")
+    if not isinstance(rows, list) or not rows:
+        return None
+    said, true, number, low, high = (list(column) for column in zip(*rows, strict=True))
+    hover = [f"said {percent(x)}: {percent(y)} of {count(n)} rows" for x, y, n in zip(said, true, number, strict=True)]
+    error = {
+        "type": "data",
+        "symmetric": False,
+        "array": [top - y for top, y in zip(high, true, strict=True)],
+        "arrayminus": [y - bottom for bottom, y in zip(low, true, strict=True)],
+        "color": "@model",
+        "thickness": 1.5,
+        "width": 4,
+    }
+    data = [
+        line("as said", [0, 1], [0, 1], {"color": "@quiet", "dash": "dot", "width": 1.5}, ["", ""], hoverinfo="skip"),
+        {**line("model", said, true, {}, hover), **_system_style("model"), "error_y": error},
+    ]
+    axes = [
+        {"title": {"text": title}, "tickformat": ".0%", "range": [0, 1]} for title in ("probability that was said", "share that came true")
+    ]
+    return {"data": data, "layout": {"xaxis": axes[0], "yaxis": axes[1]}}
 
 
 def _axis(figure: Figure) -> dict[str, Any]:

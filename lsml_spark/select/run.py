@@ -43,10 +43,12 @@ def _readable(budget: float | str) -> float | str:
 
 
 class Config(Strict):
-    """`budget`: a share of the rows (≤ 1), a number of rows, or a time ("90min", "2h on 8 workers").
+    """`policy`: how many rows of each key are kept. `budget`: a share of the rows (≤ 1), a number of rows, or a
+    time ("90min", "2h on 8 workers").
 
-    `weights`: whether the loss is to stay that of all rows. `curriculum`: the order in which keys enter training. `redraws`: so many
-    draws are written, and every epoch reads the next of them, so that rows of frequent keys take turns.
+    `weights`: whether the loss is to stay that of all rows. `curriculum`: the order in which keys enter
+    training. `redraws`: so many draws are written, and every epoch reads the next of them, so that rows of
+    frequent keys take turns.
     """
 
     policy: component(Policy, "lsml_spark.select.policies")  # type: ignore[valid-type]

@@ -8,7 +8,8 @@ import pyarrow as pa
 from pydantic import Field
 
 from lsml_spark.core.scoreboard import Figure
-from lsml_spark.tasks.task import Target, Task, Truth, floats_of, refuse_other_than_a_number
+from lsml_spark.tasks.figures import regression
+from lsml_spark.tasks.task import Target, Task, Truth, floats_of, known, refuse_other_than_a_number
 from lsml_spark.transforms.encode import encoder_of, inverse
 
 MAIN = {"squared": "rmse", "absolute": "mae", "huber": "mae", "quantile": "pinball", "poisson": "deviance"}
@@ -23,9 +24,9 @@ class Regress(Task):
     """
 
     learns: ClassVar[Target] = "numbers"
-    loss: Literal["squared", "absolute", "huber", "quantile", "poisson"] = "squared"
-    delta: float = Field(1.0, gt=0.0)
-    quantile: float = Field(0.5, gt=0.0, lt=1.0)
+    loss: Literal["squared", "absolute", "huber", "quantile", "poisson"] = "squared"  # what a residual costs
+    delta: float = Field(1.0, gt=0.0)  # huber: in scales of the target
+    quantile: float = Field(0.5, gt=0.0, lt=1.0)  # quantile: which one
 
     @property
     def shown(self) -> Mapping[str, Figure]:
@@ -57,7 +58,7 @@ class Regress(Task):
         import torch
         from torch.nn.functional import huber_loss
 
-        z_B, y_B = outputs[:, 0], truth.label.to(outputs)
+        z_B, y_B = outputs[:, 0], truth.of(self.target).to(outputs)
         known_B = torch.ones_like(y_B, dtype=torch.bool)
         if self.loss == "poisson":
             # The deviance's half, so that a perfect row loses nothing; below 0, where no count is, it is not finite.
@@ -76,7 +77,7 @@ class Regress(Task):
         z_B = outputs[:, 0].double().numpy()
         return np.exp(z_B) if self.loss == "poisson" else inverse(encoder_of(encoders, self.target), z_B)
 
-    def truth(self, rows: pa.Table) -> np.ndarray:
+    def truth(self, rows: pa.Table, encoders: Mapping[str, Any]) -> np.ndarray:
         return floats_of(rows, self.target)
 
     def losses(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -89,12 +90,11 @@ class Regress(Task):
         return above_N**2 if self.loss == "squared" else np.abs(above_N)
 
     def figures(self, truth: np.ndarray, predicted: np.ndarray) -> dict[str, float | None]:
-        if not len(truth):
-            return dict.fromkeys(self.shown)
-        squares_N, spread = (truth - predicted) ** 2, float(((truth - truth.mean()) ** 2).sum())
-        found: dict[str, float | None] = {
-            "rmse": float(squares_N.mean() ** 0.5),
-            "mae": float(np.abs(truth - predicted).mean()),
-            "r2": 1 - float(squares_N.sum()) / spread if spread else None,
+        found = {
+            "rmse": regression.rmse(truth, predicted),
+            "mae": regression.mae(truth, predicted),
+            "r2": regression.r2(truth, predicted),
+            "pinball": regression.pinball(truth, predicted, quantile=self.quantile),
+            "deviance": regression.poisson_deviance(truth, np.maximum(predicted, 1e-9)) if self.loss == "poisson" else np.nan,
         }
-        return {name: found.get(name, float(self.losses(truth, predicted).mean())) for name in self.shown}
+        return {name: known(found[name]) for name in self.shown}

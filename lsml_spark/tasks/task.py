@@ -5,7 +5,7 @@ Imports no torch, so a pipeline can be checked where there is none; `criterion` 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -25,14 +25,19 @@ Target = Literal["ids", "numbers", "lists"]
 class Truth:
     """What the loss compares a batch's outputs with, on their device.
 
-    `label`: (B,) int64 ids, 0 for unknown, or floats; a list of ids is (values (T,), offsets (B + 1,)). `columns`: all other
-    encoded columns. `offset`: (B,), added to the logit of the row's own label while training, where the shards have it.
+    `label`: of the first target, (B,) int64 ids, 0 for unknown, or floats; a list of ids is (values (T,), offsets (B + 1,)).
+    `columns`: all other encoded columns. `offset`: (B,), added to the logit of the row's own label while training, where the shards
+    have it.
     """
 
     label: Any
     columns: Mapping[str, Any]
     encoders: Mapping[str, Any]
     offset: Any = None
+
+    def of(self, target: str) -> Any:
+        """The values of one target."""
+        return self.columns.get(target, self.label)
 
 
 class Task(Component, ABC):
@@ -51,6 +56,11 @@ class Task(Component, ABC):
         """What the model is compared with where `evaluate.baselines` does not say, each with its settings."""
         return ()
 
+    @property
+    def parts(self) -> Sequence["Task"]:
+        """The tasks that it is made of, each with a target of its own."""
+        return (self,)
+
     def hides(self) -> frozenset[str]:
         """Columns of the shards that no network may look at."""
         return frozenset({self.target})
@@ -67,6 +77,17 @@ class Task(Component, ABC):
         """Outputs (W,) of a network that has learned nothing but `mean`: of the target's numbers (1,), or the shares of its ids (V,)."""
         return np.zeros(len(mean))
 
+    def prepare(self, network: Any) -> None:
+        """Add to a fresh network what the task itself learns."""
+
+    def view(self, columns: Mapping[str, Any], label: Any) -> tuple[Mapping[str, Any], Any]:
+        """(columns that the network sees, target) of a batch in training; what is drawn comes from torch's generator."""
+        return columns, label
+
+    def samples(self, rows: pa.Table) -> pa.Table:
+        """Samples as they are judged: those that `prepare` wrote."""
+        return rows
+
     @abstractmethod
     def criterion(self, outputs: Any, truth: Truth) -> tuple[Any, Any]:
         """(loss of each row (B,), 0 where it has none; what a row's weight is multiplied by (B,), 0 where it has no loss)."""
@@ -75,9 +96,13 @@ class Task(Component, ABC):
     def predict(self, outputs: Any, encoders: Mapping[str, Any]) -> np.ndarray:
         """Predictions of outputs (B, W): float64, in the target's own unit."""
 
-    def truth(self, rows: pa.Table) -> np.ndarray:
+    def truth(self, rows: pa.Table, encoders: Mapping[str, Any]) -> np.ndarray:
         """The target of samples as `prepare` wrote them, in the form that `figures` compares with predictions; (N, …)."""
         raise NotImplementedError
+
+    def aligned(self, predicted: np.ndarray, labels: Sequence[str], encoders: Mapping[str, Any]) -> np.ndarray:
+        """Predictions (N, …) of a system that knows these labels, in the form of those of the model."""
+        return predicted
 
     def losses(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """Loss of each row (N,) in the target's own unit, NaN where it has none."""
@@ -108,3 +133,8 @@ def floats_of(rows: pa.Table, target: str) -> np.ndarray:
     """A column of numbers, or of texts that are numbers, as float64 (N,)."""
     found: np.ndarray = rows[target].cast(pa.float64()).to_numpy()
     return found
+
+
+def known(figure: float) -> float | None:
+    """A figure as JSON knows it: null for NaN and what is not finite."""
+    return float(figure) if np.isfinite(figure) else None

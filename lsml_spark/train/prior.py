@@ -1,5 +1,6 @@
 """Where training starts: the outputs of a network that has learned nothing but the mean of the target."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,12 @@ def starting_outputs(shards: Shards, encoders: Mapping[str, Any], config: Config
         config.task.width(encoders)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    column = column_of(encoders, encoders["label"])
-    size = column.size if isinstance(column, Ids) else 0
-    return config.task.start(_mean(shards, size, config))
+    starts = []
+    for part in config.task.parts:
+        column = column_of(encoders, part.target)
+        size = column.size if isinstance(column, Ids) else 0
+        starts.append(part.start(_mean(dataclasses.replace(shards, label=part.target), size, config)))
+    return np.concatenate(starts)
 
 
 def _mean(shards: Shards, size: int, config: Config) -> np.ndarray:

@@ -158,6 +158,7 @@ class Updates:
     def _weighted_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(weight · loss of each row (B,), their total weight)."""
         features, label, weight_B = tensors(batch, self.device)
+        features, label = self.config.task.view(features, label)
         with self._forward_precision():
             outputs = self.model(features)
         if outputs.dtype in PRECISIONS.values():

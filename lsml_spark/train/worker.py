@@ -189,6 +189,7 @@ def _network(told: Spec, encoders: dict) -> tuple[Network, str | None]:
     """The network to start from, the same on every rank, and the date of the champion that it continues."""
     torch.manual_seed(seeds.derive(told.seed, "weights"))
     network = told.config.model.build(told.config.task.schema_of(encoders))
+    told.config.task.prepare(network)
     network.set_prior(torch.from_numpy(_prior(told.prior)))
     start = None
     if told.champion is not None:

@@ -22,12 +22,12 @@ class Audio(Transform):
     """
 
     becomes: ClassVar[Becomes] = "tensors"
-    seconds: float = Field(gt=0)
-    rate: int = Field(16_000, ge=1)
-    mels: int = Field(64, ge=1)
-    window: int = Field(400, ge=2, multiple_of=2)
-    hop: int = Field(160, ge=1)
-    folder: str = ""
+    seconds: float = Field(gt=0)  # of the beginning
+    rate: int = Field(16_000, ge=1)  # Hz
+    mels: int = Field(64, ge=1)  # bands
+    window: int = Field(400, ge=2, multiple_of=2)  # samples
+    hop: int = Field(160, ge=1)  # samples
+    folder: str = ""  # below which paths are looked for
 
     @model_validator(mode="after")
     def _fills_a_window(self) -> "Audio":

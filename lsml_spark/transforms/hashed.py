@@ -19,8 +19,8 @@ class Hashed(Transform):
     collide cancel on average (Weinberger et al. 2009); those of a list add up. NULL and an empty list are zeros.
     """
 
-    size: int = Field(ge=1)
-    signed: bool = False
+    size: int = Field(ge=1)  # how many ids, or numbers
+    signed: bool = False  # numbers with a sign instead of ids
 
     @property
     def becomes(self) -> Becomes:  # type: ignore[override]  # a property of the object, not of the class

@@ -23,10 +23,10 @@ class Image(Transform):
     """
 
     becomes: ClassVar[Becomes] = "tensors"
-    mode: Literal["rgb", "gray"] = "rgb"
+    mode: Literal["rgb", "gray"] = "rgb"  # three colours, or one
     resize: tuple[Length, Length] | Length | None = None
     crop: tuple[Length, Length] | None = None
-    folder: str = ""
+    folder: str = ""  # below which paths are looked for
 
     @model_validator(mode="after")
     def _has_one_shape(self) -> "Image":

@@ -23,11 +23,11 @@ class Ngrams(Transform):
     """
 
     becomes: ClassVar[Becomes] = "lists"
-    size: int = Field(ge=1)
-    by: Literal["words", "letters", "letters_in_words"] = "words"
-    n: tuple[Length, Length] = (1, 1)
-    lowercase: bool = True
-    pattern: str = r"\b\w\w+\b"
+    size: int = Field(ge=1)  # how many ids
+    by: Literal["words", "letters", "letters_in_words"] = "words"  # of what
+    n: tuple[Length, Length] = (1, 1)  # shortest and longest
+    lowercase: bool = True  # first of all
+    pattern: str = r"\b\w\w+\b"  # of a word
 
     @field_validator("n")
     @classmethod

@@ -38,12 +38,16 @@ OPTIMIZERS = {
 
 def launched(root, ranks, configs):
     """Weights by name of config, after one launch on so many ranks."""
-    paths = prepared(root, configs)
+    return launched_specs(root, ranks, prepared(root, configs))
+
+
+def launched_specs(root, ranks, paths):
+    """Weights by name, of the specs in these files."""
     script = root / "every.py"
     script.write_text(EVERY)
     torchrun = ["-m", "lsml_spark.train.survival.agent", "--standalone", f"--nproc-per-node={ranks}"] if ranks > 1 else []
     environment = {**os.environ, **launch.environment()}
-    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), environment["PYTHONPATH"]])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), environment.get("PYTHONPATH")]))
     done = subprocess.run(
         [sys.executable, *torchrun, str(script), *map(str, paths.values())], env=environment, capture_output=True, text=True, timeout=240
     )

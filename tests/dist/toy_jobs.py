@@ -10,9 +10,10 @@ from unittest import mock
 import toy_shards
 
 from lsml_spark.core.config import validate
+from lsml_spark.core.process import leave
 from lsml_spark.flow import log
 from lsml_spark.flow.guard import guarded
-from lsml_spark.flow.launch import first_rank, follow, leave
+from lsml_spark.flow.launch import first_rank, follow
 from lsml_spark.train.run import Config, run
 
 HERE = Path(__file__).parent

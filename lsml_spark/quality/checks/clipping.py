@@ -19,8 +19,8 @@ class Clipping(RowCheck):
     of their channel (clipped first, made quieter later). What does not decode is the business of `decodable`.
     """
 
-    at_most_samples: float = Field(0.001, ge=0, le=1)
-    folder: str = ""
+    at_most_samples: float = Field(0.001, ge=0, le=1)  # share of the samples
+    folder: str = ""  # below which paths are looked for
 
     of_a_column: ClassVar[bool] = True
 

@@ -33,18 +33,18 @@ class NearDuplicate(RowCheck):
     decode or have one colour only are kept.
 
     Fields:
-        text: column of text. `similarity`: from 0.3 to 1. Shingles: so many `characters`, or `words` where that is given.
-        image: column of bytes, or of paths below `folder`. `bits`: up to 8.
+        text: column of text; its shingles are so many `characters`, or `words` where that is given.
+        image: column of bytes, or of paths below `folder`.
     """
 
     text: str = ""
     image: str = ""
-    similarity: float = Field(0.9, ge=0.3, le=1)
-    characters: int = Field(5, ge=1)
-    words: int = Field(0, ge=0)
-    bits: int = Field(4, ge=0, le=8)
-    folder: str = ""
-    most_pixels: int = Field(100_000_000, gt=0)
+    similarity: float = Field(0.9, ge=0.3, le=1)  # Jaccard, of texts
+    characters: int = Field(5, ge=1)  # of a shingle
+    words: int = Field(0, ge=0)  # of a shingle, in place of characters; 0: none
+    bits: int = Field(4, ge=0, le=8)  # of the hash of images
+    folder: str = ""  # below which paths are looked for
+    most_pixels: int = Field(100_000_000, gt=0)  # a larger image is not loaded
 
     @model_validator(mode="after")
     def _text_or_image(self) -> Self:

@@ -19,14 +19,14 @@ class Silence(RowCheck):
 
     Fields:
         below: dBFS; what is quieter is silence.
-        at_most_silent: judge frames of 20 ms instead: this share of the clip may be silent,
-        part: in all (`total`), before the first sound (`leading`), or after the last (`trailing`).
+        at_most_silent: judge frames of 20 ms instead: this share of the clip may be silent.
+        part: where it is: in all (`total`), before the first sound (`leading`), or after the last (`trailing`).
     """
 
     below: float = Field(-60.0, le=0)
     at_most_silent: float | None = Field(None, ge=0, le=1)
     part: Literal["total", "leading", "trailing"] = "total"
-    folder: str = ""
+    folder: str = ""  # below which paths are looked for
 
     of_a_column: ClassVar[bool] = True
 

@@ -13,6 +13,7 @@ from lsml_spark.report.selection.law import shape
 from lsml_spark.report.selection.selected import bands_of, policy_of, share
 from lsml_spark.report.text import is_number, unbroken, weekday
 
+TILES = 3  # figures with a tile of their own at the head of the page
 FINDING = ("check", "column", "severity", "rows", "share", "message", "ok")
 
 
@@ -33,7 +34,7 @@ def headline(night: Night) -> dict[str, Any]:
         "selected_share": share(rows["selected"], rows["window"]),
         "serves": night.serves(),
         "test_rows": metrics.get("rows"),
-        "figures": [(figure, bars) for figure in figures(metrics) if (bars := _bars(metrics, figure))],
+        "figures": [(figure, bars) for figure in figures(metrics)[:TILES] if (bars := _bars(metrics, figure))],
         "promoted": decision.get("promoted"),
         "champion": decision.get("champion"),
     }
@@ -144,6 +145,25 @@ def metric_tables(night: Night) -> list[dict[str, Any]]:
     if metrics.get("slices"):
         tables.append(("slices", "slice", metric_table(night, deciding(metrics), "slices")))
     return [{"name": name, "by": by, **table} for name, by, table in tables if table]
+
+
+def other_figures(night: Night) -> dict[str, Any] | None:
+    """Rows the figures that have no tile, columns the systems; beside the area under the ROC curve its 95 % interval."""
+    metrics = night.facts("evaluate", "metrics.json")
+    systems = competitors(metrics)
+    rows = []
+    for figure in figures(metrics)[TILES:]:
+        values = [dig(metrics, "systems", one.name, figure.name) for one in systems]
+        known = [value for value in values if is_number(value)]
+        best = (min if figure.better == "lower" else max)(known, default=None)
+        ends = [[dig(metrics, "systems", one.name, f"{figure.name}_{end}") for end in ("low", "high")] for one in systems]
+        cells = [
+            (value, len(set(known)) > 1 and value == best, pair if all(map(is_number, pair)) else None)
+            for value, pair in zip(values, ends, strict=True)
+        ]
+        if known:
+            rows.append({"figure": figure, "cells": cells})
+    return {"systems": [one.title for one in systems], "rows": rows} if rows else None
 
 
 def provenance(night: Night) -> dict[str, Any]:

@@ -17,8 +17,8 @@ class Boundary(Policy):
     asymptotic variance is at most twice that of all rows. Rows that no night scored count as average.
     """
 
-    floor: float = Field(0.05, gt=0.0, le=1.0)
-    correct: Literal["weights", "offset"] = "weights"
+    floor: float = Field(0.05, gt=0.0, le=1.0)  # least surprise of a row
+    correct: Literal["weights", "offset"] = "weights"  # what makes the loss that of all rows
 
     unit: ClassVar[Literal["key", "row", "distinct row"]] = "row"
 
