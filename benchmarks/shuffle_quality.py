@@ -19,12 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from machine import machine
 
-from lsml_spark import make_torch_dataset
+from lsml_spark import ReadOptions, make_torch_dataset
 from lsml_spark.data.order.shuffle_quality import imbalance, neighbours, travel
 
 MODES = {
     "none": {"shuffle": "none"},
-    "buffer, 1 lane": {"shuffle": "buffer", "lanes": 1},
+    "buffer, 1 lane": {"shuffle": "buffer", "options": ReadOptions(lanes=1)},
     "buffer": {"shuffle": "buffer"},
     "full": {"shuffle": "full"},
 }

@@ -34,17 +34,17 @@ ROOT = Path(__file__).parents[1]
 WAYS: dict[str, dict] = {
     "exact": {},
     "lanes at once": {"lane_sums": False},
-    "bf16 hook": {"hook": "bf16"},
-    "fp16 hook": {"hook": "fp16"},
-    "PowerSGD, 4 columns": {"hook": {"use": "powersgd", "columns": 4}},
-    "PowerSGD, 16 columns": {"hook": "powersgd"},
-    "local SGD, average every 2": {"sync": "local", "average_every": 2, "lane_sums": False},
-    "local SGD, average every 8": {"sync": "local", "average_every": 8, "lane_sums": False},
-    "bf16 forward and backward": {"precision": "bf16"},
-    "fp16 forward and backward": {"precision": "fp16"},
+    "bf16 hook": {"exchange": {"hook": "bf16"}},
+    "fp16 hook": {"exchange": {"hook": "fp16"}},
+    "PowerSGD, 4 columns": {"exchange": {"hook": {"use": "powersgd", "columns": 4}}},
+    "PowerSGD, 16 columns": {"exchange": {"hook": "powersgd"}},
+    "local SGD, average every 2": {"exchange": {"use": "local", "average_every": 2}, "lane_sums": False},
+    "local SGD, average every 8": {"exchange": {"use": "local", "average_every": 8}, "lane_sums": False},
+    "bf16 forward and backward": {"precision": {"compute": "bf16"}},
+    "fp16 forward and backward": {"precision": {"compute": "fp16"}},
     "shards over 2 ranks (FSDP2)": {"parallel": {"shard": 2}},
     "wide layers over 2 ranks (tensor)": {"parallel": {"tensor": 2}},
-    "async, 1 server, 2 workers": {"sync": "async", "workers": 3, "lane_sums": False},
+    "async, 1 server, 2 workers": {"exchange": {"use": "async"}, "workers": 3, "lane_sums": False},
 }
 
 

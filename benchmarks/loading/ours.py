@@ -70,21 +70,14 @@ def in_layout(rows: Rows) -> pa.Table:
 
 def reader(shuffle: str, pad: bool = False):
     def open_(folder: Path, shape: str):
-        from lsml_spark import make_torch_dataset
+        from lsml_spark import ReadOptions, make_torch_dataset
 
         if pad and shape != "ragged":
             raise NotImplementedError("only lists are padded")
         columns = {"jpeg": ["image", "label"], "strings": ["text", "label"]}.get(shape)
         decode = {"image": {"mode": "rgb", "resize": [SIDE, SIDE]}} if shape == "jpeg" else None
-        return make_torch_dataset(
-            folder,
-            batch=1024,
-            columns=columns,
-            shuffle=shuffle,
-            decode=decode,
-            pad={"tokens": LONGEST} if pad else None,
-            threads=os.cpu_count(),
-        )
+        options = ReadOptions(decode=decode or {}, pad={"tokens": LONGEST} if pad else {}, threads=os.cpu_count() or 1)
+        return make_torch_dataset(folder, batch=1024, columns=columns, shuffle=shuffle, options=options)
 
     return open_
 

@@ -11,9 +11,12 @@ from torch.utils.data import IterableDataset, get_worker_info
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.data.arguments import LARGEST, shown, whole
 from lsml_spark.data.batch import Ragged
+from lsml_spark.data.options import refuse_others
 from lsml_spark.data.parquet.discover import Paths
 from lsml_spark.data.parquet.shards import LABEL
 from lsml_spark.data.reader import Arrays, ShardReader, make_reader
+
+FLAT = ("batch", "columns", "shuffle", "seed", "options")  # what `make_reader` takes besides
 
 
 class RaggedTensor(NamedTuple):
@@ -38,9 +41,10 @@ def make_torch_dataset(
     """Batches {column: tensor} of Parquet files: `for batch in make_torch_dataset("runs/…/shard"): …`.
 
     `rank`, `world`: those of torch.distributed, which is to be initialised before. `device`: copies go there from pinned memory while the
-    step before computes. `asked`: all other arguments of `lsml_spark.data.reader.make_reader` (batch, columns, shuffle, …).
+    step before computes. `asked`: all other arguments of `lsml_spark.data.reader.make_reader` (batch, columns, shuffle, seed, options).
     Lists of numbers come as RaggedTensor, text and bytes as lists, the label's integers as int64. Errors as there.
     """
+    refuse_others("make_torch_dataset", {name: value for name, value in asked.items() if name not in FLAT})
     joined = torch.distributed.is_available() and torch.distributed.is_initialized()
     rank = torch.distributed.get_rank() if rank is None and joined else rank
     world = torch.distributed.get_world_size() if world is None and joined else world

@@ -3,21 +3,20 @@
 What it reads, and in which order, is all here; `dataset.py` makes tensors of it.
 """
 
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import gcd, lcm
 from typing import Any
 
 import numpy as np
-from pyarrow import fs
 
 from lsml_spark.core.config import did_you_mean, digest
 from lsml_spark.core.errors import ConfigError
-from lsml_spark.data.arguments import LARGEST, by_column, names, one_of, part, shown, switch, whole
+from lsml_spark.data.arguments import LARGEST, names, one_of, part, shown, whole
 from lsml_spark.data.batch import Column, Ragged, padded
 from lsml_spark.data.fill import filled
+from lsml_spark.data.options import MOST, ReadOptions, refuse_others
 from lsml_spark.data.order.plan import Plan, Shuffle, plan
 from lsml_spark.data.parquet.discover import Paths, filtered, find
 from lsml_spark.data.parquet.schema import Sources, sources_of
@@ -25,29 +24,13 @@ from lsml_spark.data.parquet.shards import LABEL, WEIGHT, Shards
 from lsml_spark.data.parquet.store import Patience
 from lsml_spark.data.parquet.weigh import added
 from lsml_spark.data.petastorm import unischema
-from lsml_spark.data.stream import MEMORY, TOGETHER, Lost, OnBad, Rows, Stream
-from lsml_spark.media.image import Image, decoded, image_of
+from lsml_spark.data.stream import TOGETHER, Lost, Rows, Stream
+from lsml_spark.media.image import decoded
 
 LANES = 8  # parts of a batch where its size allows: then 1, 2, 4 and 8 ranks read the same global batches
-MOST = 2**31 - 1  # rows of a batch, values of a padded list
 LENGTH = "_length"  # ends the name of the array that counts the values of a padded list
 
 Arrays = dict[str, Column]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How batches are made of rows; the arguments of `make_reader`."""
-
-    columns: tuple[str, ...] | None
-    label: str | None
-    pad: Mapping[str, int]
-    decode: Mapping[str, Image]
-    drop_last: bool
-    fill_last: bool
-    threads: int
-    memory: int
-    on_bad: OnBad
 
 
 def make_reader(
@@ -55,24 +38,12 @@ def make_reader(
     *,
     batch: int = 1024,
     columns: Sequence[str] | None = None,
-    label: str | None = None,
-    table: str = "train",
     shuffle: Shuffle = "buffer",
     seed: int = 0,
     rank: int | None = None,
     world: int | None = None,
-    lanes: int | None = None,
-    drop_last: bool = False,
-    fill_last: bool = False,
-    pad: Mapping[str, int] | None = None,
-    decode: Mapping[str, Any] | None = None,
-    filters: Any = None,
-    schema: Any = None,
-    filesystem: fs.FileSystem | None = None,
-    memory: int = MEMORY,
-    on_bad: OnBad = "fail",
-    threads: int | None = None,
-    retries: int = 4,
+    options: ReadOptions | None = None,
+    **others: Any,
 ) -> "ShardReader":
     """Batches {column: array} of Parquet files: `for batch in make_reader("runs/…/shard"): …`.
 
@@ -81,60 +52,44 @@ def make_reader(
     `path`: a stage folder with a manifest or one of its tables, or any folder, glob, file or list of Parquet files; local or a URI.
     `batch`: rows that this rank gets in a step; a step of all ranks has batch · world.
     `columns`: what to read; by default all that are numbers, tensors, records (whole, as (B, columns)) or lists of numbers. Columns
-    that lie in a record may be named. Text and bytes come as arrays of objects where they are named. `label`: a column to read too.
+    that lie in a record may be named. Text and bytes come as arrays of objects where they are named.
     `shuffle`: buffer | none | full, see data/order/plan.py. `rank` of `world` ranks reads; one process alone need not say so.
-    `lanes`: parts of the global batch; states and global batches agree between world sizes that divide it. By default 8 where the
-    batch allows (1 a rank for shuffle "none", so that rows come in the order of the files).
-    `drop_last`: without the last step where it is short. Else its batch may be shorter on one rank than on another, or empty.
-    `fill_last`: it is filled up to `batch` rows of zeros (no list, no text) with `weight` 0, so that all batches have one shape; rows of
-    the table have the weight that it says, else 1. See data/fill.py.
-    `pad`: {column: length} for lists as (B, length), cut or filled by 0, beside `<column>_length`, the values kept.
-    `decode`: {column: "rgb" | "gray" | {"mode": …, "resize": [height, width]}} for JPEG and PNG.
-    `filters`: rows to keep, as a pyarrow expression or (column, operator, value) tuples; the rows of each group that pass are counted
-    first, so that steps are full and equal on all ranks. `memory`: bytes, see data/stream.py.
-    `schema`: of a data set of petastorm's, see data/petastorm/unischema.py.
-    `on_bad`: skip leaves out row groups that cannot be read, see `lost`. `retries`: of a store's read that fails.
-    ConfigError for what does not fit together; IntegrityError for damaged files.
+    `options`: all else, see `ReadOptions`.
+    ConfigError for what does not fit together; IntegrityError for damaged files; TypeError for a keyword that is none.
     """
-    options = Options(
-        columns=None if columns is None else names(columns, "columns"),
-        label=label if label is None else names([label], "label")[0],
-        pad={name: whole(length, f"pad.{name}", most=MOST) for name, length in by_column(pad, "pad").items()},
-        decode={name: image_of(asked, f"decode.{name}") for name, asked in by_column(decode, "decode").items()},
-        drop_last=switch(drop_last, "drop_last"),
-        fill_last=switch(fill_last, "fill_last"),
-        threads=min(4, os.cpu_count() or 1) if threads is None else whole(threads, "threads", most=1024),
-        memory=whole(memory, "memory"),
-        on_bad=one_of(on_bad, "on_bad", ("fail", "skip")),
-    )
+    refuse_others("make_reader", others)
+    options = ReadOptions() if options is None else options
+    if not isinstance(options, ReadOptions):
+        raise ConfigError(f"options: must be ReadOptions(…), not {shown(options)}")
+    columns = None if columns is None else names(columns, "columns")
     rank, world = part(rank, world)
     batch, seed, world = whole(batch, "batch", most=MOST), whole(seed, "seed", -LARGEST), whole(world, "world", most=MOST)
-    rank, retries = whole(rank, f"rank of a world of {world}", 0, world - 1), whole(retries, "retries", 0)
+    rank = whole(rank, f"rank of a world of {world}", 0, world - 1)
     one_of(shuffle, "shuffle", ("none", "buffer", "full"))
-    if not isinstance(table, str) or not isinstance(filesystem, fs.FileSystem | None):
-        raise ConfigError(f"table and filesystem: must be a name and a filesystem of pyarrow's, not {shown(table)} and {shown(filesystem)}")
-    if drop_last and fill_last:
-        raise ConfigError("drop_last and fill_last: the last step is left out or filled, not both")
     everyone = batch * world
-    lanes = (world if shuffle == "none" else lcm(gcd(everyone, LANES), world)) if lanes is None else whole(lanes, "lanes", most=MOST)
+    lanes = options.lanes
+    if lanes is None:
+        lanes = world if shuffle == "none" else lcm(gcd(everyone, LANES), world)
     if lanes % world or everyone % lanes:
         raise ConfigError(
             f"lanes: {world} ranks cannot share {lanes} lanes of {everyone} rows ({batch} a rank) evenly; take a multiple of {world} that "
             f"divides {everyone}, or leave it out"
         )
-    shards, name, by_manifest = find(path, table, filesystem, Patience(retries=retries))
-    if schema is not None or (not by_manifest and unischema.is_beside(shards)):
-        shards = unischema.decoded(shards, None if columns is None else [*columns, *([label] if label else [])], schema)
-    sources = _sources(shards, options)
-    shards = shards if filters is None else filtered(shards, filters)
+    shards, name, by_manifest = find(path, options.table, options.filesystem, Patience(retries=options.retries))
+    if options.schema is not None or (not by_manifest and unischema.is_beside(shards)):
+        wanted = None if columns is None else [*columns, *filter(None, [options.label])]
+        shards = unischema.decoded(shards, wanted, options.schema)
+    sources = _sources(shards, columns, options)
+    shards = shards if options.filters is None else filtered(shards, options.filters)
     order = plan(shards.rows_G, seed=seed, epoch=0, world=world, batch=everyone, lanes=lanes, shuffle=shuffle)
     made = ShardReader(shards, f"{name} {shards.filter}", order, rank, sources, options)
     if not len(made):
-        warnings.warn(f"{path}: there is not one step: {_why_empty(made, filters)}", stacklevel=2)
+        warnings.warn(f"{path}: there is not one step: {_why_empty(made)}", stacklevel=2)
     return made
 
 
-def _why_empty(made: "ShardReader", filters: Any) -> str:
+def _why_empty(made: "ShardReader") -> str:
+    filters = made.options.filters
     if made.order.rows:
         return f"{made.order.rows:,} rows are fewer than the {made.order.batch:,} of a step of all ranks, and drop_last leaves those out"
     return f"the filter {filters} keeps no row" if filters is not None else "its files have no rows"
@@ -143,7 +98,7 @@ def _why_empty(made: "ShardReader", filters: Any) -> str:
 class ShardReader:
     """The batches of one rank, an epoch at each iteration, read ahead by threads; `make_reader` makes it."""
 
-    def __init__(self, shards: Shards, name: str, order: Plan, rank: int, sources: Sources, options: Options):
+    def __init__(self, shards: Shards, name: str, order: Plan, rank: int, sources: Sources, options: ReadOptions):
         self.shards, self.name, self.order, self.rank, self.sources, self.options = shards, name, order, rank, sources, options
         self.lost = Lost()  # row groups that could not be read, and their rows left out so far
         self._start = self._reached = (0, 0)  # (epoch, step) where an iteration begins; and where the one that reads now is
@@ -240,12 +195,12 @@ class ShardReader:
         ))  # fmt: skip
 
 
-def _sources(shards: Shards, options: Options) -> Sources:
+def _sources(shards: Shards, columns: Sequence[str] | None, options: ReadOptions) -> Sources:
     """The columns of every batch, on every rank and in every epoch. ConfigError for one that is not there, or not in all files."""
     if not shards.groups:
         return Sources((), {}, {})
     schema = shards.schema(options.on_bad == "skip")
-    wanted = schema.tensors() if options.columns is None else options.columns
+    wanted = schema.tensors() if columns is None else columns
     label = [options.label] if options.label else [LABEL] if LABEL in schema.columns else []
     weight = [WEIGHT] if options.fill_last and WEIGHT in schema.names else []
     sources = sources_of(schema, [*wanted, *options.decode, *label, *weight])
@@ -272,7 +227,7 @@ def _sources(shards: Shards, options: Options) -> Sources:
     return sources
 
 
-def _arrays(columns: Mapping[str, Column], sources: Sources, options: Options) -> Arrays:
+def _arrays(columns: Mapping[str, Column], sources: Sources, options: ReadOptions) -> Arrays:
     arrays: Arrays = {}
     for name, (stored, place) in sources.places.items():
         column = columns[stored]

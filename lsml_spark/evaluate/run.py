@@ -91,9 +91,7 @@ def run(work: Work, config: Config) -> Outcome:
     table = table_of(work.folder, "scores", pa.concat_tables(scores))
     values |= {"k": config.k, "rows": test.num_rows, "systems": report, "bands": list(BANDS)}
     values |= {"figures": [dataclasses.asdict(figure) for figure in shown], "decides": decides}
-    values["titles"] = {
-        baseline.use: (baseline.title or _spoken(baseline), baseline.short or baseline.use) for baseline in config.baselines
-    }
+    values["titles"] = {baseline.use: _titles(baseline) for baseline in config.baselines}
     if "slices" in groups:
         values["slices"] = list(groups["slices"])
     file = write_json(work.folder, "metrics.json", values)
@@ -120,9 +118,10 @@ def _models(work: Work) -> tuple[Task, Mapping[str, Any], dict[str, Predictor]]:
     return model.task, model.encoders, systems
 
 
-def _spoken(baseline: Baseline) -> str:
-    """The name of a class that brings no title of its own: in words."""
-    return baseline.use.rpartition(".")[2].replace("_", " ").capitalize()
+def _titles(baseline: Baseline) -> tuple[str, str]:
+    """What its class itself says, or its name in words: a class that inherits is another baseline."""
+    own = vars(type(baseline))
+    return own.get("title") or baseline.use.rpartition(".")[2].replace("_", " ").capitalize(), own.get("short") or baseline.use
 
 
 def _context(config: Config, test: pa.Table) -> str | None:

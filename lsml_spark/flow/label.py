@@ -5,7 +5,7 @@ import datetime
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.work import Source
-from lsml_spark.flow import wiring
+from lsml_spark.flow.history import History
 from lsml_spark.flow.night import run_stage
 from lsml_spark.flow.produce import Night, produce, refuse_failed
 
@@ -15,7 +15,7 @@ def run(night: Night, rows: int, spread: int) -> Source:
     from lsml_spark.label import run as label
 
     config = validate(label.Config, {"rows": rows, "spread": spread}, "lsml label")
-    champion = wiring.champion(night.runs, night.date + datetime.timedelta(days=1))
+    champion = History(night.runs, night.date + datetime.timedelta(days=1)).standing.model
     if champion is None:
         raise ConfigError(f"{night.date}: no model has been promoted yet that could be unsure of rows; run the night first")
     night.pipeline.import_named()

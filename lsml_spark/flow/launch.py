@@ -71,7 +71,7 @@ def _in_barrier_stage(settings: dict[str, str], say: Callable[[str], None]) -> L
                     launch.environment(),
                     ranks,
                     scratch,
-                    restarts=spec.read(spec_path).config.restarts,
+                    restarts=spec.read(spec_path).config.survival.restarts,
                     heard=hear,
                     died=functools.partial(watch.obituary, scratch),
                 )

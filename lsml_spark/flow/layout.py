@@ -1,21 +1,17 @@
 """Where things lie: runs/<pipeline>/<date>/<stage>/."""
 
 import datetime
-import logging
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lsml_spark.core import manifest
-from lsml_spark.core.errors import ConfigError, IntegrityError
+from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.work import Source
 from lsml_spark.flow.dates import date_of
-from lsml_spark.flow.log import say
 from lsml_spark.spark.paths import shown, unspeakable
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # of an object store, once `Path` has taken `s3://bucket` for `s3:/bucket`
-_warned: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -54,24 +50,3 @@ class Runs:
         if not self.folder.is_dir():
             return []
         return sorted(date for path in self.folder.iterdir() if (date := date_of(path.name)) and path.is_dir())
-
-    def before(self, date: datetime.date, stage: str) -> Iterator[Source]:
-        """That stage of the earlier nights which finished it, the latest first. One whose manifest is damaged is told and passed over."""
-        for earlier in reversed([other for other in self.dates() if other < date]):
-            source = self.unless_damaged(earlier, stage)
-            if source is not None:
-                yield source
-
-    def latest_before(self, date: datetime.date, stage: str) -> Source | None:
-        """The first of them."""
-        return next(self.before(date, stage), None)
-
-    def unless_damaged(self, date: datetime.date, stage: str) -> Source | None:
-        """`source` for what a night only looks back at and can do without: None, and a warning, where the manifest is damaged."""
-        try:
-            return self.source(date, stage)
-        except IntegrityError as error:
-            if str(error) not in _warned:  # a catch-up of 60 days looks at each of them many times
-                _warned.add(str(error))
-                say(date, stage, f"left out: {error}", logging.WARNING)
-            return None

@@ -15,6 +15,7 @@ from lsml_spark.core.errors import ConfigError, IntegrityError, LsmlError, Quali
 from lsml_spark.core.stages import SPARK_STAGES, STAGES, until
 from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.flow import extras, launch, log, quarantine, wiring
+from lsml_spark.flow.history import History
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.log import say
 from lsml_spark.flow.pipeline import stage_module
@@ -95,8 +96,8 @@ def run_stage(night: Night, stage: str, forced: bool = False, note: str = "") ->
     """The finished folder of one stage, and whether it had to be run. `note` is said behind what it did."""
     raw = _raw_files(night) if stage == "quality" else ()
     needs = getattr(night.pipeline.config(stage), "needs", ())
-    sources = wiring.inputs(night.runs, night.date, stage, night.pipeline.general.window, needs)
-    for warning in wiring.warnings(night.runs, night.date, stage, sources):
+    sources = wiring.inputs(night.history, stage, night.pipeline.general.window, needs)
+    for warning in wiring.warnings(night.history, stage, sources):
         say(night.date, stage, warning, logging.WARNING)
     source, fresh = produce(night, stage, sources, raw, config_of(night, stage), lambda work: _call(night, stage, work), forced, note)
     if stage == "quality" and fresh and night.runs.source(night.date, "released"):
@@ -108,7 +109,7 @@ def point_to_champion(runs: Runs) -> None:
     """Let `promoted.json` name the model that stands after the latest night, for those who score with it."""
     if runs.pointer.is_dir():
         raise IntegrityError(f"{runs.pointer}: a folder where a file of ours belongs; move it away and run the night again")
-    standing = wiring.champion(runs, datetime.date.max)
+    standing = History(runs, datetime.date.max).standing.model
     if standing is None:
         runs.pointer.unlink(missing_ok=True)
         return

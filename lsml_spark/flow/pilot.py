@@ -140,4 +140,4 @@ def _figures(stages: Mapping[str, Source]) -> dict[str, Any]:
 
 
 def _earlier(night: Night) -> Source | None:
-    return night.runs.source(night.date, "pilot") or night.runs.latest_before(night.date, "pilot")
+    return night.runs.source(night.date, "pilot") or night.history.latest("pilot")

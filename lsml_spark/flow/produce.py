@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from lsml_spark.core.manifest import Input, Manifest
 from lsml_spark.core.work import Outcome, Source, Work, raw_name
 from lsml_spark.flow import wiring
 from lsml_spark.flow.dates import days_before
+from lsml_spark.flow.history import History
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.log import say
 from lsml_spark.flow.pipeline import Pipeline
@@ -34,6 +36,11 @@ class Night:
     pipeline: Pipeline
     runs: Runs
     date: datetime.date
+
+    @cached_property
+    def history(self) -> History:
+        """The nights before it, listed when the first stage looks back: after the days of its window have been checked."""
+        return History(self.runs, self.date)
 
     def window(self) -> list[datetime.date]:
         """The days of history before the logical date, oldest first."""
@@ -79,7 +86,7 @@ def produce(
 
     folder = night.runs.stage(night.date, stage)
     _clear(folder, stage)
-    context = wiring.context(night.runs, night.date, stage)
+    context = wiring.context(night.history, stage)
     root = night.pipeline.raw_days.folder(night.date) if raw else None
     work = Work(night.pipeline.name, stage, night.date, seed, folder, {**context, **sources}, tuple(raw), root)
     say(night.date, stage, "started", logging.DEBUG)

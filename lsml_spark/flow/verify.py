@@ -23,7 +23,7 @@ from lsml_spark.core import manifest
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.manifest import File, Table
 from lsml_spark.core.raw import Format
-from lsml_spark.core.stages import STAGES, after
+from lsml_spark.core.stages import BY_NAME, STAGES, Stage, after
 from lsml_spark.core.variables import filled
 from lsml_spark.core.work import Source
 from lsml_spark.data.parquet.footers import row_groups_differ
@@ -34,27 +34,10 @@ from lsml_spark.quality.raw.csv_text import records
 from lsml_spark.quality.raw.text import physical_lines, plain_name
 
 THREADS = min(8, os.cpu_count() or 1)
-# Which tables' rows each stage takes in; `quality` takes raw records, `prepare` the clean rows of all its days.
-ROWS_IN: dict[str, dict[str, tuple[str, ...]]] = {
-    "zipf": {"prepare": ("train",)},
-    "select": {"prepare": ("train",)},
-    "augment": {"select": ("train",)},
-    "features": {"augment": ("train",), "prepare": ("test",)},
-    "shard": {"features": ("train", "test")},
-    "train": {"shard": ("train",)},
-    "evaluate": {"shard": ("test",)},
-    "label": {"prepare": ("unlabelled",)},
-}
-# Tables whose rows are the rows out. The others count them in a column (zipf), per epoch (train) or per system (evaluate).
-ROWS_OUT: dict[str, tuple[str, ...] | None] = {
-    "quality": ("clean",),
-    "released": ("clean",),
-    "prepare": ("train", "test", "unlabelled"),
-    "select": ("train",),
-    "augment": ("train",),
-    "features": ("train", "test"),
-    "shard": None,  # all of them: train, test and the splits
-    "label": ("queue",),
+# What is made beside a night: its rows in and out, as core/stages.py tells those of the stages.
+BESIDE = {
+    "released": Stage("released", "spark", "spark", ("quality",), "takes rows out of quarantine", {}, ("clean",)),
+    "label": Stage("label", "torch", "train", ("prepare",), "queues rows to label", {"prepare": ("unlabelled",)}, ("queue",)),
 }
 
 
@@ -218,8 +201,10 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
     for name, table in made.tables.items():
         yield from row_groups_differ(source.folder, table)
         yield from compare(f"table {name}", _parquet_rows(source, table), table.rows)
-    if made.stage in ROWS_OUT and made.tables:
-        names = ROWS_OUT[made.stage] or made.tables
+    stage = {**BESIDE, **BY_NAME}.get(made.stage)
+    rows_in, rows_out = (stage.rows_in, stage.rows_out) if stage else ({}, ())
+    if rows_out and made.tables:
+        names = made.tables if rows_out == "all" else rows_out
         yield from compare("rows out", sum(made.tables[name].rows for name in names if name in made.tables), ledger.rows_out)
     if made.stage == "quality" and made.tables:
         paths = [Path(filled(read.path)) for read in made.inputs.values()]
@@ -233,10 +218,10 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
             yield from compare(f"quarantined for '{reason}'", counted.get(reason, 0), ledger.quarantined.get(reason, 0))
     elif made.stage == "prepare":
         yield from compare("rows in", sum(_rows_of(runs, read.path, ("clean",)) for read in made.inputs.values()), ledger.rows_in)
-    elif missing := sorted(ROWS_IN.get(made.stage, {}).keys() - made.inputs.keys()):
+    elif missing := sorted(rows_in.keys() - made.inputs.keys()):
         yield f"{here}: it names no input '{missing[0]}'"
-    elif made.stage in ROWS_IN:
-        taken = sum(_rows_of(runs, made.inputs[name].path, tables) for name, tables in ROWS_IN[made.stage].items())
+    elif rows_in:
+        taken = sum(_rows_of(runs, made.inputs[name].path, tables) for name, tables in rows_in.items())
         yield from compare("rows in", taken, ledger.rows_in)
     if made.stage in BY_CONTENT:
         yield from compare("rows out", BY_CONTENT[made.stage](source), ledger.rows_out)

@@ -1,5 +1,6 @@
 """The `train:` section of a pipeline. Imports no torch, so any host can check it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -12,16 +13,46 @@ from lsml_spark.tasks.classify import Classify
 from lsml_spark.tasks.task import PACKAGE, Task
 from lsml_spark.train.optimizers.optimizer import Optimizer
 from lsml_spark.train.optimizers.sgd import Sgd
-from lsml_spark.train.schedule import RateScaling, Schedule
+from lsml_spark.train.schedule import Schedule
 from lsml_spark.train.stop import Duration, Stop
 
+MOVED = {  # keys that once lay flat in `train:`
+    "dtype": "precision.parameters",
+    "precision": "precision.compute",
+    "sync": "exchange.use",
+    "average_every": "exchange.average_every",
+    "hook": "exchange.hook",
+    "sparse": "exchange.sparse",
+    "lr_scaling": "schedule.scaling",
+    "weights": "data.weights",
+    "smoothing": "data.prior_rows",
+    "reader": "data.reader",
+    "on_bad_shard": "data.on_bad_shard",
+    "checkpoint": "survival.checkpoint",
+    "restarts": "survival.restarts",
+    "stall": "survival.stall",
+    "timeout": "survival.timeout",
+}
 
-class Checkpointing(Strict):
-    """A checkpoint at the end of every epoch, and within one by updates or time; the newest `keep` stay."""
 
-    steps: int | None = Field(None, ge=1)  # updates from one to the next
-    seconds: Duration = 60.0
-    keep: int = Field(2, ge=1)
+def _by_name(value: Any) -> Any:
+    return {"use": value} if isinstance(value, str) else value
+
+
+class Data(Strict):
+    """How the shards are read, and what a row counts for."""
+
+    weights: bool = True  # weigh rows by their importance weight; without, all rows count alike
+    prior_rows: float = Field(0.5, gt=0.0)  # rows added to every label's count for the prior
+    reader: Literal["lsml", "petastorm"] = "lsml"  # who decodes the shards; the order is ours
+    on_bad_shard: Literal["fail", "skip"] = "fail"  # skip: train without row groups that cannot be read; the ledger counts them
+
+
+class Precision(Strict):
+    """Of the numbers: parameters and optimiser as one thing, the forward and backward pass (autocast) as another."""
+
+    parameters: Literal["float32", "float64"] = "float32"
+    compute: Literal["full", "bf16", "fp16"] = "full"  # full: that of the parameters
 
 
 class Hook(Strict):
@@ -32,8 +63,14 @@ class Hook(Strict):
     start: int = Field(10, ge=2)  # powersgd: updates that are exact before it begins
 
 
-def _by_name(value: Any) -> Any:
-    return {"use": value} if isinstance(value, str) else value
+class Exchange(Strict):
+    """How ranks agree on the weights: summed gradients every update; `local`: ranks step alone and average; `async`: a parameter
+    server."""
+
+    use: Literal["allreduce", "local", "async"] = "allreduce"
+    average_every: int = Field(8, ge=1)  # local: updates from one average to the next
+    hook: Annotated[Hook, BeforeValidator(_by_name)] = Hook()
+    sparse: Literal["auto"] | bool = "auto"  # gradients of tables as the rows that a batch looked up; auto: where they are large
 
 
 class Parallel(Strict):
@@ -45,8 +82,25 @@ class Parallel(Strict):
     tensor: int = Field(1, ge=1)
 
 
+class Checkpointing(Strict):
+    """A checkpoint at the end of every epoch, and within one by updates or time; the newest `keep` stay."""
+
+    steps: int | None = Field(None, ge=1)  # updates from one to the next
+    seconds: Duration = 60.0
+    keep: int = Field(2, ge=1)
+
+
+class Survival(Strict):
+    """What becomes of a training whose ranks die, hang or are killed. The weights do not depend on it."""
+
+    checkpoint: Checkpointing = Checkpointing()
+    restarts: int = Field(3, ge=0)  # of all ranks, after one of them has died
+    stall: float = Field(20.0, gt=0.0)  # seconds without progress of a rank that end the attempt
+    timeout: float = Field(300.0, gt=0.0)  # seconds that ranks wait for each other before they call it a failure
+
+
 class Config(Strict):
-    """How a night trains. The weights depend on everything here except `workers`, `launcher`, `reader`, `checkpoint` and time limits."""
+    """How a night trains. The weights depend on everything here but what `INDIFFERENT` (train/run.py) names."""
 
     model: component(Model, "lsml_spark.models")  # type: ignore[valid-type]
     task: component(Task, PACKAGE) = Classify(use="classify")  # type: ignore[valid-type]  # the pipeline's section `task:`
@@ -58,28 +112,25 @@ class Config(Strict):
     lane_sums: bool = False  # lanes one by one, summed in a fixed order: the same bits on 1, 2, 4 … ranks; slower for small batches
     optimizer: component(Optimizer, "lsml_spark.train.optimizers") = Sgd(use="sgd")  # type: ignore[valid-type]
     schedule: Schedule = Schedule()
-    lr_scaling: RateScaling = RateScaling()
     l1: float = Field(0.0, ge=0.0)
     l2: float = Field(0.0, ge=0.0)
     clip: float | None = Field(1.0, gt=0.0)  # longest gradient, as a Euclidean norm; null for none
-    sync: Literal["allreduce", "local", "async"] = "allreduce"  # local: ranks step alone and average; async: a parameter server
-    average_every: int = Field(8, ge=1)  # local: updates from one average to the next
-    parallel: Parallel = Parallel()
-    hook: Annotated[Hook, BeforeValidator(_by_name)] = Hook()
-    sparse: Literal["auto"] | bool = "auto"  # gradients of tables as the rows that a batch looked up; auto: where they are large
-    weights: bool = True  # weigh rows by their importance weight; without, all rows count alike
-    smoothing: float = Field(0.5, gt=0.0)  # rows added to every label's count for the prior
     warm_start: bool = True  # from the champion's weights where there is one
-    dtype: Literal["float32", "float64"] = "float32"  # of the parameters
-    precision: Literal["full", "bf16", "fp16"] = "full"  # of the forward and backward pass; full: that of the parameters
     workers: int = Field(2, ge=1)  # ranks; at most `lanes`
     launcher: Literal["auto", "local", "spark", "torchrun"] = "auto"
-    reader: Literal["lsml", "petastorm"] = "lsml"  # who decodes the shards; the order is ours
-    on_bad_shard: Literal["fail", "skip"] = "fail"  # skip: train without row groups that cannot be read, and say so in the ledger
-    checkpoint: Checkpointing = Checkpointing()
-    restarts: int = Field(3, ge=0)  # of all ranks, after one of them has died
-    stall: float = Field(20.0, gt=0.0)  # seconds without progress of a rank that end the attempt
-    timeout: float = Field(300.0, gt=0.0)  # seconds that ranks wait for each other before they call it a failure
+    data: Data = Data()
+    precision: Precision = Precision()
+    exchange: Exchange = Exchange()
+    parallel: Parallel = Parallel()
+    survival: Survival = Survival()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_moved_keys(cls, values: Any) -> Any:
+        for key in values if isinstance(values, Mapping) else ():
+            if key in MOVED and not (key in cls.model_fields and isinstance(values[key], Mapping | Strict)):
+                raise ConfigError(f"train.{key} is now train.{MOVED[key]}")
+        return values
 
     @model_serializer(mode="wrap")
     def _without_the_usual_task(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -92,7 +143,7 @@ class Config(Strict):
     @property
     def peak_rate(self) -> float:
         """Of the learning rate, once it is scaled to the rows of an update."""
-        return self.optimizer.lr * self.lr_scaling.factor(self.batch * self.accumulate)
+        return self.optimizer.lr * self.schedule.scaling.factor(self.batch * self.accumulate)
 
     @model_validator(mode="after")
     def _ranks_share_the_batch(self) -> "Config":
@@ -106,17 +157,21 @@ class Config(Strict):
         return self
 
     def _ways_go_together(self) -> None:
-        cut = self.parallel
+        cut, way = self.parallel, self.exchange
         together = cut.shard * cut.tensor
         if self.workers % together or cut.data not in (None, self.workers // together):
             asked = f"data {cut.data or 1} × shard {cut.shard} × tensor {cut.tensor}"
             raise ValueError(f"parallel: {asked} do not make workers: {self.workers}")
-        if together > 1 and (self.sync != "allreduce" or self.hook.use != "none" or self.precision == "fp16" or self.l1):
-            raise ValueError("parallel: a network cut over ranks takes sync: allreduce, hook: none, l1: 0 and precision: full or bf16")
-        if self.sync != "allreduce" and (self.hook.use != "none" or self.lane_sums):
-            raise ValueError(f"sync: {self.sync} is not exact: it takes hook: none and lane_sums: false")
-        plain = self.stop == Stop() and self.accumulate == 1 and self.precision != "fp16" and not self.l1 and self.sparse is not True
-        if self.sync == "async" and (self.workers < 2 or not plain):
+        if together > 1 and (way.use != "allreduce" or way.hook.use != "none" or self.precision.compute == "fp16" or self.l1):
             raise ValueError(
-                "sync: async takes two workers at least, no stop, accumulate: 1, l1: 0, no sparse tables, precision: full or bf16"
+                "parallel: a network cut over ranks takes exchange.use: allreduce, exchange.hook: none, l1: 0 and "
+                "precision.compute: full or bf16"
+            )
+        if way.use != "allreduce" and (way.hook.use != "none" or self.lane_sums):
+            raise ValueError(f"exchange.use: {way.use} is not exact: it takes exchange.hook: none and lane_sums: false")
+        plain = self.stop == Stop() and self.accumulate == 1 and self.precision.compute != "fp16" and not self.l1
+        if way.use == "async" and (self.workers < 2 or not plain or way.sparse is True):
+            raise ValueError(
+                "exchange.use: async takes two workers at least, no stop, accumulate: 1, l1: 0, no sparse tables, "
+                "precision.compute: full or bf16"
             )

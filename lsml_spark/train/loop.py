@@ -72,7 +72,7 @@ class Training:
         self.refused: list[str] = []  # sample ids of updates that this rank alone has left out
         self.orders = [self._plan(epoch) for epoch in range(config.epochs)]
         self.total = config.stop.total(sum(math.ceil(order.steps / config.accumulate) for order in self.orders))
-        self.store = Checkpoints(spec.scratch, spec.identity, config.checkpoint.keep)
+        self.store = Checkpoints(spec.scratch, spec.identity, config.survival.checkpoint.keep)
         self.run, self.clock = Run(), StepClock()
         self.record: Record | None = None  # rank 0's
         watch.reading = lambda: "; ".join(str(shards.groups[group]) for group in list(self.run.lost.reading.values()))
@@ -173,7 +173,13 @@ class Training:
         """(first step, batches of the lanes for each step) of every update."""
         by_lane = self.config.lane_sums
         steps = batches(
-            self.shards, order, self.model.lanes_rank, start=start, by_lane=by_lane, on_bad=self.config.on_bad_shard, lost=self.run.lost
+            self.shards,
+            order,
+            self.model.lanes_rank,
+            start=start,
+            by_lane=by_lane,
+            on_bad=self.config.data.on_bad_shard,
+            lost=self.run.lost,
         )
         for number in range(start, order.steps, self.config.accumulate):
             yield number, list(itertools.islice(steps, self.config.accumulate))
@@ -199,7 +205,7 @@ class Training:
             of_rank = [seeds.derive(seed, "rank", rank) for seed in step_seeds]
             parts = [Part(rank, [batch for step in local for batch in step], of_rank)]
         now = time.monotonic()
-        due = now - self.saved >= self.config.checkpoint.seconds and not self.store.busy
+        due = now - self.saved >= self.config.survival.checkpoint.seconds and not self.store.busy
         wish = Signals(now - self.began, due, stop_requested())
         rows = order.rows_until(number + len(local)) - order.rows_until(number)
         last = number + len(local) >= order.steps or update + 1 >= self.total
@@ -211,7 +217,7 @@ class Training:
         return stats
 
     def _due(self, update: int, signals: Signals) -> bool:
-        every = self.config.checkpoint.steps
+        every = self.config.survival.checkpoint.steps
         return signals.save or signals.stop or bool(every and update % every == 0)
 
     def _save(self, position: Position) -> None:

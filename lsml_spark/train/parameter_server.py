@@ -1,4 +1,4 @@
-"""`sync: async`: asynchronous SGD with a parameter server (Dean et al. 2012; Li et al. 2014), to compare the synchronous ways with.
+"""`exchange: {use: async}`: a parameter server (Dean et al. 2012; Li et al. 2014), to compare the synchronous ways with.
 
 Rank 0 holds parameters and optimiser; every other rank pulls the parameters, computes a gradient on its own lanes, pushes it and
 pulls again. Within an epoch nobody waits for another worker, so a gradient may belong to parameters that others have moved on
@@ -43,10 +43,12 @@ def fit_async(spec: Spec, network: Network, world: World, shards: Shards, start:
     ConfigError for fewer than two ranks; LostPeers that names a worker that died; TrainingError where a loss is not finite.
     """
     if world.size < 2:
-        raise ConfigError("train.sync: async needs two ranks at least, a server and a worker; raise train.workers")
+        raise ConfigError("train.exchange.use: async needs two ranks at least, a server and a worker; raise train.workers")
     if tracks(network):
-        raise ConfigError("train.sync: async has nobody who joins the running statistics of batch norm; take another norm, or allreduce")
-    workers, timeout = world.size - 1, datetime.timedelta(seconds=spec.config.timeout)
+        raise ConfigError(
+            "train.exchange.use: async has nobody who joins the running statistics of batch norm; take another norm, or allreduce"
+        )
+    workers, timeout = world.size - 1, datetime.timedelta(seconds=spec.config.survival.timeout)
     links = {rank: dist.new_group([0, rank], timeout, backend="gloo") for rank in range(1, world.size)}
     orders = [_plan(spec, shards, workers, epoch) for epoch in range(spec.config.epochs)]
     run, position = Run(), Position.first(start)
@@ -147,7 +149,7 @@ def work(spec: Spec, network: Network, world: World, link: Any, shards: Shards, 
     network.train()
     updates, why = Updates(model, idle, config, 1, read_encoders(spec.encoders)), ""
     goes_on, version = _pull(model.parameters, link)
-    for number, local in enumerate(batches(shards, order, worker, by_lane=False, on_bad=config.on_bad_shard, lost=run.lost)):
+    for number, local in enumerate(batches(shards, order, worker, by_lane=False, on_bad=config.data.on_bad_shard, lost=run.lost)):
         seed = seeds.derive(spec.seed, "step", epoch, number)
         try:
             stats = updates.step([Part(0, local, [seeds.derive(seed, "rank", worker)])])

@@ -40,14 +40,14 @@ def _mean(shards: Shards, size: int, config: Config) -> np.ndarray:
         try:
             columns = shards.columns(group, [shards.label, WEIGHT])
         except IntegrityError:
-            if config.on_bad_shard == "fail":
+            if config.data.on_bad_shard == "fail":
                 raise
             continue  # the ranks will leave it out too, and count it
         weight_N = _numbers(group, WEIGHT, columns, "iuf").astype(np.float64)
-        if config.weights and (weight_N < 0).any():
+        if config.data.weights and (weight_N < 0).any():
             raise TrainingError(_negative(shards, group, weight_N))
         # A weight that is not finite is the ranks' to report, with its sample id.
-        weight_N = np.nan_to_num(weight_N, nan=0.0, posinf=0.0) if config.weights else np.ones(len(weight_N))
+        weight_N = np.nan_to_num(weight_N, nan=0.0, posinf=0.0) if config.data.weights else np.ones(len(weight_N))
         label = columns[shards.label]
         lists = isinstance(label, Ragged)
         if isinstance(label, Ragged):
@@ -65,14 +65,14 @@ def _mean(shards: Shards, size: int, config: Config) -> np.ndarray:
     if rows and not (sums[1:].any() if size else total):
         here = f"{Path(shards.groups[0].path).parent}: of {rows:,} training rows"
         if known:
-            raise TrainingError(f"{here} those with a known label weigh nothing together; look at weight, or set train.weights: false")
+            raise TrainingError(f"{here} those with a known label weigh nothing together; look at weight, or set train.data.weights: false")
         raise TrainingError(f"{here} none has a label that encoders.json knows; look at label, and at min_count of its encoder")
     if not size:
         return sums / total if total else sums
     if lists:
         row = total / rows if rows else 1.0
-        return (sums[1:] + config.smoothing * row) / (total + 2 * config.smoothing * row)
-    sums += config.smoothing * (sums.sum() / rows if sums.any() else 1.0)
+        return (sums[1:] + config.data.prior_rows * row) / (total + 2 * config.data.prior_rows * row)
+    sums += config.data.prior_rows * (sums.sum() / rows if sums.any() else 1.0)
     return sums[1:] / sums[1:].sum()
 
 

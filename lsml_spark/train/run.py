@@ -37,7 +37,8 @@ __all__ = ["Config", "run"]
 LOG = logging.getLogger("lsml")
 SCRATCH = ".train"  # beside the stage folders: outlives a killed run, removed after a finished one
 SELECTION = "selection.json"
-SAME_WEIGHTS = {"workers", "launcher", "reader", "checkpoint", "timeout", "restarts", "stall"}  # config that the weights do not depend on
+# Of the config, what the weights do not depend on.
+INDIFFERENT: Any = {"workers": True, "launcher": True, "survival": True, "data": {"reader"}}
 
 
 def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
@@ -53,7 +54,7 @@ def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
         LOG.info(line, extra={"date": work.date.isoformat(), "stage": work.stage, "passing": passing(line)})
 
     def local(spec_path: Path, ranks: int, log_path: Path) -> None:
-        launchers.local(spec_path, ranks, log_path, say, config.restarts)
+        launchers.local(spec_path, ranks, log_path, say, config.survival.restarts)
 
     launch = launch or (_in_process if "RANK" in os.environ else local)
     rows = work.inputs["shard"].manifest.tables["train"].rows
@@ -91,7 +92,7 @@ def _tell(work: Work, config: Config) -> Spec:
     np.save(prior, starting_outputs(shards, known, config))
     rule = _rule(work, config)
     identity = {
-        "config": config.model_dump(mode="json", exclude=SAME_WEIGHTS),
+        "config": config.model_dump(mode="json", exclude=INDIFFERENT),
         "seed": work.seed,
         "date": work.date.isoformat(),
         "inputs": [source.manifest.identity if source else None for source in (shard, features, champion)],
@@ -149,7 +150,7 @@ def _finish(work: Work, config: Config, told: Spec) -> Outcome:
         earlier = epoch["epoch"] < resumed  # another process made it, or a part of it
         due = _due(epoch, order)
         lost = sum(result["lost"]["rows_by_epoch"].get(str(epoch["epoch"]), 0) for result in ranks.values())
-        told_lost = config.on_bad_shard == "skip" and (earlier or epoch["rows"] + lost == due)
+        told_lost = config.data.on_bad_shard == "skip" and (earlier or epoch["rows"] + lost == due)
         if not (epoch["rows"] == due or told_lost) or not (earlier or sum(by_rank) == epoch["rows"]):
             raise IntegrityError(f"epoch {epoch['epoch']} read {epoch['rows']} rows, ranks counted {by_rank}, its plan has {due}")
 

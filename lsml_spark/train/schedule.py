@@ -8,6 +8,24 @@ from pydantic import Field, model_validator
 from lsml_spark.core.config import Strict
 
 
+class RateScaling(Strict):
+    """How the peak rate follows the rows of an update: not at all, in proportion (Goyal et al. 2017), or by the square root
+    (for Adam and its kin: Malladi et al. 2022).
+
+    Relative to `reference_batch`, the rows of an update for which `optimizer.lr` was chosen, not to the number of workers:
+    the global batch here is the same on any number of ranks, so more workers need no other rate; a larger batch, or more of
+    them accumulated into an update, does. Combine it with a warm-up, as the paper does.
+    """
+
+    use: Literal["none", "linear", "sqrt"] = "none"
+    reference_batch: int = Field(256, ge=1)
+
+    def factor(self, batch: int) -> float:
+        """What the peak rate is multiplied with; `batch`: rows of an update over all ranks, accumulation included. 1 for `none`."""
+        ratio = batch / self.reference_batch
+        return {"none": 1.0, "linear": ratio, "sqrt": math.sqrt(ratio)}[self.use]
+
+
 class Schedule(Strict):
     """Linear rise over the first `warmup` share of the budget, then constant, or a fall to `final`.
 
@@ -25,6 +43,7 @@ class Schedule(Strict):
     milestones: tuple[float, ...] = ()  # step: shares of the budget
     factor: float = Field(0.1, gt=0.0, le=1.0)  # step
     decay: float = Field(0.001, gt=0.0)  # inverse: per update
+    scaling: RateScaling = RateScaling()  # of the peak
 
     @model_validator(mode="after")
     def _options_belong_to_the_use(self) -> "Schedule":
@@ -81,21 +100,3 @@ class Schedule(Strict):
             return 1.0
         left = 1.0 - past if self.use == "linear" else 0.5 * (1.0 + math.cos(math.pi * past))
         return self.final + (1.0 - self.final) * left
-
-
-class RateScaling(Strict):
-    """How the peak rate follows the rows of an update: not at all, in proportion (Goyal et al. 2017), or by the square root
-    (for Adam and its kin: Malladi et al. 2022).
-
-    Relative to `reference_batch`, the rows of an update for which `optimizer.lr` was chosen, not to the number of workers:
-    the global batch here is the same on any number of ranks, so more workers need no other rate; a larger batch, or more of
-    them accumulated into an update, does. Combine it with a warm-up, as the paper does.
-    """
-
-    use: Literal["none", "linear", "sqrt"] = "none"
-    reference_batch: int = Field(256, ge=1)  # rows of an update
-
-    def factor(self, batch: int) -> float:
-        """What the peak rate is multiplied with; `batch`: rows of an update over all ranks, accumulation included. 1 for `none`."""
-        ratio = batch / self.reference_batch
-        return {"none": 1.0, "linear": ratio, "sqrt": math.sqrt(ratio)}[self.use]

@@ -103,7 +103,7 @@ class Updates:
         self.buffers = Buffers(model.network, model.world, places, model.world.rank % together == 0)
         self.refused: dict[int, list[list[int]]] = {}  # as NonFinite says it, of an update that this rank alone left out
         # Sums over rows are larger than the means that the scaler's own first scale is made for.
-        self.scaler = torch.amp.GradScaler(self.device.type, init_scale=2.0**8, enabled=config.precision == "fp16")
+        self.scaler = torch.amp.GradScaler(self.device.type, init_scale=2.0**8, enabled=config.precision.compute == "fp16")
 
     @property
     def scale(self) -> float | None:
@@ -165,11 +165,11 @@ class Updates:
             outputs = outputs.float()
         offset = None if batch.offset is None else torch.from_numpy(batch.offset).to(self.device)
         loss_B, share_B = self.config.task.criterion(outputs, Truth(label, features, self.encoders, offset))
-        weight_B = (weight_B if self.config.weights else torch.ones_like(weight_B)) * share_B
+        weight_B = (weight_B if self.config.data.weights else torch.ones_like(weight_B)) * share_B
         return loss_B * weight_B.to(loss_B.dtype), weight_B.sum()
 
     def _forward_precision(self) -> AbstractContextManager[object]:
-        dtype = PRECISIONS.get(self.config.precision)
+        dtype = PRECISIONS.get(self.config.precision.compute)
         return torch.autocast(self.device.type, dtype) if dtype else nullcontext()
 
     def _apply(self, weight: float) -> tuple[float, bool]:

@@ -71,7 +71,7 @@ def train(path: Path | None, timeout: float | None = None, stall_code: int = RET
         if known:
             results.discard(known.scratch, rank)
         try:
-            with joined(timeout or (known.config.timeout if known else 1800.0)) as world:
+            with joined(timeout or (known.config.survival.timeout if known else 1800.0)) as world:
                 leader = world.gather(str(path or ""))[0]
                 if not leader:
                     return  # the first rank found nothing to do
@@ -94,7 +94,9 @@ def train(path: Path | None, timeout: float | None = None, stall_code: int = RET
 
 def _watched(told: Spec, world: World, code: int) -> Watch:
     hosts = set(world.gather(platform.node()))
-    return Watch(told.scratch, world.rank, told.config.stall, lambda line: print(f"{PROGRESS}{line}", flush=True), code, len(hosts) > 1)
+    return Watch(
+        told.scratch, world.rank, told.config.survival.stall, lambda line: print(f"{PROGRESS}{line}", flush=True), code, len(hosts) > 1
+    )
 
 
 def _told(error: Exception, scratch: Path, rank: int) -> dict[str, Any]:
@@ -127,8 +129,8 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
     network, start = _network(told, encoders)
     network.to(device=world.device)
     features = [name for name in encoders["columns"] if name != encoders["label"] or name not in told.config.task.hides()]
-    shards = _reader(told.config.reader).of(told.shards, told.files, features, encoders["label"], told.optional)
-    if told.config.sync == "async":
+    shards = _reader(told.config.data.reader).of(told.shards, told.files, features, encoders["label"], told.optional)
+    if told.config.exchange.use == "async":
         position, run = fit_async(told, network, world, shards, start)
     else:
         position, run = Training(told, network, world, shards, watch, start).fit()
@@ -137,7 +139,7 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
     if world.rank == 0:
         description = {
             "model": told.config.model.model_dump(mode="json"),
-            "dtype": told.config.dtype,
+            "dtype": told.config.precision.parameters,
             "parameters": parameters,
             "start": position.start,
         }
@@ -196,7 +198,7 @@ def _network(told: Spec, encoders: dict) -> tuple[Network, str | None]:
         old_encoders = read_encoders(told.champion / saved.ENCODERS)
         if transplant(network, encoders, saved.weights(told.champion), old_encoders):
             start = told.champion_date
-    return network.to(getattr(torch, told.config.dtype)), start
+    return network.to(getattr(torch, told.config.precision.parameters)), start
 
 
 def _prior(path: Path) -> np.ndarray:

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import toy_tables
 
-from lsml_spark import make_torch_dataset
+from lsml_spark import ReadOptions, make_torch_dataset
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.data.parquet import pages
 
@@ -35,7 +35,7 @@ def flip(path, group, name, from_end=3):
 
 
 def read(paths, **told):
-    dataset = make_torch_dataset(paths, batch=16, **told)
+    dataset = make_torch_dataset(paths, **toy_tables.asked(batch=16, **told))
     return dataset, sorted(np.concatenate([batch["row"].numpy() for batch in dataset]).tolist())
 
 
@@ -71,7 +71,7 @@ def test_the_rows_that_are_left_keep_their_own_values_and_other_ranks_their_batc
     flip(paths[1], 0, "label")
     bad = set(range(150, 200))
     for rank in range(2):
-        batches = list(make_torch_dataset(paths, batch=16, rank=rank, world=2, seed=1, on_bad="skip"))
+        batches = list(make_torch_dataset(paths, batch=16, rank=rank, world=2, seed=1, options=ReadOptions(on_bad="skip")))
         assert [batch["row"].tolist() for batch in batches] == [[row for row in rows if row not in bad] for rows in clean[rank]]
         for batch in batches:
             assert np.array_equal(batch["image"].numpy(), TRUTH["image"][batch["row"].numpy()])
@@ -80,7 +80,7 @@ def test_the_rows_that_are_left_keep_their_own_values_and_other_ranks_their_batc
 @pytest.mark.parametrize("damage", ["truncate", "delete", "garbage", "empty"])
 def test_a_file_that_is_damaged_or_gone_is_named_and_can_be_skipped(paths, damage):
     folder, path = paths[0].parent, paths[3]
-    dataset = make_torch_dataset(folder, batch=16, on_bad="skip")
+    dataset = make_torch_dataset(folder, batch=16, options=ReadOptions(on_bad="skip"))
     strict = make_torch_dataset(folder, batch=16)
     if damage == "truncate":
         os.truncate(path, path.stat().st_size // 2)

@@ -15,7 +15,7 @@ import toy_tables
 from torch.utils.data import DataLoader
 
 import lsml_spark
-from lsml_spark import make_torch_dataset
+from lsml_spark import ReadOptions, make_torch_dataset
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.data.dataset import RaggedTensor
 
@@ -87,7 +87,7 @@ def test_chosen_columns_may_lie_in_a_record_and_text_comes_as_strings(folder):
 
 @pytest.mark.parametrize("length", [3, 9])
 def test_lists_are_padded_or_cut_on_request(folder, length):
-    for batch in make_torch_dataset(folder, batch=96, columns=["row", "tokens"], pad={"tokens": length}):
+    for batch in make_torch_dataset(folder, batch=96, columns=["row", "tokens"], options=ReadOptions(pad={"tokens": length})):
         for row, values, size in zip(batch["row"], batch["tokens"], batch["tokens_length"], strict=True):
             wanted = TRUTH["tokens"][row][:length]
             assert size == len(wanted)
@@ -108,16 +108,16 @@ def test_global_batches_are_the_same_at_any_world_size(plain, shuffle, world):
 @pytest.mark.parametrize("shuffle", ["buffer", "full"])
 def test_the_next_batch_after_a_resume_is_the_one_that_would_have_come_on_another_number_of_ranks_too(plain, shuffle, stopped):
     told = {"shuffle": shuffle, "seed": 5}
-    whole = make_torch_dataset(plain, batch=64, **told)
+    whole = make_torch_dataset(plain, **toy_tables.asked(batch=64, **told))
     whole.set_epoch(2)
     expected = rows_of(whole)
-    first = make_torch_dataset(plain, batch=64, **told)
+    first = make_torch_dataset(plain, **toy_tables.asked(batch=64, **told))
     first.set_epoch(2)
     seen = rows_of(itertools.islice(first, stopped))
     state = first.state_dict()
     rest = []
     for rank in range(2):
-        other = make_torch_dataset(plain, batch=32, rank=rank, world=2, **told)
+        other = make_torch_dataset(plain, **toy_tables.asked(batch=32, rank=rank, world=2, **told))
         other.load_state_dict(state)
         assert other.epoch == 2
         other.set_epoch(2)  # as a loop over epochs says it again
@@ -140,11 +140,11 @@ def test_after_the_last_batch_comes_the_next_epoch(plain):
 def test_a_state_of_another_plan_is_refused(plain, changed):
     state = make_torch_dataset(plain, batch=64).state_dict()
     with pytest.raises(ConfigError, match="this state is of another plan"):
-        make_torch_dataset(plain, **({"batch": 64} | changed)).load_state_dict(state)
+        make_torch_dataset(plain, **toy_tables.asked(**{"batch": 64} | changed)).load_state_dict(state)
 
 
 def test_the_last_short_step_can_be_dropped(plain):
-    dataset = make_torch_dataset(plain, batch=64, drop_last=True)
+    dataset = make_torch_dataset(plain, batch=64, options=ReadOptions(drop_last=True))
     assert [len(rows) for rows in rows_of(dataset)] == [64] * len(dataset) == [64] * 10
 
 
@@ -194,7 +194,7 @@ FILTERS = {
 @pytest.mark.parametrize("which", FILTERS)
 def test_a_filter_leaves_exactly_the_rows_that_pass_in_full_equal_steps(folder, which):
     filters, kept = FILTERS[which]
-    parts = [make_torch_dataset(folder, batch=8, rank=rank, world=2, filters=filters) for rank in range(2)]
+    parts = [make_torch_dataset(folder, batch=8, rank=rank, world=2, options=ReadOptions(filters=filters)) for rank in range(2)]
     assert len(parts[0]) == len(parts[1])
     batches = [list(part) for part in parts]
     for batch in flat(batches):
@@ -206,7 +206,7 @@ def test_a_filter_leaves_exactly_the_rows_that_pass_in_full_equal_steps(folder, 
 def test_a_filter_that_makes_no_sense_is_refused(plain):
     for filters, said in (("label", "filters"), ([("nothing", "==", 1)], "names no column")):
         with pytest.raises(ConfigError, match=said):
-            make_torch_dataset(plain, filters=filters)
+            make_torch_dataset(plain, options=ReadOptions(filters=filters))
 
 
 def test_a_stage_folder_is_read_by_its_manifest_and_opens_only_the_files_that_it_needs(tmp_path, monkeypatch):
@@ -216,12 +216,12 @@ def test_a_stage_folder_is_read_by_its_manifest_and_opens_only_the_files_that_it
     wanted = sorted(table["label"].to_pylist())
     for path in (tmp_path, tmp_path / "train"):
         assert sorted(flat(batch["label"].tolist() for batch in make_torch_dataset(path, batch=32))) == wanted
-    assert sum(len(batch["label"]) for batch in make_torch_dataset(tmp_path, table="test")) == 30
-    dataset = make_torch_dataset(tmp_path, batch=8, lanes=1)
+    assert sum(len(batch["label"]) for batch in make_torch_dataset(tmp_path, options=ReadOptions(table="test"))) == 30
+    dataset = make_torch_dataset(tmp_path, batch=8, options=ReadOptions(lanes=1))
     next(iter(dataset))
     assert len(dataset.reader.shards.files.opened) <= 2  # the first, for the columns, and the one of the batch
     with pytest.raises(ConfigError, match=r"no table 'tests' \(did you mean 'test'\?\)"):
-        make_torch_dataset(tmp_path, table="tests")
+        make_torch_dataset(tmp_path, options=ReadOptions(table="tests"))
 
 
 def test_files_globs_and_lists_need_no_manifest(plain):
@@ -269,7 +269,7 @@ def test_parquet_of_other_writers_is_read_too(tmp_path):
 )
 def test_arguments_that_make_no_sense_are_refused_in_words(plain, told, said):
     with pytest.raises(ConfigError, match=said):
-        next(iter(make_torch_dataset(plain, **told)))
+        next(iter(make_torch_dataset(plain, **toy_tables.asked(**told))))
 
 
 def encoded(sizes, kind="PNG"):
@@ -293,16 +293,16 @@ def images(tmp_path, files):
 
 def test_images_are_decoded_and_brought_to_one_size_on_request(tmp_path):
     arrays, files = encoded([(6, 8)] * 20)
-    for batch in make_torch_dataset(images(tmp_path, files), batch=8, decode={"image": "rgb"}):
+    for batch in make_torch_dataset(images(tmp_path, files), batch=8, options=ReadOptions(decode={"image": "rgb"})):
         assert all(np.array_equal(image, arrays[row]) for image, row in zip(batch["image"].numpy(), batch["row"], strict=True))
     _, files = encoded([(6, 8), (9, 5)] * 4, "JPEG")
     folder = images(tmp_path, files)
     with pytest.raises(ConfigError, match=r"column 'image': images of .*resize"):
-        list(make_torch_dataset(folder, batch=8, decode={"image": "rgb"}))
-    (batch,) = make_torch_dataset(folder, batch=8, decode={"image": {"mode": "gray", "resize": [4, 3]}})
+        list(make_torch_dataset(folder, batch=8, options=ReadOptions(decode={"image": "rgb"})))
+    (batch,) = make_torch_dataset(folder, batch=8, options=ReadOptions(decode={"image": {"mode": "gray", "resize": [4, 3]}}))
     assert batch["image"].shape == (8, 4, 3)
     with pytest.raises(IntegrityError, match="bytes that are no image"):
-        list(make_torch_dataset(images(tmp_path, [b"none"]), decode={"image": "rgb"}))
+        list(make_torch_dataset(images(tmp_path, [b"none"]), options=ReadOptions(decode={"image": "rgb"})))
 
 
 def test_a_first_batch_does_not_wait_for_pandas(plain):

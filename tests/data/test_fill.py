@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planned_rows import rows_of
 
-from lsml_spark import make_reader
+from lsml_spark import ReadOptions, make_reader
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.data.batch import Ragged
 from lsml_spark.data.fill import filled
@@ -65,7 +65,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("world", [1, 2, 8])
 def test_every_batch_of_a_reader_has_one_shape_also_on_a_rank_without_rows(folder, world):
     told = {"world": world, "fill_last": True, "pad": {"tokens": 5}, "columns": ["row", "image", "packed", "tokens", "name"]}
-    parts = [list(make_reader(folder, batch=296 // world, rank=rank, **told)) for rank in range(world)]
+    parts = [list(make_reader(folder, **toy_tables.asked(batch=296 // world, rank=rank, **told))) for rank in range(world)]
     seen = []
     for batch in (batch for part in parts for batch in part):
         shapes = {name: (column.dtype, column.shape[1:]) for name, column in batch.items()}
@@ -86,14 +86,14 @@ def test_a_weight_in_the_table_is_kept_and_one_that_is_no_number_refused(tmp_pat
     weight = np.random.default_rng(0).random(ROWS)
     table = toy_tables.table_of(TRUTH)
     toy_tables.write(tmp_path / "good", table.append_column("weight", [weight]))
-    batches = list(make_reader(tmp_path / "good", batch=128, columns=["row"], fill_last=True))
+    batches = list(make_reader(tmp_path / "good", batch=128, columns=["row"], options=ReadOptions(fill_last=True)))
     found = np.concatenate([batch["weight"] for batch in batches])
     order = np.concatenate([batch["row"] for batch in batches])
     assert len(found) == 384
     assert np.array_equal(found[found > 0], weight[order[found > 0]])
     toy_tables.write(tmp_path / "bad", table.append_column("weight", [TRUTH["name"]]))
     with pytest.raises(ConfigError, match="column 'weight' must be one number per row"):
-        list(make_reader(tmp_path / "bad", batch=128, columns=["row"], fill_last=True))
+        list(make_reader(tmp_path / "bad", batch=128, columns=["row"], options=ReadOptions(fill_last=True)))
 
 
 def test_bytes_are_filled_with_bytes_also_on_a_rank_without_rows(tmp_path):
@@ -101,7 +101,7 @@ def test_bytes_are_filled_with_bytes_also_on_a_rank_without_rows(tmp_path):
     jpeg = pa.field("jpeg", pa.binary(), nullable=False, metadata=Layout("bytes").metadata())
     toy_tables.write(tmp_path, toy_tables.table_of(known).append_column(jpeg, [[name.encode() for name in known["name"]]]), files=1)
     told = {"world": 2, "fill_last": True, "columns": ["row", "jpeg", "name"], "shuffle": "none"}
-    parts = [list(make_reader(tmp_path, batch=8, lanes=8, rank=rank, **told)) for rank in range(2)]
+    parts = [list(make_reader(tmp_path, **toy_tables.asked(batch=8, lanes=8, rank=rank, **told))) for rank in range(2)]
     cells = [(cell, name) for part in parts for batch in part for cell, name in zip(batch["jpeg"], batch["name"], strict=True)]
     assert len(cells) == 32
     assert any(not any(batch["weight"]) for part in parts for batch in part)
@@ -111,4 +111,4 @@ def test_bytes_are_filled_with_bytes_also_on_a_rank_without_rows(tmp_path):
 
 def test_the_last_step_cannot_be_both_dropped_and_filled(folder):
     with pytest.raises(ConfigError, match="drop_last and fill_last"):
-        make_reader(folder, drop_last=True, fill_last=True)
+        make_reader(folder, options=ReadOptions(drop_last=True, fill_last=True))

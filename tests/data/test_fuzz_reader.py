@@ -43,7 +43,7 @@ def scratch(tmp_path_factory):
 def read(path, **told):
     """Rows read, or the error."""
     try:
-        return list(make_reader(path, batch=16, threads=1, retries=0, **told))
+        return list(make_reader(path, **toy_tables.asked(batch=16, threads=1, retries=0, **told)))
     except (ConfigError, IntegrityError, EnvironmentProblem) as error:  # 2, 6, 7
         return error
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import toy_tables
 
-from lsml_spark import make_torch_dataset
+from lsml_spark import ReadOptions, make_torch_dataset
 from lsml_spark.core.errors import ConfigError
 
 LIMIT = 32 << 20
@@ -67,12 +67,12 @@ def test_memory_stays_below_the_limit_on_a_table_five_times_as_large(large):
 def test_a_limit_below_one_step_says_what_is_needed_and_what_to_change(tmp_path, compression, said):
     toy_tables.write(tmp_path, toy_tables.table_of(toy_tables.truth(2000)), files=2, rows_per_group=500, compression=compression)
     with pytest.raises(ConfigError, match=said):
-        list(make_torch_dataset(tmp_path, batch=64, columns=["row", "image"], memory=10_000))
+        list(make_torch_dataset(tmp_path, batch=64, columns=["row", "image"], options=ReadOptions(memory=10_000)))
 
 
 def test_a_tight_limit_changes_no_batch(tmp_path):
     toy_tables.write(tmp_path, toy_tables.table_of(toy_tables.truth(4000)), files=4, rows_per_group=100, compression="lz4")
-    wide, tight = (list(make_torch_dataset(tmp_path, batch=64, memory=memory)) for memory in (1 << 30, 250_000))
+    wide, tight = (list(make_torch_dataset(tmp_path, batch=64, options=ReadOptions(memory=memory))) for memory in (1 << 30, 250_000))
     assert [batch["row"].tolist() for batch in wide] == [batch["row"].tolist() for batch in tight]
 
 
@@ -98,7 +98,7 @@ def test_images_are_counted_as_they_are_when_decoded_and_before_that(tmp_path, m
     cache = {side: png(*side) for side in set(sides)}
     folder = table(tmp_path, {"image": pa.array([cache[side] for side in sides], pa.binary())})
     assert (folder / "x.parquet").stat().st_size < 1 << 20
-    reader = make_torch_dataset(folder, decode={"image": told}, memory=LIMIT)
+    reader = make_torch_dataset(folder, options=ReadOptions(decode={"image": told}, memory=LIMIT))
     if told != "rgb" and len(sides) > 2:  # only one at a time is large
         assert next(iter(reader))["image"].shape == (1000, 8, 8)
         return
@@ -124,7 +124,7 @@ def test_the_size_of_an_image_is_seen_in_its_header():
 def test_padding_and_filling_are_counted_before_they_are_made(tmp_path, told):
     toy_tables.write(tmp_path, toy_tables.table_of(toy_tables.truth(100)))
     with pytest.raises(ConfigError, match=r"a step needs [\d,]+ bytes: .* for decoded images, padding and filling"):
-        list(make_torch_dataset(tmp_path, memory=LIMIT, **told))
+        list(make_torch_dataset(tmp_path, **toy_tables.asked(memory=LIMIT, **told)))
 
 
 BOMBS = {
@@ -139,7 +139,7 @@ BOMBS = {
 def test_a_row_group_that_unpacks_to_more_than_the_limit_is_refused_before_that(tmp_path, monkeypatch, kind):
     folder = table(tmp_path, BOMBS[kind], compression="zstd", use_dictionary=kind != "packed", row_group_size=10_000_000)
     assert (folder / "x.parquet").stat().st_size < 1 << 20
-    reader = make_torch_dataset(folder, columns=["x"], memory=LIMIT)
+    reader = make_torch_dataset(folder, columns=["x"], options=ReadOptions(memory=LIMIT))
     monkeypatch.setattr("lsml_spark.data.parquet.files.Files._decoded", never)
     with pytest.raises(
         ConfigError, match=r"x\.parquet, row group 0: its columns \['x'\] are [\d,]+ bytes when decoded; memory is 33,554,432"
@@ -150,7 +150,11 @@ def test_a_row_group_that_unpacks_to_more_than_the_limit_is_refused_before_that(
 def test_texts_of_a_dictionary_are_counted_not_guessed(tmp_path):
     """So many rows that the largest text in each of them would not fit."""
     texts = ["x" * 100_000] + ["y"] * 20_000
-    found = [text for batch in make_torch_dataset(table(tmp_path, {"x": texts}), columns=["x"], memory=LIMIT) for text in batch["x"]]
+    found = [
+        text
+        for batch in make_torch_dataset(table(tmp_path, {"x": texts}), columns=["x"], options=ReadOptions(memory=LIMIT))
+        for text in batch["x"]
+    ]
     assert sorted(found) == sorted(texts)
 
 
@@ -173,7 +177,7 @@ def test_a_page_that_unpacks_to_more_than_its_footer_says_is_counted_by_its_own_
         def column(self, index):
             return Footer(self.inner.column(index))
 
-    reader = make_torch_dataset(folder, columns=["x"], memory=LIMIT)
+    reader = make_torch_dataset(folder, columns=["x"], options=ReadOptions(memory=LIMIT))
     (group,) = reader.reader.shards.groups
     files = reader.reader.shards.files
     opened = files.open(group.path)

@@ -1,5 +1,6 @@
 """What the reader is asked is checked at once, and what gives no rows is said."""
 
+import dataclasses
 import datetime
 import decimal
 import os
@@ -12,7 +13,7 @@ import torch
 import toy_tables
 from torch.nn.functional import cross_entropy
 
-from lsml_spark import make_reader, make_torch_dataset
+from lsml_spark import ReadOptions, make_reader, make_torch_dataset
 from lsml_spark.core.errors import ConfigError, IntegrityError, LsmlError
 
 ROWS = 100
@@ -27,7 +28,9 @@ def plain(tmp_path_factory):
 
 
 def rows_of(path, **told):
-    return sorted(np.concatenate([batch["row"] for batch in make_reader(path, batch=16, columns=["row"], **told)]).tolist())
+    return sorted(
+        np.concatenate([batch["row"] for batch in make_reader(path, **toy_tables.asked(batch=16, columns=["row"], **told))]).tolist()
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,7 +81,7 @@ def rows_of(path, **told):
 )
 def test_arguments_of_other_types_or_sizes_are_refused_at_once(plain, told, said):
     with pytest.raises(ConfigError, match=said):
-        make_torch_dataset(plain, **told)
+        make_torch_dataset(plain, **toy_tables.asked(**told))
 
 
 def test_numbers_of_numpy_are_numbers(plain):
@@ -103,7 +106,7 @@ def test_columns_that_cannot_be_what_is_asked_are_said_before_the_first_batch(tm
     table = pa.Table.from_pylist([row | {"day": datetime.date(2011, 2, 24), "cost": decimal.Decimal("1.5")}] * 3)
     pq.write_table(table, tmp_path / "x.parquet")
     with pytest.raises(ConfigError, match=said):
-        make_reader(tmp_path, **told)
+        make_reader(tmp_path, **toy_tables.asked(**told))
 
 
 def test_a_label_beyond_int64_is_not_turned_around(tmp_path):
@@ -131,7 +134,7 @@ def test_every_rank_gets_its_batch_and_each_row_comes_once(plain, world):
 )
 def test_what_gives_not_one_step_is_said(plain, told, said):
     with pytest.warns(UserWarning, match=said):
-        assert list(make_torch_dataset(plain, **told)) == []
+        assert list(make_torch_dataset(plain, **toy_tables.asked(**told))) == []
 
 
 def test_files_without_rows_are_said(tmp_path):
@@ -191,7 +194,7 @@ def test_what_is_no_parquet_file_is_damage_by_name(plain, tmp_path, kind):
     else:
         path.write_bytes(b"" if kind == "empty" else b"id,price\n1,2\n")
     with pytest.raises(IntegrityError, match=r"x\.parquet, row group 0: cannot be read"):
-        make_reader(tmp_path, retries=0)
+        make_reader(tmp_path, options=ReadOptions(retries=0))
 
 
 def test_what_may_not_be_read_is_a_fault_of_the_machine(plain, monkeypatch):
@@ -200,7 +203,7 @@ def test_what_may_not_be_read_is_a_fault_of_the_machine(plain, monkeypatch):
 
     monkeypatch.setattr(pa, "memory_map", refuse)
     with pytest.raises(LsmlError, match=r"may not be read \(Permission denied\)") as caught:
-        make_reader(plain, on_bad="skip")
+        make_reader(plain, options=ReadOptions(on_bad="skip"))
     assert caught.value.exit_code == 7
 
 
@@ -209,7 +212,7 @@ def test_labels_are_what_torchs_losses_take(plain, tmp_path):
         assert batch["label"].dtype == torch.int64
         assert batch["small"].dtype == torch.int8
         cross_entropy(torch.zeros(len(batch["label"]), 5), batch["label"])
-    for batch in make_torch_dataset(plain, batch=32, label="small", columns=["row"]):
+    for batch in make_torch_dataset(plain, batch=32, columns=["row"], options=ReadOptions(label="small")):
         assert batch["small"].dtype == torch.int64
         assert batch["small"].tolist() == TRUTH["small"][batch["row"].numpy()].tolist()
 
@@ -226,3 +229,14 @@ def test_a_dataset_that_is_made_before_the_ranks_know_each_other_is_refused(plai
     assert sum(len(batch["row"]) for batch in make(plain, rank=0, world=1, columns=["row"])) == ROWS  # said, so meant
     monkeypatch.setenv("WORLD_SIZE", "1")
     assert sum(len(batch["row"]) for batch in make(plain, columns=["row"])) == ROWS
+
+
+@pytest.mark.parametrize("make", [make_reader, make_torch_dataset])
+def test_what_has_become_an_option_says_so_and_what_never_was_an_argument_too(plain, make):
+    for option in dataclasses.fields(ReadOptions):
+        with pytest.raises(TypeError, match=rf"^{make.__name__}: {option.name} is now an option: options=ReadOptions\({option.name}=…\)$"):
+            make(plain, **{option.name: option.default})
+    with pytest.raises(TypeError, match=rf"{make.__name__}\(\) got an unexpected keyword argument 'colums'"):
+        make(plain, colums=["row"])
+    with pytest.raises(ConfigError, match=r"options: must be ReadOptions\(…\), not \{'lanes': 1\}"):
+        make(plain, options={"lanes": 1})

@@ -9,7 +9,7 @@ import toy_shards
 import toy_tables
 from pyarrow import fs
 
-from lsml_spark import make_torch_dataset
+from lsml_spark import ReadOptions, make_torch_dataset
 from lsml_spark.core.errors import ConfigError, EnvironmentProblem, IntegrityError
 from lsml_spark.data import reader
 from lsml_spark.data.parquet.store import Patience, RetryingFile, Store
@@ -94,7 +94,7 @@ def patient(naps, **told):
 
 
 def rows_of(path, handler, **told):
-    dataset = make_torch_dataset(str(path), batch=32, filesystem=fs.PyFileSystem(handler), threads=1, **told)
+    dataset = make_torch_dataset(str(path), **toy_tables.asked(batch=32, filesystem=fs.PyFileSystem(handler), threads=1, **told))
     return sorted(np.concatenate([batch["row"].numpy() for batch in dataset]).tolist())
 
 
@@ -107,7 +107,9 @@ def test_only_the_wanted_row_groups_and_columns_are_fetched(tmp_path):
     known["image"] = np.random.default_rng(0).integers(0, 256, (4000, 4, 5)).astype(np.uint8)
     (path,) = toy_tables.write(tmp_path, toy_tables.table_of(known), files=1, rows_per_group=400)
     handler = Flaky()
-    dataset = make_torch_dataset(str(path), batch=8, lanes=1, columns=["label"], filesystem=fs.PyFileSystem(handler), threads=1)
+    dataset = make_torch_dataset(
+        str(path), batch=8, columns=["label"], options=ReadOptions(lanes=1, filesystem=fs.PyFileSystem(handler), threads=1)
+    )
     opened = len(handler.log)
     next(iter(dataset))
     fetched = sum(entry[3] for entry in handler.log[opened:] if entry[0] == "read")
@@ -156,13 +158,13 @@ def test_a_stage_folder_of_a_store_is_read_by_its_manifest(tmp_path):
     table = toy_shards.encoded(samples, toy_shards.encoders_of(samples))
     toy_shards.stage(tmp_path, "shard", {"train": (table, 4, 10)})
     handler = Flaky()
-    dataset = make_torch_dataset(str(tmp_path), batch=10, filesystem=fs.PyFileSystem(handler), lanes=1)
+    dataset = make_torch_dataset(str(tmp_path), batch=10, options=ReadOptions(filesystem=fs.PyFileSystem(handler), lanes=1))
     assert {entry[1] for entry in handler.log} == {str(tmp_path / "manifest.json"), str(tmp_path / "train" / "part-00000.parquet")}
     assert sorted(label for batch in dataset for label in batch["label"].tolist()) == sorted(table["label"].to_pylist())
     damaged = (tmp_path / "manifest.json").read_text().replace('"toy"', '"tou"')
     (tmp_path / "manifest.json").write_text(damaged)
     with pytest.raises(IntegrityError, match=f"{tmp_path}.*damaged manifest"):
-        make_torch_dataset(str(tmp_path), filesystem=fs.PyFileSystem(handler))
+        make_torch_dataset(str(tmp_path), options=ReadOptions(filesystem=fs.PyFileSystem(handler)))
 
 
 def test_an_unknown_store_is_refused():
@@ -184,7 +186,9 @@ def test_shards_on_s3_are_those_on_the_disk(folder, monkeypatch):
         s3.create_dir("bucket")
         fs.copy_files(str(folder), "bucket/x", source_filesystem=fs.LocalFileSystem(), destination_filesystem=s3)
         for path in ("bucket/x", "bucket/x/*.parquet"):
-            here, there = (make_torch_dataset(p, batch=32, filesystem=f, seed=2) for p, f in ((str(folder), None), (path, s3)))
+            here, there = (
+                make_torch_dataset(p, batch=32, seed=2, options=ReadOptions(filesystem=f)) for p, f in ((str(folder), None), (path, s3))
+            )
             assert [batch["row"].tolist() for batch in here] == [batch["row"].tolist() for batch in there]
     finally:
         moto.stop()

@@ -9,7 +9,7 @@ import pytest
 import toy_shards
 import toy_tables
 
-from lsml_spark import make_reader, make_torch_dataset
+from lsml_spark import ReadOptions, make_reader, make_torch_dataset
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.data.order.plan import plan
 from lsml_spark.data.read import Shards, batches
@@ -31,7 +31,7 @@ def columns_of(folder, **told):
     """The columns of every batch of two ranks in three epochs."""
     found = set()
     for rank in range(2):
-        reader = make_reader(folder, batch=8, rank=rank, world=2, **told)
+        reader = make_reader(folder, **toy_tables.asked(batch=8, rank=rank, world=2, **told))
         for epoch in range(3):
             reader.set_epoch(epoch)
             found |= {tuple(batch) for batch in reader}
@@ -39,7 +39,7 @@ def columns_of(folder, **told):
 
 
 def values(folder, name, **told):
-    return sorted(itertools.chain.from_iterable(batch[name].tolist() for batch in make_reader(folder, batch=8, **told)))
+    return sorted(itertools.chain.from_iterable(batch[name].tolist() for batch in make_reader(folder, **toy_tables.asked(batch=8, **told))))
 
 
 @pytest.mark.parametrize("day", ["day1", "day2"])  # in the first file, in the last
@@ -53,7 +53,7 @@ def test_a_column_that_not_all_files_have_is_refused_by_name_and_read_around(tmp
     with pytest.raises(ConfigError, match="column 'discount' is not in 1 of 2 files"):
         make_torch_dataset(folder, columns=["id", "discount"])
     with pytest.raises(ConfigError, match="column 'discount' is not in 1 of 2 files"):
-        make_reader(folder, columns=["id"], filters=[("discount", ">", 0)])
+        make_reader(folder, columns=["id"], options=ReadOptions(filters=[("discount", ">", 0)]))
     assert columns_of(folder, columns=["id", "price"]) == {("id", "price")}
     assert values(folder, "id", columns=["id"]) == list(range(80))
 

@@ -1,12 +1,22 @@
 """Parquet in the layout of shards, with columns of every kind and a `row` that numbers them; and what numpy says they hold."""
 
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lsml_spark import ReadOptions
 from lsml_spark.data.parquet.fields import Layout
 
 RECORD = ("a", "b", "c")
+OPTIONS = {option.name for option in dataclasses.fields(ReadOptions)}
+
+
+def asked(**told):
+    """Arguments of the reader's doors, for tests that turn many of them: what is an option among its options."""
+    options = {name: told.pop(name) for name in OPTIONS & told.keys()}
+    return told | {"options": ReadOptions(**options)}
 
 
 def raw(array):

@@ -36,7 +36,7 @@ def tell(folder, **weights):
         values[weights["at"]] = weights["value"]
         samples = samples.set_column(samples.column_names.index("weight"), "weight", [values])
     model = {"use": "bag_mlp", "dim": 8, "hidden": [16], "dropout": 0.1}
-    told = validate(Config, {"model": model, "epochs": EPOCHS, "batch": 64, "workers": 1, "timeout": 60.0}, "test")
+    told = validate(Config, {"model": model, "epochs": EPOCHS, "batch": 64, "workers": 1, "survival": {"timeout": 60.0}}, "test")
     path = folder / "spec.json"
     spec.write(path, _tell(toy_shards.night(folder, samples), told))
     return path
@@ -122,5 +122,5 @@ def test_a_dead_worker_ends_the_run_by_name(folder):
 
 def test_a_server_without_workers_is_refused(folder):
     told, network, shards = prepared(folder / "good" / "spec.json")
-    with pytest.raises(ConfigError, match=r"train\.sync: async needs two ranks"):
+    with pytest.raises(ConfigError, match=r"train\.exchange\.use: async needs two ranks"):
         fit_async(told, network, World(0, 1, torch.device("cpu")), shards, None)

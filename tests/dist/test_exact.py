@@ -92,7 +92,7 @@ def test_lanes_at_once_equal_lanes_apart(alone):
 
 
 def test_what_an_update_saw_is_in_the_curve(tmp_path):
-    paths = prepared(tmp_path, {"stopped": config(stop={"steps": 7}, checkpoint={"steps": 2})})
+    paths = prepared(tmp_path, {"stopped": config(stop={"steps": 7}, survival={"checkpoint": {"steps": 2}})})
     subprocess.run(
         launch.command(paths["stopped"]), env={**os.environ, **launch.environment()}, check=True, capture_output=True, timeout=120
     )

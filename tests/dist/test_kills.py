@@ -77,7 +77,7 @@ def trained(root, moments, told, worlds=(2,)):
 
 def test_twenty_kills_leave_no_trace(tmp_path):
     """Ranks, their launcher, and all at once; between updates, in them, and while a checkpoint is being written."""
-    told = config(epochs=20, checkpoint={"steps": 2}, dtype="float32", optimizer="adamw", workers=2)
+    told = config(epochs=20, survival={"checkpoint": {"steps": 2}}, precision={}, optimizer="adamw", workers=2)
     draw = random.Random(8)
     whom = ["rank"] * 14 + ["agent"] * 3 + ["all"] * 3
     draw.shuffle(whom)
@@ -93,7 +93,7 @@ def test_twenty_kills_leave_no_trace(tmp_path):
 
 def test_a_run_goes_on_with_other_numbers_of_ranks(tmp_path):
     """4, then 2, then 3: the same global batches follow, at the same learning rate."""
-    told = config(epochs=3, checkpoint={"steps": 2}, workers=4)
+    told = config(epochs=3, survival={"checkpoint": {"steps": 2}}, workers=4)
     one, _ = trained(tmp_path / "one", [], told, worlds=(1,))
     several, started = trained(tmp_path / "several", [("all", 3, 5, 0), ("all", 1, 4, 0)], told, worlds=(4, 2, 3))
     assert started == 3

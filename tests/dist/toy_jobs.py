@@ -36,9 +36,10 @@ class Job:
         self.scratch = folder / ".train"
         self.marker = folder / "happened"
 
-    def config(self, fault="none", workers=2, once=True, rank=1, call=15, **changes):
+    def config(self, fault="none", workers=2, once=True, rank=1, call=15, stall=4.0, restarts=3, **changes):
         model = {"use": "toy_fault.ToyFault", "fault": fault, "rank": rank, "call": call, "marker": str(self.marker) if once else ""}
-        told = {"model": model, "epochs": 3, "batch": 64, "lanes": 2, "workers": workers, "stall": 4.0, "timeout": 120.0}
+        survival = {"stall": stall, "restarts": restarts, "timeout": 120.0}
+        told = {"model": model, "epochs": 3, "batch": 64, "lanes": 2, "workers": workers, "survival": survival}
         return validate(Config, told | changes, "test")
 
     def run(self, config, launch=None):

@@ -10,7 +10,8 @@ from lsml_spark.train.run import Config, _tell
 
 def config(**changes):
     model = {"use": "bag_mlp", "dim": 6, "hidden": [8], "dropout": 0.0}
-    return validate(Config, {"model": model, "epochs": 2, "batch": 64, "dtype": "float64", "l2": 0.001, "workers": 1} | changes, "test")
+    told = {"model": model, "epochs": 2, "batch": 64, "precision": {"parameters": "float64"}, "l2": 0.001, "workers": 1}
+    return validate(Config, told | changes, "test")
 
 
 def samples(rows=300):

@@ -15,6 +15,7 @@ from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.core.tables import hash_rows, table_of
 from lsml_spark.core.work import Work
+from lsml_spark.evaluate.baselines.popularity import Popularity
 from lsml_spark.evaluate.run import Config, run
 from lsml_spark.models import saved
 from lsml_spark.models.bag_mlp import BagMlp
@@ -152,3 +153,25 @@ def test_a_small_table_is_hashed_by_its_rows_in_any_order(tmp_path):
     assert (file.rows, file.row_groups) == (120, [50, 50, 20])
     assert pq.ParquetFile(tmp_path / file.path).metadata.num_row_groups == 3
     assert written.columns == dict.fromkeys(table.column_names, "string")
+
+
+class AsEver(Popularity):
+    """A baseline of the user's own."""
+
+    title = "As it ever was"
+    short = "as ever"
+
+
+class Untitled(Popularity):
+    pass
+
+
+def test_a_baseline_of_the_users_own_is_scored_under_the_title_that_it_brings(tmp_path, inputs):
+    own = [f"{__name__}.AsEver", f"{__name__}.Untitled"]
+    _, _, found = evaluated(tmp_path, inputs, baselines=["popularity", *own])
+    assert all(found["systems"][name] == found["systems"]["popularity"] for name in own)
+    assert found["titles"] == {
+        "popularity": ["Popularity", "popular"],
+        own[0]: ["As it ever was", "as ever"],
+        own[1]: ["Untitled", own[1]],
+    }

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from lsml_spark.core import manifest
 from lsml_spark.core.errors import ConfigError, IntegrityError, NoRawDay
 from lsml_spark.flow import backfill, wiring
 from lsml_spark.flow.dates import days_before, parse_date
+from lsml_spark.flow.history import History, Standing
 from lsml_spark.flow.layout import Runs
 from lsml_spark.flow.pipeline import Pipeline
 
@@ -30,7 +32,7 @@ def nights(root: Path, champions: dict[str, str | None]) -> Runs:
 
 
 def stands(runs: Runs) -> str | None:
-    model = wiring.champion(runs, TONIGHT)
+    model = History(runs, TONIGHT).standing.model
     return model.manifest.date if model else None
 
 
@@ -39,7 +41,7 @@ def test_the_model_that_was_promoted_last_stands(tmp_path):
         tmp_path, {"2011-02-21": "2011-02-21", "2011-02-22": "2011-02-22", "2011-02-23": "2011-02-22", "2011-02-25": "2011-02-25"}
     )
     assert stands(runs) == "2011-02-22"
-    assert wiring.standing(runs, TONIGHT).lost is None
+    assert History(runs, TONIGHT).standing.lost is None
 
 
 @pytest.mark.parametrize("pruned", ["2011-02-22/train", "2011-02-22"])
@@ -47,17 +49,17 @@ def test_where_its_folder_is_gone_the_one_before_it_stands_and_it_is_said(tmp_pa
     runs = nights(tmp_path, {"2011-02-21": "2011-02-21", "2011-02-22": "2011-02-22", "2011-02-23": "2011-02-22"})
     shutil.rmtree(runs.folder / pruned)
     assert stands(runs) == "2011-02-21"
-    assert wiring.standing(runs, TONIGHT).lost == (
+    assert History(runs, TONIGHT).standing.lost == (
         "the folder of the champion, the model of 2011-02-22, is gone: "
         "the model of 2011-02-21, which stood before it, takes its place"
     )  # fmt: skip
     shutil.rmtree(runs.folder / "2011-02-21" / "train")
     assert stands(runs) is None
-    assert "no promoted model is left" in wiring.standing(runs, TONIGHT).lost
+    assert "no promoted model is left" in History(runs, TONIGHT).standing.lost
 
 
 def test_where_none_was_promoted_none_stands_and_nothing_is_said(tmp_path):
-    assert wiring.standing(nights(tmp_path, {"2011-02-21": None}), TONIGHT) == wiring.Standing(None)
+    assert History(nights(tmp_path, {"2011-02-21": None}), TONIGHT).standing == Standing(None)
 
 
 def test_a_damaged_decision_is_an_error_with_the_way_out_and_not_an_older_model(tmp_path):
@@ -75,9 +77,35 @@ def test_a_damaged_manifest_that_a_night_only_looks_back_at_is_passed_over_with_
         toy_shards.stage(runs.folder / date / "quality", "quality", date=date)
     for stage in ("zipf", "quality"):
         (runs.folder / "2011-02-21" / stage / "manifest.json").write_text("{}")
-    found = runs.latest_before(TONIGHT, "zipf")
+    found = History(runs, TONIGHT).latest("zipf")
     assert found.manifest.date == "2011-02-20"
-    assert list(wiring.context(runs, TONIGHT, "quality")) == ["history/2011-02-20"]
+    assert list(wiring.context(History(runs, TONIGHT), "quality")) == ["history/2011-02-20"]
+
+
+def test_a_manifest_of_an_earlier_night_is_parsed_once_until_it_changes(tmp_path, monkeypatch):
+    runs = nights(tmp_path, {"2011-02-21": "2011-02-21", "2011-02-22": "2011-02-21"})
+    for date in ("2011-02-21", "2011-02-22"):
+        for stage in ("quality", "zipf", "evaluate"):
+            toy_shards.stage(runs.folder / date / stage, stage, date=date)
+    parsed, read = [], manifest.read
+    monkeypatch.setattr(manifest, "read", lambda folder: parsed.append(folder) or read(folder))
+
+    def look_back():
+        history = History(runs, TONIGHT)
+        for stage in ("quality", "zipf", "promote", "report"):
+            wiring.context(history, stage)
+        return wiring.earlier(history, 60, ("previous", "speed", "pilot", "scores")), history.standing
+
+    found, standing = look_back()
+    assert list(found) == ["previous", "speed", "scores/2011-02-21", "promote/2011-02-21", "scores/2011-02-22", "promote/2011-02-22"]
+    assert standing.model.manifest.date == "2011-02-21"
+    once = len(parsed)
+    assert once == len(set(parsed)) + parsed.count(runs.stage(TONIGHT, "pilot")) - 1
+    look_back()
+    assert [folder for folder in parsed[once:] if folder.parent.name != TONIGHT.isoformat()] == []
+    toy_shards.stage(runs.folder / "2011-02-22" / "zipf", "zipf", files={"more": 1}, date="2011-02-22")
+    look_back()
+    assert runs.folder / "2011-02-22" / "zipf" in parsed[once:]
 
 
 def test_only_year_month_day_is_a_night(tmp_path):

@@ -20,6 +20,7 @@ from lsml_spark.train.worker import in_process
 from lsml_spark.transforms.schema import Schema
 
 LETTERS = "abcdefghij"
+FLOAT64 = {"parameters": "float64"}
 
 
 def words(rows, labels, seed=0):
@@ -47,7 +48,7 @@ def encoders_of(samples):
 
 
 def trained(folder, samples, launch=in_process, **changes):
-    told = {"model": "logistic", "dtype": "float64", "weights": False, "workers": 1, "clip": None} | changes
+    told = {"model": "logistic", "workers": 1, "clip": None, "precision": FLOAT64, "data": {"weights": False}} | changes
     folder.mkdir()
     work = toy_shards.night(folder, samples, encoders=encoders_of(samples))
     return work.folder, run(work, validate(Config, told, "test"), launch)
@@ -83,7 +84,7 @@ def test_the_train_stage_ends_at_the_optimum_of_scikit_learn(tmp_path, labels, w
         samples = samples.set_column(samples.schema.get_field_index("weight"), "weight", [weight])
     weight_N = samples["weight"].to_numpy() if weights else np.ones(240)
     sgd = {"optimizer": {"use": "sgd", "lr": 0.1}, "schedule": {"use": "constant", "warmup": 0.0}, "l2": l2}
-    folder, _ = trained(tmp_path / "night", samples, epochs=250, batch=240, lanes=1, weights=weights, **sgd)
+    folder, _ = trained(tmp_path / "night", samples, epochs=250, batch=240, lanes=1, data={"weights": weights}, **sgd)
 
     strength = (2 if labels == 2 else 1) / (weight_N.sum() * l2)
     peer = LogisticRegression(C=strength, fit_intercept=False, tol=1e-10, max_iter=5000)
@@ -103,8 +104,8 @@ def test_two_ranks_give_the_weights_of_one_process_to_the_bit(tmp_path):
         "lanes": 2,
         "lane_sums": True,
         "optimizer": {"use": "adagrad", "lr": 0.3},
-        "dtype": "float32",
-        "weights": True,
+        "precision": {},
+        "data": {},
     }
     one, first = trained(tmp_path / "one", samples, **told)
     two, second = trained(tmp_path / "two", samples, None, workers=2, **told)

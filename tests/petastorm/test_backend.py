@@ -1,4 +1,4 @@
-"""`train.reader: petastorm`: the same batches, the same loss and the same weights as our own reader, bit for bit."""
+"""`train.data.reader: petastorm`: the same batches, the same loss and the same weights as our own reader, bit for bit."""
 
 import dataclasses
 import datetime
@@ -78,7 +78,7 @@ def trained(folder, inputs, sections, reader):
     """(curve, weights) of a train stage, its one rank a process of its own: `python -m lsml_spark.train.worker SPEC.json`."""
     work = Work("retail", "train", datetime.date(2011, 1, 14), 7, folder / reader / "train", inputs)
     work.folder.mkdir(parents=True)
-    outcome = run(work, validate(Config, {**sections, "workers": 1, "reader": reader}, "train"))
+    outcome = run(work, validate(Config, {**sections, "workers": 1, "data": {"reader": reader}}, "train"))
     assert outcome.metrics["steps"] > 0
     return json.loads((work.folder / "curve.json").read_text()), (work.folder / "model.safetensors").read_bytes()
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lsml_spark import ReadOptions
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.data.dataset import RaggedTensor, make_torch_dataset
 
@@ -16,7 +17,7 @@ from lsml_spark.data.dataset import RaggedTensor, make_torch_dataset
 def all_rows(folder, columns=None, shuffle="none", **options):
     """{column: list of rows} of an epoch."""
     found = {}
-    for batch in make_torch_dataset(folder, batch=16, columns=columns, shuffle=shuffle, **options):
+    for batch in make_torch_dataset(folder, batch=16, columns=columns, shuffle=shuffle, options=ReadOptions(**options)):
         for name, column in batch.items():
             if isinstance(column, RaggedTensor):
                 column = [column.values[a:b] for a, b in zip(column.offsets, column.offsets[1:], strict=False)]

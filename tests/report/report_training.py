@@ -29,7 +29,8 @@ def training_run(folder: Path, steps: Sequence[Mapping[str, Any]], evil: str = "
     resumed = [{"step": 120, "epoch": 1, "world": 2}, {"step": 300, "epoch": 2, "world": 1}]
     files = [asdict(describe(folder, path))]
     run = {"time": TIME, "rows_per_second": 6841, "device": f"cpu{evil}", "restarts": 2, "resumed": resumed, "files": files}
-    config = {"hook": {"use": f"bf16{evil}", "columns": 4}, "accumulate": 4, "precision": "full", "stop": {"time": "2h", "steps": None}}
+    exchange = {"use": "allreduce", "hook": {"use": f"bf16{evil}", "columns": 4}}
+    config = {"exchange": exchange, "accumulate": 4, "precision": {"compute": "full"}, "stop": {"time": "2h", "steps": None}}
     return run, config
 
 

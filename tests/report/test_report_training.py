@@ -43,8 +43,18 @@ def test_a_data_bound_training_says_so_and_what_to_do(tmp_path):
         in shown
     )
     assert "1,024 rows in 1 row group could not be read and were left out." in shown
-    assert "hook bf16 accumulate 4 stop.time 2h" in shown
+    assert "exchange.hook bf16 accumulate 4 stop.time 2h" in shown
     assert "Loss scale 1,024 to 1,024" in shown
+
+
+def test_the_settings_of_a_night_whose_keys_lay_flat_are_shown_under_the_names_of_today(tmp_path):
+    flat = {"hook": {"use": "fp16"}, "precision": "bf16", "sync": "local", "lr_scaling": {"use": "sqrt"}, "l1": 0.0, "accumulate": 1}
+    assert described(tmp_path, config=flat)["settings"] == [
+        ("exchange.hook", "fp16"),
+        ("precision.compute", "bf16"),
+        ("exchange.use", "local"),
+        ("schedule.scaling", "sqrt"),
+    ]
 
 
 @pytest.mark.parametrize(

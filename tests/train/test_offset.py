@@ -64,7 +64,7 @@ def trained_logits(folder, samples):
     folder.mkdir()
     told = {
         "model": "toy_logit.ToyLogit", "epochs": 20, "batch": 1024, "lanes": 1, "workers": 1, "clip": None,
-        "dtype": "float64", "optimizer": {"use": "adamw", "lr": 0.1},
+        "precision": {"parameters": "float64"}, "optimizer": {"use": "adamw", "lr": 0.1},
     }  # fmt: skip
     work = toy_shards.night(folder, samples, rows_per_group=4096, encoders=encoders_of(samples))
     run(work, validate(Config, told, "test"), in_process)

@@ -15,10 +15,10 @@ LABELS = np.array([1, 1, 1, 2, 0, 3, 3], np.int32)
 WEIGHTS = np.array([1.0, 2.0, 1.0, 4.0, 1.0, 0.5, 0.5])
 
 
-def prior(folder, scale=1.0, table=None, **changes):
+def prior(folder, scale=1.0, table=None, **data):
     table = table or pa.table({"label": LABELS, "weight": (scale * WEIGHTS).astype(np.float32)})
     source = toy_shards.stage(folder, "shard", {"train": (table, 2, 3)})
-    config = validate(Config, {"model": {"use": "bag_mlp"}, "smoothing": 0.5} | changes, "test")
+    config = validate(Config, {"model": {"use": "bag_mlp"}, "data": {"prior_rows": 0.5, **data}}, "test")
     encoders = {"label": "label", "columns": {"label": {"use": "vocabulary", "values": list("abcd"), "counts": [3, 1, 2, 0]}}}
     return starting_outputs(Shards.of(source.folder, source.manifest.tables["train"].files, []), encoders, config)
 

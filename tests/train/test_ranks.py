@@ -53,7 +53,7 @@ def hashes(outcome):
     ("ranks", "changes", "tolerance"),
     [
         (2, {"optimizer": "adamw"}, 1e-5),
-        pytest.param(8, {"dtype": "float64", "optimizer": "adagrad"}, 1e-12, marks=pytest.mark.slow),
+        pytest.param(8, {"precision": {"parameters": "float64"}, "optimizer": "adagrad"}, 1e-12, marks=pytest.mark.slow),
     ],
 )
 def test_any_number_of_ranks_gives_the_weights_of_one_process(tmp_path, ranks, changes, tolerance):

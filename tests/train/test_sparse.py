@@ -74,7 +74,7 @@ def test_only_tables_much_larger_than_an_updates_lookups_are_sparse():
 )
 def test_what_would_not_equal_the_dense_update_is_refused_or_left_dense(optimizer, l2):
     assert sparse.choose(network("logistic"), "auto", optimizer, l2, 1) == []
-    with pytest.raises(ConfigError, match=rf"train\.sparse: the optimizer '{optimizer.use}' with l2: {l2:g} also moves rows"):
+    with pytest.raises(ConfigError, match=rf"train\.exchange\.sparse: the optimizer '{optimizer.use}' with l2: {l2:g} also moves rows"):
         sparse.choose(network("logistic"), True, optimizer, l2, 1)
 
 

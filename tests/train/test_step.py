@@ -14,7 +14,7 @@ from lsml_spark.core.errors import EnvironmentProblem
 from lsml_spark.data.order.plan import plan
 from lsml_spark.data.read import Shards, batches
 from lsml_spark.models.network import tensors
-from lsml_spark.train.config import Config
+from lsml_spark.train.config import Config, Data, Precision
 from lsml_spark.train.exchange.lanes import LaneParallel, Tree
 from lsml_spark.train.exchange.world import World
 from lsml_spark.train.optimizers.adamw import Adamw
@@ -30,7 +30,8 @@ from lsml_spark.transforms.schema import Schema
 ALONE = World(0, 1, torch.device("cpu"))
 SAMPLES = toy_shards.baskets(203, seed=2)
 ENCODERS = toy_shards.encoders_of(SAMPLES)
-CONFIG = validate(Config, {"model": {"use": "bag_mlp", "dim": 8, "hidden": [12], "dropout": 0.0}, "dtype": "float64"}, "test")
+FLOAT64 = {"parameters": "float64"}
+CONFIG = validate(Config, {"model": {"use": "bag_mlp", "dim": 8, "hidden": [12], "dropout": 0.0}, "precision": FLOAT64}, "test")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_without_weights_all_rows_count_alike(shards):
     local = first_batches(shards, 2, 64)
     ones = [_with(batch, "weight", 1.0, rows=slice(None)) for batch in local]
     networks = fresh(), fresh()
-    lanes_step(networks[0], torch.optim.SGD(networks[0].parameters(), lr=0.5), local, 2, weights=False)
+    lanes_step(networks[0], torch.optim.SGD(networks[0].parameters(), lr=0.5), local, 2, data=Data(weights=False))
     lanes_step(networks[1], torch.optim.SGD(networks[1].parameters(), lr=0.5), ones, 2)
     assert all(torch.equal(mine, other) for mine, other in zip(*(network.parameters() for network in networks), strict=True))
 
@@ -155,7 +156,7 @@ def test_accumulated_steps_name_the_step_and_row_that_is_not_finite(shards):
 def test_bf16_is_the_forward_and_backward_pass_of_torchs_autocast(shards):
     local = first_batches(shards, 2, 64)
     ours, theirs = fresh().float(), fresh().float()
-    lanes_step(ours, torch.optim.SGD(ours.parameters(), lr=0.5), local, 2, precision="bf16")
+    lanes_step(ours, torch.optim.SGD(ours.parameters(), lr=0.5), local, 2, precision=Precision(compute="bf16"))
     total = 0.0
     for batch in local:
         features, label, weight = tensors(batch)
@@ -172,9 +173,8 @@ def test_fp16_leaves_out_updates_that_overflow_and_finds_its_scale(shards):
     local = [_with(batch, "weight", 3000.0, rows=slice(None)) for batch in first_batches(shards, 2, 64)]
     network = fresh().float()
     before = [parameter.clone() for parameter in network.parameters()]
-    updates = Updates(
-        LaneParallel(network, ALONE), torch.optim.SGD(network.parameters(), lr=0.5), CONFIG.model_copy(update={"precision": "fp16"}), 2
-    )
+    config = CONFIG.model_copy(update={"precision": Precision(compute="fp16")})
+    updates = Updates(LaneParallel(network, ALONE), torch.optim.SGD(network.parameters(), lr=0.5), config, 2)
     parts = parts_by_lane(range(2), [local], [5])
     first = updates.step(parts)
     assert not first.applied

@@ -46,7 +46,7 @@ def test_by_default_a_damaged_shard_stops_the_night(tmp_path, column):
 @pytest.mark.parametrize("column", ["context", "label"])
 def test_skipped_rows_are_in_the_ledger_and_the_metrics(tmp_path, column):
     work, path = damaged(tmp_path / "x", column)
-    outcome = run(work, config(on_bad_shard="skip"), in_process)
+    outcome = run(work, config(data={"on_bad_shard": "skip"}), in_process)
     outcome.ledger.check("train")
     assert outcome.ledger.rows_out == 500
     assert outcome.ledger.dropped == {"in unreadable row groups": 100}
@@ -58,7 +58,7 @@ def test_skipped_rows_are_in_the_ledger_and_the_metrics(tmp_path, column):
 
 def test_rows_left_to_other_epochs_are_told_apart_from_lost_ones(tmp_path):
     work, _ = damaged(tmp_path / "x", "context", {"use": "redraw", "share": 0.5})
-    outcome = run(work, config(on_bad_shard="skip"), in_process)
+    outcome = run(work, config(data={"on_bad_shard": "skip"}), in_process)
     outcome.ledger.check("train")
     assert outcome.ledger.dropped["left to other epochs"] == 300
     lost = [300 - rows for rows, _ in rows_and_loss(work)]
@@ -70,7 +70,7 @@ def test_a_sound_night_is_the_same_under_both_policies(tmp_path):
     outcomes = []
     for policy in ("fail", "skip"):
         (tmp_path / policy).mkdir()
-        outcomes.append(run(toy_shards.night(tmp_path / policy, SAMPLES), config(on_bad_shard=policy), in_process))
+        outcomes.append(run(toy_shards.night(tmp_path / policy, SAMPLES), config(data={"on_bad_shard": policy}), in_process))
     hashes = [{file.path: file.checksum for file in outcome.files} for outcome in outcomes]
     assert hashes[0] == hashes[1]
     assert "unreadable" not in outcomes[1].metrics
@@ -81,6 +81,6 @@ def test_two_ranks_lose_the_same_rows_and_give_the_same_weights_as_one(tmp_path)
     found = []
     for ranks in (1, 2):
         work, _ = damaged(tmp_path / str(ranks), "context")
-        outcome = run(work, config(on_bad_shard="skip", workers=ranks), in_process if ranks == 1 else None)
+        outcome = run(work, config(data={"on_bad_shard": "skip"}, workers=ranks), in_process if ranks == 1 else None)
         found.append(({file.path: file.checksum for file in outcome.files}["model.safetensors"], outcome.ledger))
     assert found[0] == found[1]

@@ -10,23 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lsml_spark.core.stages import between
+from lsml_spark.core.stages import BY_NAME, between
 from lsml_spark.core.work import Source
 from lsml_spark.report.facts import Night
 
 # x of the trunk's right edge at full scale, of 100: the rest is room for branches to bend.
 TRUNK = 62.0
-DOES = {
-    "quality": "checks the day’s rows",
-    "prepare": "SQL turns lines into samples",
-    "zipf": "counts the keys",
-    "select": "keeps the rows worth a step",
-    "augment": "varies rows, labels kept",
-    "features": "encodes columns",
-    "shard": "writes rows in hash order",
-    "train": "learns, each row once an epoch",
-    "evaluate": "scores the model and the baselines",
-}
 
 
 @dataclass(frozen=True)
@@ -52,7 +41,7 @@ class Trunk:
     steps: list[Step] = field(default_factory=list)
 
     def stage(self, name: str) -> None:
-        self.steps.append(Step("stage", name, self.rows, _column(self._x(self.rows)), note=DOES.get(name, "")))
+        self.steps.append(Step("stage", name, self.rows, _column(self._x(self.rows)), note=BY_NAME[name].does))
 
     def leave(self, kind: str, label: str, rows: int) -> None:
         before, after = self._x(self.rows), self._x(self.rows - rows)
@@ -95,7 +84,7 @@ def trunks(night: Night) -> list[Trunk]:
     """The trunks of the day, the window and the held-out day; what exists of them."""
     found = []
     if "quality" in night.sources:
-        found.append(_day(night.sources["quality"]))
+        found.append(_day({stage: night.sources[stage] for stage in between("quality", "prepare")[:-1] if stage in night.sources}))
     window = {stage: source for stage, source in night.sources.items() if stage in between("prepare", "train")}
     if window:
         found.append(_window(window, night.sources.get("quality")))
@@ -150,11 +139,13 @@ def by_size(reasons: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(((reason, rows) for reason, rows in reasons.items() if rows), key=lambda item: (-item[1], item[0]))
 
 
-def _day(source: Source) -> Trunk:
-    ledger = source.manifest.ledger
+def _day(sources: Mapping[str, Source]) -> Trunk:
+    """Through quality, and what follows it before days are joined to a window."""
+    ledger = sources["quality"].manifest.ledger
     trunk = Trunk("day", "The new day", ledger.rows_in)
     trunk.join("raw records of the day", ledger.rows_in)
-    _through(trunk, "quality", source)
+    for stage, source in sources.items():
+        _through(trunk, stage, source)
     return trunk
 
 

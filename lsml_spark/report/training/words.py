@@ -4,7 +4,7 @@ Of the train stage's manifest it reads, each perhaps missing:
 - `run.time` {steps, verdict, seconds {phase: s}, ranks [{phase: s, slowest: steps}]}: the critical path and every rank's own time.
 - `run.rows_per_second`, `run.device`, `run.launcher`, `run.restarts` (count), `run.resumed` [{step, epoch, world}].
 - `metrics.loss`, `.epochs`, `.steps`, `.world`, `.parameters`, `.unreadable` {rows, row_groups {name: why}}.
-- `config.hook`, `.precision`, `.accumulate`, `.sync`, `.batch`, `.lanes`, `.stop` where they are not what nothing asked for.
+- `config`, of it what `USUAL`, `.stop` and `.parallel` name where it is not what nothing asked for.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,15 @@ ADVICE = {
     "compute-bound": "Computing is the limit, as it should be: more ranks or a faster device make the night shorter, not a faster disk.",
 }
 UNEVEN, WAITING = 0.75, 0.1  # from which share of the steps on, and of the time, one slow rank is worth a sentence
-USUAL = {"hook": "none", "precision": "full", "accumulate": 1, "sync": "allreduce", "lr_scaling": "none", "l1": 0.0}
+# Settings worth a word where they are not this, and the name of each in nights made when all lay flat in `train:`.
+USUAL = {
+    "exchange.hook": ("none", "hook"),
+    "precision.compute": ("full", "precision"),
+    "accumulate": (1, "accumulate"),
+    "exchange.use": ("allreduce", "sync"),
+    "schedule.scaling": ("none", "lr_scaling"),
+    "l1": (0.0, "l1"),
+}
 
 
 def describe(train: Source, records: Sequence[Record]) -> dict[str, Any]:
@@ -119,8 +127,9 @@ def _facts(metrics: Mapping[str, Any], run: Mapping[str, Any], records: Sequence
 
 def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """What was asked for beside the usual."""
-    for name, usual in USUAL.items():
-        asked = config.get(name, usual)
+    for name, (usual, before) in USUAL.items():
+        asked = dig(config, *name.split("."))
+        asked = config.get(before, usual) if asked is None else asked
         asked = asked["use"] if isinstance(asked, Mapping) and "use" in asked else asked
         if asked != usual:
             yield name, asked

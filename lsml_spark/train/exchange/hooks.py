@@ -187,7 +187,7 @@ def _matrices(held: Mapping[str, Tensor], columns: int) -> dict[str, Shape]:
 def build(
     name: str, network: nn.Module, seed: int, *, columns: int = 16, start: int = 10, group: dist.ProcessGroup | None = None
 ) -> Compressor | None:
-    """The compressor of `train.hook`, on ranks that have joined; None for `none`. `columns`, `start` (2 or more) and `seed` are
+    """The compressor of `train.exchange.hook`, on ranks that have joined; None for `none`. `columns`, `start` (2 or more) and `seed` are
     PowerSGD's; `group`: the ranks that share an update, all of them by default. ConfigError for any other name."""
     if name == "none":
         return None
@@ -195,4 +195,4 @@ def build(
         return Cast(group, CASTS[name])
     if name == "powersgd":
         return PowerSgd(group, network, columns=columns, start=start, seed=seed)
-    raise ConfigError(f"train.hook: there is no hook '{name}'{did_you_mean(name, ['none', *CASTS, 'powersgd'])}")
+    raise ConfigError(f"train.exchange.hook: there is no hook '{name}'{did_you_mean(name, ['none', *CASTS, 'powersgd'])}")

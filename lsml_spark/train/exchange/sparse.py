@@ -29,11 +29,13 @@ def choose(network: Network, mode: Literal["auto"] | bool, optimizer: Optimizer,
     """
     if mode is True and not optimizer.same_if_sparse(l2):
         raise ConfigError(
-            f"train.sparse: the optimizer '{optimizer.use}' with l2: {l2:g} also moves rows that a batch does not hold; "
-            "take adagrad, or sgd with momentum: 0, and l2: 0; or set train.sparse: auto"
+            f"train.exchange.sparse: the optimizer '{optimizer.use}' with l2: {l2:g} also moves rows that a batch does not hold; "
+            "take adagrad, or sgd with momentum: 0, and l2: 0; or set train.exchange.sparse: auto"
         )
     if mode is True and not network.lookups:
-        raise ConfigError(f"train.sparse: {type(network).__name__} has no table that is only looked up; set train.sparse: auto")
+        raise ConfigError(
+            f"train.exchange.sparse: {type(network).__name__} has no table that is only looked up; set train.exchange.sparse: auto"
+        )
     names: list[str] = []
     if mode is not False and optimizer.same_if_sparse(l2):
         names = [name for name in sorted(network.lookups) if mode is True or len(network.get_parameter(name)) >= WORTH * lookups]
