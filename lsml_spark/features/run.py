@@ -167,11 +167,11 @@ def check(config: Config, samples: StructType) -> None:
     if twice := [name for i, name in enumerate(config.carry) if name in config.columns or name in config.carry[:i]]:
         raise ConfigError(f"features.carry: '{twice[0]}' is named twice, here or in features.columns")
     for name, transform in config.columns.items():
+        if transform.needs == "targets" and (name in config.learned or config.learned.get(config.label) not in ("ids", "numbers")):
+            raise ConfigError(f"features.columns.{name}: `{transform.use}` is made of the label, which must be one id or number a row")
         if name in config.learned:
             makes_lists = transform.becomes == "lists" or isinstance(samples[config.source(name)].dataType, ArrayType)
             _check_list(name, config.learned[name], makes_lists)
-        if transform.needs == "targets" and (config.label in (name, transform.like) or config.learned[config.label] == "lists"):
-            raise ConfigError(f"features.columns.{name}: `{transform.use}` is made of the label, which must be one id or number a row")
         if not (config.learned.get(name) == "numbers" and config.source(name) == "label"):  # that is text, whatever it was
             _check_type(name, transform, samples[config.source(name)].dataType)
         if transform.like is not None and (transform.like not in config.columns or config.columns[transform.like].like is not None):

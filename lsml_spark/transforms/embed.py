@@ -26,8 +26,8 @@ class Embed(Transform):
     with the model, with the file's sha256; such files begin with the most frequent ones. A word that comes twice is the first.
     """
 
-    file: str
-    first: int = Field(50_000, ge=1)
+    file: str  # of words and their vectors
+    first: int = Field(50_000, ge=1)  # at most so many of its words
 
     @property
     def takes(self) -> Takes:

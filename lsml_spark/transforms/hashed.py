@@ -20,7 +20,7 @@ class Hashed(Transform):
     """
 
     size: int = Field(ge=1)  # how many ids, or numbers
-    signed: bool = False
+    signed: bool = False  # numbers with a sign instead of ids
 
     @property
     def becomes(self) -> Becomes:  # type: ignore[override]  # a property of the object, not of the class

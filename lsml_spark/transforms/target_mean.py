@@ -20,7 +20,7 @@ class TargetMean(Transform):
     """
 
     knows_targets: ClassVar[bool] = True
-    smoothing: float = Field(20.0, gt=0)  # rows that the overall mean counts as
+    smoothing: float = Field(20.0, gt=0)  # so many rows does the mean of all count
 
     @property
     def needs(self) -> Needs:

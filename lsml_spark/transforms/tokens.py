@@ -32,10 +32,10 @@ class Tokens(Transform):
     """
 
     becomes: ClassVar[Becomes] = "lists"
-    by: Literal["wordpiece", "bpe"] = "wordpiece"
-    size: int = Field(8000, ge=300)
-    min_count: int = Field(2, ge=1)  # of a pair of subwords that become one
-    lowercase: bool = True
+    by: Literal["wordpiece", "bpe"] = "wordpiece"  # which subwords
+    size: int = Field(8000, ge=300)  # at most so many, with the unknown one
+    min_count: int = Field(2, ge=1)  # times that two subwords stand together, to become one
+    lowercase: bool = True  # first of all
 
     @property
     def needs(self) -> Needs:

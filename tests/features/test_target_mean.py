@@ -43,7 +43,7 @@ def test_training_rows_do_not_know_their_own_target_and_test_rows_get_the_full_m
     frame = spark.createDataFrame(train, SCHEMA).selectExpr("*", "double(1) AS weight", "double(1) AS keep_rate").repartition(5)
     inputs = {"augment": night.source("augment", train=frame), "prepare": night.source("prepare", test=spark.createDataFrame(test, SCHEMA))}
     columns = {"city": {"use": "target_mean", "smoothing": SMOOTHING}, "label": LABELS[kind][0]}
-    told = {"columns": columns, "learns": "numbers" if kind == "minutes" else "ids"}
+    told = {"columns": columns, "targets": {"label": "numbers" if kind == "minutes" else "ids"}}
     work = night.work("features", inputs)
     source = night.finish(work, features.run(work, validate(features.Config, told, "night.yaml: features"), spark))
 

@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-import textwrap
 
 import numpy as np
 import pandas as pd
@@ -23,20 +22,8 @@ BANK = REPO / "pipelines" / "bank.yaml"
 NIGHT = "2010-03-31"
 NUMBERS = ["age", "campaign", "previous", "emp_var_rate", "cons_price_idx", "cons_conf_idx", "euribor3m", "nr_employed", "pdays"]
 CATEGORIES = ["job", "marital", "education", "default", "housing", "loan", "contact", "month", "poutcome", "weekday"]
-DECADE = """
-    import numpy as np
-    import pyarrow.compute as pc
-
-    from lsml_spark.transforms.transform import Transform
-
-
-    class Decade(Transform):
-        \"\"\"Age in whole decades; a missing one is 0.\"\"\"
-
-        @staticmethod
-        def apply(encoder, values):
-            return np.nan_to_num(pc.cast(values, "float64").to_numpy(zero_copy_only=False) // 10)
-"""
+FEATURES = (REPO / "docs" / "features.md").read_text()
+DECADE = FEATURES.partition("```python\n")[2].partition("```")[0]
 
 
 def lsml(folder, *words: str) -> None:
@@ -56,7 +43,7 @@ def rows(folder, table: str) -> pd.DataFrame:
 def test_a_month_of_calls_is_scored_at_least_as_well_as_by_scikit_learn_with_a_transform_of_ones_own(tmp_path):
     pipeline = tmp_path / "bank.yaml"
     shutil.copy(BANK, pipeline)
-    (tmp_path / "mine.py").write_text(textwrap.dedent(DECADE))
+    (tmp_path / "mine.py").write_text(DECADE)
     words = ["run", str(pipeline), "--date", NIGHT, "--root", str(tmp_path / "runs"), "--set", "window=200"]
     words += ["--set", f"raw.folder={REPO / 'pipelines/data/bank'}", "--set", "features.columns.decade={use: mine.Decade, of: age}"]
     lsml(tmp_path, *words)
@@ -75,5 +62,5 @@ def test_a_month_of_calls_is_scored_at_least_as_well_as_by_scikit_learn_with_a_t
     assert encoders["euribor3m"]["center"] == pytest.approx(train["euribor3m"].mean(), rel=1e-12)
     assert encoders["euribor3m"]["scale"] == pytest.approx(train["euribor3m"].std(ddof=0), rel=1e-12)
     assert encoders["age"]["edges"] == np.unique(np.quantile(ages, np.rint(np.arange(1, 8) / 8 * 1000) / 1000)).tolist()
-    assert encoders["decade"] == {"use": "mine.Decade", "of": "age", "width": 1}
+    assert encoders["decade"] == {"use": "mine.Decade", "of": "age", "width": 1, "youngest": ages.min()}
     lsml(tmp_path, "verify", str(pipeline), "--root", str(tmp_path / "runs"))
