@@ -10,7 +10,7 @@ MARKERS ?= not slow
 JOBS ?= 2
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint petastorm ci clean install
+.PHONY: demo test lint docs petastorm ci clean install
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)  ## five nights of a shop, from the shipped days
@@ -22,6 +22,11 @@ test: $(INSTALLED)  ## `make test MARKERS=` runs the slow ones too; each of JOBS
 lint: $(INSTALLED)  ## all four, whatever the first one finds
 	@failed=0; for check in 'ruff check .' 'ruff format --check .' mypy lint-imports; do \
 		echo "$$check"; $(VENV)/bin/$$check || failed=1; done; exit $$failed
+
+docs: $(INSTALLED)  ## what the docs take from the code and from benchmarks/results
+	$(VENV)/bin/python docs/make_reference.py
+	$(VENV)/bin/python docs/make_measured.py
+	$(VENV)/bin/python benchmarks/selection_tables.py
 
 petastorm: $(INSTALLED) $(PETASTORM)/.installed  ## what only petastorm's own environment can test, on a night that ours made
 	@night=$$(mktemp -d) && trap 'rm -rf "$$night"' EXIT && \

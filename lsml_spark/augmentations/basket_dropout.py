@@ -15,9 +15,9 @@ from lsml_spark.core.seeds import uniforms
 class BasketDropout(Augmentation):
     """A share `rows` of the samples loses each item of the list `column` with probability `items`."""
 
-    column: str
-    rows: float = Field(0.5, ge=0.0, le=1.0)
-    items: float = Field(0.3, ge=0.0, lt=1.0)
+    column: str  # a list
+    rows: float = Field(0.5, ge=0.0, le=1.0)  # share of the samples
+    items: float = Field(0.3, ge=0.0, lt=1.0)  # chance of each item
 
     def problem(self, schema: pa.Schema) -> str | None:
         if self.column not in schema.names:

@@ -11,6 +11,7 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, TypeVar
@@ -149,6 +150,14 @@ def _class_name(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
+@dataclass(frozen=True)
+class Named:
+    """Stands in the annotation of a field that holds a component: its base class, and the folder of ours."""
+
+    base: type[Any]
+    package: str
+
+
 def component(base: type[Any], package: str) -> Any:
     """The annotation of a config field that holds a component: `policy: component(Policy, "lsml_spark.select.policies")`."""
 
@@ -161,7 +170,7 @@ def component(base: type[Any], package: str) -> Any:
             raise ValueError(f"say which one: `use: name`{did_you_mean('', component_names(base, package))}")
         return built(find_component(base, package, str(value["use"])), value)
 
-    return Annotated[SerializeAsAny[base], BeforeValidator(build)]  # type: ignore[valid-type, misc]
+    return Annotated[SerializeAsAny[base], BeforeValidator(build), Named(base, package)]  # type: ignore[valid-type, misc]
 
 
 def built(found: Any, values: Mapping[str, Any]) -> Any:

@@ -61,7 +61,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything worth knowing about one stage folder. Fields: docs/architecture.md, "Manifest"."""
+    """Everything worth knowing about one stage folder. Fields: docs/reference.md, "manifest.json"."""
 
     stage: str
     pipeline: str

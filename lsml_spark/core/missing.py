@@ -21,11 +21,11 @@ from lsml_spark.core.config import Strict
 class Missing(Strict):
     """One column's policy. `by`: the statistic is that of the rows with the same values there, else that of all rows."""
 
-    policy: Literal["drop", "quarantine", "impute"]
-    impute: Literal["constant", "median", "mode"] | None = None
-    value: StrictBool | StrictInt | StrictFloat | str | None = None
+    policy: Literal["drop", "quarantine", "impute"]  # what happens to a row that lacks it
+    impute: Literal["constant", "median", "mode"] | None = None  # what is filled in
+    value: StrictBool | StrictInt | StrictFloat | str | None = None  # of `impute: constant`
     by: list[str] = []
-    indicator: bool = True
+    indicator: bool = True  # whether `<column>_missing` says where
 
     @model_validator(mode="before")
     @classmethod

@@ -1,4 +1,4 @@
-"""How raw text is written: the options of `raw:` beside `folder` and `files`. docs/raw.md lists them in one table.
+"""How raw text is written: the options of `raw:` beside `folder` and `files`. docs/raw.md lists them.
 
 An option at its default is no part of a resolved config, so that a pipeline that names none keeps its fingerprints.
 """
@@ -135,8 +135,8 @@ class Raw(Format):
     `same_every_day`: there is no date in them, and every day is to have the same files.
     """
 
-    folder: str
-    files: str
+    folder: str  # where the days lie, relative to the YAML
+    files: str  # a pattern of names below it: * ? [abc] and **
     same_every_day: bool = False
 
     @property

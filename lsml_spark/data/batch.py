@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,11 @@ class Ragged:
 
     def __len__(self) -> int:
         return len(self.offsets_N1) - 1
+
+    @classmethod
+    def of(cls, lists: Sequence[Sequence[int]]) -> "Ragged":
+        """Of Python's lists, as int64."""
+        return cls(np.array(list(chain.from_iterable(lists)), np.int64), _offsets(np.array([len(one) for one in lists], np.int64)))
 
 
 Column = np.ndarray | Ragged
@@ -88,14 +94,16 @@ def _offsets(lengths_N: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(lengths_N, dtype=np.int64)])
 
 
-def of_arrow(rows: pa.RecordBatch, features: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[str, Ragged]]:
-    """(scalars, ragged) of encoded columns as `data.encode.encode` gives them."""
-    scalars, ragged = {}, {}
+def of_arrow(rows: pa.RecordBatch, features: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[str, Ragged], dict[str, np.ndarray]]:
+    """(scalars, ragged, tensors) of encoded columns as `transforms.encode.encode` gives them."""
+    scalars, ragged, tensors = {}, {}, {}
     for name in features:
         column = rows.column(name)
         if pa.types.is_list(column.type):
             lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
             ragged[name] = Ragged(column.flatten().to_numpy(zero_copy_only=False), _offsets(lengths))
+        elif isinstance(column.type, pa.FixedShapeTensorType):
+            tensors[name] = column.storage.flatten().to_numpy().reshape(len(column), *column.type.shape)
         else:
             scalars[name] = column.to_numpy(zero_copy_only=False)
-    return scalars, ragged
+    return scalars, ragged, tensors

@@ -28,10 +28,11 @@ BASELINES = "lsml_spark.evaluate.baselines"
 
 
 class Config(Strict):
-    """`context`: the list column with what is in the basket, null where samples have none. `slices`: columns, of which
-    each value is judged by itself, or comparisons such as `hour < 9`."""
+    """`baselines`: what is scored beside the model. `context`: the list column with what is in the basket, null
+    where samples have none. `slices`: columns, of which each value is judged by itself, or comparisons such as
+    `hour < 9`."""
 
-    k: int = Field(20, ge=1)
+    k: int = Field(20, ge=1)  # of recall@k
     context: str | None = "context"
     baselines: tuple[component(Baseline, BASELINES), ...] = (  # type: ignore[valid-type]
         Popularity(use="popularity"),

@@ -27,7 +27,8 @@ def fit(train: DataFrame, columns: Mapping[str, Transform]) -> dict[str, dict[st
     encoders: dict[str, dict[str, Any]] = {}
     for name, transform in columns.items():
         encoder: dict[str, Any] = {"use": transform.use}
-        if name in lists:
+        of_which = columns[transform.like or name]
+        if name in lists or of_which.becomes == "lists":
             encoder["list"] = True
         if transform.of is not None:
             encoder["of"] = transform.of
@@ -35,7 +36,7 @@ def fit(train: DataFrame, columns: Mapping[str, Transform]) -> dict[str, dict[st
             encoders[name] = encoder | {"like": transform.like}
             continue
         fitted = transform.fit(seen.get(name, Seen()))
-        width = {} if transform.becomes == "ids" else {"width": 1}
+        width = {"width": 1} if transform.becomes == "numbers" else {}
         encoders[name] = encoder | width | fitted
     return encoders
 

@@ -1,14 +1,19 @@
 """The features stage: fit each column's transform on the training rows, apply it to training and test rows alike."""
 
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 from pydantic import SerializerFunctionWrapHandler, model_serializer
+from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
     ArrayType,
+    BinaryType,
     BooleanType,
     DataType,
     DateType,
@@ -22,25 +27,28 @@ from pyspark.sql.types import (
 )
 
 from lsml_spark.core.config import Strict, component, did_you_mean
-from lsml_spark.core.errors import ConfigError, QualityGateError
+from lsml_spark.core.errors import ConfigError, IntegrityError, QualityGateError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.work import Outcome, Work
+from lsml_spark.data.parquet.fields import Layout
 from lsml_spark.features.fit import fit
 from lsml_spark.spark import tables
 from lsml_spark.spark.session import session
 from lsml_spark.transforms.encode import encode
-from lsml_spark.transforms.schema import Ids, column_of
+from lsml_spark.transforms.schema import Ids, Tensor, column_of
 from lsml_spark.transforms.transform import PACKAGE, Transform
 
 CARRIED = ["sample_id", "key"]  # for error messages, and for metrics by key frequency
 WEIGHTS = ["weight", "keep_rate"]
 STEERING = ["pace", "offset"]  # where select adds them: the stage of a curriculum, and what training adds to the label's logit
+TENSOR_BYTES = 2**26
 # Spark writes these as text exactly as Arrow does, which encodes them wherever the model scores.
 WRITTEN_ALIKE = (StringType, IntegralType, BooleanType, DateType)
 
 
 Learned = Literal["ids", "numbers", "lists"]
+FITTING = {"ids": ("ids",), "numbers": ("numbers",), "lists": ("ids", "lists")}  # what a transform may become, of a target
 
 
 class Config(Strict):
@@ -49,7 +57,7 @@ class Config(Strict):
 
     columns: dict[str, component(Transform, PACKAGE)]  # type: ignore[valid-type]
     carry: list[str] = []
-    label: str = "label"
+    label: str = "label"  # the column that is to be guessed
     targets: dict[str, Learned] = {}  # what the task learns of each, which its transform must make of it; none: ids of the label
 
     @model_serializer(mode="wrap")
@@ -98,7 +106,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     lacking = F.coalesce(
         F.lit(None).cast("string"), *[F.when(_holds_null(name, train.schema[name].dataType), name) for name in config.carry]
     )
-    written = tables.write(both, work.folder, columns, route=F.col("__table"), tally=lacking)
+    with _in_words():
+        written = tables.write(both, work.folder, columns, route=F.col("__table"), tally=lacking)
     _refuse_nulls(written.tally)
     rows_in = work.inputs["augment"].manifest.ledger.rows_out + work.inputs["prepare"].manifest.tables["test"].rows
     rows_out = sum(table.rows for table in written.tables.values())
@@ -117,8 +126,9 @@ def check_label(config: Config, to_train: bool) -> None:
         if target not in config.columns:
             raise ConfigError(f"features.columns: the label '{target}' needs a transform too, {fitting}{a_number}")
         transform = config.columns[target]
-        if (transform.becomes == "ids") != (learned != "numbers"):
-            made, wanted = ("ids", "a number") if transform.becomes == "ids" else ("numbers", "ids")
+        if transform.becomes not in FITTING[learned]:
+            made = {"lists": "lists of ids"}.get(transform.becomes, transform.becomes)
+            wanted = {"numbers": "a number", "lists": "a list of ids"}.get(learned, learned)
             raise ConfigError(
                 f"features.columns.{target}: `{transform.use}` makes {made} of the label; its task learns {wanted}: "
                 f"take {fitting}{a_number}"
@@ -146,16 +156,17 @@ def check(config: Config, samples: StructType) -> None:
         raise ConfigError(f"features.carry: '{twice[0]}' is named twice, here or in features.columns")
     for name, transform in config.columns.items():
         if name in config.learned:
-            _check_list(name, config.learned[name], samples[config.source(name)].dataType)
+            makes_lists = transform.becomes == "lists" or isinstance(samples[config.source(name)].dataType, ArrayType)
+            _check_list(name, config.learned[name], makes_lists)
         if not (config.learned.get(name) == "numbers" and config.source(name) == "label"):  # that is text, whatever it was
             _check_type(name, transform, samples[config.source(name)].dataType)
         if transform.like is not None and (transform.like not in config.columns or config.columns[transform.like].like is not None):
             raise ConfigError(f"features.columns.{name}.like: '{transform.like}' is no column with a transform of its own")
 
 
-def _check_list(name: str, learned: Learned, type_: DataType) -> None:
-    if isinstance(type_, ArrayType) != (learned == "lists"):
-        found, wanted = ("a list", "one value a row") if isinstance(type_, ArrayType) else ("no list", "a list a row")
+def _check_list(name: str, learned: Learned, lists: bool) -> None:
+    if lists != (learned == "lists"):
+        found, wanted = ("a list", "one value a row") if lists else ("no list", "a list a row")
         raise ConfigError(f"features.columns.{name}: it is {found}; its task learns {wanted}")
 
 
@@ -164,6 +175,9 @@ def _check_type(name: str, transform: Transform, type_: DataType) -> None:
     where, found = f"features.columns.{name}", item.simpleString()
     if transform.needs == "counts" and not isinstance(item, WRITTEN_ALIKE):
         raise ConfigError(f"{where}: {found} values make no categories; cast them to string or int in prepare.sql")
+    if transform.takes != "values" and not isinstance(type_, {"text": StringType, "bytes": BinaryType}[transform.takes]):
+        wanted = {"text": "one text a row", "bytes": "the bytes of a file, or with `folder` its path"}[transform.takes]
+        raise ConfigError(f"{where}: `{transform.use}` takes {wanted}, not {type_.simpleString()}")
     if transform.becomes == "numbers" and item is not type_:
         raise ConfigError(f"{where}: a list has no fixed width of numbers; `{transform.use}` takes one value a row")
     if transform.needs not in ("nothing", "counts") and not isinstance(item, NumericType | BooleanType):
@@ -216,17 +230,44 @@ def _refuse_nulls(rows: Mapping[str, int]) -> None:
 
 def _encoded(frame: DataFrame, names: list[str], encoders: dict[str, Any]) -> DataFrame:
     """`names` of the frame, features in place of their sources."""
+    tensors = [one for name in names if name in encoders["columns"] and isinstance(one := column_of(encoders, name), Tensor)]
+    # So many rows at once that their tensors are about as large as that.
+    rows = max(1, TENSOR_BYTES // sum((Layout("tensor", one.dtype, one.shape).width for one in tensors), start=1))
     fields = [StructField(name, _type(encoders, name)) if name in encoders["columns"] else frame.schema[name] for name in names]
 
     def apply(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            yield encode(encoders, batch).select(names)
+            for start in range(0, batch.num_rows, rows):
+                encoded = encode(encoders, batch.slice(start, rows)).select(names)
+                yield pa.record_batch([_for_spark(column) for column in encoded.columns], encoded.schema.names)
 
     return frame.mapInArrow(apply, StructType(fields))
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What a transform refuses, as an error for people; Spark wraps it in pages of traces."""
+    try:
+        yield
+    except PySparkException as error:
+        if found := re.search(r"IntegrityError: (.*)", str(error)):
+            raise IntegrityError(f"features: {found[1]}") from error
+        raise
+
+
+def _for_spark(column: pa.Array) -> pa.Array:
+    """Tensors as their raw little-endian bytes, which shards hold too; Spark knows no tensors."""
+    if not isinstance(column.type, pa.FixedShapeTensorType):
+        return column
+    flat = np.ascontiguousarray(column.storage.flatten().to_numpy())
+    width = flat.nbytes // max(len(column), 1)
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(column), [None, pa.py_buffer(flat)]).cast(pa.binary())
 
 
 def _type(encoders: Mapping[str, Any], name: str) -> DataType:
     column = column_of(encoders, name)
     if isinstance(column, Ids):
         return ArrayType(IntegerType()) if column.list else IntegerType()
+    if isinstance(column, Tensor):
+        return BinaryType()
     return FloatType() if column.width == 1 else ArrayType(FloatType())

@@ -30,10 +30,10 @@ class General(Strict):
     """The keys beside the stages' sections. `window`: days of history; `task`: what is learned; `spark`: Spark
     properties."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    seed: int = 0
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")  # of the folder of its runs
+    seed: int = 0  # of every random draw
     window: int = Field(60, ge=1)
-    raw: Raw
+    raw: Raw  # the raw days
     task: component(Task, TASKS) = Classify(use="classify")  # type: ignore[valid-type]
     spark: dict[str, str | int | float | bool] = {}
 

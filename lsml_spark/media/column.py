@@ -4,13 +4,13 @@ import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import Column
 from pyspark.sql.functions import arrow_udf
 from pyspark.sql.types import BinaryType, DataType, StringType
 
 from lsml_spark.core.errors import ConfigError
+from lsml_spark.media.files import load
 
 MODULES = {"image": "PIL", "audio": "soundfile", "video": "av"}
 
@@ -27,18 +27,6 @@ def require(kind: str, check: str, type_: DataType, folder: str) -> None:
         raise ConfigError(f"quality: {check}: folder {folder} is not there")
 
 
-def load(value: bytes | str, folder: str) -> bytes | None:
-    """The bytes of a value; None where its path leads out of the folder or to no file."""
-    if isinstance(value, bytes):
-        return value
-    root = Path(folder).resolve()
-    try:
-        path = (root / value).resolve()
-        return path.read_bytes() if path.is_relative_to(root) and path.is_file() else None
-    except (OSError, ValueError, RuntimeError):  # a name too long, with a NUL in it, or a ring of links
-        return None
-
-
 def each(column: Column, test: Callable[[bytes | None], bool | None], folder: str) -> Column:
     """`test` of the bytes of every value that is not NULL; the bytes are None where there is no such file."""
 
@@ -48,16 +36,3 @@ def each(column: Column, test: Callable[[bytes | None], bool | None], folder: st
 
     judged: Column = judge(column)
     return judged
-
-
-def samples(data: bytes) -> tuple[np.ndarray, int] | None:
-    """Audio as (samples, channels) in [-1, 1] and its rate; None where it does not decode."""
-    import io
-
-    import soundfile  # type: ignore[import-untyped]
-
-    try:
-        sound, rate = soundfile.read(io.BytesIO(data), dtype="float64", always_2d=True)
-    except (soundfile.SoundFileError, RuntimeError, ValueError, TypeError):
-        return None
-    return sound, rate

@@ -10,6 +10,7 @@ from pydantic import Field
 from lsml_spark.core.config import Strict, validate
 from lsml_spark.core.errors import ConfigError, IntegrityError
 
+MOST_PIXELS = 100_000_000
 PILLOW = 12  # bytes of a pixel while an image is decoded: as it was stored, as it is wanted, and as an array
 
 
@@ -57,6 +58,38 @@ def bytes_of(images_B: Sequence[bytes], told: Image) -> int:
     return len(sizes) * width * height * colours + PILLOW * max(a * b for a, b in sizes)
 
 
+def opened(raw: bytes, mode: Literal["rgb", "gray"]) -> Any:
+    """Pillow's image of a PNG or JPEG. ValueError for bytes that are none."""
+    import PIL.Image
+
+    try:
+        with PIL.Image.open(io.BytesIO(raw), formats=("PNG", "JPEG")) as file:
+            return file.convert("RGB" if mode == "rgb" else "L")
+    except Exception as error:  # of Pillow, which has no common one: OSError, SyntaxError, struct.error, zlib.error, a warning, …
+        why = "no PNG or JPEG" if isinstance(error, PIL.UnidentifiedImageError) else " ".join(str(error).split())
+        raise ValueError(f"{len(raw):,} bytes that are no image ({why})") from error
+
+
+def fitted(image: Any, resize: int | Sequence[int] | None, crop: Sequence[int] | None) -> Any:
+    """Brought to `resize` (height, width), or its shorter side to that length, bilinear; then the middle `crop` (height, width) of
+    it, black where it has none. ValueError where the longer side would be too long to hold."""
+    import PIL.Image
+
+    if isinstance(resize, int):
+        shorter = min(image.size)
+        width, height = (resize if side == shorter else resize * side // shorter for side in image.size)
+        if width * height > MOST_PIXELS:
+            raise ValueError(f"an image of {image.height}×{image.width} would become one of {height}×{width}")
+    elif resize:
+        height, width = resize
+    if resize and image.size != (width, height):
+        image = image.resize((width, height), PIL.Image.Resampling.BILINEAR)
+    if crop:
+        left, top = (image.width - crop[1]) // 2, (image.height - crop[0]) // 2
+        image = image.crop((left, top, left + crop[1], top + crop[0]))
+    return image
+
+
 def decoded(images_B: Sequence[bytes], told: Image, column: str) -> np.ndarray:
     """(B, height, width, 3) uint8, or (B, height, width) for gray. IntegrityError for bytes that are no image.
 
@@ -67,11 +100,9 @@ def decoded(images_B: Sequence[bytes], told: Image, column: str) -> np.ndarray:
     out: np.ndarray | None = None
     for place, raw in enumerate(images_B):
         try:
-            with PIL.Image.open(io.BytesIO(raw), formats=("PNG", "JPEG")) as file:
-                image = file.convert("RGB" if told.mode == "rgb" else "L")
-        except Exception as error:  # of Pillow, which has no common one: OSError, SyntaxError, struct.error, zlib.error, a warning, …
-            why = "no PNG or JPEG" if isinstance(error, PIL.UnidentifiedImageError) else " ".join(str(error).split())
-            raise IntegrityError(f"column '{column}': {len(raw):,} bytes that are no image ({why})") from error
+            image = opened(raw, told.mode)
+        except ValueError as error:
+            raise IntegrityError(f"column '{column}': {error}") from error
         if told.resize and image.size != told.resize[::-1]:
             image = image.resize(told.resize[::-1], PIL.Image.Resampling.BILINEAR)
         pixels = np.asarray(image)

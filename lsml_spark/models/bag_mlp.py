@@ -17,11 +17,11 @@ class BagMlp(Model):
     """
 
     dim: int = Field(64, ge=1)  # width of item and label embeddings
-    category_dim: int = Field(8, ge=1)
-    hidden: tuple[int, ...] = (128,)
-    activation: Literal["relu", "gelu"] = "relu"
-    dropout: float = Field(0.2, ge=0.0, lt=1.0)
-    bags: int = Field(2, ge=1)
+    category_dim: int = Field(8, ge=1)  # width of the embeddings of categories
+    hidden: tuple[int, ...] = (128,)  # widths of the hidden layers
+    activation: Literal["relu", "gelu"] = "relu"  # of the hidden layers
+    dropout: float = Field(0.2, ge=0.0, lt=1.0)  # share of the hidden units
+    bags: int = Field(2, ge=1)  # averages of each list
     span: int = Field(16, ge=1)  # distances from the end with a weight of their own; farther ones share the last
     init: float = Field(0.15, gt=0.0)  # standard deviation of fresh embeddings
 

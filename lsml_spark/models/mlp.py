@@ -15,10 +15,10 @@ class Mlp(Model):
     """
 
     dim: int = Field(16, ge=1)  # width of an embedding
-    hidden: tuple[int, ...] = (128, 128)
-    activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
-    norm: Literal["none", "batch", "layer"] = "none"
-    dropout: float = Field(0.0, ge=0.0, lt=1.0)
+    hidden: tuple[int, ...] = (128, 128)  # widths of the hidden layers
+    activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"  # of the hidden layers
+    norm: Literal["none", "batch", "layer"] = "none"  # before each activation
+    dropout: float = Field(0.0, ge=0.0, lt=1.0)  # share of the hidden units
     residual: bool = False
 
     def build(self, schema: Schema) -> Any:

@@ -7,11 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lsml_spark.core.config import canonical
 from lsml_spark.data.batch import Batch, Column, Ragged
 from lsml_spark.transforms.schema import Schema
 
-# Ids are a tensor (B,) int64, numbers one of (B,) or (B, K) floats; a list of ids is (values (T,), offsets (B + 1,)).
+# Ids are a tensor (B,) int64, numbers one of (B,) or (B, K) floats, a tensor one of (B, *shape) in its own dtype; a list of ids is
+# (values (T,), offsets (B + 1,)).
 Features = Mapping[str, Tensor | tuple[Tensor, Tensor]]
+TOLD = ("of", "list", "collisions")  # of an encoder: what says nothing of its ids
 
 
 class Network(nn.Module, ABC):
@@ -148,10 +151,10 @@ def _shared_ids(column: str, encoders: Mapping[str, Any], old_encoders: Mapping[
 
 
 def _values(encoders: Mapping[str, Any], column: str) -> list[Any]:
-    """What the ids 1, 2, … of a column stand for. Those of buckets and hashes have no names: they are what they are under these
-    very edges or this very size."""
+    """What the ids 1, 2, … of a column stand for. Those of buckets and hashes have no names: they are what they are under this
+    very encoder."""
     encoder = encoders["columns"].get(column, {})
     if "values" in encoder or "size" not in encoder:
         return list(encoder.get("values", []))
-    kind = (encoder["use"], encoder["size"], *encoder.get("edges", ()))
+    kind = canonical({key: value for key, value in encoder.items() if key not in TOLD})
     return [(kind, i) for i in range(encoder["size"])]

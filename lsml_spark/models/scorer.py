@@ -36,9 +36,9 @@ class Neural(System):
     def predict(self, rows: pa.RecordBatch) -> np.ndarray:
         """What the task takes for a prediction: of classes, log probabilities (B, V)."""
         encoded = encode(self.encoders, rows.select(self.sources))
-        scalars, ragged = of_arrow(encoded, self.features)
+        scalars, ragged, found = of_arrow(encoded, self.features)
         unused = np.zeros(rows.num_rows, dtype=np.int32)
-        features, _, _ = tensors(Batch(unused, unused, scalars, ragged))
+        features, _, _ = tensors(Batch(unused, unused, scalars, ragged, tensors=found))
         return self.task.predict(self.network(features), self.encoders)
 
     def log_probs(self, rows: pa.RecordBatch) -> np.ndarray:

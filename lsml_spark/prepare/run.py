@@ -38,7 +38,7 @@ class Config(Strict):
     `drop_reason`: a row where that is not NULL is left out and counted under it. `unlabelled`: keep the rows whose label alone is
     NULL in a table of that name, for `lsml label`."""
 
-    sql: str
+    sql: str  # a query of the view `clean`
     unlabelled: bool = False
 
 

@@ -15,8 +15,8 @@ from lsml_spark.core.work import Outcome, Work, gone_champion
 class Config(Strict):
     """Tolerances are relative, of the task's first figure: 0.01 lets a model's log loss, or RMSE, be 1 % worse than the champion's."""
 
-    tolerance: float = Field(0.01, ge=0.0)
-    band_tolerance: float = Field(0.05, ge=0.0)
+    tolerance: float = Field(0.01, ge=0.0)  # overall
+    band_tolerance: float = Field(0.05, ge=0.0)  # in every band of keys
     slice_tolerance: float | None = Field(None, ge=0.0)  # of the slices that `evaluate.slices` names; null: they have no say
     min_rows: int = Field(50, ge=1)  # bands and slices with fewer test rows have no say
     beat: str = "popularity"  # the baseline that a first model must beat

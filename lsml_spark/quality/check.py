@@ -23,6 +23,7 @@ from lsml_spark.core.variables import mask
 from lsml_spark.quality.day import Day
 from lsml_spark.spark.tables import quoted
 
+PACKAGE = "lsml_spark.quality.checks"
 OnBad = Literal["warn", "quarantine", "fail"]
 C = TypeVar("C", bound="Check")
 NAMING = {"column", "columns", "features", "by", "id", "key", "near", "split", "unit", "text", "image"}  # fields that name columns
@@ -129,7 +130,7 @@ class TableCheck(Check):
 
 def parse(item: Any, base: type[C], column: str = "") -> C:
     """One YAML item as a check; ValueError (shown as a config error) where it is none."""
-    known = component_names(base, "lsml_spark.quality.checks")
+    known = component_names(base, PACKAGE)
     if isinstance(item, str):
         item = {item: {}}
     if not isinstance(item, Mapping):
@@ -138,7 +139,7 @@ def parse(item: Any, base: type[C], column: str = "") -> C:
     if len(names) != 1:
         raise ValueError(f"expected one check per item, found {names or 'none'}{did_you_mean('', known)}")
     (name,) = names
-    check = find_component(base, "lsml_spark.quality.checks", name)
+    check = find_component(base, PACKAGE, name)
     value = item[name]
     fields = dict(value) if isinstance(value, Mapping) else {} if value is None or value is True else {check.shorthand or name: value}
     common = {key: item[key] for key in COMMON if key in item}

@@ -1,6 +1,6 @@
 """What a check of a whole day may look at: the day's profile, a sample of its rows, and the good days before it.
 
-A profile is plain JSON values, as written to `profile.json`; docs/quality.md lists its fields.
+A profile is plain JSON values, as written to `profile.json`; docs/reference.md lists its fields.
 """
 
 import datetime

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, SerializeAsAny, ValidationError, field_val
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from lsml_spark.core.components import Named
 from lsml_spark.core.config import Strict, did_you_mean
 from lsml_spark.core.errors import ConfigError, LsmlError, QualityGateError
 from lsml_spark.core.ledger import Ledger
@@ -22,7 +23,7 @@ from lsml_spark.core.tables import table_of
 from lsml_spark.core.variables import mask
 from lsml_spark.core.work import Outcome, Work, raw_name
 from lsml_spark.quality import findings
-from lsml_spark.quality.check import Check, RowCheck, TableCheck, parse
+from lsml_spark.quality.check import PACKAGE, Check, RowCheck, TableCheck, parse
 from lsml_spark.quality.checks.complete import Complete
 from lsml_spark.quality.day import Day
 from lsml_spark.quality.history import METRICS, PROFILE, metrics_table, past_days
@@ -35,8 +36,8 @@ from lsml_spark.spark.mistakes import file_mistake, sql_mistake
 from lsml_spark.spark.session import session
 from lsml_spark.spark.tables import quoted
 
-Rows = Annotated[SerializeAsAny[RowCheck], BeforeValidator(lambda item: parse(item, RowCheck))]
-Tables = Annotated[SerializeAsAny[TableCheck], BeforeValidator(lambda item: parse(item, TableCheck))]
+Rows = Annotated[SerializeAsAny[RowCheck], BeforeValidator(lambda item: parse(item, RowCheck)), Named(RowCheck, PACKAGE)]
+Tables = Annotated[SerializeAsAny[TableCheck], BeforeValidator(lambda item: parse(item, TableCheck)), Named(TableCheck, PACKAGE)]
 
 
 BESIDE = ("_file", "_line", "_corrupt")  # columns of every record that no contract names
@@ -46,9 +47,9 @@ class Field(Strict):
     """A column of the contract: its Spark SQL type, whether the night can go on without it, and what the files call it where
     that is another name: they may have a `date`, which is a name that the stage itself gives."""
 
-    type: str
-    required: bool = True
-    source: str | None = None
+    type: str  # a type of Spark SQL
+    required: bool = True  # whether a file without it stops the night
+    source: str | None = None  # its name in the files
 
     @model_serializer(mode="wrap")
     def _without_default(self, plain: Any) -> dict[str, Any]:
@@ -67,7 +68,7 @@ class Config(Strict):
 
     contract: dict[str, Annotated[Field, BeforeValidator(lambda value: {"type": value} if isinstance(value, str) else value)]]
     header: bool = True
-    columns: dict[str, list[SerializeAsAny[RowCheck]]] = {}
+    columns: dict[str, list[Annotated[SerializeAsAny[RowCheck], Named(RowCheck, PACKAGE)]]] = {}
     rows: list[Rows] = []
     table: list[Tables] = []
     missing: Policies = {}

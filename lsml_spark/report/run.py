@@ -1,7 +1,7 @@
 """The report stage: manifests and metrics of a night to static pages: `night.html`, `selection.html`, `quality.html`, `quality.json`,
 and `training.html`, which alone shows times and so is named in `run.files`, outside the identity.
 
-What is read, beyond the manifest fields of docs/architecture.md (each may be missing and is then left out):
+What is read, beyond the manifest fields of docs/reference.md (each may be missing and is then left out):
 
 - `manifest.metrics` of any stage: `failed` (a sentence: the night stopped here).
 - `manifest.metrics` of quality (of a former version, its findings.json): `verdict` ok | warn | failed, `findings` [{check, column,
@@ -49,8 +49,8 @@ QUALITY = ("home.js", *(f"quality{part}.js" for part in ("_numbers", "_draw", "_
 class Config(Strict):
     """`title` heads the page (default: the pipeline's name); `examples` is how many quarantined rows are shown."""
 
-    title: str = ""
-    examples: int = Field(default=20, ge=0, le=1000)
+    title: str = ""  # heads the pages; default: the pipeline's name
+    examples: int = Field(default=20, ge=0, le=1000)  # quarantined rows that are shown
 
 
 def run(work: Work, config: Config) -> Outcome:

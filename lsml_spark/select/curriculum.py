@@ -11,15 +11,17 @@ from lsml_spark.select.policies.policy import Spectrum
 
 
 class Curriculum(Strict):
-    """The kept rows in `stages` of about equal size; an epoch trains on the first ones, from `full_by` of the epochs on, on all.
+    """`order`: by what the keys are ordered.
+
+    The kept rows in `stages` of about equal size; an epoch trains on the first ones, from `full_by` of the epochs on, on all.
 
     `frequent_first` and `rare_first` order keys by how often they were seen, `easy_first` and `hard_first` by the recall of
     the nights before, which are then needed. Keys that tie are of one stage.
     """
 
     order: Literal["frequent_first", "rare_first", "easy_first", "hard_first"] = "frequent_first"
-    stages: int = Field(3, ge=2, le=100)
-    full_by: float = Field(0.5, gt=0.0, le=1.0)
+    stages: int = Field(3, ge=2, le=100)  # parts of about equal size
+    full_by: float = Field(0.5, gt=0.0, le=1.0)  # share of the epochs after which all rows take part
 
     @property
     def needs(self) -> frozenset[str]:

@@ -25,9 +25,9 @@ from lsml_spark.select.apply import Groups, Rated, by_key, uniform
 from lsml_spark.select.budget import Speed
 from lsml_spark.select.curriculum import Curriculum
 from lsml_spark.select.pilot import read_pilot
+from lsml_spark.select.policies.of_rows import COPIES, RowPolicy
 from lsml_spark.select.policies.policy import Policy, Spectrum, effective_sample_size
 from lsml_spark.select.policies.protect import Protecting
-from lsml_spark.select.policies.row_policy import COPIES, RowPolicy
 from lsml_spark.select.redraw import ONCE, redrawn
 from lsml_spark.spark import tables
 from lsml_spark.spark.session import session
@@ -43,10 +43,12 @@ def _readable(budget: float | str) -> float | str:
 
 
 class Config(Strict):
-    """`budget`: a share of the rows (≤ 1), a number of rows, or a time ("90min", "2h on 8 workers").
+    """`policy`: how many rows of each key are kept. `budget`: a share of the rows (≤ 1), a number of rows, or a
+    time ("90min", "2h on 8 workers").
 
-    `weights`: whether the loss is to stay that of all rows. `curriculum`: the order in which keys enter training. `redraws`: so many
-    draws are written, and every epoch reads the next of them, so that rows of frequent keys take turns.
+    `weights`: whether the loss is to stay that of all rows. `curriculum`: the order in which keys enter
+    training. `redraws`: so many draws are written, and every epoch reads the next of them, so that rows of
+    frequent keys take turns.
     """
 
     policy: component(Policy, "lsml_spark.select.policies")  # type: ignore[valid-type]
@@ -227,7 +229,7 @@ def _refuse_contradictions(config: Config) -> None:
     if why := policy.refuses(config.weights):
         raise ConfigError(f"select: {why}")
     if not of_rows and getattr(policy, "unit", "key") != "key":  # as policies of rows once said it
-        raise ConfigError(f"select.policy: '{policy.use}' is one of rows; derive it from RowPolicy (select/policies/row_policy.py)")
+        raise ConfigError(f"select.policy: '{policy.use}' is one of rows; derive it from RowPolicy (select/policies/of_rows.py)")
     if config.redraws > 1 and (of_rows or policy.spread(0.5) or config.curriculum):
         other = "the curriculum" if config.curriculum else f"'{policy.use}'"
         raise ConfigError(f"select.redraws: does not go with {other}; leave one of them out")

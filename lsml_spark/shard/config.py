@@ -10,13 +10,14 @@ from lsml_spark.data.parquet.fields import Layout
 
 TRAIN, TEST = "train", "test"
 Dtype = Literal["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64"]
+Encoding = Literal["plain", "delta_binary_packed", "delta_length_byte_array", "delta_byte_array", "byte_stream_split"]
 
 
 class Tensor(Strict):
     """A column of one shape in every row: lists of numbers, flat or as deep as the shape, or bytes that are such a tensor already."""
 
-    shape: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
-    dtype: Dtype = "float32"
+    shape: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)  # without the rows
+    dtype: Dtype = "float32"  # of the values
 
     @model_validator(mode="after")
     def _fits_a_value(self) -> "Tensor":
@@ -32,8 +33,8 @@ class Tensor(Strict):
 class Stored(Strict):
     """How a column of a shard is stored; what is left out is chosen by measurement."""
 
-    compression: Literal["none", "snappy", "lz4", "zstd", "gzip"] | None = None
-    encoding: Literal["plain", "delta_binary_packed", "delta_length_byte_array", "delta_byte_array", "byte_stream_split"] | None = None
+    compression: Literal["none", "snappy", "lz4", "zstd", "gzip"] | None = None  # of its pages
+    encoding: Encoding | None = None  # of its values, as Parquet calls it
 
 
 class Split(Strict):
@@ -44,8 +45,8 @@ class Split(Strict):
     """
 
     use: Literal["key_hash", "row_hash", "column"]
-    share: float | None = Field(None, gt=0, lt=1)
-    column: str | None = None
+    share: float | None = Field(None, gt=0, lt=1)  # of the keys or rows
+    column: str | None = None  # `key_hash`: hashed in place of the key; `column`: names the split
     leakage: Literal["warn", "fail"] = "warn"
 
     @model_validator(mode="after")
@@ -62,7 +63,7 @@ class Split(Strict):
 class Folds(Strict):
     """The training rows in `number` parts, by key (no key in two folds) or by row; each fold has files of its own."""
 
-    number: int = Field(ge=2, le=1000)
+    number: int = Field(ge=2, le=1000)  # how many
     use: Literal["key_hash", "row_hash"] = "key_hash"
 
 
@@ -79,16 +80,16 @@ class Config(Strict):
     """
 
     shards: Literal["auto"] | Annotated[int, Field(ge=1, le=100_000)] = "auto"
-    target_bytes: Annotated[ByteSize, Field(ge=1)] = ByteSize(128_000_000)
+    target_bytes: Annotated[ByteSize, Field(ge=1)] = ByteSize(128_000_000)  # of a file, uncompressed
     rows_per_group: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    lanes: int = Field(8, ge=1)
-    batch: int = Field(512, ge=1)
-    pack: Literal["all"] | list[str] = []
-    tensors: dict[str, Tensor] = {}
-    columns: dict[str, Stored] = {}
-    split: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Split] = {}
-    folds: Annotated[Folds | None, BeforeValidator(_folds)] = None
-    checksum: Literal["xxh128", "sha256"] = "xxh128"
+    lanes: int = Field(8, ge=1)  # of a batch
+    batch: int = Field(512, ge=1)  # rows of a step
+    pack: Literal["all"] | list[str] = []  # features that go into one record per dtype
+    tensors: dict[str, Tensor] = {}  # columns that have one shape in every row
+    columns: dict[str, Stored] = {}  # what measurement is not to choose
+    split: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Split] = {}  # tables beside `train`, `test`
+    folds: Annotated[Folds | None, BeforeValidator(_folds)] = None  # parts of the training rows
+    checksum: Literal["xxh128", "sha256"] = "xxh128"  # of the files; sha256 where somebody might forge them
 
     @model_validator(mode="after")
     def _splits_leave_rows_to_train(self) -> "Config":

@@ -17,7 +17,7 @@ from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.work import Outcome, Source, Work
-from lsml_spark.data.parquet.fields import layout_of
+from lsml_spark.data.parquet.fields import Layout, layout_of
 from lsml_spark.shard.classes import PACE, TABLE, Classes, count, mark
 from lsml_spark.shard.config import TEST, TRAIN, Config
 from lsml_spark.shard.layout import Form, to_shard
@@ -29,6 +29,7 @@ from lsml_spark.shard.statistics import NAME as STATISTICS
 from lsml_spark.shard.statistics import Moments, by_table
 from lsml_spark.spark import tables
 from lsml_spark.spark.session import session
+from lsml_spark.transforms.schema import Tensor, column_of
 
 __all__ = ["Config", "run"]
 SHARD = "__shard"
@@ -47,9 +48,10 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     names = [TRAIN, *config.split, TEST]
     frames = {name: tables.read(spark, source, table=name) for name in (TRAIN, TEST)}
     columns = {name: frames[TEST if name == TEST else TRAIN].columns for name in names}
-    label = _label(source)
+    encoders = _encoders(source)
+    label = encoders["label"]
     features = [name for name in columns[TRAIN] if name not in (*NO_FEATURES, label)]
-    form = form_of(config, frames[TRAIN], features)
+    form = form_of(config, frames[TRAIN], features, _tensors(encoders))
     rows_in = sum(table.rows for table in source.manifest.tables.values())
 
     bits = bin_bits(rows_in)
@@ -84,11 +86,17 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     return Outcome(Ledger(rows_in, sum(table.rows for table in written.tables.values())), written.tables, [statistics], metrics)
 
 
-def _label(source: Source) -> str:
-    """The name of the label's column, as the features stage has it."""
+def _encoders(source: Source) -> dict[str, Any]:
+    """What the features stage says of its columns."""
     if ENCODERS not in {file.path for file in source.manifest.files}:
-        return LABEL
-    return source.json(ENCODERS)["label"]
+        return {"label": LABEL, "columns": {}}
+    return source.json(ENCODERS)
+
+
+def _tensors(encoders: Mapping[str, Any]) -> dict[str, Layout]:
+    """The columns that a transform has made tensors of."""
+    columns = {name: column_of(encoders, name) for name in encoders["columns"]}
+    return {name: Layout("tensor", one.dtype, one.shape) for name, one in columns.items() if isinstance(one, Tensor)}
 
 
 def _shards(config: Config, classes: Classes, bytes_per_row: float, group: int) -> list[int]:

@@ -1,7 +1,7 @@
 """A sample of the rows as they will lie in the shards: what a row weighs, and how its columns are best stored."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from pyspark.sql.types import DataType, StructField
 
 from lsml_spark.core.config import did_you_mean
 from lsml_spark.core.errors import ConfigError
+from lsml_spark.data.parquet.fields import Layout
 from lsml_spark.shard.classes import TABLE, Classes
 from lsml_spark.shard.config import Config
 from lsml_spark.shard.layout import Form, Unfit, to_shard
@@ -42,19 +43,22 @@ def is_number(type_: DataType) -> bool:
     return type_.typeName() in NUMBERS
 
 
-def form_of(config: Config, train: DataFrame, features: Sequence[str]) -> Form:
-    """What is packed and what is a tensor. ConfigError for columns that are not there or cannot be."""
+def form_of(config: Config, train: DataFrame, features: Sequence[str], made: Mapping[str, Layout]) -> Form:
+    """What is packed and what is a tensor: those of the config, and those `made` by a transform. ConfigError for columns that are
+    not there or cannot be."""
     types = {field.name: field.dataType for field in train.schema}
     for name in config.tensors:
         if name not in types:
             raise ConfigError(f"shard.tensors.{name}: the features have no such column{did_you_mean(name, features)}")
+        if name in made:
+            raise ConfigError(f"shard.tensors.{name}: is a tensor already, of shape {list(made[name].shape)}; leave it out here")
     packed = [name for name in features if is_number(types[name])] if config.pack == "all" else config.pack
     for name in packed:
         if name not in features:
             raise ConfigError(f"shard.pack: '{name}' is no feature{did_you_mean(name, features)}")
         if not is_number(types[name]):
             raise ConfigError(f"shard.pack: '{name}' is {types[name].simpleString()}; only numbers can be packed into a record")
-    return Form(tuple(packed), {name: tensor.layout for name, tensor in config.tensors.items()})
+    return Form(tuple(packed), {name: tensor.layout for name, tensor in config.tensors.items()} | dict(made))
 
 
 def take(marked: DataFrame, columns: Sequence[str], form: Form, config: Config, classes: Classes) -> Sample:

@@ -22,8 +22,8 @@ MOST_LABELS = 100  # of figures that look at every label of every row
 class Costs(Strict):
     """What a mistake costs, in any unit."""
 
-    false_positive: float = Field(1.0, ge=0.0)
-    false_negative: float = Field(1.0, ge=0.0)
+    false_positive: float = Field(1.0, ge=0.0)  # of a row taken for the label that is not
+    false_negative: float = Field(1.0, ge=0.0)  # of one that is, and was not taken
 
 
 class Classify(Task):

@@ -24,9 +24,9 @@ class Regress(Task):
     """
 
     learns: ClassVar[Target] = "numbers"
-    loss: Literal["squared", "absolute", "huber", "quantile", "poisson"] = "squared"
-    delta: float = Field(1.0, gt=0.0)
-    quantile: float = Field(0.5, gt=0.0, lt=1.0)
+    loss: Literal["squared", "absolute", "huber", "quantile", "poisson"] = "squared"  # what a residual costs
+    delta: float = Field(1.0, gt=0.0)  # huber: in scales of the target
+    quantile: float = Field(0.5, gt=0.0, lt=1.0)  # quantile: which one
 
     @property
     def shown(self) -> Mapping[str, Figure]:

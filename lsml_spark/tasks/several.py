@@ -20,8 +20,8 @@ class Several(Task):
     and its loss counts exp(−s) · loss + s / 2 (Kendall, Gal & Cipolla 2018), so that noisy tasks weigh less.
     """
 
-    tasks: dict[str, component(Task, PACKAGE)]  # type: ignore[valid-type]
-    weights: Literal["uncertainty"] | dict[str, float] = {}
+    tasks: dict[str, component(Task, PACKAGE)]  # type: ignore[valid-type]  # by names of your own
+    weights: Literal["uncertainty"] | dict[str, float] = {}  # of the losses
 
     @model_validator(mode="after")
     def _are_told_apart(self) -> "Several":

@@ -18,7 +18,7 @@ class RateScaling(Strict):
     """
 
     use: Literal["none", "linear", "sqrt"] = "none"
-    reference_batch: int = Field(256, ge=1)
+    reference_batch: int = Field(256, ge=1)  # rows of an update
 
     def factor(self, batch: int) -> float:
         """What the peak rate is multiplied with; `batch`: rows of an update over all ranks, accumulation included. 1 for `none`."""
@@ -36,8 +36,8 @@ class Schedule(Strict):
     """
 
     use: Literal["constant", "linear", "cosine", "step", "inverse"] = "linear"
-    warmup: float = Field(0.1, ge=0.0, le=1.0)
-    final: float = Field(0.0, ge=0.0, le=1.0)
+    warmup: float = Field(0.1, ge=0.0, le=1.0)  # share of the budget
+    final: float = Field(0.0, ge=0.0, le=1.0)  # share of the peak rate
     cooldown: float = Field(0.0, ge=0.0, le=1.0)  # constant, step, inverse
     every: int | None = Field(None, ge=1)  # step: updates
     milestones: tuple[float, ...] = ()  # step: shares of the budget

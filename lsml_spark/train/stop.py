@@ -19,8 +19,8 @@ Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0.0)]  # seconds
 class Plateau(Strict):
     """`epochs` in a row whose mean training loss is not `improve` (a share of it) below the best before."""
 
-    epochs: int = Field(2, ge=1)
-    improve: float = Field(0.001, ge=0.0, lt=1.0)
+    epochs: int = Field(2, ge=1)  # in a row
+    improve: float = Field(0.001, ge=0.0, lt=1.0)  # share of the best loss
 
     def reached(self, losses: Sequence[float]) -> bool:
         """After epochs of these mean losses."""
@@ -36,7 +36,7 @@ class Stop(Strict):
 
     steps: int | None = Field(None, ge=1)  # updates
     time: Duration | None = None  # of training, the parts before an interruption included
-    plateau: Plateau | None = None
+    plateau: Plateau | None = None  # where the loss no longer falls
 
     def total(self, planned: int) -> int:
         """Updates at most, of those that all epochs would make."""

@@ -15,9 +15,9 @@ class Buckets(Transform):
     `size` of them, or between given `edges`; each holds its lower edge, and the outer ones have no end."""
 
     becomes: ClassVar[Becomes] = "ids"
-    by: Literal["width", "mass"] = "mass"
-    size: int = Field(10, ge=2)
-    edges: list[float] | None = Field(None, min_length=1)
+    by: Literal["width", "mass"] = "mass"  # equal width, or equal mass: as many rows in each
+    size: int = Field(10, ge=2)  # how many intervals
+    edges: list[float] | None = Field(None, min_length=1)  # between the intervals, in place of `size`
 
     @property
     def needs(self) -> Needs:

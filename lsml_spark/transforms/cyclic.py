@@ -13,7 +13,7 @@ from lsml_spark.transforms.transform import Seen, Transform, floats
 class Cyclic(Transform):
     """x → (sin, cos) of 2π x / `period`, so that 23 h lies beside 0 h; both are 0 for a missing value."""
 
-    period: float = Field(gt=0)
+    period: float = Field(gt=0)  # after which values begin anew: 24 of hours, 7 of weekdays
 
     def fit(self, seen: Seen) -> dict[str, Any]:
         return {"period": self.period, "width": 2}

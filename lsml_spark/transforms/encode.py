@@ -12,7 +12,10 @@ import pyarrow.compute as pc
 
 from lsml_spark.core.config import find_component
 from lsml_spark.core.errors import IntegrityError
+from lsml_spark.data.batch import Ragged
 from lsml_spark.transforms.transform import PACKAGE, Transform
+
+TENSORS = ("uint8", "float32")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -29,7 +32,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_encoders(path: Path) -> dict[str, Any]:
     """encoders.json: `label`, and the encoder of each column, or the column that it is `like`. IntegrityError as above.
 
-    An encoder says what its column is: `values` (of ids 1, 2, …) or their number `size`, or the `width` of numbers.
+    An encoder says what its column is: `values` (of ids 1, 2, …) or their number `size`, the `width` of numbers, or the `shape` and
+    `dtype` of a tensor.
     """
     encoders = read_json(path)
     columns, label = encoders.get("columns"), encoders.get("label")
@@ -45,8 +49,11 @@ def read_encoders(path: Path) -> dict[str, Any]:
 def _is_told(own: Mapping[str, Any]) -> bool:
     if "values" in own:
         return isinstance(own["values"], list) and all(isinstance(value, str) for value in own["values"])
-    size = own.get("size", own.get("width"))
-    return isinstance(own.get("use"), str) and isinstance(size, int) and size > 0
+    if "shape" in own:
+        sizes = own["shape"] if own.get("dtype") in TENSORS and isinstance(own["shape"], list) else []
+    else:
+        sizes = [own.get("size", own.get("width"))]
+    return isinstance(own.get("use"), str) and bool(sizes) and all(isinstance(size, int) and size > 0 for size in sizes)
 
 
 def encoder_of(encoders: Mapping[str, Any], column: str) -> Mapping[str, Any]:
@@ -61,7 +68,8 @@ def source_of(encoders: Mapping[str, Any], column: str) -> str:
 
 
 def encode(encoders: Mapping[str, Any], batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with every feature whose source is there: ids as int32 (0 is unknown), numbers as float32; lists of either.
+    """The batch with every feature whose source is there: ids as int32 (0 is unknown), numbers as float32; lists of either; tensors
+    as Arrow's fixed_shape_tensor.
 
     A feature takes the place of a column of its name, or stands behind the others. Other columns pass unchanged.
     """
@@ -88,14 +96,23 @@ def inverse(encoder: Mapping[str, Any], numbers: np.ndarray) -> np.ndarray:
 def _encoded(encoder: Mapping[str, Any], array: pa.Array) -> pa.Array:
     if pa.types.is_list(array.type):
         return _list(array.flatten(), pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False), encoder)
-    return _arrow(_class(encoder["use"]).apply(encoder, array))
+    found = _class(encoder["use"]).apply(encoder, array)
+    return _tensors(found, encoder) if "shape" in encoder else _arrow(found)
 
 
 def _list(items: pa.Array, lengths: np.ndarray, encoder: Mapping[str, Any]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array([0, *lengths.cumsum()], pa.int32()), _encoded(encoder, items))
 
 
-def _arrow(values: np.ndarray) -> pa.Array:
+def _tensors(rows: Any, encoder: Mapping[str, Any]) -> pa.Array:
+    shape, flat = encoder["shape"], pa.array(np.ascontiguousarray(rows, encoder["dtype"]).ravel())
+    type_ = pa.fixed_shape_tensor(flat.type, shape)
+    return pa.ExtensionArray.from_storage(type_, pa.FixedSizeListArray.from_arrays(flat, type=type_.storage_type))
+
+
+def _arrow(values: np.ndarray | Ragged) -> pa.Array:
+    if isinstance(values, Ragged):
+        return pa.ListArray.from_arrays(pa.array(values.offsets_N1.astype(np.int32)), pa.array(values.values_T.astype(np.int32)))
     if values.ndim == 2:
         flat = pa.array(values.astype(np.float32).ravel())
         return pa.ListArray.from_arrays(pa.array(np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]), flat)

@@ -16,7 +16,7 @@ class Hashed(Transform):
     training rows whose value shares its id with a more frequent one."""
 
     becomes: ClassVar[Becomes] = "ids"
-    size: int = Field(ge=1)
+    size: int = Field(ge=1)  # how many ids
 
     @property
     def needs(self) -> Needs:

@@ -12,7 +12,7 @@ from lsml_spark.transforms.transform import Transform, floats
 class Number(Transform):
     """The value itself; `missing` where it is missing or not finite."""
 
-    missing: float = 0.0
+    missing: float = 0.0  # in place of a missing value
 
     def fit(self, seen: Any) -> dict[str, Any]:
         return {"missing": self.missing}

@@ -16,7 +16,7 @@ class Quantile(Transform):
     """The share of training rows below x, or the normal deviate of that share: scikit-learn's QuantileTransformer with 1,001
     quantiles. A missing value becomes the middle."""
 
-    to: Literal["uniform", "normal"] = "uniform"
+    to: Literal["uniform", "normal"] = "uniform"  # which distribution the column gets
 
     @property
     def needs(self) -> Needs:

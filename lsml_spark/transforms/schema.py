@@ -1,9 +1,10 @@
-"""What a network meets: of each feature, whether it is ids of a vocabulary or numbers, told from encoders.json."""
+"""What a network meets: of each feature, whether it is ids of a vocabulary, numbers or a tensor, told from encoders.json."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lsml_spark.core.errors import ConfigError
 from lsml_spark.transforms.encode import encoder_of
 
 
@@ -22,18 +23,26 @@ class Numbers:
     width: int = 1
 
 
-def schema_of(encoders: Mapping[str, Any]) -> dict[str, Ids | Numbers]:
+@dataclass(frozen=True)
+class Tensor:
+    """An array of one shape a row, of NumPy's `dtype`."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+def schema_of(encoders: Mapping[str, Any]) -> dict[str, Ids | Numbers | Tensor]:
     """Of every feature, the label left out, in the order of encoders.json."""
     return {name: column_of(encoders, name) for name in encoders["columns"] if name != encoders["label"]}
 
 
-def column_of(encoders: Mapping[str, Any], name: str) -> Ids | Numbers:
+def column_of(encoders: Mapping[str, Any], name: str) -> Ids | Numbers | Tensor:
     """Of one column."""
     own = encoder_of(encoders, name)
     if "values" in own or "size" in own:
         size = len(own["values"]) if "values" in own else int(own["size"])
         return Ids(size, bool(encoders["columns"][name].get("list")))
-    return Numbers(int(own["width"]))
+    return Tensor(tuple(own["shape"]), own["dtype"]) if "shape" in own else Numbers(int(own["width"]))
 
 
 @dataclass(frozen=True)
@@ -76,3 +85,14 @@ class Schema:
     def numbers(self) -> dict[str, int]:
         """The features that are numbers, each with how many of them a row has."""
         return {name: one.width for name, one in self.features.items() if isinstance(one, Numbers)}
+
+    @property
+    def tensors(self) -> dict[str, tuple[int, ...]]:
+        """The features that are tensors, each with the shape of a row's."""
+        return {name: one.shape for name, one in self.features.items() if isinstance(one, Tensor)}
+
+    def without_tensors(self, model: str) -> "Schema":
+        """Itself. ConfigError where there are tensors, which this model would overlook."""
+        for name, shape in self.tensors.items():
+            raise ConfigError(f"train.model: `{model}` looks at no tensors, and '{name}' is one of shape {list(shape)}; take `mlp`")
+        return self

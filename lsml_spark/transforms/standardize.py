@@ -13,7 +13,7 @@ class Standardize(Transform):
     """(x − center) / scale: mean and deviation, or, `by: median`, the median and the MAD, which outliers do not move. A missing
     value becomes 0, the center; a column of one value has scale 1."""
 
-    by: Literal["mean", "median"] = "mean"
+    by: Literal["mean", "median"] = "mean"  # what is the center
 
     @property
     def needs(self) -> Needs:

@@ -14,12 +14,17 @@ import pyarrow as pa
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from lsml_spark.core.config import Component
+from lsml_spark.data.batch import Ragged
 
 PACKAGE = "lsml_spark.transforms"
 # counts: of each distinct value, as text; moments: mean, deviation, smallest and largest; quantiles: those too and 1,001
 # quantiles; spread: those too and the median absolute deviation.
 Needs = Literal["nothing", "counts", "moments", "quantiles", "spread"]
-Becomes = Literal["ids", "numbers"]
+# ids or numbers: of each value, so that a list of values becomes a list of ids; lists: of ids, any number of them of one value;
+# tensors: of one shape, which the encoder names.
+Becomes = Literal["ids", "numbers", "lists", "tensors"]
+# values: of any type that `needs` can look at; text or bytes: nothing else
+Takes = Literal["values", "text", "bytes"]
 
 
 @dataclass(frozen=True)
@@ -56,14 +61,21 @@ class Transform(Component, ABC):
         """What `fit` looks at."""
         return "nothing"
 
+    @property
+    def takes(self) -> Takes:
+        """The type of its column."""
+        return "values"
+
     def fit(self, seen: Seen) -> dict[str, Any]:
-        """The encoder: all that `apply` must know, as JSON values. Of ids, `values` or `size` says how many there are beside 0."""
+        """The encoder: all that `apply` must know, as JSON values. Of ids, `values` or `size` says how many there are beside 0; of
+        numbers, `width` how many a row has, where these are not one; of tensors, `shape` and `dtype` what they are."""
         return {}
 
     @staticmethod
     @abstractmethod
-    def apply(encoder: Mapping[str, Any], values: pa.Array) -> np.ndarray:
-        """Ids (N,), 0 for unknown, or numbers, (N,) or (N, K), of values (N,) as they are in the samples, NULL among them."""
+    def apply(encoder: Mapping[str, Any], values: pa.Array) -> np.ndarray | Ragged:
+        """Ids (N,), 0 for unknown, N lists of ids, numbers, (N,) or (N, K), or tensors (N, *shape), of values (N,) as they are in
+        the samples, NULL among them."""
 
 
 def floats(values: pa.Array) -> np.ndarray:

@@ -15,8 +15,8 @@ class Vocabulary(Transform):
     """Value → id 1..V by falling count, then name; 0 for a value that training rows hold fewer than `min_count` times, and for NULL."""
 
     becomes: ClassVar[Becomes] = "ids"
-    min_count: int = Field(1, ge=1)
-    max_size: int | None = Field(None, ge=1)
+    min_count: int = Field(1, ge=1)  # training rows of a value that gets an id
+    max_size: int | None = Field(None, ge=1)  # ids at most: the most frequent values
 
     @property
     def needs(self) -> Needs:

@@ -29,9 +29,9 @@ class Config(Strict):
 
     top: int = Field(50, ge=0)
     exact: Literal[True, False, "auto"] = True
-    max_keys: int = Field(50_000_000, ge=1)
-    one_in: int = Field(100, ge=1)
-    head: int = Field(1000, ge=1, le=100_000)
+    max_keys: int = Field(50_000_000, ge=1)  # of `exact: auto`
+    one_in: int = Field(100, ge=1)  # of how many keys one is counted
+    head: int = Field(1000, ge=1, le=100_000)  # about how many of the most frequent are counted exactly
 
 
 def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcome:

@@ -11,7 +11,7 @@ PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md")), REPO / "dock
 def code(page: Path) -> list[tuple[str, str]]:
     """(language, line) of the lines of code blocks: fenced ones, and those indented by four, which have no language."""
     found, fence = [], None
-    for line in page.read_text().splitlines():
+    for line in re.sub(r"\\\n\s*", "", page.read_text()).splitlines():  # one line where \ ends it
         if line.startswith("```"):
             fence = line.removeprefix("```").strip() if fence is None else None
         elif fence is not None or line.startswith("    "):
@@ -34,3 +34,9 @@ def commands(page: Path, program: str) -> list[list[str]]:
             ends = [i for i, word in enumerate(words) if re.match(r"\d?[>|&]", word)]
             found.append(words[: ends[0]] if ends else words)
     return found
+
+
+def file_keys(page: Path) -> dict[tuple[str, str], set[str]]:
+    """{(file, stages): words in code} of each section "### `file` (stages)": what a page says of the file's keys."""
+    sections = re.findall(r"^### `(\S+)` \(([^)]*)\)\n(.*?)(?=^##)", page.read_text(), re.MULTILINE | re.DOTALL)
+    return {(name, stages): set(re.findall(r"`(\w+)`", text)) for name, stages, text in sections}

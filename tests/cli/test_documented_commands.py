@@ -1,4 +1,5 @@
-"""What the README and the docs print runs as printed: every command is parsed, those of the README and of docs/start.md are run."""
+"""What the README and the docs print runs as printed: every command is parsed, those of the README,
+docs/operations.md and docs/start.md are run."""
 
 import glob
 import json
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer.main
-from documented import PAGES, REPO, blocks, commands
+from documented import PAGES, REPO, blocks, commands, file_keys
 from own_days import DATES, people
 from typer.testing import CliRunner
 
@@ -20,6 +21,7 @@ from lsml_spark.flow.pipeline import Pipeline
 from lsml_spark.select.policies.policy import Spectrum
 
 SMALL = ("window=6", "train.epochs=3", "train.batch=128", "train.model.dim=16", "train.model.hidden=[32]")
+RUN = (REPO / "README.md", REPO / "docs" / "operations.md")
 ALL = [(page.name, words) for page in PAGES for words in commands(page, "lsml")]
 JOBS = [(page.name, words) for page in PAGES for program in ("spark-submit", "torchrun") for words in commands(page, program)]
 
@@ -75,18 +77,18 @@ def test_links_lead_to_files(page):
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-def test_the_readmes_exit_codes_are_those_of_the_errors():
+def test_the_exit_codes_of_the_docs_are_those_of_the_errors():
     from lsml_spark.core import errors
 
-    table = re.search(r"### Exit codes\n(.*?)\n##", (REPO / "README.md").read_text(), re.DOTALL).group(1)
+    table = re.search(r"## Exit codes\n(.*?)\n##", (REPO / "docs/operations.md").read_text(), re.DOTALL).group(1)
     said = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for code in row.split(",")}
     known = {found.exit_code for found in vars(errors).values() if isinstance(found, type) and issubclass(found, errors.LsmlError)}
     assert known | {0, 129, 130} <= said
 
 
-def test_the_readmes_own_class_works_as_printed(tmp_path, monkeypatch):
-    """`my/shop.py` beside the YAML, which is not in the current folder."""
-    (printed,) = blocks(REPO / "README.md", "python")
+def test_the_class_of_ones_own_works_as_printed(tmp_path):
+    """docs/start.md: `my/shop.py` beside the YAML, which is not in the current folder."""
+    (printed,) = [block for block in blocks(REPO / "docs/start.md", "python") if "my/shop.py" in block]
     used = re.search(r"used as  select: (.*)$", printed, re.MULTILINE).group(1)
     (tmp_path / "my").mkdir()
     (tmp_path / "my" / "shop.py").write_text(printed)
@@ -104,7 +106,7 @@ def lsml(words: list[str], *more: str):
 @pytest.mark.dist
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_readmes_commands_run_as_printed_and_in_its_order(spark, tmp_path, monkeypatch):
+def test_the_commands_of_readme_and_operations_run_as_printed_and_in_their_order(spark, tmp_path, monkeypatch):
     """On small settings and another root: both are options that every command takes."""
     (tmp_path / "pipelines").mkdir()
     shutil.copy(REPO / "pipelines/retail.yaml", tmp_path / "pipelines")
@@ -112,13 +114,27 @@ def test_the_readmes_commands_run_as_printed_and_in_its_order(spark, tmp_path, m
     (tmp_path / "pipelines" / "data").symlink_to(REPO / "pipelines" / "data")
     monkeypatch.chdir(tmp_path)
     small = [word for setting in SMALL for word in ("--set", setting)]
-    for words in commands(REPO / "README.md", "lsml"):
+    for words in [words for page in RUN for words in commands(page, "lsml")]:
         here = [whole for word in words for whole in (glob.glob(f"{tmp_path}/{word}") if "*" in word else [word])]
         more = small if "overrides" in parse(words) and "pipelines/retail.yaml" in words else []
         done = lsml(here, *more)
         assert done.exit_code == 0, f"lsml {' '.join(words)}\n{done.output}"
     Pipeline(tmp_path / "pipelines" / "mine.yaml").check(STAGES)
     assert (tmp_path / "held.csv").read_text().count("\n") > 2
+    assert unsaid_keys(tmp_path / "runs/retail/2011-02-01") == []
+
+
+def unsaid_keys(night: Path) -> list[str]:
+    """Keys of a night's JSON files that docs/reference.md does not tell."""
+    described = file_keys(REPO / "docs/reference.md")
+    assert len(described) > 9
+    files = [
+        (path, words)
+        for (name, stages), words in described.items()
+        for stage in (STAGES if stages == "every stage" else stages.split(", "))
+        for path in [night / stage / name]
+    ]
+    return [f"{path}: {key}" for path, words in files for key in json.loads(path.read_text()) if key not in words]
 
 
 @pytest.mark.spark
@@ -137,7 +153,7 @@ def test_the_smallest_pipeline_runs_and_its_model_scores(spark, tmp_path, monkey
     ran = lsml(run)
     assert ran.exit_code == 0, ran.output
     assert json.loads((tmp_path / "runs/mine/promoted.json").read_text())["night"] == DATES[-1]
-    (scoring,) = blocks(page, "python")
+    (scoring,) = [block for block in blocks(page, "python") if "Neural" in block]
     found: dict = {}
     exec(scoring, found)
     assert found["guesses"] == [">50K", "<=50K"]

@@ -11,13 +11,15 @@ from toy_logit import ToyLogit
 
 
 class ToyFault(ToyLogit):
-    fault: Literal["none", "kill", "stop", "term", "memory", "hang", "slow", "exit", "bug"] = "none"
+    fault: Literal["none", "kill", "stop", "term", "memory", "hang", "stall", "slow", "exit", "bug"] = "none"
     rank: int = 1
     call: int = 15  # with two lanes on two ranks a step has one forward pass of each
     marker: str = ""  # a file: what has happened once does not happen again
 
     def build(self, schema):
         network = super().build(schema)
+        if self.fault == "stall":
+            stall_reading()
         if self.fault != "none" and int(os.environ.get("RANK", "0")) == self.rank:
             calls = itertools.count()
             network.register_forward_pre_hook(lambda *_: self.happen() if next(calls) >= self.call else None)
@@ -43,3 +45,10 @@ class ToyFault(ToyLogit):
             os._exit(0)
         if self.fault == "bug":
             raise KeyError("colour")
+
+
+def stall_reading():
+    """From now on reading a shard waits for ever, as on a network file system whose server is gone."""
+    from lsml_spark.data.parquet.files import Files
+
+    Files.columns = lambda self, group, names: time.sleep(1000)

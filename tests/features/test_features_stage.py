@@ -263,3 +263,22 @@ def test_the_encoded_table_is_read_back_by_spark(spark, finished):
         "weight": "double",
         "keep_rate": "double",
     }
+
+
+def test_a_text_becomes_a_list_of_ids_and_may_borrow_another_columns_way(spark, night, frames):
+    train, test = (frame.withColumns({"title": F.expr("concat_ws(' ', context)"), "name": F.col("country")}) for frame in frames)
+    columns = {
+        "label": "vocabulary",
+        "title": {"use": "ngrams", "size": 50, "n": [1, 2]},
+        "name": {"use": "ngrams", "size": 9, "like": "title"},
+    }
+    source, encoders = run_stage(spark, night, train, test, columns)
+    assert source.manifest.tables["test"].columns["title"] == source.manifest.tables["train"].columns["name"] == "array<int>"
+    plain = encode(encoders, test.toArrow().sort_by("sample_id").combine_chunks().to_batches()[0])
+    for name in ("title", "name"):
+        assert arrow(source, "test")[name].to_pylist() == plain.column(name).to_pylist()
+    assert max(map(len, plain.column("title").to_pylist())) > 8
+    with pytest.raises(ConfigError, match=r"features\.columns\.context: `ngrams` takes one text a row, not array<string>"):
+        run_stage(spark, night, train, test, {"label": "vocabulary", "context": {"use": "ngrams", "size": 9}})
+    with pytest.raises(ConfigError, match="makes lists of ids of the label"):
+        run_stage(spark, night, train, test, {"label": {"use": "ngrams", "size": 9}, "hour": "vocabulary"})

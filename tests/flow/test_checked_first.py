@@ -67,7 +67,7 @@ def refusal(words: list[str]) -> str:
         ),
         ("quality.columns.itm=[complete]", "quality.columns.itm: not in quality.contract (did you mean 'item'?)"),
         ("quality.missing={n: {impute: median, by: [itm]}}", "quality.missing.n.by: 'itm' is not in quality.contract"),
-        ("features.columns={third: vocabulary}", "classification only"),
+        ("features.columns={third: vocabulary}", "features.columns: the label 'label' needs a transform too, `vocabulary`"),
         ("features.columns={label: vocabulary}", "features.columns: only the label 'label' has a transform"),
         ("train.lanes=3", "train: lanes: 3 is not a power of two"),
         ("promote.tolerance=much", "promote.tolerance"),

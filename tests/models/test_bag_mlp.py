@@ -21,7 +21,7 @@ CONFIG = BagMlp(use="bag_mlp", dim=6, category_dim=3, hidden=(10, 5), bags=2, sp
 def features_of(samples):
     (batch,) = samples.combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], samples.schema)]
     rows = encode(ENCODERS, batch)
-    scalars, ragged = of_arrow(rows, ["context", "country"])
+    scalars, ragged, _ = of_arrow(rows, ["context", "country"])
     zeros = np.zeros(len(rows), np.int32)
     return tensors(Batch(zeros, zeros, scalars, ragged))[0]
 

@@ -1,4 +1,4 @@
-"""Days made by hand: a profile by docs/quality.md from Python values, and a history of such days. No Spark."""
+"""Days made by hand: a profile by docs/reference.md from Python values, and a history of such days. No Spark."""
 
 import datetime
 from collections import Counter

@@ -3,7 +3,7 @@ import pytest
 from hooks import judge_values
 from tiny_media import sound_bytes, spoken_digits, tone
 
-from lsml_spark.media import column as media
+from lsml_spark.media.audio import samples
 from lsml_spark.quality.checks.clipping import clipped_share
 
 pytestmark = pytest.mark.spark
@@ -45,6 +45,6 @@ def test_a_wave_that_was_cut_off_is_found_even_where_it_was_made_quieter(spark):
 
 
 def test_recordings_are_not_clipped_and_those_made_too_loud_are(shared_data):
-    sounds = [media.samples(data)[0] for data in spoken_digits(shared_data, 20)]
+    sounds = [samples(data)[0] for data in spoken_digits(shared_data, 20)]
     assert np.mean([clipped_share(sound) > 0.001 for sound in sounds]) < 0.02
     assert all(clipped_share(np.clip(3 * sound / np.abs(sound).max(), -1, 1)) > 0.001 for sound in sounds)

@@ -5,7 +5,7 @@ import pytest
 from hooks import judge_values
 from tiny_media import sound_bytes, spoken_digits, tone
 
-from lsml_spark.media import column as media
+from lsml_spark.media.audio import samples
 from lsml_spark.quality.check import RowCheck, parse
 from lsml_spark.quality.checks.silence import loudness, silent_share
 
@@ -41,7 +41,7 @@ def test_a_silent_clip_is_found(spark):
 
 
 def test_speech_is_not_silent(shared_data):
-    sounds = [media.samples(data) for data in spoken_digits(shared_data, 20)]
+    sounds = [samples(data) for data in spoken_digits(shared_data, 20)]
     assert all(loudness(sound) > -60 for sound, _ in sounds)
     assert np.mean([silent_share(sound, rate, -60, "total") > 0.5 for sound, rate in sounds]) < 0.02
 

@@ -1,4 +1,4 @@
-"""Facts of zipf and select by hand, as docs/architecture.md draws profile.json and selection.json."""
+"""Facts of zipf and select by hand, as docs/reference.md draws profile.json and selection.json."""
 
 from collections.abc import Mapping
 from typing import Any

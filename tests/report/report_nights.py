@@ -1,4 +1,4 @@
-"""Synthetic nights of a small shop: stage folders with manifests as docs/architecture.md draws them.
+"""Synthetic nights of a small shop: stage folders with manifests as docs/reference.md draws them.
 
 `hostile` plants markup wherever a value of the data or of the user can reach the page: EVIL, or the text that it is.
 """

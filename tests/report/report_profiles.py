@@ -1,4 +1,4 @@
-"""Profiles and `metrics` tables as docs/quality.md draws them: of a shop's rows, and of a wide table over many nights."""
+"""Profiles and `metrics` tables as docs/reference.md draws them: of a shop's rows, and of a wide table over many nights."""
 
 import datetime
 from collections import Counter

@@ -15,8 +15,8 @@ from lsml_spark.core.errors import ConfigError
 from lsml_spark.select import run as select
 from lsml_spark.select.apply import Groups, by_key, uniform
 from lsml_spark.select.policies.cap import Cap
+from lsml_spark.select.policies.of_rows import RatedRows, RowPolicy
 from lsml_spark.select.policies.policy import Policy, Spectrum
-from lsml_spark.select.policies.row_policy import RatedRows, RowPolicy
 from lsml_spark.spark import tables
 from lsml_spark.zipf import run as zipf
 

@@ -19,7 +19,7 @@ from lsml_spark.transforms.hashed import Hashed
 from lsml_spark.transforms.indicator import Indicator
 from lsml_spark.transforms.log import Log
 from lsml_spark.transforms.quantile import Quantile
-from lsml_spark.transforms.schema import Ids, Numbers, column_of
+from lsml_spark.transforms.schema import Ids, Numbers, Tensor, column_of
 from lsml_spark.transforms.standardize import Standardize
 from lsml_spark.transforms.transform import PACKAGE, Seen, Transform
 
@@ -100,14 +100,22 @@ def test_hashed_needs_no_table_and_tells_its_collisions(values, size):
 
 @pytest.mark.parametrize("name", component_names(Transform, PACKAGE))
 def test_every_transform_takes_a_column_of_nothing_and_says_what_it_becomes(name):
-    parameters = {"hashed": {"size": 8}, "cyclic": {"period": 7}}.get(name, {})
+    parameters = {
+        "hashed": {"size": 8},
+        "ngrams": {"size": 8},
+        "cyclic": {"period": 7},
+        "image": {"resize": [2, 3]},
+        "audio": {"seconds": 0.1},
+    }.get(name, {})
     transform = find_component(Transform, PACKAGE, name).model_validate({"use": name, **parameters})
-    encoder = {"use": name, **({} if transform.becomes == "ids" else {"width": 1}), **transform.fit(Seen())}
+    told = {"ids": {}, "numbers": {"width": 1}, "lists": {"list": True}, "tensors": {}}[transform.becomes]
+    encoder = {"use": name, **told, **transform.fit(Seen())}
     batch = pa.record_batch({"x": pa.array([None, None], pa.float64())})
     array = encode({"label": "y", "columns": {"x": encoder}}, batch).column("x")
     column = column_of({"label": "y", "columns": {"x": encoder}}, "x")
     assert array.null_count == 0
-    assert isinstance(column, Ids if transform.becomes == "ids" else Numbers)
+    assert isinstance(column, {"numbers": Numbers, "tensors": Tensor}.get(transform.becomes, Ids))
+    assert pa.types.is_list(array.type) == (transform.becomes == "lists" or getattr(column, "width", 1) > 1)
     if isinstance(column, Numbers) and column.width > 1:
         assert {len(row) for row in array.to_pylist()} == {column.width}
 

@@ -15,8 +15,8 @@ class Constant(Baseline):
     title: ClassVar[str] = "Same for all"
     short: ClassVar[str] = "constant"
 
-    by: Literal["mean", "median"] = "mean"
-    target: str = "label"
+    by: Literal["mean", "median"] = "mean"  # which number
+    target: str = "label"  # of the samples
 
     def fit(self, train: pa.Table, context: str | None) -> Predictor:
         y_N = floats_of(train, self.target)

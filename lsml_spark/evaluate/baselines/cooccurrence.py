@@ -24,8 +24,8 @@ class Cooccurrence(Baseline):
     title: ClassVar[str] = "Co-occurrence"
     short: ClassVar[str] = "co-occ."
 
-    shares: tuple[float, ...] = Field((0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), min_length=1)
-    decays: tuple[float, ...] = Field((1.0, 0.8, 0.6, 0.4), min_length=1)
+    shares: tuple[float, ...] = Field((0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), min_length=1)  # λ that are tried
+    decays: tuple[float, ...] = Field((1.0, 0.8, 0.6, 0.4), min_length=1)  # that are tried
 
     def fit(self, train: pa.Table, context: str | None) -> System:
         if context is None:

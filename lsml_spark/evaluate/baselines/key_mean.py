@@ -18,7 +18,7 @@ class KeyMean(Baseline):
     short: ClassVar[str] = "by key"
 
     smoothing: float = Field(10.0, gt=0.0)  # s: rows that the mean counts for
-    target: str = "label"
+    target: str = "label"  # of the samples
 
     def fit(self, train: pa.Table, context: str | None) -> Predictor:
         return PerKey(train["key"].to_numpy().astype(str), floats_of(train, self.target), self.smoothing)

@@ -15,7 +15,7 @@ class LabelShares(Baseline):
 
     title: ClassVar[str] = "Share of the label"
     short: ClassVar[str] = "shares"
-    target: str = "label"
+    target: str = "label"  # of the samples
 
     def fit(self, train: pa.Table, context: str | None) -> Predictor:
         lists = train[self.target].combine_chunks()

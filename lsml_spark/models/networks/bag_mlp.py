@@ -55,6 +55,7 @@ class BagMlpNetwork(Network):
         init: float,
     ):
         super().__init__()
+        schema = schema.without_tensors("bag_mlp")
         encoders, ragged, scalar, label = schema.encoders, schema.lists, schema.ids, schema.label
         self.label, self.lists, self.categories = label, list(ragged), list(scalar)
         self.vocabulary = {name: vocabulary_of(encoders, name) for name in ragged}

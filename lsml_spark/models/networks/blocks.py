@@ -25,7 +25,7 @@ class ToVector(nn.Module):
         super().__init__()
         ids = schema.lists | schema.ids
         self.lists, self.ids, self.numbers = list(schema.lists), list(schema.ids), schema.numbers
-        self.tensors = {name: one.shape for name, one in schema.features.items() if hasattr(one, "shape")}
+        self.tensors = schema.tensors
         self.vocabulary = {name: vocabulary_of(schema.encoders, name) for name in ids}
         sizes = {self.vocabulary[name]: size for name, size in ids.items()}
         self.tables = nn.ModuleDict({key(name): embedding(size, dim, std) for name, size in sizes.items()})

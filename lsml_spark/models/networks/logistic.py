@@ -22,6 +22,7 @@ class LogisticNetwork(Network):
 
     def __init__(self, schema: Schema):
         super().__init__()
+        schema = schema.without_tensors("logistic")
         encoders, ragged, scalar, label = schema.encoders, schema.lists, schema.ids, schema.label
         self.lists, self.categories = list(ragged), list(scalar)
         self.schema = schema

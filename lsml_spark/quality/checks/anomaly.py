@@ -31,16 +31,16 @@ class Anomaly(TableCheck):
     of the usual interquartile range for the rest. Fewer than `nights` nights with the figure: not judged.
 
     Fields:
-        metric, column: one figure of docs/quality.md; no column means the table's own figures.
+        metric, column: one figure of docs/reference.md, "profile.json"; no column means the table's own figures.
         every: all figures of all columns (or of `column`), without extremes and tail quantiles.
         same_weekday: against nights of the same weekday alone.
     """
 
     metric: str = ""
     every: bool = False
-    above: float = Field(5.0, gt=0)
-    nights: int = Field(7, ge=3)
-    window: int = Field(60, ge=3)
+    above: float = Field(5.0, gt=0)  # robust standard deviations
+    nights: int = Field(7, ge=3)  # good nights that it needs
+    window: int = Field(60, ge=3)  # good nights that it looks at
     same_weekday: bool = False
     skip: list[str] = Field([], description="columns that `every` leaves out")
 

@@ -18,9 +18,9 @@ class Balance(TableCheck):
     largest class's share.
     """
 
-    smallest: float | None = Field(None, ge=0, le=1)
-    largest: float | None = Field(0.9, gt=0, le=1)
-    classes: int | None = Field(None, ge=1)
+    smallest: float | None = Field(None, ge=0, le=1)  # share of a class
+    largest: float | None = Field(0.9, gt=0, le=1)  # share of a class
+    classes: int | None = Field(None, ge=1)  # number expected
 
     shorthand: ClassVar[str] = "column"
     of_a_column: ClassVar[bool] = True

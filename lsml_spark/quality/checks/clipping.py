@@ -7,6 +7,7 @@ from pydantic import Field
 from pyspark.sql import Column, DataFrame
 
 from lsml_spark.media import column as media
+from lsml_spark.media.audio import samples
 from lsml_spark.quality.check import RowCheck
 
 FULL_SCALE = 0.999  # 16-bit audio reaches 32767 / 32768
@@ -18,8 +19,8 @@ class Clipping(RowCheck):
     of their channel (clipped first, made quieter later). What does not decode is the business of `decodable`.
     """
 
-    at_most_samples: float = Field(0.001, ge=0, le=1)
-    folder: str = ""
+    at_most_samples: float = Field(0.001, ge=0, le=1)  # share of the samples
+    folder: str = ""  # below which paths are looked for
 
     of_a_column: ClassVar[bool] = True
 
@@ -34,7 +35,7 @@ class Clipping(RowCheck):
         most = self.at_most_samples
 
         def clips(data: bytes | None) -> bool | None:
-            decoded = media.samples(data) if data else None
+            decoded = samples(data) if data else None
             return None if decoded is None or not decoded[0].size else clipped_share(decoded[0]) > most
 
         return media.each(self.value, clips, self.folder)

@@ -11,7 +11,7 @@ from lsml_spark.quality.check import RowCheck
 class Complete(RowCheck):
     """The value is neither NULL nor NaN. `complete: 0.6` tolerates that 40 % are missing."""
 
-    at_least: float = 1.0
+    at_least: float = 1.0  # share of the rows
 
     shorthand: ClassVar[str] = "at_least"
     of_a_column: ClassVar[bool] = True

@@ -15,10 +15,10 @@ class Constant(TableCheck):
     `at_least` rows are not judged. `value` is the number of such columns.
     """
 
-    columns: list[str] = []
-    skip: list[str] = []
-    except_empty: bool = False
-    at_least: int = 2
+    columns: list[str] = []  # these alone
+    skip: list[str] = []  # these not
+    except_empty: bool = False  # leave out columns without any value
+    at_least: int = 2  # rows below which nothing is judged
 
     shorthand: ClassVar[str] = "columns"
 

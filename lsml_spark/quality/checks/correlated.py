@@ -20,11 +20,11 @@ class Correlated(TableCheck):
     `at_least` common rows are not judged. `known`: pairs that are meant. `value` is the largest |r|.
     """
 
-    above: float = Field(0.99, gt=0, le=1)
-    method: Literal["pearson", "spearman"] = "pearson"
-    columns: list[str] = []
+    above: float = Field(0.99, gt=0, le=1)  # the |r| that is too much
+    method: Literal["pearson", "spearman"] = "pearson"  # which r
+    columns: list[str] = []  # these alone
     known: list[tuple[str, str]] = []
-    at_least: int = Field(30, ge=3)
+    at_least: int = Field(30, ge=3)  # common rows below which a pair is not judged
 
     shorthand: ClassVar[str] = "above"
 

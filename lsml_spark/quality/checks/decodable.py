@@ -26,7 +26,7 @@ class Decodable(RowCheck):
         most_pixels: a larger image or frame counts as a decompression bomb and is not loaded.
     """
 
-    kind: Literal["image", "audio", "video"]
+    kind: Literal["image", "audio", "video"]  # what the bytes are
     folder: str = ""
     most_pixels: int = Field(100_000_000, gt=0)
 

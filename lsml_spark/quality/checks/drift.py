@@ -31,7 +31,7 @@ class Drift(TableCheck):
     distance: Distance = "js"
     below: float = Field(0.1, ge=0)
     against: Literal["last", "window"] = "last"
-    window: int = Field(7, ge=1)
+    window: int = Field(7, ge=1)  # good nights of `against: window`
     unit: str = ""
 
     of_a_column: ClassVar[bool] = True

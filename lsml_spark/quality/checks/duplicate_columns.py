@@ -18,8 +18,8 @@ class DuplicateColumns(TableCheck):
     `value` is the number of columns that repeat an earlier one.
     """
 
-    skip: list[str] = []
-    at_least: int = 10
+    skip: list[str] = []  # columns that are left out
+    at_least: int = 10  # rows below which nothing is judged
 
     def describe(self) -> str:
         return "columns that repeat another one"

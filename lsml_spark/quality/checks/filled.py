@@ -23,9 +23,9 @@ class Filled(TableCheck):
     `column` alone. `value` is the largest move.
     """
 
-    tolerance: float = Field(0.005, ge=0, lt=0.5)
-    moved: float = Field(0.02, ge=0, le=1)
-    window: int = Field(7, ge=1)
+    tolerance: float = Field(0.005, ge=0, lt=0.5)  # share of the rows
+    moved: float = Field(0.02, ge=0, le=1)  # share of the rows that is a change
+    window: int = Field(7, ge=1)  # good nights
 
     def describe(self) -> str:
         return "begins or ceases to be filled"

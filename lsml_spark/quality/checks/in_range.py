@@ -12,8 +12,8 @@ from lsml_spark.quality.check import RowCheck
 class InRange(RowCheck):
     """The value lies in [low, high]; NULL and NaN are the business of `complete`, not of this check."""
 
-    low: float | None = None
-    high: float | None = None
+    low: float | None = None  # smallest value that is allowed
+    high: float | None = None  # largest value that is allowed
 
     of_a_column: ClassVar[bool] = True
 

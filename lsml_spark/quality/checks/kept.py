@@ -9,7 +9,7 @@ from lsml_spark.quality.day import Day
 class Kept(TableCheck):
     """At least this share of the day's rows passes the row checks; an empty day does not."""
 
-    at_least: float = 0.5
+    at_least: float = 0.5  # share of the rows
 
     shorthand: ClassVar[str] = "at_least"
 

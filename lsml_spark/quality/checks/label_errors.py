@@ -26,7 +26,7 @@ class LabelErrors(TableCheck):
     """
 
     at_most: float = Field(0.05, ge=0, le=1)
-    system: str = "model"
+    system: str = "model"  # whose scores are read
     at_least: int = Field(50, ge=1, description="rows below which nothing is judged")
 
     def describe(self) -> str:

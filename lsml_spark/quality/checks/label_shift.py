@@ -16,11 +16,11 @@ class LabelShift(TableCheck):
     reweighting where a drift of features asks for a look at the source.
     """
 
-    below: float = Field(0.1, ge=0)
-    distance: Literal["linf", "js", "psi", "zipf"] = "js"
-    against: Literal["last", "window"] = "window"
-    window: int = Field(7, ge=1)
-    unit: str = ""
+    below: float = Field(0.1, ge=0)  # the largest distance allowed
+    distance: Literal["linf", "js", "psi", "zipf"] = "js"  # as in `drift`
+    against: Literal["last", "window"] = "window"  # as in `drift`
+    window: int = Field(7, ge=1)  # good nights of `against: window`
+    unit: str = ""  # as in `drift`
 
     shorthand: ClassVar[str] = "column"
     of_a_column: ClassVar[bool] = True

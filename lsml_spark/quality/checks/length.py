@@ -13,8 +13,8 @@ from lsml_spark.quality.check import RowCheck
 class Length(RowCheck):
     """Between `low` and `high` characters (Unicode code points), bytes of a binary value, or elements of a list or map; NULL is kept."""
 
-    low: int | None = Field(None, ge=0)
-    high: int | None = Field(None, ge=0)
+    low: int | None = Field(None, ge=0)  # at least
+    high: int | None = Field(None, ge=0)  # at most
 
     of_a_column: ClassVar[bool] = True
 

@@ -10,7 +10,7 @@ from lsml_spark.quality.check import RowCheck
 class Matches(RowCheck):
     """The text contains a match of a (Java) regular expression; anchor it with ^ and $ to mean the whole value."""
 
-    pattern: str
+    pattern: str  # a regular expression
 
     shorthand: ClassVar[str] = "pattern"
     of_a_column: ClassVar[bool] = True

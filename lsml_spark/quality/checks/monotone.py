@@ -20,7 +20,7 @@ class Monotone(RowCheck):
         by: columns; lines are compared within equal values of these, e.g. one sensor.
     """
 
-    strictly: bool = False
+    strictly: bool = False  # equal values break it too
     by: list[str] = []
 
     of_a_column: ClassVar[bool] = True

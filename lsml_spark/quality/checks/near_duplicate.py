@@ -13,6 +13,7 @@ from pyspark.sql.functions import arrow_udf
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.media import column as media
 from lsml_spark.media import image_hash
+from lsml_spark.media.files import load
 from lsml_spark.quality.check import RowCheck
 from lsml_spark.quality.compared import compared
 from lsml_spark.quality.figures import minhash
@@ -32,18 +33,18 @@ class NearDuplicate(RowCheck):
     decode or have one colour only are kept.
 
     Fields:
-        text: column of text. `similarity`: from 0.3 to 1. Shingles: so many `characters`, or `words` where that is given.
-        image: column of bytes, or of paths below `folder`. `bits`: up to 8.
+        text: column of text; its shingles are so many `characters`, or `words` where that is given.
+        image: column of bytes, or of paths below `folder`.
     """
 
     text: str = ""
     image: str = ""
-    similarity: float = Field(0.9, ge=0.3, le=1)
-    characters: int = Field(5, ge=1)
-    words: int = Field(0, ge=0)
-    bits: int = Field(4, ge=0, le=8)
-    folder: str = ""
-    most_pixels: int = Field(100_000_000, gt=0)
+    similarity: float = Field(0.9, ge=0.3, le=1)  # Jaccard, of texts
+    characters: int = Field(5, ge=1)  # of a shingle
+    words: int = Field(0, ge=0)  # of a shingle, in place of characters; 0: none
+    bits: int = Field(4, ge=0, le=8)  # of the hash of images
+    folder: str = ""  # below which paths are looked for
+    most_pixels: int = Field(100_000_000, gt=0)  # a larger image is not loaded
 
     @model_validator(mode="after")
     def _text_or_image(self) -> Self:
@@ -87,7 +88,7 @@ class NearDuplicate(RowCheck):
 
         @arrow_udf("bigint")  # type: ignore[call-overload]  # its stub asks for what it warns of
         def hashes(values: pa.Array) -> pa.Array:
-            files = (None if value is None else media.load(value, folder) for value in values.to_pylist())
+            files = (None if value is None else load(value, folder) for value in values.to_pylist())
             return pa.array([None if data is None else image_hash.image_hash(data, most) for data in files], pa.int64())
 
         hashed: Column = hashes(F.col(quoted(name)))

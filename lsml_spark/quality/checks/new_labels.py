@@ -22,7 +22,7 @@ class NewLabels(TableCheck):
     `value` is the share of such rows.
     """
 
-    window: int = Field(28, ge=1)
+    window: int = Field(28, ge=1)  # good nights
 
     shorthand: ClassVar[str] = "column"
     of_a_column: ClassVar[bool] = True

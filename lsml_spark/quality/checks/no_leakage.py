@@ -28,12 +28,12 @@ class NoLeakage(TableCheck):
     NULL match nothing. `value` is the share of such rows; `rows` and three examples stand beside it.
     """
 
-    id: list[str] = []
-    key: str = ""
-    near: str = ""
-    similarity: float = Field(0.9, ge=0.3, le=1)
-    split: str = ""
-    window: int = Field(7, ge=1)
+    id: list[str] = []  # columns that name a row
+    key: str = ""  # with `split`: a column
+    near: str = ""  # with `split`: a column of text
+    similarity: float = Field(0.9, ge=0.3, le=1)  # of texts, as in `near_duplicate`
+    split: str = ""  # the column that names each row's part
+    window: int = Field(7, ge=1)  # good nights
 
     @model_validator(mode="after")
     def _sides(self) -> Self:

@@ -27,7 +27,7 @@ class Outlier(RowCheck):
         log: judge logarithms, for positive skewed numbers such as prices; those ≤ 0 are the business of `in_range`.
     """
 
-    method: Literal["robust_z", "iqr"] = "robust_z"
+    method: Literal["robust_z", "iqr"] = "robust_z"  # how far is measured
     above: float | None = Field(None, gt=0)
     log: bool = False
 

@@ -22,7 +22,7 @@ class Parses(RowCheck):
         format: for dates and timestamps, Spark's pattern, e.g. `dd/MM/yyyy`; by default ISO 8601.
     """
 
-    kind: Literal["double", "int", "date", "timestamp", "boolean", "json"]  # `as` is no name in Python
+    kind: Literal["double", "int", "date", "timestamp", "boolean", "json"]  # written `as`, which is no name in Python
     format: str = ""
 
     shorthand: ClassVar[str] = "kind"

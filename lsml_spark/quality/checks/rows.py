@@ -21,11 +21,11 @@ class Rows(TableCheck):
         same_weekday: look at nights of the same weekday alone, once there are three of them.
     """
 
-    at_least: int = 1
-    no_more_than: int | None = None
+    at_least: int = 1  # records
+    no_more_than: int | None = None  # records
     within: float | None = Field(None, gt=0)
     of: Literal["trailing_median", "last"] = "trailing_median"
-    window: int = Field(28, ge=1)
+    window: int = Field(28, ge=1)  # good nights of the median
     same_weekday: bool = False
 
     shorthand: ClassVar[str] = "at_least"

@@ -19,8 +19,8 @@ class Schema(TableCheck):
     that matter (default: all). `value` is the number of changes. A column that is there but empty is found by `filled`.
     """
 
-    allow: list[Kind] = []
-    columns: list[str] = []
+    allow: list[Kind] = []  # changes that are welcome
+    columns: list[str] = []  # these alone
 
     def describe(self) -> str:
         return f"columns {', '.join(kind for kind in KINDS if kind not in self.allow)}"

@@ -7,6 +7,7 @@ from pydantic import Field
 from pyspark.sql import Column, DataFrame
 
 from lsml_spark.media import column as media
+from lsml_spark.media.audio import samples
 from lsml_spark.quality.check import RowCheck
 
 FRAME = 0.02  # seconds; shorter than a phoneme, longer than a period of the lowest voice
@@ -18,14 +19,14 @@ class Silence(RowCheck):
 
     Fields:
         below: dBFS; what is quieter is silence.
-        at_most_silent: judge frames of 20 ms instead: this share of the clip may be silent,
-        part: in all (`total`), before the first sound (`leading`), or after the last (`trailing`).
+        at_most_silent: judge frames of 20 ms instead: this share of the clip may be silent.
+        part: where it is: in all (`total`), before the first sound (`leading`), or after the last (`trailing`).
     """
 
     below: float = Field(-60.0, le=0)
     at_most_silent: float | None = Field(None, ge=0, le=1)
     part: Literal["total", "leading", "trailing"] = "total"
-    folder: str = ""
+    folder: str = ""  # below which paths are looked for
 
     of_a_column: ClassVar[bool] = True
 
@@ -42,7 +43,7 @@ class Silence(RowCheck):
         below, most, part = self.below, self.at_most_silent, self.part
 
         def silent(data: bytes | None) -> bool | None:
-            decoded = media.samples(data) if data else None
+            decoded = samples(data) if data else None
             if decoded is None:
                 return None
             if most is None:

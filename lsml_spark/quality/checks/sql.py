@@ -11,7 +11,7 @@ from lsml_spark.quality.check import RowCheck
 class Sql(RowCheck):
     """A Spark SQL predicate that must hold for every row; NULL counts as held."""
 
-    predicate: str
+    predicate: str  # what holds for a good row
 
     shorthand: ClassVar[str] = "predicate"
 

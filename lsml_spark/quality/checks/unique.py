@@ -19,7 +19,7 @@ class Unique(RowCheck):
     the other checks do not need.
     """
 
-    columns: list[str] = Field(min_length=1)
+    columns: list[str] = Field(min_length=1)  # that are compared together
 
     shorthand: ClassVar[str] = "columns"
 

@@ -25,9 +25,9 @@ class UnitChange(TableCheck):
     `value` is the share of rows that seems to have changed its unit.
     """
 
-    factors: list[float] = [10, 100, 1000]
-    near: float = Field(0.3, gt=0)
-    share: float = Field(0.2, gt=0, le=1)
+    factors: list[float] = [10, 100, 1000]  # each, and its inverse
+    near: float = Field(0.3, gt=0)  # in logarithm
+    share: float = Field(0.2, gt=0, le=1)  # of the rows
 
     shorthand: ClassVar[str] = "column"
     of_a_column: ClassVar[bool] = True

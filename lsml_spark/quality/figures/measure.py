@@ -161,7 +161,7 @@ MEASURES = {"number": _number, "text": _text, "time": _time, "boolean": _boolean
 
 
 def figures_of(kind: str, type_: str, found: Figures, rows: int, distinct: int | None) -> dict[str, float]:
-    """The metrics of one column as docs/quality.md lists them; `distinct` where it is known exactly."""
+    """The metrics of one column as docs/reference.md lists them; `distinct` where it is known exactly."""
     known = rows - found.missing
     metrics: dict[str, float] = {
         "missing": found.missing,

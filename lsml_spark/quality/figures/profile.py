@@ -1,6 +1,6 @@
 """The profile of a day or of any DataFrame: exact figures of all rows, distributions from a sample, in one pass.
 
-docs/quality.md lists its fields.
+docs/reference.md lists its fields.
 """
 
 import io

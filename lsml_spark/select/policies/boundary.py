@@ -9,8 +9,8 @@ from pyspark.sql import functions as F
 
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.select.knowledge import FINE, SURPRISE, with_surprise
+from lsml_spark.select.policies.of_rows import RatedRows, RowPolicy
 from lsml_spark.select.policies.policy import Spectrum, filled
-from lsml_spark.select.policies.row_policy import RatedRows, RowPolicy
 
 
 class Boundary(RowPolicy):
@@ -21,8 +21,8 @@ class Boundary(RowPolicy):
     asymptotic variance is at most twice that of all rows. Rows that no night scored count as average.
     """
 
-    floor: float = Field(0.05, gt=0.0, le=1.0)
-    correct: Literal["weights", "offset"] = "weights"
+    floor: float = Field(0.05, gt=0.0, le=1.0)  # least surprise of a row
+    correct: Literal["weights", "offset"] = "weights"  # what makes the loss that of all rows
 
     def claim(self, weights: bool) -> str:
         if self.correct == "offset":

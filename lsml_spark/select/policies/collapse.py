@@ -6,8 +6,8 @@ import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lsml_spark.select.policies.of_rows import COPIES, RatedRows, RowPolicy
 from lsml_spark.select.policies.policy import Spectrum, filled
-from lsml_spark.select.policies.row_policy import COPIES, RatedRows, RowPolicy
 from lsml_spark.spark.tables import quoted
 
 NOT_A_FEATURE = ("sample_id", "date")

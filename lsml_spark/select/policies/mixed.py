@@ -15,7 +15,7 @@ class Mixed(Zipf):
     count for the share: it is one of what they leave of the budget.
     """
 
-    share: float = Field(0.5, ge=0.0, le=1.0)
+    share: float = Field(0.5, ge=0.0, le=1.0)  # of the budget, by water-filling
 
     def keep_rates(self, spectrum: Spectrum, budget: float) -> np.ndarray:
         if budget >= spectrum.rows.sum():

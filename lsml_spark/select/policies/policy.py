@@ -2,7 +2,7 @@
 
 A policy says with which probability π a row is kept, from how often its key was seen and what earlier nights know of that
 key. Because π depends on the key alone, P(label | features, key) is left intact, and 1/π is the Horvitz–Thompson weight
-that makes sums over the kept rows unbiased for sums over all rows. Policies that look at the row itself: row_policy.py.
+that makes sums over the kept rows unbiased for sums over all rows. Policies that look at the row itself: of_rows.py.
 """
 
 from abc import ABC, abstractmethod

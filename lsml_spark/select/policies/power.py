@@ -9,7 +9,7 @@ from lsml_spark.select.policies.policy import Policy, Spectrum, filled
 class Power(Policy):
     """π = min(1, (t/f)^exponent): exponent 0 is uniform, ½ is word2vec's, 1 is a cap per key."""
 
-    exponent: float = Field(0.5, ge=0.0, le=1.0)
+    exponent: float = Field(0.5, ge=0.0, le=1.0)  # 0: all alike; 1: a cap
 
     def keep_rates(self, spectrum: Spectrum, budget: float) -> np.ndarray:
         return filled(spectrum.frequency.astype(float) ** (1 - self.exponent), spectrum, budget)

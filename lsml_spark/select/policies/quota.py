@@ -11,7 +11,7 @@ class Quota(Policy):
     """n_k = min(f_k, λ (1 − recall_k)), at least `floor` in place of 1 − recall; recall is that of the last nights' promoted models,
     shrunk to that of keys seen about as often."""
 
-    floor: float = Field(0.01, gt=0.0, le=1.0)
+    floor: float = Field(0.01, gt=0.0, le=1.0)  # in place of 1 − recall, at least
 
     @property
     def needs(self) -> frozenset[str]:

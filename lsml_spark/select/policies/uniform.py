@@ -14,7 +14,7 @@ class Uniform(Policy):
     `per_epoch: true` draws anew for every epoch (RS2: Okanovic et al. 2024): all rows are kept, an epoch reads a share of them.
     """
 
-    per_epoch: bool = False
+    per_epoch: bool = False  # every epoch draws its own rows
 
     def keep_rates(self, spectrum: Spectrum, budget: float) -> np.ndarray:
         return np.full(len(spectrum.frequency), min(1.0, budget / spectrum.rows.sum()))

@@ -18,9 +18,9 @@ class Zipf(Protecting):
     bands` also how large the errors a_k are per band of frequency (shrunk); else a_k = 1. Protected keys are kept whole.
     """
 
-    beta: Annotated[float, Field(gt=0.0, le=10.0)] | Literal["fitted"] = 0.5
-    objective: Literal["average", "breadth"] = "average"
-    errors: Literal["equal", "bands"] = "equal"
+    beta: Annotated[float, Field(gt=0.0, le=10.0)] | Literal["fitted"] = 0.5  # how fast errors fall with rows
+    objective: Literal["average", "breadth"] = "average"  # the mean over rows, or over keys
+    errors: Literal["equal", "bands"] = "equal"  # a_k: all 1, or by band
 
     @property
     def needs(self) -> frozenset[str]:

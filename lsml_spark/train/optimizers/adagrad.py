@@ -11,8 +11,8 @@ from lsml_spark.train.optimizers.optimizer import Optimizer
 class Adagrad(Optimizer):
     """`l2` is added to the gradient."""
 
-    lr: float = Field(0.05, gt=0.0)
-    eps: float = Field(1e-8, gt=0.0)
+    lr: float = Field(0.05, gt=0.0)  # peak learning rate
+    eps: float = Field(1e-8, gt=0.0)  # added to the divisor
 
     def build(self, parameters: Iterable[Any], l2: float) -> Any:
         import torch

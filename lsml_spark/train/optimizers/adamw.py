@@ -11,10 +11,10 @@ from lsml_spark.train.optimizers.optimizer import Optimizer
 class Adamw(Optimizer):
     """`l2` is the decoupled decay, scaled by the learning rate."""
 
-    lr: float = Field(0.005, gt=0.0)
-    beta1: float = Field(0.9, ge=0.0, lt=1.0)
-    beta2: float = Field(0.999, ge=0.0, lt=1.0)
-    eps: float = Field(1e-8, gt=0.0)
+    lr: float = Field(0.005, gt=0.0)  # peak learning rate
+    beta1: float = Field(0.9, ge=0.0, lt=1.0)  # decay of the mean gradient
+    beta2: float = Field(0.999, ge=0.0, lt=1.0)  # decay of its mean square
+    eps: float = Field(1e-8, gt=0.0)  # added to the divisor
 
     def build(self, parameters: Iterable[Any], l2: float) -> Any:
         import torch

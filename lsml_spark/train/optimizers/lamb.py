@@ -15,11 +15,11 @@ class Lamb(Optimizer):
     paper's code does.
     """
 
-    lr: float = Field(0.005, gt=0.0)
-    beta1: float = Field(0.9, ge=0.0, lt=1.0)
-    beta2: float = Field(0.999, ge=0.0, lt=1.0)
-    eps: float = Field(1e-6, gt=0.0)
-    vectors: bool = False
+    lr: float = Field(0.005, gt=0.0)  # peak learning rate
+    beta1: float = Field(0.9, ge=0.0, lt=1.0)  # decay of the mean gradient
+    beta2: float = Field(0.999, ge=0.0, lt=1.0)  # decay of its mean square
+    eps: float = Field(1e-6, gt=0.0)  # added to the divisor
+    vectors: bool = False  # adapt parameters of one dimension too
 
     def build(self, parameters: Iterable[Any], l2: float) -> Any:
         from lsml_spark.train.optimizers.lamb_torch import TorchLamb

@@ -13,7 +13,7 @@ from lsml_spark.core.errors import ConfigError
 class Optimizer(Component, ABC):
     """`lr` is the peak learning rate; the schedule scales it."""
 
-    lr: float = Field(gt=0.0)
+    lr: float = Field(gt=0.0)  # peak learning rate
 
     @abstractmethod
     def build(self, parameters: Iterable[Any], l2: float) -> Any:

@@ -11,9 +11,9 @@ from lsml_spark.train.optimizers.optimizer import Optimizer
 class Sgd(Optimizer):
     """`l2` is added to the gradient. `nesterov` means nothing without momentum."""
 
-    lr: float = Field(1.0, gt=0.0)
-    momentum: float = Field(0.9, ge=0.0, lt=1.0)
-    nesterov: bool = True
+    lr: float = Field(1.0, gt=0.0)  # peak learning rate
+    momentum: float = Field(0.9, ge=0.0, lt=1.0)  # share of the step before
+    nesterov: bool = True  # look ahead by the momentum
 
     def build(self, parameters: Iterable[Any], l2: float) -> Any:
         import torch
