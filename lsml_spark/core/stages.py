@@ -35,16 +35,16 @@ class Stage:
 
 TABLE = (
     Stage("quality", "spark", "spark", (), "checks the raw day, sets broken rows aside", {}, ("clean",), history=28),
-    Stage("prepare", "spark", "spark", (), "makes samples of the window's clean days", {}, ("train", "test", "unlabelled")),
+    Stage("prepare", "spark", "spark", (), "makes samples of the window’s clean days", {}, ("train", "test", "unlabelled")),
     Stage("zipf", "spark", "spark", ("prepare",), "counts keys, describes their law", {"prepare": TRAIN}, optional=True),
     Stage("select", "spark", "spark", ("prepare", "zipf"), "keeps the rows worth training on", {"prepare": TRAIN}, TRAIN),
-    Stage("augment", "spark", "spark", ("select",), "varies training rows", {"select": TRAIN}, TRAIN, optional=True),
+    Stage("augment", "spark", "spark", ("select",), "varies rows, labels kept", {"select": TRAIN}, TRAIN, optional=True),
     Stage("features", "spark", "spark", ("augment", "prepare"), "turns columns into numbers",
           {"augment": TRAIN, "prepare": ("test",)}, ("train", "test"), optional=True),
     Stage("shard", "spark", "spark", ("features",), "writes equal shards in hash order",
           {"features": ("train", "test")}, "all", optional=True),
-    Stage("train", "torch", "train", ("shard", "features", "select"), "fits the model on the shards", {"shard": TRAIN}),
-    Stage("evaluate", "torch", "train", ("shard", "prepare", "zipf", "train"), "scores the held-out day",
+    Stage("train", "torch", "train", ("shard", "features", "select"), "learns, each row once an epoch", {"shard": TRAIN}),
+    Stage("evaluate", "torch", "train", ("shard", "prepare", "zipf", "train"), "scores the model and the baselines",
           {"shard": ("test",)}),
     Stage("promote", "plain", "", ("evaluate", "train"), "lets the better model stand"),
 )  # fmt: skip

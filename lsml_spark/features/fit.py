@@ -3,32 +3,47 @@
 No figure depends on how Spark cuts the rows: values are counted, sums are exact, quantiles are those of all rows.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType
 
 from lsml_spark.core.moments import Moments
+from lsml_spark.features.targets import sums_of_targets
 from lsml_spark.transforms.transform import Seen, Transform
 
 SHARES = [i / 1000 for i in range(1001)]
+MOST_PIECES = 200_000
+PIECES = pa.schema({"i": pa.int32(), "value": pa.string(), "count": pa.int64()})
 SUMS = "column string, count long, total string, squares string, low double, high double"  # sums: integers too long for Spark's types
 
 
-def fit(train: DataFrame, columns: Mapping[str, Transform]) -> dict[str, dict[str, Any]]:
-    """The encoder of every column, for encoders.json."""
-    own = {name: transform for name, transform in columns.items() if transform.like is None}
-    lists = {name for name, transform in columns.items() if isinstance(train.schema[transform.of or name].dataType, ArrayType)}
-    seen = _seen(train, own, lists)
+def fit(train: DataFrame, columns: Mapping[str, Transform], label: str) -> dict[str, dict[str, Any]]:
+    """The encoder of every column, for encoders.json. Those that need the targets come last, since the label's makes these."""
+    of_targets = {name: transform.of or name for name, transform in columns.items() if transform.needs == "targets" and not transform.like}
+    encoders = _fit(train, {name: transform for name, transform in columns.items() if name not in of_targets}, columns, {})
+    if of_targets:
+        seen = sums_of_targets(train, of_targets, {"label": label, "columns": encoders})
+        encoders |= _fit(train, {name: columns[name] for name in of_targets}, columns, seen)
+    return {name: encoders[name] for name in columns}
+
+
+def _fit(
+    train: DataFrame, chosen: Mapping[str, Transform], columns: Mapping[str, Transform], seen: Mapping[str, Seen]
+) -> dict[str, dict[str, Any]]:
+    own = {name: transform for name, transform in chosen.items() if transform.like is None}
+    lists = {name for name, transform in chosen.items() if isinstance(train.schema[transform.of or name].dataType, ArrayType)}
+    seen = seen or _seen(train, own, lists)
     encoders: dict[str, dict[str, Any]] = {}
-    for name, transform in columns.items():
+    for name, transform in chosen.items():
         encoder: dict[str, Any] = {"use": transform.use}
         of_which = columns[transform.like or name]
-        if name in lists or of_which.becomes == "lists":
+        if of_which.becomes == "lists" or (name in lists and of_which.becomes == "ids"):
             encoder["list"] = True
         if transform.of is not None:
             encoder["of"] = transform.of
@@ -47,6 +62,8 @@ def _seen(train: DataFrame, own: Mapping[str, Transform], lists: set[str]) -> di
     counted = [name for name in own if needs[name] == "counts"]
     numbers = {name: _finite(column[name]) for name in own if needs[name] in ("moments", "quantiles", "spread")}
     seen = _counts(train, {name: column[name] for name in counted}, lists) if counted else {}
+    if cut := {name: transform for name, transform in own.items() if needs[name] == "pieces"}:
+        seen |= _pieces(train, {name: column[name] for name in cut}, cut)
     if not numbers:
         return seen
     moments = _moments(train, numbers)
@@ -92,6 +109,29 @@ def _counts(train: DataFrame, columns: Mapping[str, Column], lists: set[str]) ->
         found = [(row.pair.value, row["count"]) for row in counted if row.pair.column == name]
         values = np.array([value for value, _ in found], dtype=object)
         counts = np.array([count for _, count in found], dtype=np.int64)
+        seen[name] = Seen(rows=int(counts.sum()), values_K=values, counts_K=counts)
+    return seen
+
+
+def _pieces(train: DataFrame, columns: Mapping[str, Column], cut: Mapping[str, Transform]) -> dict[str, Seen]:
+    """Of the most frequent pieces of each column's texts, which the driver can hold; among equals by name."""
+    transforms = list(cut.values())
+
+    def partition(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for i, transform in enumerate(transforms):
+                counts = Counter(transform.pieces(batch.column(i)))
+                yield pa.record_batch({"i": [i] * len(counts), "value": list(counts), "count": list(counts.values())}, PIECES)
+
+    selected = train.select(*[column.alias(f"c{i}") for i, column in enumerate(columns.values())])
+    counted = selected.mapInArrow(partition, "i int, value string, count long").groupBy("i", "value").agg(F.sum("count").alias("count"))
+    ranked = counted.withColumn("rank", F.row_number().over(Window.partitionBy("i").orderBy(F.desc("count"), "value")))
+    found: list[Any] = ranked.where(F.col("rank") <= MOST_PIECES).select("i", "value", "count").toArrow().to_pylist()
+    seen = {}
+    for i, name in enumerate(cut):
+        own = [row for row in found if row["i"] == i]
+        values = np.array([row["value"] for row in own], dtype=object)
+        counts = np.array([row["count"] for row in own], dtype=np.int64)
         seen[name] = Seen(rows=int(counts.sum()), values_K=values, counts_K=counts)
     return seen
 

@@ -35,7 +35,7 @@ from lsml_spark.data.parquet.fields import Layout
 from lsml_spark.features.fit import fit
 from lsml_spark.spark import tables
 from lsml_spark.spark.session import session
-from lsml_spark.transforms.encode import encode
+from lsml_spark.transforms.encode import encode, encoder_of
 from lsml_spark.transforms.schema import Ids, Tensor, column_of
 from lsml_spark.transforms.transform import PACKAGE, Transform
 
@@ -87,7 +87,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     for target, learned in config.learned.items():
         if learned == "numbers":
             _refuse_no_numbers(train, test, target, config.source(target))
-    fitted = fit(train, config.columns)
+    fitted = fit(train, config.columns, config.label)
     _refuse_too_few_labels(fitted, config)
     encoders = {"label": config.label, "columns": fitted}
 
@@ -98,7 +98,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     both_have = [*CARRIED, *names, *WEIGHTS, *steering]
     nothing = [F.lit(None).cast(train.schema[name].dataType).alias(name) for name in steering]
     encoded = {
-        "train": _encoded(train.select(*CARRIED, *read, *WEIGHTS, *steering), both_have, encoders),
+        "train": _encoded(train.select(*CARRIED, *read, *WEIGHTS, *steering), both_have, encoders, training=True),
         "test": _encoded(test.select(*CARRIED, *read, "weight", F.lit(1.0).alias("keep_rate"), *nothing), both_have, encoders),
     }
     both = encoded["train"].withColumn("__table", F.lit("train")).unionByName(encoded["test"].withColumn("__table", F.lit("test")))
@@ -112,9 +112,21 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     rows_in = work.inputs["augment"].manifest.ledger.rows_out + work.inputs["prepare"].manifest.tables["test"].rows
     rows_out = sum(table.rows for table in written.tables.values())
     metrics: dict[str, Any] = {"vocabulary": {name: len(encoder["values"]) for name, encoder in fitted.items() if "values" in encoder}}
-    if collisions := {name: encoder["collisions"] for name, encoder in fitted.items() if "collisions" in encoder}:
-        metrics["collisions"] = collisions
+    metrics["columns"] = {name: _told(encoders, name) for name in fitted}
     return Outcome(Ledger(rows_in, rows_out), written.tables, [write_json(work.folder, "encoders.json", encoders)], metrics)
+
+
+def _told(encoders: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What a column became, for the report."""
+    own, column = encoder_of(encoders, name), column_of(encoders, name)
+    told = {key: encoders["columns"][name][key] for key in ("of", "like") if key in encoders["columns"][name]}
+    if isinstance(column, Ids):
+        told |= {"becomes": "lists of ids" if column.list else "ids", "size": column.size}
+    elif isinstance(column, Tensor):
+        told |= {"becomes": f"tensor of {column.dtype}", "shape": list(column.shape)}
+    else:
+        told |= {"becomes": "numbers", "size": column.width}
+    return {"use": own["use"], **told, **({"collisions": own["collisions"]} if "collisions" in own else {})}
 
 
 def check_label(config: Config, to_train: bool) -> None:
@@ -158,6 +170,8 @@ def check(config: Config, samples: StructType) -> None:
         if name in config.learned:
             makes_lists = transform.becomes == "lists" or isinstance(samples[config.source(name)].dataType, ArrayType)
             _check_list(name, config.learned[name], makes_lists)
+        if transform.needs == "targets" and (config.label in (name, transform.like) or config.learned[config.label] == "lists"):
+            raise ConfigError(f"features.columns.{name}: `{transform.use}` is made of the label, which must be one id or number a row")
         if not (config.learned.get(name) == "numbers" and config.source(name) == "label"):  # that is text, whatever it was
             _check_type(name, transform, samples[config.source(name)].dataType)
         if transform.like is not None and (transform.like not in config.columns or config.columns[transform.like].like is not None):
@@ -173,14 +187,14 @@ def _check_list(name: str, learned: Learned, lists: bool) -> None:
 def _check_type(name: str, transform: Transform, type_: DataType) -> None:
     item = type_.elementType if isinstance(type_, ArrayType) else type_
     where, found = f"features.columns.{name}", item.simpleString()
-    if transform.needs == "counts" and not isinstance(item, WRITTEN_ALIKE):
+    if transform.needs in ("counts", "targets") and not isinstance(item, WRITTEN_ALIKE):
         raise ConfigError(f"{where}: {found} values make no categories; cast them to string or int in prepare.sql")
-    if transform.takes != "values" and not isinstance(type_, {"text": StringType, "bytes": BinaryType}[transform.takes]):
+    if transform.takes in ("text", "bytes") and not isinstance(type_, {"text": StringType, "bytes": BinaryType}[transform.takes]):
         wanted = {"text": "one text a row", "bytes": "the bytes of a file, or with `folder` its path"}[transform.takes]
         raise ConfigError(f"{where}: `{transform.use}` takes {wanted}, not {type_.simpleString()}")
-    if transform.becomes == "numbers" and item is not type_:
+    if transform.becomes == "numbers" and transform.takes != "bags" and item is not type_:
         raise ConfigError(f"{where}: a list has no fixed width of numbers; `{transform.use}` takes one value a row")
-    if transform.needs not in ("nothing", "counts") and not isinstance(item, NumericType | BooleanType):
+    if transform.needs not in ("nothing", "counts", "pieces", "targets") and not isinstance(item, NumericType | BooleanType):
         raise ConfigError(f"{where}: `{transform.use}` takes numbers, not {found}; cast them to double in prepare.sql")
 
 
@@ -228,7 +242,7 @@ def _refuse_nulls(rows: Mapping[str, int]) -> None:
         )
 
 
-def _encoded(frame: DataFrame, names: list[str], encoders: dict[str, Any]) -> DataFrame:
+def _encoded(frame: DataFrame, names: list[str], encoders: dict[str, Any], training: bool = False) -> DataFrame:
     """`names` of the frame, features in place of their sources."""
     tensors = [one for name in names if name in encoders["columns"] and isinstance(one := column_of(encoders, name), Tensor)]
     # So many rows at once that their tensors are about as large as that.
@@ -238,7 +252,7 @@ def _encoded(frame: DataFrame, names: list[str], encoders: dict[str, Any]) -> Da
     def apply(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for start in range(0, batch.num_rows, rows):
-                encoded = encode(encoders, batch.slice(start, rows)).select(names)
+                encoded = encode(encoders, batch.slice(start, rows), training).select(names)
                 yield pa.record_batch([_for_spark(column) for column in encoded.columns], encoded.schema.names)
 
     return frame.mapInArrow(apply, StructType(fields))

@@ -10,7 +10,7 @@ What is read, beyond the manifest fields of docs/reference.md (each may be missi
   nights by equal commands, equal pages.
 - `manifest.run` of train, see report/training/words.py, and its metrics.jsonl.
 - `manifest.ledger` of every stage; `manifest.tables["test"].rows` of prepare, features and shard (the held-out day).
-- `manifest.metrics` of zipf: `shift` against the keys of the last night.
+- `manifest.metrics` of zipf: `shift` against the keys of the last night; of features: `columns`, what each became.
 - the `quarantine` and `metrics` tables of quality, its profile.json, and profile.json (zipf), selection.json, curve.json,
   metrics.json, decision.json; the labels of prepare's `test` table.
 - `pilot`: the last pilot's pilot.json; `champion`: the date of the model that stood before this night.
@@ -147,6 +147,7 @@ def night_page(night: Night, verdict: Verdict, quality: dict[str, Any], config: 
         worst=quality["worst"],
         strip=rowflow.strip(night),
         headline=sections.headline(night),
+        features=sections.features(night),
         trunks=rowflow.trunks(night),
         ledgers=rowflow.table(night),
         quality=sections.quality(night),

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.media.audio import log_mel, resampled, samples
 from lsml_spark.media.files import load
-from lsml_spark.transforms.transform import Becomes, Seen, Takes, Transform
+from lsml_spark.transforms.transform import Becomes, Seen, Takes, Transform, require
 
 
 class Audio(Transform):
@@ -40,6 +40,7 @@ class Audio(Transform):
         return "text" if self.folder else "bytes"
 
     def fit(self, seen: Seen) -> dict[str, Any]:
+        require(self, "soundfile", "media")
         length = round(self.rate * self.seconds)
         told = self.model_dump(include={"rate", "mels", "window", "hop", "folder"})
         return {"shape": [self.mels, 1 + length // self.hop], "dtype": "float32", "length": length, **told}

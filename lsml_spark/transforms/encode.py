@@ -67,14 +67,17 @@ def source_of(encoders: Mapping[str, Any], column: str) -> str:
     return str(encoders["columns"][column].get("of", column))
 
 
-def encode(encoders: Mapping[str, Any], batch: pa.RecordBatch) -> pa.RecordBatch:
+def encode(encoders: Mapping[str, Any], batch: pa.RecordBatch, training: bool = False) -> pa.RecordBatch:
     """The batch with every feature whose source is there: ids as int32 (0 is unknown), numbers as float32; lists of either; tensors
     as Arrow's fixed_shape_tensor.
 
-    A feature takes the place of a column of its name, or stands behind the others. Other columns pass unchanged.
+    A feature takes the place of a column of its name, or stands behind the others. Other columns pass unchanged. `training`: the
+    rows are those that the encoders were fitted on, and have their label.
     """
+    asked = training and any(_class(encoder["use"]).knows_targets for encoder in encoders["columns"].values())
+    target_NT = targets(encoders, batch) if asked else None
     made = {
-        name: _encoded(encoder_of(encoders, name), batch.column(source))
+        name: _encoded(encoder_of(encoders, name), batch.column(source), target_NT)
         for name in encoders["columns"]
         if (source := source_of(encoders, name)) in batch.schema.names
     }
@@ -93,10 +96,26 @@ def inverse(encoder: Mapping[str, Any], numbers: np.ndarray) -> np.ndarray:
     return found
 
 
-def _encoded(encoder: Mapping[str, Any], array: pa.Array) -> pa.Array:
-    if pa.types.is_list(array.type):
+def targets(encoders: Mapping[str, Any], batch: pa.RecordBatch) -> np.ndarray:
+    """The label of each row as numbers (N, T): the number that its transform makes of it; of two labels whether it is the second,
+    the less frequent one; of K labels K numbers, one of which is 1. NaN where it is unknown."""
+    label = encoders["label"]
+    encoder = encoder_of(encoders, label)
+    encoded = _encoded(encoder, batch.column(source_of(encoders, label))).to_numpy(zero_copy_only=False)
+    if "width" in encoder:
+        return encoded.astype(np.float64)[:, None]
+    values = len(encoder["values"]) if "values" in encoder else encoder["size"]
+    which = np.array([2]) if values == 2 else np.arange(1, values + 1)
+    return np.where(encoded[:, None] == 0, np.nan, encoded[:, None] == which)
+
+
+def _encoded(encoder: Mapping[str, Any], array: pa.Array, target_NT: np.ndarray | None = None) -> pa.Array:
+    if pa.types.is_list(array.type) and "width" not in encoder:  # a list becomes so many numbers as a whole
         return _list(array.flatten(), pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False), encoder)
-    found = _class(encoder["use"]).apply(encoder, array)
+    transform = _class(encoder["use"])
+    found = transform.apply(encoder, array)
+    if target_NT is not None and transform.knows_targets:
+        found = transform.apply_to_training(encoder, array, target_NT)
     return _tensors(found, encoder) if "shape" in encoder else _arrow(found)
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from lsml_spark.core.errors import IntegrityError
 from lsml_spark.media.files import load
 from lsml_spark.media.image import fitted, opened
-from lsml_spark.transforms.transform import Becomes, Seen, Takes, Transform
+from lsml_spark.transforms.transform import Becomes, Seen, Takes, Transform, require
 
 Length = Annotated[int, Field(ge=1)]
 
@@ -39,6 +39,7 @@ class Image(Transform):
         return "text" if self.folder else "bytes"
 
     def fit(self, seen: Seen) -> dict[str, Any]:
+        require(self, "PIL", "media")
         shape = [*(self.crop or self.resize), 3 if self.mode == "rgb" else 1]  # type: ignore[misc]
         return {"shape": shape, "dtype": "uint8", **self.model_dump(mode="json", include={"mode", "resize", "crop", "folder"})}
 

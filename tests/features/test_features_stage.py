@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import xxhash
 from pyspark.sql import functions as F
 
 from lsml_spark.core.config import validate
@@ -16,6 +17,8 @@ from lsml_spark.core.ledger import Ledger
 from lsml_spark.features import run as features
 from lsml_spark.spark import tables
 from lsml_spark.transforms.encode import encode
+from lsml_spark.transforms.tokens import Tokens
+from lsml_spark.transforms.transform import Seen
 
 pytestmark = pytest.mark.spark
 SCHEMA = "sample_id string, key string, label string, date date, context array<string>, country string, hour int, weekend boolean"
@@ -271,13 +274,24 @@ def test_a_text_becomes_a_list_of_ids_and_may_borrow_another_columns_way(spark, 
         "label": "vocabulary",
         "title": {"use": "ngrams", "size": 50, "n": [1, 2]},
         "name": {"use": "ngrams", "size": 9, "like": "title"},
+        "pieces": {"use": "tokens", "size": 300, "of": "title"},
+        "context": {"use": "hashed", "size": 4, "signed": True},
     }
     source, encoders = run_stage(spark, night, train, test, columns)
     assert source.manifest.tables["test"].columns["title"] == source.manifest.tables["train"].columns["name"] == "array<int>"
     plain = encode(encoders, test.toArrow().sort_by("sample_id").combine_chunks().to_batches()[0])
-    for name in ("title", "name"):
+    for name in ("title", "name", "pieces", "context"):
         assert arrow(source, "test")[name].to_pylist() == plain.column(name).to_pylist()
     assert max(map(len, plain.column("title").to_pylist())) > 8
+    told = source.manifest.metrics["columns"]
+    assert told["name"] == {"use": "ngrams", "like": "title", "becomes": "lists of ids", "size": 50}
+    items = Counter(item for basket in TRAIN.context.dropna() for item in basket if item)
+    alone = sum(max(n for item, n in items.items() if xxhash.xxh64_intdigest(item.encode()) % 4 == place) for place in range(4))
+    shared = round(1 - alone / items.total(), 6)
+    assert told["context"] == {"use": "hashed", "becomes": "numbers", "size": 4, "collisions": shared}
+    words = Counter(item for basket in TRAIN.context.dropna() for item in basket if item)
+    alone = Tokens(size=300).fit(Seen(values_K=np.array(list(words), object), counts_K=np.array(list(words.values()))))
+    assert encoders["columns"]["pieces"] == {"use": "tokens", "list": True, "of": "title", **alone}
     with pytest.raises(ConfigError, match=r"features\.columns\.context: `ngrams` takes one text a row, not array<string>"):
         run_stage(spark, night, train, test, {"label": "vocabulary", "context": {"use": "ngrams", "size": 9}})
     with pytest.raises(ConfigError, match="makes lists of ids of the label"):

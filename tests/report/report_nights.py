@@ -301,7 +301,18 @@ def full(
     )
     sources["augment"] = make_stage(runs, date, "augment", Ledger(kept, kept))
     both = {"train": counted(kept), "test": counted(test)}
-    sources["features"] = make_stage(runs, date, "features", Ledger(kept + test, kept + test), tables=both)
+    columns = {
+        f"basket{evil}": {
+            "use": f"my.shop.Hashed{evil}",
+            "of": f"context{evil}",
+            "becomes": "lists of ids",
+            "size": 4096,
+            "collisions": 0.031,
+        },
+        "photo": {"use": "image", "becomes": "tensor of uint8", "shape": [32, 32, 3]},
+    }
+    told_of = {} if empty else {"columns": columns}
+    sources["features"] = make_stage(runs, date, "features", Ledger(kept + test, kept + test), told_of, tables=both)
     sources["shard"] = make_stage(runs, date, "shard", Ledger(kept + test, kept + test), tables=both)
     noise = np.random.default_rng(int(date[-2:]))
     steps = [

@@ -31,6 +31,8 @@ def test_a_full_night_shows_its_numbers_to_the_row(tmp_path):
     assert "45 price out of range" in shown  # the ledger
     assert "25.6 %" in shown  # recall@20 of the model
     assert "11.6 %" in shown  # and of popularity
+    assert "basket of context my.shop.Hashed lists of ids 4,096 3.10 %" in shown
+    assert "photo image tensor of uint8 32 × 32 × 3" in shown
     assert "change since 2011-02-24" in shown
     assert "lsml run pipelines/retail.yaml --date 2011-02-25" in shown
     for source in sources.values():

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import scipy.stats
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
@@ -98,14 +99,34 @@ def test_hashed_needs_no_table_and_tells_its_collisions(values, size):
     assert encoder["collisions"] == pytest.approx(1 - alone / len(there) if there else 0.0, abs=1e-6)
 
 
+@given(bags=st.lists(st.none() | st.lists(st.none() | st.text(max_size=2), max_size=5), max_size=9), size=st.integers(1, 9))
+def test_signed_hashes_add_up_over_a_list(bags, size):
+    encoder = Hashed(use="hashed", size=size, signed=True).fit(Seen())
+    encoders = {"label": "y", "columns": {"x": {"use": "hashed", **encoder}}}
+    found = encode(encoders, pa.record_batch({"x": pa.array(bags, pa.list_(pa.string()))})).column("x").to_pylist()
+    wanted = np.zeros((len(bags), size))
+    for row, bag in enumerate(bags):
+        for code in (xxhash.xxh64_intdigest(value.encode()) for value in bag or [] if value is not None):
+            wanted[row, code % size] += -1 if code >= 2**63 else 1
+    assert np.array(found).reshape(-1, size).tolist() == wanted.tolist()
+
+
+def test_values_that_share_a_place_cancel_on_average():
+    vectors = Hashed.apply(Hashed(size=8, signed=True).fit(Seen()), pa.array([f"value {i}" for i in range(4000)]))
+    assert (np.abs(vectors).sum(axis=1) == 1).all()
+    assert (np.abs(vectors.sum(axis=0)) < 4 * np.sqrt(500)).all()  # four deviations of a fair coin
+
+
 @pytest.mark.parametrize("name", component_names(Transform, PACKAGE))
-def test_every_transform_takes_a_column_of_nothing_and_says_what_it_becomes(name):
+def test_every_transform_takes_a_column_of_nothing_and_says_what_it_becomes(name, tmp_path):
+    (tmp_path / "vectors.txt").write_text("word 1 2")
     parameters = {
         "hashed": {"size": 8},
         "ngrams": {"size": 8},
         "cyclic": {"period": 7},
         "image": {"resize": [2, 3]},
         "audio": {"seconds": 0.1},
+        "embed": {"file": str(tmp_path / "vectors.txt")},
     }.get(name, {})
     transform = find_component(Transform, PACKAGE, name).model_validate({"use": name, **parameters})
     told = {"ids": {}, "numbers": {"width": 1}, "lists": {"list": True}, "tensors": {}}[transform.becomes]

@@ -99,6 +99,14 @@ def keys(night: Night) -> dict[str, Any]:
     }
 
 
+def features(night: Night) -> list[dict[str, Any]]:
+    """What each column became for the model, in the order of the YAML; none where the night is of a former version."""
+    source = night.sources.get("features")
+    columns = source.manifest.metrics.get("columns") if source else None
+    unknown = dict.fromkeys(("of", "like", "size", "shape", "collisions"))
+    return [{**unknown, "name": name, **told} for name, told in (columns or {}).items()]
+
+
 def metric_table(night: Night, figure: Figure, groups: str = "bands") -> dict[str, Any] | None:
     """Rows overall and by band, or by slice, columns the systems; marks the best of a row, adds the change since last night."""
     metrics = night.facts("evaluate", "metrics.json")
