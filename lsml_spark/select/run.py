@@ -20,12 +20,12 @@ from lsml_spark.core.manifest import write_json
 from lsml_spark.core.variables import masked
 from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.select import budget as budgets
-from lsml_spark.select import knowledge, listed, rows, summary
+from lsml_spark.select import knowledge, listed, summary
 from lsml_spark.select.apply import Groups, Rated, by_key, uniform
 from lsml_spark.select.budget import Speed
 from lsml_spark.select.curriculum import Curriculum
 from lsml_spark.select.pilot import read_pilot
-from lsml_spark.select.policies.boundary import Boundary
+from lsml_spark.select.policies.of_rows import COPIES, RowPolicy
 from lsml_spark.select.policies.policy import Policy, Spectrum, effective_sample_size
 from lsml_spark.select.policies.protect import Protecting
 from lsml_spark.select.redraw import ONCE, redrawn
@@ -66,12 +66,16 @@ class Config(Strict):
 
 @dataclass(frozen=True)
 class Selection:
-    """What is to be drawn: `frame` has the rows with `keep_rate`, `weight` and FREQUENCY (see `Rated`)."""
+    """What is to be drawn: `frame` has the rows with `keep_rate`, `weight` and FREQUENCY (see `Rated`).
+
+    `rows_S`: rows of `frame` by groups of equal rates, `rates_S`: the rate of each. The rest is of policies of keys.
+    """
 
     frame: DataFrame
-    spectrum: Spectrum
-    rates: np.ndarray
-    rated: Rated | None = None  # of policies of keys
+    rows_S: np.ndarray
+    rates_S: np.ndarray
+    spectrum: Spectrum | None = None
+    rated: Rated | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -96,11 +100,11 @@ def _selected(spark: SparkSession, work: Work, config: Config, budget: float, av
     train = tables.read(spark, work.inputs["prepare"], table="train")
     counts = tables.read(spark, work.inputs["zipf"], table="counts")
     columns = check(config, train.columns)
-    if config.policy.unit == "key":
-        chosen = _of_keys(work, config, train, _known(spark, work, counts, at_hand), budget)
+    if isinstance(config.policy, RowPolicy):
+        chosen = _of_rows(config, config.policy, train, knowledge.scores_of(spark, work.inputs), budget)
     else:
-        chosen = _of_rows(spark, work, config, train, budget)
-    if config.weights and config.policy.unit != "distinct row":
+        chosen = _of_keys(work, config, train, _known(spark, work, counts, at_hand), budget)
+    if config.weights and not _merges(config.policy):
         _refuse_large_weights(config, chosen)
 
     spread = config.policy.spread(budget / available) or (config.curriculum and config.curriculum.spread())
@@ -120,10 +124,10 @@ def _selected(spark: SparkSession, work: Work, config: Config, budget: float, av
         "policy": masked(config.policy.model_dump(mode="json")),
         "budget": round(budget, 3),
         "budget_asked": str(config.budget),
-        "unbiased": _unbiased(config),
+        "unbiased": config.policy.claim(config.weights),
         "rows_in": available,
         "rows_kept": round(table.rows / config.redraws),
-        "expected": round(float((chosen.rates * _drawn_from(chosen)).sum()), 3),
+        "expected": round(float((chosen.rates_S * chosen.rows_S).sum()), 3),
         "ess": round(tally.ess / config.redraws, 3),
         "level": _level(by_frequency),
         "epochs": spread,
@@ -166,8 +170,7 @@ def _of_keys(work: Work, config: Config, train: DataFrame, known: tuple[DataFram
         pilot=pilot.learnt if pilot else None,
     )
     rates_S = config.policy.keep_rates(spectrum, budget)
-    if rates_S.shape != spectrum.frequency.shape or not ((rates_S >= 0) & (rates_S <= 1)).all():
-        raise ConfigError(f"select.policy: '{config.policy.use}' gives keep rates that are not one number in [0, 1] per group of keys")
+    _refuse_nonsense(config.policy, rates_S, spectrum.rows, "keys")
     reasons = config.policy.reasons(spectrum) if isinstance(config.policy, Protecting) else {}
     below = listed.coarse_below(spectrum)
     fixed_S = np.logical_or.reduce([*reasons.values(), np.zeros(len(rates_S), bool)])
@@ -184,20 +187,28 @@ def _of_keys(work: Work, config: Config, train: DataFrame, known: tuple[DataFram
         "coarse_below": below or None,
         "pilot": pilot.facts if pilot else None,
     }
-    return Selection(rated.frame.withColumn("weight", weight), spectrum, rates_S, rated, facts)
+    return Selection(rated.frame.withColumn("weight", weight), spectrum.rows, rates_S, spectrum, rated, facts)
 
 
-def _of_rows(spark: SparkSession, work: Work, config: Config, train: DataFrame, budget: float) -> Selection:
-    if isinstance(config.policy, Boundary):
-        scores = knowledge.scores_of(spark, work.inputs)
-        if scores is None:
-            raise ConfigError("select.policy: boundary needs the scores of an earlier night, and there are none; begin with zipf")
-        frame, spectrum, rates_S = rows.by_score(knowledge.with_surprise(train, scores), config.policy, budget)
-        weight = 1 / F.col("keep_rate") if config.weights else F.lit(1.0)
-    else:
-        frame, spectrum, rates_S = rows.distinct(train, config.policy, budget)
-        weight = F.col(rows.COPIES) / F.col("keep_rate")
-    return Selection(frame.withColumns({"weight": weight, summary.FREQUENCY: F.lit(None).cast("long")}), spectrum, rates_S)
+def _of_rows(config: Config, policy: RowPolicy, train: DataFrame, scores: DataFrame | None, budget: float) -> Selection:
+    rated = policy.rated(train, scores, budget)
+    _refuse_nonsense(policy, rated.rates_S, rated.rows_S, "rows")
+    wanted = {*train.columns, "keep_rate", *policy.adds, *([COPIES] if policy.merges else [])}
+    if lacking := sorted(wanted - set(rated.frame.columns)):
+        raise ConfigError(f"select.policy: '{policy.use}' gives rows without the column '{lacking[0]}'")
+    copies = F.col(COPIES) if policy.merges else F.lit(1.0)
+    weight = copies / F.col("keep_rate") if config.weights else F.lit(1.0)
+    frame = rated.frame.withColumns({"weight": weight, summary.FREQUENCY: F.lit(None).cast("long")})
+    return Selection(frame, rated.rows_S, rated.rates_S)
+
+
+def _refuse_nonsense(policy: Policy, rates_S: np.ndarray, rows_S: np.ndarray, of: str) -> None:
+    if rates_S.shape != rows_S.shape or not ((rates_S >= 0) & (rates_S <= 1)).all():
+        raise ConfigError(f"select.policy: '{policy.use}' gives keep rates that are not one number in [0, 1] per group of {of}")
+
+
+def _merges(policy: Policy) -> bool:
+    return isinstance(policy, RowPolicy) and policy.merges
 
 
 def check(config: Config, names: list[str]) -> list[str]:
@@ -210,30 +221,29 @@ def check(config: Config, names: list[str]) -> list[str]:
 
 def _adds(config: Config) -> list[str]:
     """Columns beside `weight` and `keep_rate`."""
-    offset = isinstance(config.policy, Boundary) and config.policy.correct == "offset"
-    return [*(["pace"] if config.curriculum or config.redraws > 1 else []), *(["offset"] if offset else [])]
+    return [*(["pace"] if config.curriculum or config.redraws > 1 else []), *config.policy.adds]
 
 
 def _refuse_contradictions(config: Config) -> None:
-    policy = config.policy
-    if isinstance(policy, Boundary) and policy.correct == "offset" and config.weights:
-        raise ConfigError("select: correct: offset takes the place of the weights; say weights: false")
-    if policy.unit == "distinct row" and not config.weights:
-        raise ConfigError(f"select: the weight of a row is how many it stands for; '{policy.use}' needs weights: true")
-    if config.redraws > 1 and (policy.unit != "key" or policy.spread(0.5) or config.curriculum):
+    policy, of_rows = config.policy, isinstance(config.policy, RowPolicy)
+    if why := policy.refuses(config.weights):
+        raise ConfigError(f"select: {why}")
+    if not of_rows and getattr(policy, "unit", "key") != "key":  # as policies of rows once said it
+        raise ConfigError(f"select.policy: '{policy.use}' is one of rows; derive it from RowPolicy (select/policies/of_rows.py)")
+    if config.redraws > 1 and (of_rows or policy.spread(0.5) or config.curriculum):
         other = "the curriculum" if config.curriculum else f"'{policy.use}'"
         raise ConfigError(f"select.redraws: does not go with {other}; leave one of them out")
-    if config.curriculum and (policy.unit != "key" or policy.spread(0.5)):
+    if config.curriculum and (of_rows or policy.spread(0.5)):
         raise ConfigError(f"select.curriculum: is an order of keys, and '{policy.use}' does not select by them; take zipf, for example")
 
 
 def _refuse_large_weights(config: Config, chosen: Selection) -> None:
     """With a few huge weights the loss of an epoch hangs on a few rows: most of the budget would be spent for nothing."""
-    kept = chosen.rates * chosen.spectrum.rows
-    drawn = chosen.rates > 0
+    kept = chosen.rates_S * chosen.rows_S
+    drawn = chosen.rates_S > 0
     if not drawn.any():
         return
-    share = effective_sample_size(1 / chosen.rates[drawn], kept[drawn]) / kept.sum()
+    share = effective_sample_size(1 / chosen.rates_S[drawn], kept[drawn]) / kept.sum()
     if share < LEAST_ESS:
         raise ConfigError(
             f"select: the weights of '{config.policy.use}' at this budget leave an effective sample size of {share:.2f} of the rows kept, "
@@ -241,17 +251,12 @@ def _refuse_large_weights(config: Config, chosen: Selection) -> None:
         )
 
 
-def _drawn_from(chosen: Selection) -> np.ndarray:
-    """Rows that each group's rate is applied to."""
-    return chosen.spectrum.rows if chosen.rated or chosen.spectrum.surprise is not None else chosen.spectrum.keys
-
-
 def _what_became_of(
     chosen: Selection, tally: summary.Tally, kept: DataFrame, counts: DataFrame, draws: int
 ) -> tuple[list[list], list[list]]:
     """[frequency, rows, kept, keep rate] of all frequencies, [key, rows, kept] of the keys that lost most; kept in a draw, on average."""
     rated, spectrum = chosen.rated, chosen.spectrum
-    if rated and (chosen.rates[~rated.listed_S] == 1).all():  # of keys that are not listed every row was kept
+    if rated and spectrum and (chosen.rates_S[~rated.listed_S] == 1).all():  # of keys that are not listed every row was kept
         lost = [[key, count, round(tally.keys[key] / draws)] for key, count in rated.heaviest]
         found = {f: round(n / draws) for f, n in tally.frequencies.items()}
         for f, n in zip(spectrum.frequency[~rated.listed_S].tolist(), spectrum.rows[~rated.listed_S].tolist(), strict=True):
@@ -264,8 +269,8 @@ def _what_became_of(
     for row in counts.groupBy("count").agg(F.count(F.lit(1)).alias("keys")).collect() if not rated else []:
         all_of[row["count"]] = row["count"] * row["keys"]
     expected: dict[int, float] = {}
-    if rated:
-        for f, n, rate in zip(spectrum.frequency.tolist(), spectrum.rows.tolist(), chosen.rates.tolist(), strict=True):
+    if spectrum:
+        for f, n, rate in zip(spectrum.frequency.tolist(), spectrum.rows.tolist(), chosen.rates_S.tolist(), strict=True):
             all_of[f] = all_of.get(f, 0) + n
             expected[f] = expected.get(f, 0.0) + n * rate
     return [[f, n, found.get(f, 0), round(expected.get(f, found.get(f, 0)) / n, 9)] for f, n in sorted(all_of.items())], lost
@@ -281,21 +286,11 @@ def _level(by_frequency: list[list]) -> int:
     return level
 
 
-def _unbiased(config: Config) -> str:
-    if isinstance(config.policy, Boundary) and config.policy.correct == "offset":
-        return "the offset makes the fitted log-odds those of all rows, where the model can express them"
-    return (
-        config.policy.unbiased
-        if config.weights
-        else "rows are not weighted: the loss is that of the rows kept, on which keys seen rarely count for more"
-    )
-
-
 def _ledger(config: Config, chosen: Selection, available: int, written: int, kept: int) -> Ledger:
     """`kept`: distinct rows among those written."""
     dropped = {}
-    if config.policy.unit == "distinct row":
-        distinct = int(chosen.spectrum.keys.sum())
+    if _merges(config.policy):
+        distinct = int(chosen.rows_S.sum())
         dropped["equal to another row"] = available - distinct
         dropped[f"not selected by {config.policy.use}"] = distinct - kept
     else:

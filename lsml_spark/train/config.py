@@ -49,10 +49,10 @@ class Data(Strict):
 
 
 class Precision(Strict):
-    """Of the numbers: parameters and optimiser as one thing, the forward and backward pass (autocast) as another."""
+    """Of the numbers."""
 
-    parameters: Literal["float32", "float64"] = "float32"
-    compute: Literal["full", "bf16", "fp16"] = "full"  # full: that of the parameters
+    parameters: Literal["float32", "float64"] = "float32"  # of parameters and optimiser
+    compute: Literal["full", "bf16", "fp16"] = "full"  # of the forward and backward pass (autocast); full: that of the parameters
 
 
 class Hook(Strict):
@@ -100,7 +100,7 @@ class Survival(Strict):
 
 
 class Config(Strict):
-    """How a night trains. The weights depend on everything here but what `INDIFFERENT` (train/run.py) names."""
+    """How a night trains. The weights depend on everything here except `workers`, `launcher`, `data.reader` and `survival`."""
 
     model: component(Model, "lsml_spark.models")  # type: ignore[valid-type]
     task: component(Task, PACKAGE) = Classify(use="classify")  # type: ignore[valid-type]  # the pipeline's section `task:`

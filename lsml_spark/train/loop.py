@@ -9,19 +9,17 @@ from dataclasses import asdict, dataclass, field
 from lsml_spark.core import seeds
 from lsml_spark.core.errors import Stopped, TrainingError
 from lsml_spark.data.batch import Batch
-from lsml_spark.data.order.plan import Plan, plan
+from lsml_spark.data.order.plan import Plan
 from lsml_spark.data.read import Lost, Shards, batches
-from lsml_spark.models.network import Network
 from lsml_spark.train.books.clock import ALL_REDUCE, CHECKPOINT, COMPUTE, DATA, Blame, StepClock
 from lsml_spark.train.books.record import Record
 from lsml_spark.train.exchange.choose import build
 from lsml_spark.train.exchange.world import World
-from lsml_spark.train.spec import Spec
+from lsml_spark.train.start import Start
 from lsml_spark.train.step import NonFinite, Part, Signals, StepStats, Updates, parts_by_lane
 from lsml_spark.train.survival import checkpoint, full_state
 from lsml_spark.train.survival.checkpoint import Checkpoints, Position
 from lsml_spark.train.survival.watch import Watch, stop_requested
-from lsml_spark.transforms.encode import read_encoders
 
 CURVE_POINTS = 500
 PHASE = {"all-reduce": ALL_REDUCE, "data": DATA, "compute": COMPUTE, "checkpoint": CHECKPOINT}  # of the watch → of the clock
@@ -58,19 +56,22 @@ class Totals:
 
 
 class Training:
-    """Trains `network` in place, from the last checkpoint or from where it stands."""
+    """Trains the network of `start` in place, from the last checkpoint or from where it stands."""
 
-    def __init__(self, spec: Spec, network: Network, world: World, shards: Shards, watch: Watch, start: str | None):
+    def __init__(self, start: Start, watch: Watch):
+        self.start, self.watch = start, watch
+        spec, network, world, shards = self.spec, self.network, self.world, self.shards = (
+            start.spec, start.network, start.world, start.shards
+        )  # fmt: skip
         config = self.config = spec.config
-        self.spec, self.network, self.world, self.shards, self.watch, self.start = spec, network, world, shards, watch, start
         self.model = build(config, network, world, seeds.derive(spec.seed, "exchange"), self._mark)
         self.optimizer = config.optimizer.build(self.model.groups, config.l2)
         places = config.lanes if config.lane_sums else self.model.lanes_world
-        self.updates = Updates(self.model, self.optimizer, config, places, read_encoders(spec.encoders))
+        self.updates = Updates(self.model, self.optimizer, config, places, start.encoders)
         # Of ranks that compute the same lanes together, one counts their rows.
         self.counts = world.rank % (world.size // self.model.lanes_world) == 0
         self.refused: list[str] = []  # sample ids of updates that this rank alone has left out
-        self.orders = [self._plan(epoch) for epoch in range(config.epochs)]
+        self.orders = [start.plan(epoch, self.model.lanes_world) for epoch in range(config.epochs)]
         self.total = config.stop.total(sum(math.ceil(order.steps / config.accumulate) for order in self.orders))
         self.store = Checkpoints(spec.scratch, spec.identity, config.survival.checkpoint.keep)
         self.run, self.clock = Run(), StepClock()
@@ -101,16 +102,10 @@ class Training:
         self.watch.at(phase, epoch, step)
         self.clock.to(PHASE[phase])
 
-    def _plan(self, epoch: int) -> Plan:
-        seed = seeds.derive(self.spec.seed, "order")
-        batch, lanes = self.config.batch, self.config.lanes
-        world, rule = self.model.lanes_world, self.spec.rule
-        return plan(self.shards.rows_G, seed=seed, epoch=epoch, world=world, batch=batch, lanes=lanes, rule=rule)
-
     def _resumed(self) -> Position:
         """The position of the last checkpoint, which is loaded; the first one where there is none."""
         found = self.store.newest()
-        position = checkpoint.position_of(found[1]) if found else Position.first(self.start)
+        position = checkpoint.position_of(found[1]) if found else Position.first(self.start.champion)
         if len(set(map(tuple, self.world.gather([position.epoch, position.step])))) > 1:
             raise TrainingError(f"the ranks see different checkpoints in {self.spec.scratch}; it must be one folder shared by all hosts")
         if self.world.rank == 0:

@@ -21,27 +21,28 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from lsml_spark.core import seeds
 from lsml_spark.core.errors import ConfigError, TrainingError
-from lsml_spark.data.order.plan import Plan, plan
-from lsml_spark.data.read import Shards, batches
+from lsml_spark.data.order.plan import Plan
+from lsml_spark.data.read import batches
 from lsml_spark.models.network import Network
 from lsml_spark.train.exchange.buffers import tracks
 from lsml_spark.train.exchange.lanes import LaneParallel
 from lsml_spark.train.exchange.world import LostPeers, World
 from lsml_spark.train.loop import Run, Totals, extended, refused_ids
 from lsml_spark.train.spec import Spec
+from lsml_spark.train.start import Start
 from lsml_spark.train.step import NonFinite, Part, Signals, StepStats, Updates
 from lsml_spark.train.survival.checkpoint import Position
-from lsml_spark.transforms.encode import read_encoders
 
 GRADIENT, EPOCH_DONE, REFUSED = 0.0, 1.0, 2.0  # what a worker's message is
 GO_ON, STOP = 0.0, 1.0  # what the server's is
 
 
-def fit_async(spec: Spec, network: Network, world: World, shards: Shards, start: str | None) -> tuple[Position, Run]:
+def fit_async(start: Start) -> tuple[Position, Run]:
     """As `loop.fit`, with rank 0 as the server of world - 1 workers; only its `network` and Position are those of the run.
 
     ConfigError for fewer than two ranks; LostPeers that names a worker that died; TrainingError where a loss is not finite.
     """
+    spec, world, network = start.spec, start.world, start.network
     if world.size < 2:
         raise ConfigError("train.exchange.use: async needs two ranks at least, a server and a worker; raise train.workers")
     if tracks(network):
@@ -50,16 +51,16 @@ def fit_async(spec: Spec, network: Network, world: World, shards: Shards, start:
         )
     workers, timeout = world.size - 1, datetime.timedelta(seconds=spec.config.survival.timeout)
     links = {rank: dist.new_group([0, rank], timeout, backend="gloo") for rank in range(1, world.size)}
-    orders = [_plan(spec, shards, workers, epoch) for epoch in range(spec.config.epochs)]
-    run, position = Run(), Position.first(start)
+    orders = [start.plan(epoch, workers) for epoch in range(spec.config.epochs)]
+    run, position = Run(), Position.first(start.champion)
     server = Server(spec, network, links, workers * sum(order.steps for order in orders)) if world.rank == 0 else None
     for epoch, order in enumerate(orders):
         if server:
             run.rows_by_epoch[epoch], run.lost_by_epoch[epoch] = 0, 0
             why, done = "", server.epoch(epoch)
-            position = Position(epoch + 1, 0, server.pushes, 0.0, start, server.curve, [*position.by_epoch, done], {})
+            position = Position(epoch + 1, 0, server.pushes, 0.0, start.champion, server.curve, [*position.by_epoch, done], {})
         else:
-            why = work(spec, network, world, links[world.rank], shards, order, run)
+            why = work(start, links[world.rank], order, run)
         reasons = [reason for reason in world.gather(why) if reason]
         if reasons:
             raise TrainingError("; ".join(reasons))
@@ -140,14 +141,15 @@ class Server:
         return LostPeers(f"the parameter server lost its worker, rank {rank} of {len(self.links) + 1}: {str(error).splitlines()[0]}")
 
 
-def work(spec: Spec, network: Network, world: World, link: Any, shards: Shards, order: Plan, run: Run) -> str:
+def work(start: Start, link: Any, order: Plan, run: Run) -> str:
     """One epoch of a worker; why it stopped before the end, if it refused a loss that is not finite."""
+    spec, network, world, shards = start.spec, start.network, start.world, start.shards
     config, epoch, worker = spec.config, order.epoch, world.rank - 1
     model = LaneParallel(network, World(0, 1, world.device))
     idle = torch.optim.SGD(model.parameters, lr=0.0)  # the server has the one that moves
     run.rows_by_epoch[epoch], lost_before = 0, run.lost.rows
     network.train()
-    updates, why = Updates(model, idle, config, 1, read_encoders(spec.encoders)), ""
+    updates, why = Updates(model, idle, config, 1, start.encoders), ""
     goes_on, version = _pull(model.parameters, link)
     for number, local in enumerate(batches(shards, order, worker, by_lane=False, on_bad=config.data.on_bad_shard, lost=run.lost)):
         seed = seeds.derive(spec.seed, "step", epoch, number)
@@ -183,11 +185,6 @@ def _push(link: Any, kind: float, version: int = 0, stats: StepStats | None = No
     if kind == GRADIENT:
         gradients = [torch.zeros_like(parameter) if parameter.grad is None else parameter.grad for parameter in parameters]
         dist.send(parameters_to_vector(gradients).cpu(), 0, link)
-
-
-def _plan(spec: Spec, shards: Shards, workers: int, epoch: int) -> Plan:
-    seed, batch, lanes = seeds.derive(spec.seed, "order"), spec.config.batch, spec.config.lanes
-    return plan(shards.rows_G, seed=seed, epoch=epoch, world=workers, batch=batch, lanes=lanes, rule=spec.rule)
 
 
 def _trained(network: Network) -> list[Any]:

@@ -18,7 +18,7 @@ class RateScaling(Strict):
     """
 
     use: Literal["none", "linear", "sqrt"] = "none"
-    reference_batch: int = Field(256, ge=1)
+    reference_batch: int = Field(256, ge=1)  # rows of an update
 
     def factor(self, batch: int) -> float:
         """What the peak rate is multiplied with; `batch`: rows of an update over all ranks, accumulation included. 1 for `none`."""

@@ -31,6 +31,7 @@ from lsml_spark.train.exchange.world import LostPeers, World, joined, own_rank
 from lsml_spark.train.loop import Training, curve_of
 from lsml_spark.train.parameter_server import fit_async
 from lsml_spark.train.spec import Spec
+from lsml_spark.train.start import Start
 from lsml_spark.train.survival import results
 from lsml_spark.train.survival.full_state import network_tensors
 from lsml_spark.train.survival.heartbeat import PHASES
@@ -126,14 +127,12 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
     sys.setswitchinterval(SWITCH)
     _be_deterministic(world)
     encoders = read_encoders(told.encoders)
-    network, start = _network(told, encoders)
+    network, champion = _network(told, encoders)
     network.to(device=world.device)
     features = [name for name in encoders["columns"] if name != encoders["label"] or name not in told.config.task.hides()]
     shards = _reader(told.config.data.reader).of(told.shards, told.files, features, encoders["label"], told.optional)
-    if told.config.exchange.use == "async":
-        position, run = fit_async(told, network, world, shards, start)
-    else:
-        position, run = Training(told, network, world, shards, watch, start).fit()
+    start = Start(told, world, network, encoders, shards, champion)
+    position, run = fit_async(start) if told.config.exchange.use == "async" else Training(start, watch).fit()
     parameters = sum(parameter.numel() for parameter in network.parameters())
     weights = network_tensors(network)
     if world.rank == 0:

@@ -19,12 +19,14 @@ from lsml_spark.train.exchange.world import LostPeers, World
 from lsml_spark.train.loop import Training
 from lsml_spark.train.parameter_server import fit_async
 from lsml_spark.train.run import _tell
+from lsml_spark.train.start import Start
 from lsml_spark.train.survival.watch import Watch
 from lsml_spark.transforms.schema import Schema
 
 pytestmark = pytest.mark.dist
 
 ROWS, EPOCHS = 600, 3
+ALONE = World(0, 1, torch.device("cpu"))
 
 
 def tell(folder, **weights):
@@ -42,36 +44,37 @@ def tell(folder, **weights):
     return path
 
 
-def prepared(path):
+def prepared(path, world):
     told = spec.read(path)
     encoders = json.loads(told.encoders.read_text())
     torch.manual_seed(0)
     network = told.config.model.build(Schema.of(encoders))
     network.set_prior(torch.from_numpy(np.load(told.prior)))
     features = [name for name in encoders["columns"] if name != encoders["label"]]
-    return told, network, Shards.of(told.shards, told.files, features, encoders["label"], told.optional)
+    shards = Shards.of(told.shards, told.files, features, encoders["label"], told.optional)
+    return Start(told, world, network, encoders, shards)
 
 
 def rank_of_any(world, folder):
-    told, network, shards = prepared(folder / "good" / "spec.json")
-    position, run = fit_async(told, network, world, shards, None)
+    start = prepared(folder / "good" / "spec.json", world)
+    position, run = fit_async(start)
     (folder / f"rows-{world.size}-{world.rank}.json").write_text(json.dumps(run.rows_by_epoch))
     if world.rank == 0:
-        save_file({name: value.clone() for name, value in network.state_dict().items()}, folder / f"weights-{world.size}.safetensors")
+        save_file({name: value.clone() for name, value in start.network.state_dict().items()}, folder / f"weights-{world.size}.safetensors")
         (folder / f"epochs-{world.size}.json").write_text(json.dumps(position.by_epoch))
     if world.size < 3:
         return
 
-    told, network, shards = prepared(folder / "bad" / "spec.json")
+    start = prepared(folder / "bad" / "spec.json", world)
     with pytest.raises(TrainingError, match=r"^epoch 0, step \d+: the loss .*; sample ids: s4-77 \(part-0000\d\.parquet, row group \d\)$"):
-        fit_async(told, network, world, shards, None)
+        fit_async(start)
 
-    told, network, shards = prepared(folder / "good" / "spec.json")
+    start = prepared(folder / "good" / "spec.json", world)
     if world.rank == 2:
         push = parameter_server._push
         parameter_server._push = lambda *about: os._exit(0) if about[2:3] > (5,) else push(*about)  # dies in the middle of an epoch
     with pytest.raises((LostPeers, RuntimeError)) as caught:
-        fit_async(told, network, world, shards, None)
+        fit_async(start)
     (folder / f"lost-{world.rank}").write_text(str(caught.value))
     os._exit(0)
 
@@ -89,11 +92,10 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def synchronous(folder):
-    told, network, shards = prepared(folder / "good" / "spec.json")
-    world = World(0, 1, torch.device("cpu"))
-    with Watch(told.scratch, 0) as watch:
-        position, _ = Training(told, network, world, shards, watch, None).fit()
-    return network, position
+    start = prepared(folder / "good" / "spec.json", ALONE)
+    with Watch(start.spec.scratch, 0) as watch:
+        position, _ = Training(start, watch).fit()
+    return start.network, position
 
 
 def test_one_worker_gives_the_bits_of_one_process(folder, synchronous):
@@ -121,6 +123,6 @@ def test_a_dead_worker_ends_the_run_by_name(folder):
 
 
 def test_a_server_without_workers_is_refused(folder):
-    told, network, shards = prepared(folder / "good" / "spec.json")
+    start = prepared(folder / "good" / "spec.json", ALONE)
     with pytest.raises(ConfigError, match=r"train\.exchange\.use: async needs two ranks"):
-        fit_async(told, network, World(0, 1, torch.device("cpu")), shards, None)
+        fit_async(start)

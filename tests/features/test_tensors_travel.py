@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from lsml_spark import make_reader
+from lsml_spark import ReadOptions, make_reader
 from lsml_spark.core.config import validate
 from lsml_spark.core.errors import ConfigError, IntegrityError
 from lsml_spark.data.batch import Batch
@@ -76,7 +76,9 @@ def test_a_network_scores_raw_rows_as_it_scores_their_shards(spark, night, frame
     network = model.build(schema).eval()
     saved.save(tmp_path, network.state_dict(), encoders, {"model": model.model_dump(mode="json"), "dtype": "float32"})
 
-    (found,) = make_reader(shards.folder, table="test", batch=12, shuffle="none", columns=["sample_id", *schema.features], label="label")
+    (found,) = make_reader(
+        shards.folder, batch=12, shuffle="none", columns=["sample_id", *schema.features], options=ReadOptions(table="test", label="label")
+    )
     assert (found["photo"].dtype, found["photo"].shape, found["spoken"].shape) == (np.uint8, (12, 6, 5, 3), (12, 4, 9))
     batch = Batch(found["label"], found["label"] * 0, {}, {"title": found["title"]}, tensors={name: found[name] for name in schema.tensors})
     with torch.inference_mode():

@@ -2,10 +2,12 @@
 
 import json
 import re
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.sql import functions as F
 from scipy import stats
 
 from lsml_spark.core.config import validate
@@ -13,6 +15,7 @@ from lsml_spark.core.errors import ConfigError
 from lsml_spark.select import run as select
 from lsml_spark.select.apply import Groups, by_key, uniform
 from lsml_spark.select.policies.cap import Cap
+from lsml_spark.select.policies.of_rows import RatedRows, RowPolicy
 from lsml_spark.select.policies.policy import Policy, Spectrum
 from lsml_spark.spark import tables
 from lsml_spark.zipf import run as zipf
@@ -206,6 +209,64 @@ def test_a_policy_of_the_users_own_may_drop_keys_altogether(selected, samples):
 def test_keep_rates_that_are_none_are_refused(selected):
     with pytest.raises(ConfigError, match="RareOnly' gives keep rates"):
         selected({"use": f"{__name__}.RareOnly", "rate": 1.5}, 0.5)
+
+
+class Dear(RowPolicy):
+    """A user's own policy of rows: those that cost 10 or more are kept, of the others as many as the budget has left."""
+
+    unbiased: ClassVar[str] = "turnover is that of all rows"
+    floor: float = 10.0
+    rate: float | None = None  # of the others, where it is to be nonsense
+
+    @property
+    def adds(self):
+        return ("dear",)
+
+    def rated(self, train, scores, budget):
+        dear = F.col("value") >= self.floor
+        rows_S = np.array([train.where(dear).count(), train.where(~dear).count()])
+        rate = (budget - rows_S[0]) / rows_S[1] if self.rate is None else self.rate
+        frame = train.withColumns({"keep_rate": F.when(dear, 1.0).otherwise(rate), "dear": dear})
+        return RatedRows(frame, rows_S, np.array([1.0, rate]))
+
+
+class Unmoved(Policy):
+    """A policy of rows as it was said before there was a base for them."""
+
+    unit: ClassVar[str] = "row"
+
+    def keep_rates(self, spectrum, budget):
+        return np.ones(len(spectrum.frequency))
+
+
+@pytest.fixture
+def equal_rows(spark, night):
+    """400 rows of which many are equal but for their id: two prices, two keys."""
+    rows = [(f"r{i:03d}", "ab"[i % 2], "ab"[i % 2], 12.0 if i % 5 == 0 else 3.0) for i in range(400)]
+    frame = spark.createDataFrame(rows, "sample_id string, key string, label string, value double")
+    prepare = night.source("prepare", train=frame)
+    work = night.work("zipf", {"prepare": prepare})
+    return {"prepare": prepare, "zipf": night.finish(work, zipf.run(work, zipf.Config(), spark))}
+
+
+def test_a_policy_of_rows_of_the_users_own_says_its_rates_its_columns_and_what_is_unbiased(selected, equal_rows):
+    kept, selection, source = selected({"use": f"{__name__}.Dear"}, 200, given=equal_rows)
+    assert kept.dear.sum() == 80  # all of them: rows that are equal stay rows
+    assert set(kept.sample_id[kept.dear]) == {f"r{i:03d}" for i in range(0, 400, 5)}
+    assert kept.keep_rate.to_numpy() == pytest.approx(np.where(kept.dear, 1.0, 120 / 320), rel=1e-12)
+    assert kept.weight.to_numpy() == pytest.approx(1 / kept.keep_rate, rel=1e-12)
+    assert selection["unbiased"] == "turnover is that of all rows"
+    assert selection["expected"] == 200
+    assert abs(len(kept) - 200) < 5 * np.sqrt(320 * 0.375 * 0.625)
+    assert dict(source.manifest.ledger.dropped) == {f"not selected by {__name__}.Dear": 400 - len(kept)}
+    assert source.manifest.tables["train"].columns["dear"] == "boolean"
+
+
+def test_what_a_policy_of_rows_may_not_do_is_said(selected, equal_rows):
+    with pytest.raises(ConfigError, match=r"Dear' gives keep rates that are not one number in .* per group of rows"):
+        selected({"use": f"{__name__}.Dear", "rate": 1.5}, 0.5, given=equal_rows)
+    with pytest.raises(ConfigError, match=r"Unmoved' is one of rows; derive it from RowPolicy"):
+        selected({"use": f"{__name__}.Unmoved"}, 0.5, given=equal_rows)
 
 
 def test_weights_that_leave_little_of_the_sample_are_refused(spark, night):

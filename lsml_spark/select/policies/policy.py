@@ -2,13 +2,13 @@
 
 A policy says with which probability π a row is kept, from how often its key was seen and what earlier nights know of that
 key. Because π depends on the key alone, P(label | features, key) is left intact, and 1/π is the Horvitz–Thompson weight
-that makes sums over the kept rows unbiased for sums over all rows. `boundary` and `collapse` look at the row itself.
+that makes sums over the kept rows unbiased for sums over all rows. Policies that look at the row itself: of_rows.py.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -51,10 +51,24 @@ class Spectrum:
 
 
 class Policy(Component, ABC):
-    """Base of the policies. `unit`: whose spectrum it is given; `unbiased`: what the weights make unbiased, for the report."""
+    """Base of the policies of keys. `unbiased`: what the weights make unbiased, for the report."""
 
-    unit: ClassVar[Literal["key", "row", "distinct row"]] = "key"
     unbiased: ClassVar[str] = "sums over the kept rows, each times its weight 1/π, are unbiased for sums over all rows"
+
+    def claim(self, weights: bool) -> str:
+        """What the rows kept tell of all rows; `weights`: whether the loss is weighted."""
+        if weights:
+            return self.unbiased
+        return "rows are not weighted: the loss is that of the rows kept, on which keys seen rarely count for more"
+
+    def refuses(self, weights: bool) -> str | None:
+        """Why it does not go with `select.weights` as that is; None where it does."""
+        return None
+
+    @property
+    def adds(self) -> tuple[str, ...]:
+        """Columns that it gives the rows beside `weight` and `keep_rate`."""
+        return ()
 
     @property
     def needs(self) -> frozenset[str]:
