@@ -63,7 +63,7 @@ def run(work: Work, config: Config) -> Outcome:
     """
     test = read_table(work.inputs["prepare"], "test").sort_by("sample_id")
     _refuse_other_rows(test, work.inputs["shard"])
-    task, encoders, systems = _models(work)
+    task, encoders, systems, other = _models(work)
     context = _context(config, test) if isinstance(task, Classify) else None
     columns = list(dict.fromkeys(["sample_id", "key", "label", "date", *[part.target for part in task.parts], *filter(None, [context])]))
     train = read_table(work.inputs["prepare"], "train", columns)
@@ -100,6 +100,8 @@ def run(work: Work, config: Config) -> Outcome:
     values |= {"k": config.k, "rows": test.num_rows, "systems": report, "bands": list(BANDS)}
     values |= {"figures": [dataclasses.asdict(figure) for figure in shown], "decides": decides}
     values["titles"] = {baseline.use: _titles(baseline) for baseline in config.baselines}
+    if other is not None:
+        values["champion_learned"] = other
     if "slices" in groups:
         values["slices"] = list(groups["slices"])
     file = write_json(work.folder, "metrics.json", values)
@@ -110,8 +112,8 @@ def run(work: Work, config: Config) -> Outcome:
     return Outcome(ledger, {"scores": table}, [file], {"rows": test.num_rows, "k": config.k, "systems": overall})
 
 
-def _models(work: Work) -> tuple[Task, Mapping[str, Any], dict[str, Predictor]]:
-    """Tonight's task and encoders, its model, and the champion where it learned the same."""
+def _models(work: Work) -> tuple[Task, Mapping[str, Any], dict[str, Predictor], str | None]:
+    """Tonight's task and encoders, its model, and the champion where it learned the same; what else it learned where it did not."""
     import torch
 
     from lsml_spark.models.scorer import Neural
@@ -121,9 +123,10 @@ def _models(work: Work) -> tuple[Task, Mapping[str, Any], dict[str, Predictor]]:
     systems: dict[str, Predictor] = {"model": model}
     if "champion" in work.inputs:
         champion = Neural.of(work.inputs["champion"])
-        if (champion.task.use, champion.task.target) == (model.task.use, model.task.target):
-            systems["champion"] = champion
-    return model.task, model.encoders, systems
+        if (champion.task.use, champion.task.target) != (model.task.use, model.task.target):
+            return model.task, model.encoders, systems, f"{champion.task.use} of '{champion.task.target}'"
+        systems["champion"] = champion
+    return model.task, model.encoders, systems, None
 
 
 def _titles(baseline: Baseline) -> tuple[str, str]:

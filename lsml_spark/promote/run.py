@@ -34,7 +34,9 @@ def run(work: Work, config: Config) -> Outcome:
     metrics = work.inputs["evaluate"].json("metrics.json")
     systems, figure = metrics["systems"], deciding(metrics)
     standing, lost = _standing(work, systems["champion"] is not None)
-    if standing is None:
+    if other := metrics.get("champion_learned"):
+        promoted, reasons = first(systems, config, figure, f"The champion of {standing} learned something else, {other}")
+    elif standing is None:
         promoted, reasons = first(systems, config, figure)
     elif systems["champion"] is None:
         raise IntegrityError(f"{work.inputs['evaluate'].folder}: the champion of {standing} was not scored; run evaluate again")
@@ -47,7 +49,7 @@ def run(work: Work, config: Config) -> Outcome:
     return Outcome(Ledger(), files=[write_json(work.folder, "decision.json", decision)], metrics=decision)
 
 
-def first(systems: dict[str, Any], config: Config, figure: Figure) -> tuple[bool, list[str]]:
+def first(systems: dict[str, Any], config: Config, figure: Figure, why: str = "There is no champion yet") -> tuple[bool, list[str]]:
     """No champion: beat the named baseline on the figure that decides, and where labels are chosen have no lower recall."""
     if config.beat not in systems or systems[config.beat] is None:
         others = [name for name, figures in systems.items() if figures and name != "model"]
@@ -62,7 +64,7 @@ def first(systems: dict[str, Any], config: Config, figure: Figure) -> tuple[bool
         better = better and model["recall"] >= baseline["recall"]
         said += f", recall {model['recall']:.1%} against {baseline['recall']:.1%}"
     verdict = "beats" if better else "does not beat"
-    return better, [f"There is no champion yet, and the model {verdict} {config.beat}: {said}."]
+    return better, [f"{why}, and the model {verdict} {config.beat}: {said}."]
 
 
 def no_worse(model: dict[str, Any], champion: dict[str, Any], standing: str, config: Config, figure: Figure) -> tuple[bool, list[str]]:

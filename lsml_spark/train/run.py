@@ -18,7 +18,7 @@ from lsml_spark.core.config import digest
 from lsml_spark.core.errors import IntegrityError, TrainingError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import describe
-from lsml_spark.core.work import Outcome, Work
+from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.data.order.epochs import EveryRow, Rule, rule_of
 from lsml_spark.data.order.plan import Plan, plan
 from lsml_spark.data.read import OFFSET, Shards
@@ -76,7 +76,7 @@ def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
 
 def _tell(work: Work, config: Config) -> Spec:
     shard, features, champion = work.inputs["shard"], work.inputs["features"], work.inputs.get("champion")
-    champion = champion if config.warm_start else None
+    champion = champion if config.warm_start and _learned_the_same(champion, config) else None
     table = shard.manifest.tables["train"]
     if not table.rows:
         raise TrainingError(f"{shard.folder}: there are no training rows; look at the select stage")
@@ -114,6 +114,14 @@ def _tell(work: Work, config: Config) -> Spec:
         scratch=scratch.resolve(),
         identity=digest(identity),
     )
+
+
+def _learned_the_same(champion: Source | None, config: Config) -> bool:
+    """Weights that were fitted to another target teach nothing here."""
+    if champion is None:
+        return False
+    told = read_json(champion.folder / "model.json").get("task") or {}
+    return (told.get("use", "classify"), told.get("target", config.task.target)) == (config.task.use, config.task.target)
 
 
 def _rule(work: Work, config: Config) -> Rule:

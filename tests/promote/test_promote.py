@@ -26,10 +26,10 @@ MODEL = figures(6.0, 0.3, head=5.0, tail=8.0)
 POPULARITY = figures(7.0, 0.1, head=6.0, tail=9.0)
 
 
-def decided(tmp_path, model=MODEL, champion=None, previous=None, baselines=None, stands=None, **config):
+def decided(tmp_path, model=MODEL, champion=None, previous=None, baselines=None, stands=None, told=None, **config):
     systems = {"model": model, "champion": champion, "popularity": POPULARITY} | (baselines or {})
     inputs = {
-        "evaluate": toy_shards.stage(tmp_path / "evaluate", "evaluate", files={"metrics.json": {"systems": systems}}),
+        "evaluate": toy_shards.stage(tmp_path / "evaluate", "evaluate", files={"metrics.json": {"systems": systems} | (told or {})}),
         "train": toy_shards.stage(tmp_path / "train", "train"),
     }
     if previous is not None:
@@ -118,3 +118,33 @@ def test_where_no_promoted_model_is_left_the_night_is_judged_as_a_first_one(tmp_
     assert (decision["promoted"], decision["previous"]) == (True, None)
     assert "no promoted model is left" in decision["reasons"][0]
     assert "beats popularity" in decision["reasons"][-1]
+
+
+def test_a_champion_that_learned_something_else_is_told_and_the_baseline_is_to_be_beaten(tmp_path):
+    decision = decided(tmp_path, previous=YESTERDAY, stands="2011-02-22", told={"champion_learned": "regress of 'minutes'"})
+    assert (decision["promoted"], decision["champion"], decision["previous"]) == (True, "2011-02-24", "2011-02-22")
+    assert decision["reasons"][0].startswith(
+        "The champion of 2011-02-22 learned something else, regress of 'minutes', and the model beats popularity: log loss 6.000"
+    )
+
+
+def of_slices(worse):
+    return {**MODEL, "slices": {"country = UK": {"rows": 500, "log_loss": 6.0 + worse}, "country = FR": {"rows": 10, "log_loss": 60.0}}}
+
+
+def test_a_model_that_is_worse_on_a_slice_is_refused_where_slices_have_a_say(tmp_path):
+    night = {"champion": of_slices(0.0), "previous": YESTERDAY, "stands": "2011-02-22"}
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    assert decided(tmp_path / "a", of_slices(1.0), **night)["promoted"]
+    decision = decided(tmp_path / "b", of_slices(1.0), **night, slice_tolerance=0.1)
+    assert not decision["promoted"]
+    assert decision["reasons"] == ["Log loss is 16.7% worse on the slice ‘country = UK’ (7.000 against 6.000; 10.0% worse is allowed)."]
+
+
+@pytest.mark.parametrize(("value", "promoted"), [(0.79, False), (0.82, True)])
+def test_the_first_figure_of_the_task_decides_whichever_way_is_better(tmp_path, value, promoted):
+    told = {"figures": [{"name": "auc", "title": "AUC", "better": "higher", "write": "decimal"}], "decides": "auc"}
+    model, champion = ({"rows": 100, "auc": auc, "bands": {}} for auc in (value, 0.81))
+    decision = decided(tmp_path, model, champion, YESTERDAY, stands="2011-02-22", told=told)
+    assert decision["promoted"] == promoted
