@@ -99,6 +99,19 @@ class Survival(Strict):
     timeout: float = Field(300.0, gt=0.0)  # seconds that ranks wait for each other before they call it a failure
 
 
+def _epochs(value: Any) -> Any:
+    """`2`, or as people say it `2 epochs`."""
+    words = value.split() if isinstance(value, str) else []
+    return int(words[0]) if len(words) == 2 and words[0].isdecimal() and words[1] in ("epoch", "epochs") else value
+
+
+class Layer(Strict):
+    """Of parameters whose name fits a pattern such as `inputs.*`."""
+
+    rate: float = Field(1.0, ge=0.0)  # what the learning rate is multiplied with
+    freeze: Annotated[int, BeforeValidator(_epochs), Field(ge=0)] = 0  # epochs from the first one in which they do not move
+
+
 class Config(Strict):
     """How a night trains. The weights depend on everything here except `workers`, `launcher`, `data.reader` and `survival`."""
 
@@ -115,6 +128,7 @@ class Config(Strict):
     l1: float = Field(0.0, ge=0.0)
     l2: float = Field(0.0, ge=0.0)
     clip: float | None = Field(1.0, gt=0.0)  # longest gradient, as a Euclidean norm; null for none
+    layers: dict[str, Layer] = {}  # rates of their own for parameters by name, the first pattern that fits
     warm_start: bool = True  # from the champion's weights where there is one
     workers: int = Field(2, ge=1)  # ranks; at most `lanes`
     launcher: Literal["auto", "local", "spark", "torchrun"] = "auto"
@@ -138,7 +152,7 @@ class Config(Strict):
         told: dict[str, Any] = plain(self)
         if self.task == Classify(use="classify"):
             told.pop("task", None)
-        return told
+        return {key: value for key, value in told.items() if key != "layers" or value}
 
     @property
     def peak_rate(self) -> float:
@@ -162,16 +176,17 @@ class Config(Strict):
         if self.workers % together or cut.data not in (None, self.workers // together):
             asked = f"data {cut.data or 1} × shard {cut.shard} × tensor {cut.tensor}"
             raise ValueError(f"parallel: {asked} do not make workers: {self.workers}")
-        if together > 1 and (way.use != "allreduce" or way.hook.use != "none" or self.precision.compute == "fp16" or self.l1):
+        exact = way.use == "allreduce" and way.hook.use == "none"
+        if together > 1 and (not exact or self.precision.compute == "fp16" or self.l1 or self.layers):
             raise ValueError(
-                "parallel: a network cut over ranks takes exchange.use: allreduce, exchange.hook: none, l1: 0 and "
+                "parallel: a network cut over ranks takes exchange.use: allreduce, exchange.hook: none, l1: 0, no layers and "
                 "precision.compute: full or bf16"
             )
         if way.use != "allreduce" and (way.hook.use != "none" or self.lane_sums):
             raise ValueError(f"exchange.use: {way.use} is not exact: it takes exchange.hook: none and lane_sums: false")
         plain = self.stop == Stop() and self.accumulate == 1 and self.precision.compute != "fp16" and not self.l1
-        if way.use == "async" and (self.workers < 2 or not plain or way.sparse is True):
+        if way.use == "async" and (self.workers < 2 or not plain or way.sparse is True or self.layers):
             raise ValueError(
-                "exchange.use: async takes two workers at least, no stop, accumulate: 1, l1: 0, no sparse tables, "
+                "exchange.use: async takes two workers at least, no stop, accumulate: 1, l1: 0, no sparse tables, no layers, "
                 "precision.compute: full or bf16"
             )

@@ -15,6 +15,7 @@ from lsml_spark.train.books.clock import ALL_REDUCE, CHECKPOINT, COMPUTE, DATA, 
 from lsml_spark.train.books.record import Record
 from lsml_spark.train.exchange.choose import build
 from lsml_spark.train.exchange.world import World
+from lsml_spark.train.layers import grouped, set_rates
 from lsml_spark.train.start import Start
 from lsml_spark.train.step import NonFinite, Part, Signals, StepStats, Updates, parts_by_lane
 from lsml_spark.train.survival import checkpoint, full_state
@@ -65,7 +66,7 @@ class Training:
         )  # fmt: skip
         config = self.config = spec.config
         self.model = build(config, network, world, seeds.derive(spec.seed, "exchange"), self._mark)
-        self.optimizer = config.optimizer.build(self.model.groups, config.l2)
+        self.optimizer = config.optimizer.build(grouped(self.model.groups, network, config.layers), config.l2)
         places = config.lanes if config.lane_sums else self.model.lanes_world
         self.updates = Updates(self.model, self.optimizer, config, places, start.encoders)
         # Of ranks that compute the same lanes together, one counts their rows.
@@ -131,7 +132,7 @@ class Training:
         self._mark("data", epoch, before.step)
         for number, local in self._steps(order, before.step):
             self._mark("compute", epoch, number)
-            rate = self._set_rate(update, position.seconds)
+            rate = self._set_rate(update, position.seconds, epoch)
             stats = self._update(order, number, local, update)
             self.run.rows_by_epoch[epoch] += self.counts * sum(len(batch) for step in local for batch in step)
             update += 1
@@ -179,7 +180,7 @@ class Training:
         for number in range(start, order.steps, self.config.accumulate):
             yield number, list(itertools.islice(steps, self.config.accumulate))
 
-    def _set_rate(self, update: int, elapsed: float) -> float:
+    def _set_rate(self, update: int, elapsed: float, epoch: int) -> float:
         """The same on all ranks, which go by rank 0's clock."""
         schedule, stop = self.config.schedule, self.config.stop
         if stop.time is None:
@@ -187,8 +188,7 @@ class Training:
         else:
             share = schedule.share_at(max((update + 1) / self.total, elapsed / stop.time), update)
         rate = self.config.peak_rate * share
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        set_rates(self.optimizer, rate, epoch)
         return rate
 
     def _update(self, order: Plan, number: int, local: Sequence[Sequence[Batch]], update: int) -> StepStats | None:

@@ -16,6 +16,7 @@ from lsml_spark.train.config import Config
 from lsml_spark.train.exchange.buffers import Buffers
 from lsml_spark.train.exchange.exchange import Exchange
 from lsml_spark.train.exchange.sparse import gradient_of
+from lsml_spark.train.layers import drop_frozen
 from lsml_spark.train.penalty import soft_threshold_
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -177,6 +178,7 @@ class Updates:
         self.scaler.unscale_(self.optimizer)
         for parameter in self.model.parameters:
             gradient_of(parameter).mul_(1.0 / weight if weight else 0.0)
+        drop_frozen(self.optimizer)
         norm = float(self.model.clip(self.config.clip))
         if not self.scaler.is_enabled() and not norm < float("inf"):
             raise NonFinite({})
