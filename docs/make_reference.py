@@ -97,7 +97,7 @@ def entry(key: str, field: FieldInfo, texts: Mapping[str, str], named: dict[Name
     """One key, and below it the keys of what it holds."""
     facts = "; ".join(filter(None, facts_of(field, named)))
     text = "; ".join(dict.fromkeys(filter(None, [field.description, texts.get(key)]))).rstrip(".")
-    lines = [listed(f"`{key}` ({facts})" + (f": {text}" if text else ""), indent)]
+    lines = [listed(f"`{key.removesuffix('_')}` ({facts})" + (f": {text}" if text else ""), indent)]
     for held in nested(field.annotation):
         about, inner = words_on(held)
         lines += [wrapped(" ".join(about), indent + "  ", indent + "  ")] if about else []

@@ -69,7 +69,7 @@ def validate(model: type[T], values: Any, where: str) -> T:
         return model.model_validate(dict(values))
     except ValidationError as error:
         problem = error.errors()[0]
-        path = ".".join(str(part) for part in problem["loc"])
+        path = ".".join(str(part).removesuffix("_") for part in problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] not in ("value_error", "missing"):
             message += f", found {mask(repr(problem['input']))}"[:120]

@@ -112,6 +112,25 @@ class Layer(Strict):
     freeze: Annotated[int, BeforeValidator(_epochs), Field(ge=0)] = 0  # epochs from the first one in which they do not move
 
 
+class From(Strict):
+    """Weights to begin with where there is no champion: of one of these. Paths are those of the folder in which the run begins."""
+
+    folder: str | None = None  # a train folder of ours: by value of its vocabularies where the architecture is the same, else by name
+    pipeline: str | None = None  # its train folder of `date`, below the same root
+    date: str | None = None
+    file: str | None = None  # somebody else's .safetensors: by name
+    names: dict[str, str] = {}  # names of this network → names in there, one `*` each at most
+
+    @model_validator(mode="after")
+    def _is_one_place(self) -> "From":
+        places = [self.folder, self.file, self.pipeline]
+        if sum(place is not None for place in places) != 1 or (self.pipeline is None) != (self.date is None):
+            raise ValueError("say one of folder, file, or pipeline and date")
+        if odd := [pair for pair in self.names.items() if pair[0].count("*") > 1 or pair[0].count("*") < pair[1].count("*")]:
+            raise ValueError(f"names: '{odd[0][0]}: {odd[0][1]}' has more than one `*`, or one that stands for nothing")
+        return self
+
+
 class Config(Strict):
     """How a night trains. The weights depend on everything here except `workers`, `launcher`, `data.reader` and `survival`."""
 
@@ -128,6 +147,7 @@ class Config(Strict):
     l1: float = Field(0.0, ge=0.0)
     l2: float = Field(0.0, ge=0.0)
     clip: float | None = Field(1.0, gt=0.0)  # longest gradient, as a Euclidean norm; null for none
+    from_: From | None = None  # written `from`: weights of another pipeline, or of somebody else's, to begin with
     layers: dict[str, Layer] = {}  # rates of their own for parameters by name, the first pattern that fits
     warm_start: bool = True  # from the champion's weights where there is one
     workers: int = Field(2, ge=1)  # ranks; at most `lanes`
@@ -144,7 +164,8 @@ class Config(Strict):
         for key in values if isinstance(values, Mapping) else ():
             if key in MOVED and not (key in cls.model_fields and isinstance(values[key], Mapping | Strict)):
                 raise ConfigError(f"train.{key} is now train.{MOVED[key]}")
-        return values
+        # `from` is a word of Python's.
+        return {"from_" if key == "from" else key: value for key, value in values.items()} if isinstance(values, Mapping) else values
 
     @model_serializer(mode="wrap")
     def _without_the_usual_task(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -152,7 +173,8 @@ class Config(Strict):
         told: dict[str, Any] = plain(self)
         if self.task == Classify(use="classify"):
             told.pop("task", None)
-        return {key: value for key, value in told.items() if key != "layers" or value}
+        origin = told.pop("from_")
+        return {key: value for key, value in told.items() if key != "layers" or value} | ({"from": origin} if origin else {})
 
     @property
     def peak_rate(self) -> float:

@@ -15,9 +15,9 @@ import numpy as np
 
 from lsml_spark.core import seeds
 from lsml_spark.core.config import digest
-from lsml_spark.core.errors import IntegrityError, TrainingError
+from lsml_spark.core.errors import ConfigError, IntegrityError, TrainingError
 from lsml_spark.core.ledger import Ledger
-from lsml_spark.core.manifest import describe
+from lsml_spark.core.manifest import checksum_of, describe
 from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.data.order.epochs import EveryRow, Rule, rule_of
 from lsml_spark.data.order.plan import Plan, plan
@@ -91,6 +91,7 @@ def _tell(work: Work, config: Config) -> Spec:
     shards = Shards.of(shard.folder, table.files, [], known["label"], rows=table.rows)
     np.save(prior, starting_outputs(shards, known, config))
     rule = _rule(work, config)
+    origin = None if champion else _origin(work, config)
     identity = {
         "config": config.model_dump(mode="json", exclude=INDIFFERENT),
         "seed": work.seed,
@@ -98,7 +99,7 @@ def _tell(work: Work, config: Config) -> Spec:
         "inputs": [source.manifest.identity if source else None for source in (shard, features, champion)],
         "rule": rule.model_dump(mode="json"),
         "torch": importlib.metadata.version("torch"),
-    }
+    } | ({"from": checksum_of(origin / "model.safetensors" if origin.is_dir() else origin)} if origin else {})
     return Spec(
         config=config,
         seed=seeds.derive(work.seed, "train", work.date),
@@ -110,10 +111,27 @@ def _tell(work: Work, config: Config) -> Spec:
         prior=prior.resolve(),
         champion=champion.folder.resolve() if champion else None,
         champion_date=champion.manifest.date if champion else None,
+        origin=origin.resolve() if origin else None,
         out=work.folder.resolve(),
         scratch=scratch.resolve(),
         identity=digest(identity),
     )
+
+
+def _origin(work: Work, config: Config) -> Path | None:
+    """The place that `train.from` names. ConfigError where there is no such file or folder."""
+    told = config.from_
+    if told is None:
+        return None
+    if told.pipeline is not None:
+        key, path = "pipeline", work.folder.parents[2] / told.pipeline / str(told.date) / "train"
+    else:
+        key, path = ("file", Path(told.file)) if told.file is not None else ("folder", Path(str(told.folder)))
+    there = path.is_file() if key == "file" else (path / "model.safetensors").is_file()
+    if not there:
+        what = "no such file" if key == "file" else "no model in this folder"
+        raise ConfigError(f"train.from.{key}: {what}: {path}")
+    return path
 
 
 def _learned_the_same(champion: Source | None, config: Config) -> bool:

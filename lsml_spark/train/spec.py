@@ -25,6 +25,7 @@ class Spec(BaseModel):
     prior: Path  # .npy, float64 (V,): log frequencies of the known labels
     champion: Path | None  # a train folder to start from
     champion_date: str | None
+    origin: Path | None = None  # a train folder, or a file of safetensors, to start from where there is no champion
     out: Path  # rank 0 writes the model here
     scratch: Path  # checkpoint, results of the ranks, log; survives a killed run, removed after a finished one
     identity: str  # names everything that the weights depend on: a checkpoint of another identity is not resumed

@@ -25,6 +25,8 @@ from lsml_spark.core.process import PARENT, PROGRESS, RETRY, die_with_parent, le
 from lsml_spark.data.read import Shards
 from lsml_spark.models import saved
 from lsml_spark.models.network import Network, transplant
+from lsml_spark.models.pretrained import adopt
+from lsml_spark.models.pretrained import read as read_weights
 from lsml_spark.train import spec
 from lsml_spark.train.books import metrics
 from lsml_spark.train.exchange.world import LostPeers, World, joined, own_rank
@@ -192,12 +194,27 @@ def _network(told: Spec, encoders: dict) -> tuple[Network, str | None]:
     network = told.config.model.build(told.config.task.schema_of(encoders))
     told.config.task.prepare(network)
     network.set_prior(torch.from_numpy(_prior(told.prior)))
+    network.to(getattr(torch, told.config.precision.parameters))
     start = None
     if told.champion is not None:
         old_encoders = read_encoders(told.champion / saved.ENCODERS)
         if transplant(network, encoders, saved.weights(told.champion), old_encoders):
             start = told.champion_date
-    return network.to(getattr(torch, told.config.precision.parameters)), start
+    elif told.origin is not None:
+        start = _adopted(told, told.origin, network, encoders)
+    return network, start
+
+
+def _adopted(told: Spec, origin: Path, network: Network, encoders: dict) -> str:
+    """Start from `train.from`; how the report calls it."""
+    names = told.config.from_.names if told.config.from_ else {}
+    if not origin.is_dir():
+        adopt(network, read_weights(origin), names, f"train.from.file: {origin}")
+        return origin.name
+    weights = saved.weights(origin)
+    if names or not transplant(network, encoders, weights, read_encoders(origin / saved.ENCODERS)):
+        adopt(network, weights, names, f"train.from: {origin}")
+    return "/".join(origin.parts[-3:-1])
 
 
 def _prior(path: Path) -> np.ndarray:
