@@ -22,6 +22,7 @@ from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.flow import arms
 from lsml_spark.flow.night import run_stage
 from lsml_spark.flow.produce import Night, produce, refuse_failed
+from lsml_spark.tasks.classify import Classify
 
 BEFORE, ARM = until("zipf"), between("select", "evaluate")  # the night's own stages; those of each arm
 RESAMPLES = 300
@@ -30,6 +31,7 @@ RESAMPLES = 300
 def run(night: Night) -> Source:
     """The pilot of a night, as it is where nothing has changed since; ConfigError where selection would keep every row."""
     night.pipeline.check(until("evaluate"))
+    _refuse_numbers(night)
     own = {}
     for stage in BEFORE:
         own[stage], _ = run_stage(night, stage)
@@ -39,6 +41,15 @@ def run(night: Night) -> Source:
     made, _ = produce(night, "pilot", own, (), sections, lambda work: _compare(night, work))
     arms.clear(night, "pilot")
     return made
+
+
+def _refuse_numbers(night: Night) -> None:
+    """A pilot measures how log loss falls with rows; other figures have no law that it could fit."""
+    task = night.pipeline.general.task
+    if not isinstance(task, Classify):
+        raise ConfigError(
+            f"{night.pipeline.path}: task.use: a pilot compares log losses of a choice among labels, and `{task.use}` has none"
+        )
 
 
 def _compare(night: Night, work: Work) -> Outcome:

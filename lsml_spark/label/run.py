@@ -68,6 +68,9 @@ def _scored(pool: pa.Table, work: Work, config: Config) -> tuple[pa.Array, pa.Ar
 
     torch.set_num_threads(1)
     system = Neural.of(work.inputs["champion"])
+    if system.task.learns != "ids":
+        folder, use = work.inputs["champion"].folder, system.task.use
+        raise ConfigError(f"{folder}: its task `{use}` does not choose one label a row, so no row is close between two")
     best, margin = [], []
     for rows in pool.combine_chunks().to_batches(max_chunksize=config.batch):
         log_prob_BV = system.log_probs(rows)

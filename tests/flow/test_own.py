@@ -89,10 +89,11 @@ YAML = """
 """
 
 
-def lsml(folder, *words):
+def lsml(folder, *words, code=0):
     command = [sys.executable, "-m", "lsml_spark", *words]
     done = subprocess.run(command, cwd=folder, env=plain_environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -130,3 +131,6 @@ def test_a_network_a_transform_and_a_task_of_ones_own_go_from_raw_rows_to_the_sc
     page = (beside / "runs" / "digits" / "site" / "2024-01-04.html").read_text()
     assert ("Expectile loss" in page) == ("Expectile" in task)
     lsml(beside, "verify", "digits.yaml", "--root", "runs")
+    if "Expectile" in task:
+        said = lsml(beside, "pilot", "digits.yaml", "--date", "2024-01-04", "--root", "runs", code=2)
+        assert "a pilot compares log losses of a choice among labels, and `mine_task.Expectile` has none" in said
