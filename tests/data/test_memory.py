@@ -21,13 +21,13 @@ LIMIT = 32 << 20
 PLAIN = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 READ = """
 import json, sys
-from lsml_spark import make_torch_dataset
+from lsml_spark import ReadOptions, make_torch_dataset
 def own():
     return next(int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("RssAnon"))
 path, warm, limit = sys.argv[1:]
 list(make_torch_dataset(warm, batch=256))  # libraries take what they take
 rows, most, before = 0, 0, own()
-for batch in make_torch_dataset(path, batch=256, memory=int(limit)):
+for batch in make_torch_dataset(path, batch=256, options=ReadOptions(memory=int(limit))):
     rows += len(batch["row"])
     most = max(most, own() - before)
 print(json.dumps({"rows": rows, "most": most}))

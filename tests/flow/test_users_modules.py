@@ -17,8 +17,8 @@ from lsml_spark.core.errors import ConfigError
 from lsml_spark.flow.guard import translate
 from lsml_spark.flow.pipeline import Pipeline
 
-README = (REPO / "README.md").read_text()
-POLICY = README[README.index("```python\n# my/shop.py") :].removeprefix("```python\n").partition("```")[0]
+START = (REPO / "docs/start.md").read_text()
+POLICY = START[START.index("```python\n# my/shop.py") :].removeprefix("```python\n").partition("```")[0]
 YAML = """
 name: toy
 raw: {folder: days, files: "{{ date }}.csv"}
@@ -50,14 +50,14 @@ def policy(folder: Path, use: str) -> object:
     return Pipeline(folder / "night.yaml", [f"select.policy={use}"]).config("select").policy
 
 
-def test_the_policy_of_the_readme_is_found_beside_the_yaml(folder, monkeypatch):
+def test_the_policy_of_the_docs_is_found_beside_the_yaml(folder, monkeypatch):
     module(folder, "my/shop.py", POLICY)
     monkeypatch.chdir("/")
     assert policy(folder, "{use: my.shop.RareFirst, whole: 3}").whole == 3
     assert [found.__name__ for found in components.users_modules()] == ["my.shop"]
 
 
-def test_the_policy_of_the_readme_is_found_in_the_current_folder(folder, tmp_path_factory, monkeypatch):
+def test_the_policy_of_the_docs_is_found_in_the_current_folder(folder, tmp_path_factory, monkeypatch):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     module(elsewhere, "my/shop.py", POLICY)
     monkeypatch.chdir(elsewhere)
