@@ -138,7 +138,10 @@ def _start(settings: dict[str, str]) -> SparkSession:
         if SparkContext._gateway is None and "PYSPARK_GATEWAY_PORT" not in os.environ:
             # In a session of its own: Ctrl-C and `timeout` signal the whole group, and Java would tell of each task that it drops.
             SparkContext._ensure_initialized(gateway=launch_gateway(conf, {"start_new_session": True}))
-            conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
+        # The context alone first: Spark takes SIGINT for a handler of its own, which talks to a Java that may be gone.
+        SparkContext.getOrCreate(SparkConf().setAll(list(settings.items())))
+        _hear(heard)
+        conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
         return SparkSession.builder.config(conf=conf).getOrCreate()
     except PySparkRuntimeError as error:
         home = os.environ.get("JAVA_HOME", "not set")
@@ -147,8 +150,13 @@ def _start(settings: dict[str, str]) -> SparkSession:
         master = settings.get("spark.master", "the submitted master")
         raise EnvironmentProblem(f"Spark did not start on {master}; is it within reach? {_cause(error)}") from error
     finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, heard)  # Spark has put its own there, which talks to a Java that may be gone
+        _hear(heard)
+
+
+def _hear(handler: Any) -> None:
+    """The handler of before for SIGINT, which only the main thread may set."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, handler)
 
 
 def _archive() -> str:
