@@ -108,6 +108,17 @@ def test_ndcg_equals_scikit_learns_group_by_group(seed, k):
     weights_B = np.repeat(weight_G, [len(gain) for gain, _ in groups])[mixed]
     mean = np.average(expected, weights=weight_G)
     assert ours.ndcg(*rows, weights_B, k=k) == pytest.approx(mean, abs=1e-12)
+    # scikit-learn counts gains as they are, so it is given 2^gain − 1.
+    doubled = [sk.ndcg_score([2.0**gain - 1], [score], k=k) for gain, score in groups]
+    assert ours.ndcg(*rows, k=k, exponential=True) == pytest.approx(np.mean(doubled), abs=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, bool])
+def test_ndcg_of_unsigned_gains_and_scores_is_that_of_the_same_numbers(rng, dtype):
+    gain_B, score_B = rng.integers(0, 4, size=(2, 60)).astype(dtype)
+    group_B = np.arange(60) // 6
+    expected = ours.ndcg(gain_B.astype(float), score_B.astype(float), group_B)
+    assert ours.ndcg(gain_B, score_B, group_B) == expected
 
 
 def test_one_class_no_rows_and_scores_that_are_nan_are_nan():

@@ -4,15 +4,23 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import huber
 from sklearn import metrics as sk
 
 from lsml_spark.tasks.figures import regression as ours
+
+
+def mean_huber(truth_B, predicted_B, sample_weight, delta):
+    """scikit-learn has no Huber loss; SciPy has that of one row."""
+    return np.average(huber(delta, truth_B - predicted_B), weights=sample_weight)
+
 
 FIGURES = {
     "rmse": (ours.rmse, sk.root_mean_squared_error, {}, {}),
     "mae": (ours.mae, sk.mean_absolute_error, {}, {}),
     "pinball 0.1": (ours.pinball, sk.mean_pinball_loss, {"quantile": 0.1}, {"alpha": 0.1}),
     "pinball 0.8": (ours.pinball, sk.mean_pinball_loss, {"quantile": 0.8}, {"alpha": 0.8}),
+    "huber 0.7": (ours.huber, mean_huber, {"delta": 0.7}, {"delta": 0.7}),
     "r2": (ours.r2, sk.r2_score, {}, {}),
     "poisson deviance": (ours.poisson_deviance, sk.mean_poisson_deviance, {}, {}),
 }

@@ -110,19 +110,24 @@ def ndcg(
     weights_B: Weights = None,
     *,
     k: int | None = None,
+    exponential: bool = False,
 ) -> float:
     """Mean over groups of the discounted gain, Σ gain / log2(1 + place), as a share of the best order's.
 
-    Gains are linear, at least 0 (else ValueError). Rows of equal score share the mean of their gains, which
-    is the mean over all orders of them (McSherry & Najork 2008). A group without any gain counts as 0, and a
-    group weighs the mean of its rows' weights. `k`: only the first k places count. NaN without rows, or where
-    a score is NaN.
+    Gains are at least 0 (else ValueError), and count as they are or, if `exponential`, as 2^gain − 1. Rows
+    of equal score share the mean of their gains, which is the mean over all orders of them (McSherry & Najork
+    2008). A group without any gain counts as 0, and a group weighs the mean of its rows' weights. `k`: only
+    the first k places count. NaN without rows, or where a score is NaN.
     """
     weights_B, gains_B, scores_B, group_B = present(weights_B, gains_B, scores_B, group_B)
     if not len(gains_B) or np.isnan(scores_B).any():
         return NAN
     if (gains_B < 0).any():
         raise ValueError(f"NDCG needs gains of at least 0; the lowest is {gains_B.min()}")
+    # Put in order by their negatives, which unsigned integers have not.
+    gains_B, scores_B = gains_B.astype(np.float64), scores_B.astype(np.float64)
+    if exponential:
+        gains_B = np.exp2(gains_B) - 1
     group_B = np.unique(group_B, return_inverse=True)[1]
     size_G = np.bincount(group_B)
     # The groups follow each other in every order, so places and discounts are the same for all of them.
@@ -132,7 +137,7 @@ def ndcg(
         discount_B[place_B >= k] = 0.0
 
     order_B = np.lexsort((-scores_B, group_B))
-    sorted_B, scores_B, gain_B = group_B[order_B], scores_B[order_B], gains_B[order_B].astype(np.float64)
+    sorted_B, scores_B, gain_B = group_B[order_B], scores_B[order_B], gains_B[order_B]
     starts_B = (sorted_B[1:] != sorted_B[:-1]) | (scores_B[1:] != scores_B[:-1])
     first_T = np.flatnonzero(np.append(True, starts_B))
     tied_T = np.diff(np.append(first_T, len(gain_B)))

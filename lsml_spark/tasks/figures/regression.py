@@ -37,6 +37,23 @@ def pinball(
 
 
 @quiet
+def huber(
+    truth_B: np.ndarray,
+    predicted_B: np.ndarray,
+    weights_B: Weights = None,
+    *,
+    delta: float,
+) -> float:
+    """Mean of e² / 2 for errors up to `delta`, a number above 0 in the unit of the truth, and of
+    delta (|e| − delta / 2) beyond it (Huber 1964).
+    """
+    weights_B, truth_B, predicted_B = _floats(weights_B, truth_B, predicted_B)
+    error_B = np.abs(truth_B - predicted_B)
+    near_B = np.minimum(error_B, delta)
+    return mean(near_B * (error_B - near_B / 2), weights_B)
+
+
+@quiet
 def r2(truth_B: np.ndarray, predicted_B: np.ndarray, weights_B: Weights = None) -> float:
     """Share of the truth's variance that is explained, below 0 where its mean is better; NaN without any."""
     weights_B, truth_B, predicted_B = _floats(weights_B, truth_B, predicted_B)
