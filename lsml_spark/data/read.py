@@ -9,10 +9,10 @@ from lsml_spark.data.batch import Batch, Column, Ragged
 from lsml_spark.data.order.plan import Plan
 from lsml_spark.data.parquet.files import Group
 from lsml_spark.data.parquet.schema import Sources, sources_of
-from lsml_spark.data.parquet.shards import LABEL, OFFSET, SAMPLE_ID, WEIGHT, Shards
+from lsml_spark.data.parquet.shards import GROUP, LABEL, OFFSET, SAMPLE_ID, WEIGHT, Shards
 from lsml_spark.data.stream import MEMORY, THREADS, Lost, OnBad, Rows, Stream
 
-__all__ = ["LABEL", "OFFSET", "SAMPLE_ID", "WEIGHT", "Group", "Lost", "Shards", "batches"]
+__all__ = ["GROUP", "LABEL", "OFFSET", "SAMPLE_ID", "WEIGHT", "Group", "Lost", "Shards", "batches"]
 
 
 def batches(

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import gcd, lcm
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -53,7 +53,7 @@ def make_reader(
     `batch`: rows that this rank gets in a step; a step of all ranks has batch · world.
     `columns`: what to read; by default all that are numbers, tensors, records (whole, as (B, columns)) or lists of numbers. Columns
     that lie in a record may be named. Text and bytes come as arrays of objects where they are named.
-    `shuffle`: buffer | none | full, see data/order/plan.py. `rank` of `world` ranks reads; one process alone need not say so.
+    `shuffle`: buffer | groups | none | full, see data/order/plan.py. `rank` of `world` ranks reads; one process alone need not say so.
     `options`: all else, see `ReadOptions`.
     ConfigError for what does not fit together; IntegrityError for damaged files; TypeError for a keyword that is none.
     """
@@ -65,7 +65,7 @@ def make_reader(
     rank, world = part(rank, world)
     batch, seed, world = whole(batch, "batch", most=MOST), whole(seed, "seed", -LARGEST), whole(world, "world", most=MOST)
     rank = whole(rank, f"rank of a world of {world}", 0, world - 1)
-    one_of(shuffle, "shuffle", ("none", "buffer", "full"))
+    one_of(shuffle, "shuffle", get_args(Shuffle))
     everyone = batch * world
     lanes = options.lanes
     if lanes is None:

@@ -94,7 +94,7 @@ def run(work: Work, config: Config) -> Outcome:
         for name, system in systems.items():
             predicted = task.aligned(_predicted(system, test, config.batch), getattr(system, "labels", []), encoders)
             report[name] = _judged(task, truth, predicted, groups)
-            figures = {"loss": task.losses(truth, predicted), "train_rows": train_count_N, "predicted": _column(predicted)}
+            figures = {"loss": _column(task.losses(truth, predicted)), "train_rows": train_count_N, "predicted": _column(predicted)}
             scores.append(_scores(test, name, figures))
     table = table_of(work.folder, "scores", pa.concat_tables(scores))
     values |= {"k": config.k, "rows": test.num_rows, "systems": report, "bands": list(BANDS)}
@@ -159,7 +159,9 @@ def _judged(task: Task, truth: np.ndarray, predicted: np.ndarray, groups: Mappin
 
 
 def _column(predicted: np.ndarray) -> pa.Array:
-    """A number a row, or a list of them."""
+    """A number a row, null where it is not finite; or a list of them."""
+    if predicted.ndim == 1 and predicted.dtype.kind == "f":
+        return pa.array(predicted, mask=~np.isfinite(predicted))
     return pa.array(predicted) if predicted.ndim == 1 else pa.array(list(predicted), pa.list_(pa.float64()))
 
 

@@ -32,6 +32,7 @@ from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.work import Outcome, Work
 from lsml_spark.data.parquet.fields import Layout
+from lsml_spark.data.parquet.shards import GROUP
 from lsml_spark.features.fit import fit
 from lsml_spark.spark import tables
 from lsml_spark.spark.session import session
@@ -58,6 +59,7 @@ class Config(Strict):
     columns: dict[str, component(Transform, PACKAGE)]  # type: ignore[valid-type]
     carry: list[str] = []
     label: str = "label"  # the column that is to be guessed
+    group: str | None = None  # the column of the samples whose rows the task wants together
     targets: dict[str, Learned] = {}  # what the task learns of each, which its transform must make of it; none: ids of the label
 
     @model_serializer(mode="wrap")
@@ -66,7 +68,7 @@ class Config(Strict):
         told: dict[str, Any] = plain(self)
         if self.learned == {"label": "ids"}:
             told.pop("targets", None)
-        return told
+        return {key: value for key, value in told.items() if key != "group" or value is not None}
 
     @property
     def learned(self) -> dict[str, Learned]:
@@ -87,13 +89,16 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     for target, learned in config.learned.items():
         if learned == "numbers":
             _refuse_no_numbers(train, test, target, config.source(target))
+    if config.group is not None:
+        train = train.withColumn(GROUP, F.when(F.col(config.group).isNull(), F.xxhash64("sample_id")).otherwise(F.xxhash64(config.group)))
     fitted = fit(train, config.columns, config.label)
     _refuse_too_few_labels(fitted, config)
-    encoders = {"label": config.label, "columns": fitted}
+    encoders: dict[str, Any] = {"label": config.label, "columns": fitted}
 
     names = [*config.columns, *config.carry]
     read = [F.col(name) for name in dict.fromkeys([*map(config.source, config.columns), *config.carry])]
-    steering = [name for name in STEERING if name in train.columns and name not in test.columns]  # not a sample's own column
+    given = [*STEERING, *([GROUP] if config.group is not None else [])]
+    steering = [name for name in given if name in train.columns and name not in test.columns]  # not a sample's own column
     test = test.withColumn("weight", F.lit(1.0))
     both_have = [*CARRIED, *names, *WEIGHTS, *steering]
     nothing = [F.lit(None).cast(train.schema[name].dataType).alias(name) for name in steering]
@@ -158,6 +163,11 @@ def check(config: Config, samples: StructType) -> None:
         *((name, f"features.columns.{name}") for name in config.columns),
         *((name, f"features.carry: '{name}'") for name in config.carry),
     ]
+    if config.group is not None:
+        if config.group not in samples.names:
+            raise ConfigError(f"task.group: prepare.sql gives no column '{config.group}'{did_you_mean(config.group, samples.names)}")
+        if GROUP in (*config.columns, *config.carry):
+            raise ConfigError(f"features: '{GROUP}' is what the task's groups are called in the shards; give the feature another name")
     for name, where in told:
         if name in (*CARRIED, *WEIGHTS, *STEERING):
             raise ConfigError(f"{where}: is carried along as it is; give the feature another name in prepare.sql")

@@ -97,7 +97,7 @@ class Pipeline:
 
     def _with_task(self, stage: str, section: Mapping[str, Any]) -> Mapping[str, Any]:
         """What a stage must know of the section `task:`: training all of it, the features the target, evaluation its baselines."""
-        for key in {"train": ("task",), "features": ("label", "targets")}.get(stage, ()):
+        for key in {"train": ("task",), "features": ("label", "group", "targets")}.get(stage, ()):
             if key in section and (key != "label" or self._tasked):
                 raise ConfigError(f"{self.path}: {stage}.{key}: what is learned is said in the section `task:`")
         task: Task = self.general.task
@@ -112,7 +112,8 @@ class Pipeline:
             return {"beat": next((baseline["use"] for baseline in task.baselines), ""), **section}
         if stage == "train":
             return {**section, "task": task}
-        return {**section, "label": task.target, "targets": {part.target: part.learns for part in task.parts}}
+        targets = {part.target: part.learns for part in task.parts}
+        return {**section, "label": task.target, "group": task.grouped_by, "targets": targets}
 
     def writes(self, stage: str) -> bool:
         """Whether the YAML has a section of this stage with anything in it."""

@@ -51,7 +51,7 @@ class Classes:
         return F.get(literal(number.ravel().tolist()), place).cast("int")
 
 
-def mark(frames: Mapping[str, DataFrame], config: Config, names: Sequence[str], seed: int, order_seed: int) -> DataFrame:
+def mark(frames: Mapping[str, DataFrame], config: Config, names: Sequence[str], seed: int, order_seed: int, grouped: bool) -> DataFrame:
     """The rows of both tables with TABLE (place in `names`), FOLD, and ORDER; what only one table has is NULL in the other."""
     types = {field.name: field.dataType for frame in reversed(list(frames.values())) for field in frame.schema}
     every = list(dict.fromkeys(name for frame in frames.values() for name in frame.columns))
@@ -62,7 +62,7 @@ def mark(frames: Mapping[str, DataFrame], config: Config, names: Sequence[str], 
         marked = frame.withColumn(TABLE, table[name].cast("int")).withColumn(FOLD, fold)
         filled = [F.col(quoted(c)) if c in frame.columns else F.lit(None).cast(types[c]).alias(c) for c in every]
         parts.append(marked.select(*filled, TABLE, FOLD))
-    return reduce(DataFrame.unionByName, parts).withColumn(ORDER, order_by_hash(order_seed))
+    return reduce(DataFrame.unionByName, parts).withColumn(ORDER, order_by_hash(order_seed, grouped))
 
 
 def _pace(marked: DataFrame) -> Column:

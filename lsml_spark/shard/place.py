@@ -13,13 +13,20 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from lsml_spark.data.parquet.shards import GROUP
+
 ORDER, CLASS, BIN = "__order", "__class", "__bin"
 BITS = 53  # of the hash, so that a share of its range is an exact float
+GROUP_BITS = 40  # of them, where groups lie together
 
 
-def order_by_hash(seed: int) -> Column:
-    """A row's place in the shuffle: 53 bits of the hash of its id."""
-    return F.shiftrightunsigned(F.xxhash64("sample_id", F.lit(seed)), 64 - BITS)
+def order_by_hash(seed: int, grouped: bool = False) -> Column:
+    """A row's place in the shuffle: 53 bits of the hash of its id; in front of them 40 of its group's, whose rows then lie together."""
+    row = F.xxhash64("sample_id", F.lit(seed))
+    if not grouped:
+        return F.shiftrightunsigned(row, 64 - BITS)
+    group = F.when(F.col(GROUP).isNull(), row).otherwise(F.xxhash64(GROUP, F.lit(seed)))
+    return F.shiftleft(F.shiftrightunsigned(group, 64 - GROUP_BITS), BITS - GROUP_BITS) + F.shiftrightunsigned(row, 64 - BITS + GROUP_BITS)
 
 
 def bin_bits(rows: int) -> int:

@@ -18,6 +18,7 @@ from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import write_json
 from lsml_spark.core.work import Outcome, Source, Work
 from lsml_spark.data.parquet.fields import Layout, layout_of
+from lsml_spark.data.parquet.shards import GROUP
 from lsml_spark.shard.classes import PACE, TABLE, Classes, count, mark
 from lsml_spark.shard.config import TEST, TRAIN, Config
 from lsml_spark.shard.layout import Form, to_shard
@@ -50,12 +51,13 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     columns = {name: frames[TEST if name == TEST else TRAIN].columns for name in names}
     encoders = _encoders(source)
     label = encoders["label"]
-    features = [name for name in columns[TRAIN] if name not in (*NO_FEATURES, label)]
+    grouped = GROUP in columns[TRAIN] and GROUP not in columns[TEST]
+    features = [name for name in columns[TRAIN] if name not in (*NO_FEATURES, label) and not (grouped and name == GROUP)]
     form = form_of(config, frames[TRAIN], features, _tensors(encoders))
     rows_in = sum(table.rows for table in source.manifest.tables.values())
 
     bits = bin_bits(rows_in)
-    marked = mark(frames, config, names, work.seed, seeds.derive(work.seed, "shard", work.date))
+    marked = mark(frames, config, names, work.seed, seeds.derive(work.seed, "shard", work.date), grouped)
     classes = count(marked, config, bits)
     held = rows_in - sum(classes.rows[i] for i in classes.of_table(0))
     # Without splits there are the days before and the day itself, whose ids prepare has compared, and which share keys as days do.

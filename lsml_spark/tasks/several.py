@@ -34,6 +34,8 @@ class Several(Task):
             raise ValueError(f"tasks.{odd[0]}: `{self.tasks[odd[0]].use}` cannot be one of several")
         if isinstance(self.weights, dict) and (unknown := [name for name in self.weights if name not in self.tasks]):
             raise ValueError(f"weights: there is no task '{unknown[0]}'")
+        if len({task.grouped_by for task in self.tasks.values()} - {None}) > 1:
+            raise ValueError("tasks: two of them want rows together by different columns; a row lies in one place")
         object.__setattr__(self, "target", targets[0])
         return self
 
@@ -44,6 +46,10 @@ class Several(Task):
     @property
     def parts(self) -> Sequence[Task]:
         return tuple(self.tasks.values())
+
+    @property
+    def grouped_by(self) -> str | None:
+        return next((task.grouped_by for task in self.parts if task.grouped_by is not None), None)
 
     @property
     def shown(self) -> Mapping[str, Figure]:

@@ -61,6 +61,11 @@ class Task(Component, ABC):
         """The tasks that it is made of, each with a target of its own."""
         return (self,)
 
+    @property
+    def grouped_by(self) -> str | None:
+        """The column of the samples of whose values a step should see all rows together."""
+        return None
+
     def hides(self) -> frozenset[str]:
         """Columns of the shards that no network may look at."""
         return frozenset({self.target})

@@ -177,6 +177,11 @@ class Config(Strict):
         return {key: value for key, value in told.items() if key != "layers" or value} | ({"from": origin} if origin else {})
 
     @property
+    def by_lane(self) -> bool:
+        """Whether lanes are computed one by one: asked for, or because pairs of rows within a lane are what is learned."""
+        return self.lane_sums or (self.task.grouped_by is not None and self.exchange.use == "allreduce")
+
+    @property
     def peak_rate(self) -> float:
         """Of the learning rate, once it is scaled to the rows of an update."""
         return self.optimizer.lr * self.schedule.scaling.factor(self.batch * self.accumulate)

@@ -67,7 +67,7 @@ class Training:
         config = self.config = spec.config
         self.model = build(config, network, world, seeds.derive(spec.seed, "exchange"), self._mark)
         self.optimizer = config.optimizer.build(grouped(self.model.groups, network, config.layers), config.l2)
-        places = config.lanes if config.lane_sums else self.model.lanes_world
+        places = config.lanes if config.by_lane else self.model.lanes_world
         self.updates = Updates(self.model, self.optimizer, config, places, start.encoders)
         # Of ranks that compute the same lanes together, one counts their rows.
         self.counts = world.rank % (world.size // self.model.lanes_world) == 0
@@ -167,7 +167,7 @@ class Training:
 
     def _steps(self, order: Plan, start: int) -> Iterator[tuple[int, list[list[Batch]]]]:
         """(first step, batches of the lanes for each step) of every update."""
-        by_lane = self.config.lane_sums
+        by_lane = self.config.by_lane
         steps = batches(
             self.shards,
             order,
@@ -194,7 +194,7 @@ class Training:
     def _update(self, order: Plan, number: int, local: Sequence[Sequence[Batch]], update: int) -> StepStats | None:
         rank, epoch = self.model.lanes_rank, order.epoch
         step_seeds = [seeds.derive(self.spec.seed, "step", epoch, number + ahead) for ahead in range(len(local))]
-        if self.config.lane_sums:
+        if self.config.by_lane:
             parts = parts_by_lane(order.lanes_of(rank), local, step_seeds)
         else:
             of_rank = [seeds.derive(seed, "rank", rank) for seed in step_seeds]
@@ -246,7 +246,7 @@ class Training:
 
     def _sample_ids(self, rows_of: dict[int, list[list[int]]], order: Plan, number: int) -> list[str]:
         """Of the rows that NonFinite names."""
-        return refused_ids(self.shards, order, self.model.lanes_rank, number, rows_of, self.run.lost, self.config.lane_sums)
+        return refused_ids(self.shards, order, self.model.lanes_rank, number, rows_of, self.run.lost, self.config.by_lane)
 
 
 def refused_ids(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lsml_spark.core import seeds
-from lsml_spark.data.order.plan import Plan, plan
+from lsml_spark.data.order.plan import Plan, Shuffle, plan
 from lsml_spark.data.read import Shards
 from lsml_spark.models.network import Network
 from lsml_spark.train.config import Config
@@ -31,4 +31,7 @@ class Start:
     def plan(self, epoch: int, readers: int) -> Plan:
         """Of an epoch, for as many that read different lanes."""
         seed, batch, lanes = seeds.derive(self.spec.seed, "order"), self.config.batch, self.config.lanes
-        return plan(self.shards.rows_G, seed=seed, epoch=epoch, world=readers, batch=batch, lanes=lanes, rule=self.spec.rule)
+        shuffle: Shuffle = "buffer" if self.config.task.grouped_by is None else "groups"
+        return plan(
+            self.shards.rows_G, seed=seed, epoch=epoch, world=readers, batch=batch, lanes=lanes, rule=self.spec.rule, shuffle=shuffle
+        )

@@ -22,7 +22,7 @@ from lsml_spark.core import seeds
 from lsml_spark.core.config import canonical
 from lsml_spark.core.errors import ConfigError, IntegrityError, LsmlError, Stopped, TrainingError
 from lsml_spark.core.process import PARENT, PROGRESS, RETRY, die_with_parent, leave
-from lsml_spark.data.read import Shards
+from lsml_spark.data.read import GROUP, Shards
 from lsml_spark.models import saved
 from lsml_spark.models.network import Network, transplant
 from lsml_spark.models.pretrained import adopt
@@ -132,6 +132,7 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
     network, champion = _network(told, encoders)
     network.to(device=world.device)
     features = [name for name in encoders["columns"] if name != encoders["label"] or name not in told.config.task.hides()]
+    features += [GROUP] if told.config.task.grouped_by else []
     shards = _reader(told.config.data.reader).of(told.shards, told.files, features, encoders["label"], told.optional)
     start = Start(told, world, network, encoders, shards, champion)
     position, run = fit_async(start) if told.config.exchange.use == "async" else Training(start, watch).fit()

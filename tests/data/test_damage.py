@@ -52,7 +52,7 @@ def test_a_column_that_is_not_read_does_no_harm(paths):
     assert read(paths, columns=["row", "tokens"])[1] == list(range(600))
 
 
-@pytest.mark.parametrize("shuffle", ["none", "buffer", "full"])
+@pytest.mark.parametrize("shuffle", ["none", "buffer", "groups", "full"])
 @pytest.mark.parametrize("lanes", [1, 8])
 def test_skipped_row_groups_are_left_out_to_the_row_and_counted_once(paths, shuffle, lanes):
     flip(paths[0], 0, "image")

@@ -63,7 +63,7 @@ def same(batch):
         assert batch["name"] == [f"row {row}" for row in rows]
 
 
-@pytest.mark.parametrize("shuffle", ["none", "buffer", "full"])
+@pytest.mark.parametrize("shuffle", ["none", "buffer", "groups", "full"])
 def test_every_row_comes_once_an_epoch_with_its_own_values(folder, shuffle):
     dataset = make_torch_dataset(folder, batch=64, shuffle=shuffle)
     epochs = []

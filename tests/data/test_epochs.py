@@ -38,7 +38,7 @@ def rules(draw, rows_G):
 
 
 @settings(deadline=None)
-@given(ROWS_G, SEED, st.integers(1, 7), st.integers(0, 3), st.sampled_from(["none", "buffer", "full"]))
+@given(ROWS_G, SEED, st.integers(1, 7), st.integers(0, 3), st.sampled_from(["none", "buffer", "groups", "full"]))
 def test_a_redraw_reads_every_row_exactly_once_in_each_pass_where_one_over_its_share_is_whole(rows_G, seed, slots, which, shuffle):
     rule = Redraw(share=1 / slots)
     epochs = [read(rows_G, rule, which * slots + slot, seed, shuffle) for slot in range(slots)]

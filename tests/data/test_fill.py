@@ -27,7 +27,7 @@ def lists(values):
 @given(st.data(), st.lists(st.integers(0, 30), min_size=1, max_size=8), st.sampled_from([1, 2, 3, 4, 6, 8]), st.integers(1, 9))
 def test_filling_comes_at_the_end_only_weighs_nothing_and_leaves_global_batches_alike_at_any_world_size(data, rows_G, lanes, each):
     told = {"seed": data.draw(st.integers(0, 2**40)), "epoch": data.draw(st.integers(0, 5)), "shuffle": "buffer"}
-    told["shuffle"] = data.draw(st.sampled_from(["none", "buffer", "full"]))
+    told["shuffle"] = data.draw(st.sampled_from(["none", "buffer", "groups", "full"]))
     weighted = data.draw(st.booleans())
     found = {}
     for world in [world for world in range(1, lanes + 1) if lanes % world == 0]:

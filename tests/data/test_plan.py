@@ -1,6 +1,7 @@
 """The plan: each row once an epoch, equal steps on every rank, the same global batches at any world size."""
 
 import hashlib
+import itertools
 import json
 
 import numpy as np
@@ -13,7 +14,7 @@ from lsml_spark.core.errors import ConfigError
 from lsml_spark.data.order.plan import plan
 
 LANES = st.sampled_from([1, 2, 3, 4, 6, 8, 12, 16])
-SHUFFLES = ["none", "buffer", "full"]
+SHUFFLES = ["none", "buffer", "groups", "full"]
 
 
 @st.composite
@@ -83,7 +84,7 @@ def test_a_thousand_random_manifests_are_read_whole_at_every_world_size():
         lanes = int(rng.choice([1, 2, 4, 8, 12, 16]))
         worlds = [world for world in range(1, 17) if lanes % world == 0]
         told = {"seed": number, "epoch": int(rng.integers(0, 9)), "batch": lanes * int(rng.integers(1, 40)), "lanes": lanes}
-        told["shuffle"] = SHUFFLES[number % 3]
+        told["shuffle"] = SHUFFLES[number % 4]
         first, last = (plan(rows_G, world=world, **told) for world in (1, worlds[-1]))
         read = [places(first, lane) for lane in range(lanes)]
         assert np.array_equal(np.sort(np.concatenate(read)), np.arange(sum(rows_G)))
@@ -112,9 +113,20 @@ def test_without_a_shuffle_one_lane_reads_the_rows_as_they_lie():
         assert flat(global_batches(p)) == [(0, row) for row in range(5)] + [(2, row) for row in range(7)]
 
 
+def test_rows_that_lie_together_are_read_together_and_parted_elsewhere_in_every_epoch():
+    rows_G, parted = (40, 60, 20), []
+    for epoch in range(20):
+        p = plan(rows_G, seed=7, epoch=epoch, world=1, batch=16, lanes=2, shuffle="groups")
+        steps = [list(zip(*(part.tolist() for part in p.rows_at(lane, step)), strict=True)) for lane in (0, 1) for step in range(p.steps)]
+        beside = {(one, other) for rows in steps for one, other in itertools.pairwise(rows)}
+        parted.append({((g, r), (g, r + 1)) for g, rows in enumerate(rows_G) for r in range(rows - 1)} - beside)
+        assert len(parted[-1]) <= p.steps * 2 + len(rows_G)
+    assert not set.intersection(*parted)
+
+
 def test_shuffles_have_digests_of_their_own():
     digests = {plan([5, 7], seed=1, epoch=0, world=1, batch=4, lanes=1, shuffle=shuffle).digest for shuffle in SHUFFLES}
-    assert len(digests) == 3
+    assert len(digests) == 4
 
 
 @pytest.mark.parametrize("shuffle", ["buffer", "full"])

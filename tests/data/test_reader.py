@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("shuffle", ["none", "buffer", "full"])
+@pytest.mark.parametrize("shuffle", ["none", "buffer", "groups", "full"])
 def test_arrays_and_tensors_are_the_same_batches(folder, shuffle):
     told = {"batch": 32, "world": 2, "rank": 1, "columns": NAMES, "shuffle": shuffle, "seed": 3, "fill_last": True}
     for arrays, tensors in zip(

@@ -8,6 +8,7 @@ import toy_shards
 from test_exact import launched_specs
 from toy_runs import config, furthest, samples
 
+from lsml_spark.data.read import GROUP
 from lsml_spark.shard.layout import to_shard
 from lsml_spark.train import spec
 from lsml_spark.train.run import _tell
@@ -22,9 +23,12 @@ TASKS = {
     "poisson": {"use": "regress", "target": "count", "loss": "poisson"},
     "labels": {"use": "labels", "target": "context"},
     "masked": {"use": "masked", "target": "context"},
+    "rank": {"use": "rank", "target": "amount"},
 }
 SEVERAL = {"amount": {"use": "regress", "target": "amount"}, "sex": TASKS["binary"], "context": TASKS["labels"]}
+ORDER = {"order": {"use": "rank", "target": "amount"}, "count": TASKS["poisson"]}
 TASKS["several"] = {"use": "several", "tasks": SEVERAL, "weights": {"sex": 2.0}}
+TASKS["order"] = {"use": "several", "tasks": ORDER}
 TASKS["uncertain"] = {"use": "several", "tasks": SEVERAL, "weights": "uncertainty"}
 MODELS = {
     "mlp": MLP,
@@ -50,6 +54,7 @@ def columns():
     more = {
         "sex": pa.array([encoders["columns"]["sex"]["values"].index(x) + 1 for x in sex], pa.int32()),
         "amount": pa.array(rng.normal(size=table.num_rows).astype(np.float32)),
+        GROUP: pa.array(np.repeat(rng.integers(2**62, size=50), 6)),
         "count": pa.array(rng.poisson(2.0, size=table.num_rows).astype(np.float32)),
     }
     for name, column in to_shard(pa.table(more)).to_pydict().items():

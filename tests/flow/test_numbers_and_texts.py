@@ -10,7 +10,7 @@ from nights import REPO
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss, mean_absolute_error
+from sklearn.metrics import log_loss, mean_absolute_error, ndcg_score
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
@@ -66,3 +66,18 @@ def test_spam_is_found_as_well_as_by_scikit_learns_counts(tmp_path):
     assert model["log_loss"] <= wanted + 0.01, wanted
     assert model["auc_roc"] > 0.99
     assert pd.Series(test["text"]).is_unique
+
+
+def test_trips_from_a_place_are_put_in_order(tmp_path):
+    """The pairs that a lane sees are enough to learn from; the figures are scikit-learn's over the rows of a place."""
+    task = "task={use: rank, group: pickup, at: 5}"
+    _, test, metrics = night(tmp_path, "taxi", "2019-03-15", "window=14", "train.epochs=4", task, "features.columns.label=number")
+    systems = metrics["systems"]
+    assert systems["constant"]["in_order"] == 0.5
+    assert systems["constant"]["ndcg"] + 0.1 < systems["key_mean"]["ndcg"] < systems["model"]["ndcg"]
+    scores = rows(tmp_path / "taxi/2019-03-15/evaluate", "scores")
+    scores = scores[scores.system == "model"].merge(test[["sample_id", "pickup"]], on="sample_id")
+    by_place = [(place.label.astype(float), place.predicted) for _, place in scores.groupby("pickup")]
+    # scikit-learn refuses a group of one, whose order is right.
+    found = [ndcg_score([gain], [score], k=5) if len(gain) > 1 else 1.0 for gain, score in by_place]
+    assert systems["model"]["ndcg"] == pytest.approx(np.mean(found), abs=1e-9)

@@ -7,10 +7,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import functions as F
 from scipy import stats
 
 from lsml_spark.core.config import validate
 from lsml_spark.core.ledger import Ledger
+from lsml_spark.data.read import GROUP
 from lsml_spark.shard import run as shard
 
 pytestmark = pytest.mark.spark
@@ -194,3 +196,32 @@ def test_files_by_pace_are_the_same_bytes_for_any_partitions_of_the_input(spark,
 def test_rows_without_a_stage_are_refused(spark, night, frames, pace, said):
     with pytest.raises(Exception, match=said):
         run_stage(spark, night, frames[0].where("label < 5").selectExpr("*", f"int({pace}) AS pace"), frames[1].limit(1))
+
+
+@pytest.fixture(scope="module")
+def grouped(frames):
+    """A third of the rows in a group of nine, the others alone."""
+    train, test = frames
+    return train.withColumn(GROUP, F.xxhash64(F.expr("IF(label % 3 = 0, label DIV 27, -label)"))), test
+
+
+@pytest.fixture(scope="module")
+def together(spark, module_night, grouped):
+    return run_stage(spark, module_night, *grouped)
+
+
+def test_rows_of_a_group_lie_together_and_groups_are_shuffled(together):
+    found = read(together, "train")
+    assert sorted(found.sample_id) == sorted(TRAIN.sample_id)
+    group_N = found[GROUP].to_numpy()
+    runs = 1 + int((group_N[1:] != group_N[:-1]).sum())
+    shards = len(together.manifest.tables["train"].files)
+    assert len(set(group_N)) <= runs < len(set(group_N)) + shards  # an edge of a shard may cut one
+    assert abs(stats.spearmanr(found.label, np.arange(ROWS)).statistic) < 0.1
+    assert GROUP not in read(together, "test").columns
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_files_of_groups_are_the_same_bytes_for_any_partitions_of_the_input(spark, night, grouped, together, partitions):
+    source = run_stage(spark, night, *(frame.repartition(partitions) for frame in grouped))
+    assert source.manifest.tables == together.manifest.tables

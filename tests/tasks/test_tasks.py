@@ -11,6 +11,7 @@ from lsml_spark.core.errors import ConfigError
 from lsml_spark.tasks.classify import Classify
 from lsml_spark.tasks.labels import Labels
 from lsml_spark.tasks.masked import Masked
+from lsml_spark.tasks.rank import Rank
 from lsml_spark.tasks.regress import Regress
 from lsml_spark.tasks.several import Several
 from lsml_spark.tasks.task import Truth
@@ -181,3 +182,22 @@ def test_a_target_that_does_not_fit_is_named_with_what_would(task, said):
 def test_tasks_that_do_not_go_together_are_refused(tasks, said):
     with pytest.raises(ConfigError, match=said):
         validate(Several, {"use": "several", "tasks": tasks}, "task")
+
+
+def test_rank_is_the_mean_loss_over_the_rows_of_the_group_with_a_smaller_gain(drawn):
+    gain, group = (torch.arange(ROWS) % 5).double(), torch.arange(ROWS) // 6
+    loss, share = Rank(use="rank", target="amount").criterion(drawn, truth(gain, group_hash=group))
+    for i in range(ROWS):
+        peers = [j for j in range(ROWS) if group[i] == group[j] and gain[j] < gain[i]]
+        assert bool(share[i]) == bool(peers)
+        close(loss[i], F.softplus(drawn[peers, 0] - drawn[i, 0]).mean() if peers else torch.zeros((), dtype=torch.float64))
+
+
+def test_rows_without_a_group_have_no_peers_and_gains_below_zero_are_refused():
+    rows = pa.table({"amount": ["3", "1", "2", "0"], "key": ["a", None, "a", None]})
+    task = Rank(use="rank", target="amount")
+    found = task.truth(rows, ENCODERS)
+    assert len(set(found["group"].tolist())) == 3
+    assert np.isnan(task.losses(found, np.zeros(4))).tolist() == [False, True, True, True]
+    with pytest.raises(ConfigError, match="'amount' holds -1; gains to rank by are at least 0"):
+        task.truth(rows.set_column(0, "amount", [["-1", "0", "0", "0"]]), ENCODERS)

@@ -5,10 +5,11 @@ says otherwise) are cut into `lanes` parts, and every lane gives batch / lanes r
 so global batch t holds the same rows in the same order on any number of ranks up to that of the lanes (after
 mosaicml/streaming's canonical nodes).
 
-Shuffles: `buffer` as above, with the rows of each group permuted too: reads each group once, and is as good as a uniform shuffle only
-where the rows of a shard are a fair sample of all, as hash order makes them. `none`: groups and rows as they lie. `full`: one
-uniform permutation of all rows, 8 bytes a row on every rank; each step then reads rows of almost every group, so it suits
-columns that can be read in place and a page cache that holds them.
+Shuffles: `buffer` as above, with the rows of each group permuted too: reads each group once, and is as good as a uniform
+shuffle only where the rows of a shard are a fair sample of all, as hash order makes them. `groups`: the rows of each group
+as they lie, but from a drawn one on and around, so that rows which belong together stay so, and no two are parted in every
+epoch. `none`: groups and rows as they lie. `full`: one uniform permutation of all rows, 8 bytes a row on every rank; each
+step then reads rows of almost every group, so it suits columns that can be read in place and a page cache that holds them.
 """
 
 import hashlib
@@ -26,7 +27,7 @@ from lsml_spark.core.seeds import generator
 from lsml_spark.data.order.epochs import EveryRow, Rule, Stretch
 
 EVERY_ROW = EveryRow()
-Shuffle = Literal["none", "buffer", "full"]
+Shuffle = Literal["none", "buffer", "groups", "full"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Plan:
     def order_R(self) -> np.ndarray:
         """The row groups of the stretch in this epoch's order; shape (R,), int64."""
         groups_R = np.asarray(self.stretch.groups_R, dtype=np.int64)
-        if self.shuffle != "buffer":
+        if self.shuffle not in ("buffer", "groups"):
             return groups_R
         return groups_R[generator(self.seed, "row groups", self.stretch.order).permutation(len(groups_R))]
 
@@ -90,10 +91,13 @@ class Plan:
         return np.cumsum(np.asarray(self.rows_G, dtype=np.int64)[self.order_R], dtype=np.int64).tolist()
 
     def order_within(self, group: int) -> np.ndarray:
-        """The rows of a row group in this epoch's order; shape (rows of the group,), int64. As they lie, unless the shuffle is `buffer`."""
-        if self.shuffle != "buffer":
-            return np.arange(self.rows_G[group])
-        return generator(self.seed, "rows", self.stretch.order, group).permutation(self.rows_G[group])
+        """The rows of a row group in this epoch's order; shape (rows of the group,), int64."""
+        rows = self.rows_G[group]
+        drawn = generator(self.seed, "rows", self.stretch.order, group)
+        if self.shuffle == "buffer":
+            return drawn.permutation(rows)
+        first = int(drawn.integers(rows)) if self.shuffle == "groups" and rows else 0
+        return np.roll(np.arange(rows), -first)
 
     @cached_property
     def order_N(self) -> np.ndarray:

@@ -20,6 +20,7 @@ from lsml_spark.data.parquet.schema import Schema, Sources, of_files
 from lsml_spark.data.parquet.store import LOCAL, Store
 
 LABEL, WEIGHT, SAMPLE_ID, OFFSET = "label", "weight", "sample_id", "offset"
+GROUP = "group_hash"  # of what a task wants to meet in one lane
 
 
 def groups_of(told: Mapping[str, Sequence[int]]) -> tuple[Group, ...]:
