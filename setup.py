@@ -1,4 +1,6 @@
-"""What setup.cfg cannot say: a wheel carries the example pipeline, which in a checkout lies beside the package."""
+"""What setup.cfg cannot say: a wheel carries the example pipeline, which in a checkout lies beside the
+package.
+"""
 
 import shutil
 from pathlib import Path
@@ -11,7 +13,9 @@ EXAMPLE = ("names.yaml", "data/names")  # as lsml_spark/flow/example.py reads it
 
 
 class WithExample(build_py):
-    """build_py, and pipelines/names.yaml with its data into lsml_spark/example/. An editable installation reads the checkout."""
+    """build_py, and pipelines/names.yaml with its data into lsml_spark/example/. An editable installation
+    reads the checkout.
+    """
 
     def run(self):
         super().run()

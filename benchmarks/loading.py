@@ -1,13 +1,16 @@
-"""Goals: shuffled batches at 0.3 (tabular), 0.4 (dense, images) or 0.15 (ragged) of the speed of pyarrow's bare reading of the same bytes;
-at least 10 times petastorm's shuffling BatchedDataLoader (5 on ragged) and every other streaming peer; a permuted TensorDataset on tabular.
+"""Goals: shuffled batches at 0.3 (tabular), 0.4 (dense, images) or 0.15 (ragged) of the speed of pyarrow's
+bare reading of the same bytes; at least 10 times petastorm's shuffling BatchedDataLoader (5 on ragged) and
+every other streaming peer; a permuted TensorDataset on tabular.
 
-    python benchmarks/loading.py --venvs DIR --prepare     makes the peers' environments: minutes, and gigabytes
-    python benchmarks/loading.py --venvs DIR [--rounds 3] [--seconds 8] [--shapes tabular …] [--readers lsml …] [--scale 1] [--scratch DIR]
+    python benchmarks/loading.py --venvs DIR --prepare  # the peers' environments: minutes, and gigabytes
+    python benchmarks/loading.py --venvs DIR [--rounds 3] [--seconds 8] [--shapes tabular …]
+        [--readers lsml …] [--scale 1] [--scratch DIR]
 
-One trainer process, batches of 1024, six shapes of rows (`loading/shapes.py`), all local. Each peer gets the same rows in the format and
-the layout that its documentation recommends, and the ways to read that it offers (`loading/*.py`). Each reading is a process of its
-own, `--seconds` long after its first batch, in rounds in which every reader has a turn; figures are medians of rounds. What an
-epoch gave is checked by count and sum of its labels where it ended in time. What cannot be installed or read says why.
+One trainer process, batches of 1024, six shapes of rows (`loading/shapes.py`), all local. Each peer gets the
+same rows in the format and the layout that its documentation recommends, and the ways to read that it offers
+(`loading/*.py`). Each reading is a process of its own, `--seconds` long after its first batch, in rounds in
+which every reader has a turn; figures are medians of rounds. What an epoch gave is checked by count and sum
+of its labels where it ended in time. What cannot be installed or read says why.
 """
 
 import argparse
@@ -45,7 +48,9 @@ def entries() -> list[Entry]:
     found = []
     for module in ("ours", "limits", *PEERS):
         files = "limits" if module == "ours" else module
-        found += [Entry(name, name, module, files) for name in importlib.import_module(f"loading.{module}").READERS]
+        found += [
+            Entry(name, name, module, files) for name in importlib.import_module(f"loading.{module}").READERS
+        ]
     on_ours = importlib.import_module("loading.petastorm_loaders").ON_OUR_SHARDS
     return found + [Entry(f"{name}, our shards", name, "petastorm_loaders", "limits") for name in on_ours]
 
@@ -99,21 +104,35 @@ def measure(shape: str, chosen: list[Entry], told: argparse.Namespace, scratch: 
     count = max(1024, int(ROWS[shape] * told.scale))
     written = {}
     for files in dict.fromkeys(entry.files for entry in chosen):
-        written[files] = child(files, told.venvs, ["write", files, shape, count, scratch / shape / files], 600)
+        written[files] = child(
+            files, told.venvs, ["write", files, shape, count, scratch / shape / files], 600
+        )
         print(f"{shape}: written for {files}: {written[files]}", flush=True)
     runs: dict[str, list[dict]] = {entry.name: [] for entry in chosen}
     for number in range(told.rounds):
         for entry in chosen:
-            gone = written[entry.files].keys() & {"cannot", "failed"} or (number and "rows_per_second" not in runs[entry.name][0])
+            gone = written[entry.files].keys() & {"cannot", "failed"} or (
+                number and "rows_per_second" not in runs[entry.name][0]
+            )
             if gone:
                 continue
-            arguments = ["read", entry.module, shape, count, scratch / shape / entry.files, entry.reader, told.seconds]
+            arguments = [
+                "read",
+                entry.module,
+                shape,
+                count,
+                scratch / shape / entry.files,
+                entry.reader,
+                told.seconds,
+            ]
             runs[entry.name].append(child(entry.module, told.venvs, arguments, 60 + 4 * told.seconds))
             print(f"{shape}, round {number + 1}: {entry.name}: {runs[entry.name][-1]}", flush=True)
     return {
         "rows": count,
         "written": written,
-        "readers": {name: summary(found) or written_of(name, chosen, written) for name, found in runs.items()},
+        "readers": {
+            name: summary(found) or written_of(name, chosen, written) for name, found in runs.items()
+        },
     }
 
 
@@ -146,7 +165,11 @@ def table(found: dict) -> str:
         for shape in shapes:
             mine, ours = found[shape]["readers"].get(name, {}), found[shape]["readers"].get(OURS, {})
             rate = mine.get("rows_per_second")
-            ratio = f" ({ours['rows_per_second'] / rate:.1f} ×)" if rate and "rows_per_second" in ours and name != OURS else ""
+            ratio = (
+                f" ({ours['rows_per_second'] / rate:.1f} ×)"
+                if rate and "rows_per_second" in ours and name != OURS
+                else ""
+            )
             cells.append(f"{rate / 1000:,.1f}{ratio}" if rate else "–")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -156,14 +179,36 @@ def goals(found: dict) -> list[str]:
     """What was aimed at and what came of it."""
     said = []
     for shape, result in found.items():
-        rates = {name: reader["rows_per_second"] for name, reader in result["readers"].items() if "rows_per_second" in reader}
+        rates = {
+            name: reader["rows_per_second"]
+            for name, reader in result["readers"].items()
+            if "rows_per_second" in reader
+        }
         if OURS not in rates:
             continue
-        peers = {name: rate for name, rate in rates.items() if not name.startswith((OURS, "limit", "TensorDataset", "petastorm"))}
+        peers = {
+            name: rate
+            for name, rate in rates.items()
+            if not name.startswith((OURS, "limit", "TensorDataset", "petastorm"))
+        }
         petastorm = {name: rate for name, rate in rates.items() if name.startswith(PETASTORM)}
-        wanted = [(LIMIT, rates.get(LIMIT), {"tabular": 0.3, "dense": 0.4, "images": 0.4, "ragged": 0.15}.get(shape))]
+        wanted = [
+            (
+                LIMIT,
+                rates.get(LIMIT),
+                {"tabular": 0.3, "dense": 0.4, "images": 0.4, "ragged": 0.15}.get(shape),
+            )
+        ]
         wanted += (
-            [(max(petastorm, key=petastorm.__getitem__), max(petastorm.values()), 5 if shape == "ragged" else 10)] if petastorm else []
+            [
+                (
+                    max(petastorm, key=petastorm.__getitem__),
+                    max(petastorm.values()),
+                    5 if shape == "ragged" else 10,
+                )
+            ]
+            if petastorm
+            else []
         )
         wanted += [(max(peers, key=peers.__getitem__), max(peers.values()), 10)] if peers else []
         wanted += [(MEMORY, rates.get(MEMORY), 1.0 if shape == "tabular" else None)]
@@ -176,7 +221,9 @@ def goals(found: dict) -> list[str]:
 
 
 def first_batch(scratch: Path, rounds: int) -> dict:
-    """Seconds from the start of a process to its first batch of 10,000 shards, as arrays and, in another process, as tensors."""
+    """Seconds from the start of a process to its first batch of 10,000 shards, as arrays and, in another
+    process, as tensors.
+    """
     script, folder = ROOT / "benchmarks" / "loading" / "many_shards.py", scratch / "many_shards"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, script, "make", folder], check=True, env=environment)
@@ -184,14 +231,22 @@ def first_batch(scratch: Path, rounds: int) -> dict:
     for _ in range(rounds):
         found = {}
         for what in ("read", "torch"):
-            done = subprocess.run([sys.executable, script, what, folder], check=True, env=environment, capture_output=True, text=True)
+            done = subprocess.run(
+                [sys.executable, script, what, folder],
+                check=True,
+                env=environment,
+                capture_output=True,
+                text=True,
+            )
             found |= json.loads(done.stdout)
         runs.append(found)
     return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--venvs", type=Path, required=True)
     parser.add_argument("--prepare", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
@@ -206,9 +261,17 @@ def main() -> None:
         prepare(told.venvs)
         return
     told.venvs = told.venvs.resolve()
-    chosen = [entry for entry in entries() if not told.readers or entry.name == OURS or entry.name.startswith(tuple(told.readers))]
+    chosen = [
+        entry
+        for entry in entries()
+        if not told.readers or entry.name == OURS or entry.name.startswith(tuple(told.readers))
+    ]
     scratch = Path(tempfile.mkdtemp(prefix="loading-", dir=told.scratch))
-    result = {"machine": machine(), "command": " ".join(["python", "benchmarks/loading.py", *sys.argv[1:]]), "shapes": {}}
+    result = {
+        "machine": machine(),
+        "command": " ".join(["python", "benchmarks/loading.py", *sys.argv[1:]]),
+        "shapes": {},
+    }
     try:
         result["first_batch_of_10000_shards"] = first_batch(scratch, told.rounds)
         for shape in told.shapes:

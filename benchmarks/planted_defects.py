@@ -1,11 +1,12 @@
 """Claim: the quality stage names the lines that are wrong, and the days that are, and stops no good day.
 
-    python benchmarks/planted_defects.py [--data retail taxi] [--rates 0.01] [--defects "line twice" …] [--history 7] [--suggest]
+    python benchmarks/planted_defects.py [--data retail taxi] [--rates 0.01] [--defects "line twice" …]
+    [--history 7] [--suggest]
 
-Corrupts a real day in the ways of tests/quality/defects.py, at several rates, and judges it after a history of clean days
-with the checks of tests/quality/planted.yaml, with `--suggest` those that `lsml quality suggest` proposes from that history too.
-Recall of a defect in lines: the share of the wrong lines that a row check names; of a defect of the day: whether the stage
-says something that it does not say of the clean day.
+Corrupts a real day in the ways of tests/quality/defects.py, at several rates, and judges it after a history
+of clean days with the checks of tests/quality/planted.yaml, with `--suggest` those that `lsml quality
+suggest` proposes from that history too. Recall of a defect in lines: the share of the wrong lines that a row
+check names; of a defect of the day: whether the stage says something that it does not say of the clean day.
 """
 
 import argparse
@@ -31,7 +32,9 @@ LAST = {"retail": datetime.date(2011, 2, 17), "taxi": datetime.date(2019, 9, 30)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", nargs="+", default=["retail", "taxi"], choices=FOLDERS)
     parser.add_argument("--rates", nargs="+", type=float, default=[0.001, 0.01, 0.05])
     parser.add_argument("--defects", nargs="+", default=[defect.name for defect in DEFECTS])
@@ -49,29 +52,49 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as root:
             days = days_of(FOLDERS[name], name)
             before = [date for date in days if date < LAST[name]]
-            known = write_known(Path(root, "known.csv"), [days[date] for date in before], roles_of(name, days[before[-1]]))
+            known = write_known(
+                Path(root, "known.csv"), [days[date] for date in before], roles_of(name, days[before[-1]])
+            )
             checks = checks_of(name, known)
             if arguments.suggest:
-                checks = with_suggested(spark, Path(root), checks, [days[date] for date in before[-arguments.history :]])
+                checks = with_suggested(
+                    spark, Path(root), checks, [days[date] for date in before[-arguments.history :]]
+                )
             bench = Bench(spark, Path(root), checks)
             judge(bench, name, days, before[-arguments.history :], arguments)
 
 
-def judge(bench: Bench, name: str, days: dict[datetime.date, Raw], history: list[datetime.date], arguments: argparse.Namespace) -> None:
+def judge(
+    bench: Bench,
+    name: str,
+    days: dict[datetime.date, Raw],
+    history: list[datetime.date],
+    arguments: argparse.Namespace,
+) -> None:
     failed = []
     for date in [*history, LAST[name]]:
         found = bench.remember(date, days[date].text().encode())
         failed += [f"{date}: {found.failed}"] if found.failed else []
     bench.history.popitem()  # the day that is judged is not its own past
-    print(f"\n{name}: {len(history) + 1} clean days, {len(failed)} failed{''.join(f'; {why}' for why in failed)}", flush=True)
+    print(
+        f"\n{name}: {len(history) + 1} clean days, {len(failed)} "
+        f"failed{''.join(f'; {why}' for why in failed)}",
+        flush=True,
+    )
     day, roles = days[LAST[name]], roles_of(name, days[history[-1]])
     usual = bench.judge(LAST[name], day.text().encode())
     reasons = Counter(reason for reasons in usual.lines.values() for reason in reasons)
     share = len(usual.lines) / usual.rows
-    print(f"of the clean day's {usual.rows} lines {share:.2%} named: {'; '.join(f'{n} {why}' for why, n in reasons.most_common())}")
+    print(
+        f"of the clean day's {usual.rows} lines {share:.2%} named: "
+        f"{'; '.join(f'{n} {why}' for why, n in reasons.most_common())}"
+    )
     day = without_named(day, usual)
     usual = bench.judge(LAST[name], day.text().encode())
-    print(f"said of the other lines: {'; '.join(sorted(usual.broken)) or 'nothing'}; {len(usual.lines)} of them named\n")
+    print(
+        f"said of the other lines: {'; '.join(sorted(usual.broken)) or 'nothing'}; {len(usual.lines)} of "
+        "them named\n"
+    )
     rates = "".join(f"{rate:>8.1%}" for rate in arguments.rates)
     print(f"{'defect':<24} {'found by':<24}{rates}   seconds  missed or said", flush=True)
     recalls: dict[float, list[float]] = {rate: [] for rate in arguments.rates}
@@ -79,7 +102,11 @@ def judge(bench: Bench, name: str, days: dict[datetime.date, Raw], history: list
         if defect.name in arguments.defects and defect.fits(roles):
             rates = arguments.rates if defect.kind != "day" else arguments.rates[:1]
             line(bench, defect, day, roles, LAST[name], usual, rates, recalls)
-    print(f"{'mean over defects':<49}" + "".join(f"{sum(found) / max(1, len(found)):>8.1%}" for found in recalls.values()), flush=True)
+    print(
+        f"{'mean over defects':<49}"
+        + "".join(f"{sum(found) / max(1, len(found)):>8.1%}" for found in recalls.values()),
+        flush=True,
+    )
 
 
 def line(
@@ -131,7 +158,10 @@ def with_suggested(spark: Any, root: Path, checks: dict[str, Any], days: list[Ra
     for number, day in enumerate(days):
         (folder / f"{number}.csv").write_text(day.text())
     proposed = section(spark, [folder])
-    columns = {name: checks["columns"].get(name, []) + proposed.get("columns", {}).get(name, []) for name in checks["contract"]}
+    columns = {
+        name: checks["columns"].get(name, []) + proposed.get("columns", {}).get(name, [])
+        for name in checks["contract"]
+    }
     return {
         **checks,
         "columns": columns,

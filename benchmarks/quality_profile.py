@@ -1,12 +1,15 @@
-"""Goals: the full profile of a table in at most four plain scans; twenty checks in a tenth of Great Expectations' time.
+"""Goals: the full profile of a table in at most four plain scans; twenty checks in a tenth of Great
+Expectations' time.
 
-    python benchmarks/quality_profile.py [--rows 5000000 --columns 20] [--rounds 3] [--peers /path/to/python …] [--rules]
+    python benchmarks/quality_profile.py [--rows 5000000 --columns 20] [--rounds 3] [--peers /path/to/python
+    …] [--rules]
 
-Mixed columns (whole numbers, reals, texts of few and of many values, times, booleans; 5 % NULL) as Parquet. Everything runs
-interleaved in the same minutes: a plain scan that sums numbers and hashes the rest of every column; `profile_of`; the same
-twenty expectations as quality checks, with Great Expectations and with cuallee; ydata-profiling. Each peer is a process
-of its own with its own Spark of the same settings, timed from warm. `--peers` names Pythons that have the peers; a peer that
-is not there is left out with a message. Spark jobs are counted by the status tracker.
+Mixed columns (whole numbers, reals, texts of few and of many values, times, booleans; 5 % NULL) as Parquet.
+Everything runs interleaved in the same minutes: a plain scan that sums numbers and hashes the rest of every
+column; `profile_of`; the same twenty expectations as quality checks, with Great Expectations and with
+cuallee; ydata-profiling. Each peer is a process of its own with its own Spark of the same settings, timed
+from warm. `--peers` names Pythons that have the peers; a peer that is not there is left out with a message.
+Spark jobs are counted by the status tracker.
 """
 
 import argparse
@@ -50,7 +53,9 @@ def write_data(folder: Path, rows: int, columns: int) -> None:
             lambda draw=draw, n=n: draw.lognormal(0, 2, n),
             lambda draw=draw, n=n: np.array([f"word{i}" for i in range(30)], object)[draw.integers(0, 30, n)],
             lambda draw=draw, n=n: draw.integers(0, 10**9, n).astype(str).astype(object),
-            lambda draw=draw, n=n: (draw.integers(0, 10**9, n) * 1000 + 1_300_000_000_000_000).astype("datetime64[us]"),
+            lambda draw=draw, n=n: (draw.integers(0, 10**9, n) * 1000 + 1_300_000_000_000_000).astype(
+                "datetime64[us]"
+            ),
             lambda draw=draw, n=n: draw.random(n) < 0.3,
             lambda draw=draw, n=n: draw.normal(0, 1, n),
             lambda draw=draw, n=n: draw.integers(0, 100, n).astype(np.int32),
@@ -77,8 +82,16 @@ def expectations(columns: int) -> list[tuple[str, str, dict]]:
     while len(found) < 20:
         column, kind = f"c{i % columns}", i % columns % 8
         wide = {"low": -1e9, "high": 1e9}
-        by_kind = {0: ("in_range", wide), 1: ("in_range", wide), 6: ("in_range", wide), 7: ("in_range", {"low": 0, "high": 98})}
-        by_kind |= {2: ("one_of", {"values": [f"word{j}" for j in range(29)]}), 3: ("matches", {"pattern": "^[0-9]+$"})}
+        by_kind = {
+            0: ("in_range", wide),
+            1: ("in_range", wide),
+            6: ("in_range", wide),
+            7: ("in_range", {"low": 0, "high": 98}),
+        }
+        by_kind |= {
+            2: ("one_of", {"values": [f"word{j}" for j in range(29)]}),
+            3: ("matches", {"pattern": "^[0-9]+$"}),
+        }
         name, parameters = by_kind.get(kind, ("complete", {}))
         found.append((name, column, parameters))
         i += 1
@@ -89,7 +102,9 @@ def plain_scan(spark, data):
     """Σ of numbers, xor of the hashes of everything else: what it costs to look at every value once."""
     frame = spark.read.parquet(data)
     numbers = ("bigint", "double", "int")
-    frame.selectExpr(*[f"sum({n})" if t in numbers else f"bit_xor(xxhash64({n}))" for n, t in frame.dtypes]).collect()
+    frame.selectExpr(
+        *[f"sum({n})" if t in numbers else f"bit_xor(xxhash64({n}))" for n, t in frame.dtypes]
+    ).collect()
 
 
 def our_profile(spark, data):
@@ -105,7 +120,10 @@ def our_checks(spark, data):
     from lsml_spark.spark.attempt import compiled_apart
 
     frame = spark.read.parquet(data).selectExpr("*", "cast(NULL AS string) AS _corrupt")
-    checks = [parse({kind: parameters}, RowCheck, column) for kind, column, parameters in expectations(len(frame.columns) - 1)]
+    checks = [
+        parse({kind: parameters}, RowCheck, column)
+        for kind, column, parameters in expectations(len(frame.columns) - 1)
+    ]
     with compiled_apart(spark):
         rules = [of_check(check, spark.sparkContext.applicationId) for check in checks]
         states = with_states(frame, rules).selectExpr(*names_of_masks(rules))
@@ -117,14 +135,20 @@ def great_expectations(spark, data):
     import great_expectations as gx
 
     context = gx.get_context(mode="ephemeral")
-    batch = context.data_sources.add_spark("s").add_dataframe_asset("a").add_batch_definition_whole_dataframe("b")
+    batch = (
+        context.data_sources.add_spark("s").add_dataframe_asset("a").add_batch_definition_whole_dataframe("b")
+    )
     suite = gx.ExpectationSuite(name="e")
     names = {"in_range": "ExpectColumnValuesToBeBetween", "one_of": "ExpectColumnValuesToBeInSet"}
     names |= {"matches": "ExpectColumnValuesToMatchRegex", "complete": "ExpectColumnValuesToNotBeNull"}
     keys = {"low": "min_value", "high": "max_value", "values": "value_set", "pattern": "regex"}
     frame = spark.read.parquet(data)
     for kind, column, parameters in expectations(len(frame.columns)):
-        suite.add_expectation(getattr(gx.expectations, names[kind])(column=column, **{keys[k]: v for k, v in parameters.items()}))
+        suite.add_expectation(
+            getattr(gx.expectations, names[kind])(
+                column=column, **{keys[k]: v for k, v in parameters.items()}
+            )
+        )
     result = batch.get_batch(batch_parameters={"dataframe": frame}).validate(suite, result_format="BASIC")
     return [int(one.result["unexpected_count"]) for one in result.results]
 
@@ -158,7 +182,9 @@ NEEDS = {"great_expectations": "great_expectations", "cuallee": "cuallee", "ydat
 
 
 def cpu_seconds() -> float:
-    """Of all processes of this session, the JVM and its Python workers too: what a busy machine does not change."""
+    """Of all processes of this session, the JVM and its Python workers too: what a busy machine does not
+    change.
+    """
     ticks, mine = 0, os.getsid(0)
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -185,7 +211,10 @@ def serve(data: str) -> None:
             jobs = len(spark.sparkContext.statusTracker().getJobIdsForGroup(group))
             answer = {"seconds": seconds, "cpu": cpu, "jobs": jobs, "found": found}
         except Exception as error:
-            answer = {"failed": f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300] if str(error).strip() else ''}"}
+            answer = {
+                "failed": f"{type(error).__name__}: "
+                f"{str(error).strip().splitlines()[0][:300] if str(error).strip() else ''}"
+            }
         print(json.dumps(answer), file=answers, flush=True)
 
 
@@ -217,13 +246,18 @@ class Peer:
 
 def python_for(module: str, pythons: list[str]) -> str | None:
     for python in pythons:
-        if subprocess.run([python, "-c", f"import {module}"], capture_output=True, check=False).returncode == 0:
+        if (
+            subprocess.run([python, "-c", f"import {module}"], capture_output=True, check=False).returncode
+            == 0
+        ):
             return python
     return None
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--columns", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
@@ -245,11 +279,16 @@ def main() -> None:
         workers: dict[str, Peer] = {}
         tasks: dict[str, Peer] = {}
         for task in arguments.only:
-            python = python_for(NEEDS[task], [sys.executable, *arguments.peers]) if task in NEEDS else sys.executable
+            python = (
+                python_for(NEEDS[task], [sys.executable, *arguments.peers])
+                if task in NEEDS
+                else sys.executable
+            )
             if python is None:
                 print(f"{task}: left out, no Python of --peers can import {NEEDS[task]}")
                 continue
-            key = f"{python} {task if task in NEEDS else ''}"  # a peer brings settings of its own: a process for each
+            # a peer brings settings of its own: a process for each
+            key = f"{python} {task if task in NEEDS else ''}"
             if key not in workers:
                 workers[key] = Peer(python, data, arguments.log)
             tasks[task] = workers[key]
@@ -272,14 +311,31 @@ def measure(tasks: dict[str, Peer], rounds: int) -> None:
             if number:
                 results[task].append(answer)
     plain = results["plain_scan"]
-    print("| | seconds | CPU seconds | × plain scan, time | × plain scan, CPU | Spark jobs |\n|---|---|---|---|---|---|")
+    print(
+        "| | seconds | CPU seconds | × plain scan, time | × plain scan, CPU | Spark jobs |\n"
+        "|---|---|---|---|---|---|"
+    )
     for task, found in results.items():
         medians = [statistics.median(result[unit] for result in found) for unit in ("seconds", "cpu")]
-        ratios = [statistics.median(one[unit] / scan[unit] for one, scan in zip(found, plain, strict=True)) for unit in ("seconds", "cpu")]
-        print(f"| {task} | " + " | ".join(f"{figure:.2f}" for figure in medians + ratios) + f" | {found[-1]['jobs']} |")
-    counts = {task: found[-1]["found"] for task, found in results.items() if found[-1]["found"] and task != "cuallee"}  # it counts NULLs
+        ratios = [
+            statistics.median(one[unit] / scan[unit] for one, scan in zip(found, plain, strict=True))
+            for unit in ("seconds", "cpu")
+        ]
+        print(
+            f"| {task} | "
+            + " | ".join(f"{figure:.2f}" for figure in medians + ratios)
+            + f" | {found[-1]['jobs']} |"
+        )
+    # it counts NULLs
+    counts = {
+        task: found[-1]["found"]
+        for task, found in results.items()
+        if found[-1]["found"] and task != "cuallee"
+    }
     if len(counts) > 1:
-        print(f"\nviolations counted alike by {', '.join(counts)}: {len(set(map(str, counts.values()))) == 1}")
+        print(
+            f"\nviolations counted alike by {', '.join(counts)}: {len(set(map(str, counts.values()))) == 1}"
+        )
 
 
 if __name__ == "__main__":

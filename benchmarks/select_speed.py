@@ -1,12 +1,15 @@
-"""Goal: counting the keys and selecting half of the rows by them takes at most 1.5 times two plain scans of the file.
+"""Goal: counting the keys and selecting half of the rows by them takes at most 1.5 times two plain scans of
+the file.
 
-    python benchmarks/select_speed.py [--rows 20000000] [--rounds 3] [--data ../shared/data/names] [--scratch DIR]
+    python benchmarks/select_speed.py [--rows 20000000] [--rounds 3] [--data ../shared/data/names] [--scratch
+    DIR]
 
-Births 1995–2000, one row each, in the order of a hash, as Parquet; once as they are and once with half of all rows on one
-key. In the same minutes, interleaved: a plain scan (sums numbers, hashes the rest of every column); `zipf` and `select` as a
-night runs them; the plan of `select` into Spark's noop sink; and of the peers, into noop and into Parquet, `sampleBy` with
-a fraction for every key and `row_number()` per key with a quota joined in. All get the same counts and rates; counting is timed alone. CPU
-seconds are those of this process, its JVM and its Python workers: what a busy machine changes least.
+Births 1995–2000, one row each, in the order of a hash, as Parquet; once as they are and once with half of all
+rows on one key. In the same minutes, interleaved: a plain scan (sums numbers, hashes the rest of every
+column); `zipf` and `select` as a night runs them; the plan of `select` into Spark's noop sink; and of the
+peers, into noop and into Parquet, `sampleBy` with a fraction for every key and `row_number()` per key with a
+quota joined in. All get the same counts and rates; counting is timed alone. CPU seconds are those of this
+process, its JVM and its Python workers: what a busy machine changes least.
 """
 
 import argparse
@@ -36,26 +39,40 @@ from lsml_spark.zipf import run as zipf
 
 BUDGET = 0.5
 YEARS = range(1995, 2001)
-SKEWED = ["scan", "group by key, count", "zipf stage", "select, plan", "select stage", "row_number, plan"]  # where one key is half
+# where one key is half
+SKEWED = ["scan", "group by key, count", "zipf stage", "select, plan", "select stage", "row_number, plan"]
 SELECT = select.Config(policy={"use": "zipf", "beta": 0.5}, budget=BUDGET)
 
 
 def births(spark: SparkSession, data: Path, rows: int, skewed: bool) -> DataFrame:
-    """(sample_id, key, label, date, letters), a row per birth, scaled to about `rows`, in the order of a hash."""
+    """(sample_id, key, label, date, letters), a row per birth, scaled to about `rows`, in the order of a
+    hash.
+    """
     frames = [
-        spark.read.csv(str(data / f"yob{year}.txt"), schema="name string, sex string, births int").withColumn("year", F.lit(year))
+        spark.read.csv(str(data / f"yob{year}.txt"), schema="name string, sex string, births int").withColumn(
+            "year", F.lit(year)
+        )
         for year in YEARS
     ]
     each = frames[0]
     for frame in frames[1:]:
         each = each.unionByName(frame)
     total = each.agg(F.sum("births")).first()[0]
-    share = F.pmod(F.xxhash64("name", "sex", "year"), F.lit(10_000)) / 10_000  # of the birth that is left over
-    row = each.select("*", F.explode(F.sequence(F.lit(0), F.floor(F.col("births") * (rows / total) + share))).alias("i")).where("i > 0")
+    # of the birth that is left over
+    share = F.pmod(F.xxhash64("name", "sex", "year"), F.lit(10_000)) / 10_000
+    row = each.select(
+        "*", F.explode(F.sequence(F.lit(0), F.floor(F.col("births") * (rows / total) + share))).alias("i")
+    ).where("i > 0")
     sample_id = F.concat_ws(":", "name", "sex", "year", "i").alias("sample_id")
-    key = F.when(F.xxhash64("name", "year", "i") % 2 == 0, F.lit("Michael")).otherwise(F.col("name")) if skewed else F.col("name")
+    key = (
+        F.when(F.xxhash64("name", "year", "i") % 2 == 0, F.lit("Michael")).otherwise(F.col("name"))
+        if skewed
+        else F.col("name")
+    )
     date = F.make_date("year", F.lit(12), F.lit(31)).alias("date")
-    sample = row.select(sample_id, key.alias("key"), F.col("sex").alias("label"), date, F.length("name").alias("letters"))
+    sample = row.select(
+        sample_id, key.alias("key"), F.col("sex").alias("label"), date, F.length("name").alias("letters")
+    )
     return sample.repartition(16, "sample_id").sortWithinPartitions(F.xxhash64("sample_id"))
 
 
@@ -69,7 +86,8 @@ class Contest:
         key_counts = {row["key"]: row["count"] for row in self.rows().groupBy("key").count().collect()}
         groups, rates_S, _ = self.groups()
         rate = dict(zip((f for (f,) in groups.values), rates_S.tolist(), strict=True))
-        self.fractions = {key: rate[n] for key, n in key_counts.items()}  # all keys: sampleBy drops those that are not listed
+        # all keys: sampleBy drops those that are not listed
+        self.fractions = {key: rate[n] for key, n in key_counts.items()}
         quotas = [(key, round(n * rate[n])) for key, n in key_counts.items()]
         self.quota = spark.createDataFrame(quotas, "key string, quota long").repartition(1).cache()
         self.quota.count()
@@ -91,7 +109,9 @@ class Contest:
     def scan(self) -> None:
         numbers = ("int", "bigint", "double")
         frame = self.rows()
-        frame.selectExpr(*[f"sum({n})" if t in numbers else f"bit_xor(xxhash64({n}))" for n, t in frame.dtypes]).collect()
+        frame.selectExpr(
+            *[f"sum({n})" if t in numbers else f"bit_xor(xxhash64({n}))" for n, t in frame.dtypes]
+        ).collect()
 
     def count(self) -> None:
         work = fresh(self.scratch / "zipf", "zipf", {"prepare": self.source})
@@ -103,7 +123,9 @@ class Contest:
         return groups, SELECT.policy.keep_rates(spectrum, BUDGET * spectrum.rows.sum()), spectrum
 
     def drawn(self) -> DataFrame:
-        """What the stage writes, planned as it does: groups of keys, rates, the list of keys that lose most, the filter."""
+        """What the stage writes, planned as it does: groups of keys, rates, the list of keys that lose most,
+        the filter.
+        """
         groups, rates_S, spectrum = self.groups()
         rated = by_key(self.rows(), groups, {"keep_rate": rates_S}, spectrum, select.NAMED)
         frame = rated.frame.withColumn("weight", 1 / F.col("keep_rate"))
@@ -119,7 +141,11 @@ class Contest:
     def window(self) -> DataFrame:
         numbered = self.rows().withColumn("draw", F.xxhash64("sample_id", F.lit(7)))
         numbered = numbered.withColumn("rn", F.expr("row_number() OVER (PARTITION BY key ORDER BY draw)"))
-        return numbered.join(F.broadcast(self.quota), "key").where("rn <= quota").select(*self.source.manifest.tables["train"].columns)
+        return (
+            numbered.join(F.broadcast(self.quota), "key")
+            .where("rn <= quota")
+            .select(*self.source.manifest.tables["train"].columns)
+        )
 
     def write(self, frame: DataFrame) -> None:
         frame.write.mode("overwrite").option("compression", "lz4_raw").parquet(self.parquet)
@@ -157,14 +183,19 @@ def measure(contest: Contest, rounds: int, only: list[str]) -> dict[str, list[di
             contest.tasks[name]()
             one = {"seconds": round(time.perf_counter() - began, 2), "cpu": round(cpu_seconds() - cpu, 2)}
             tasks = task_times(contest.spark, group)
-            one |= {"tasks": len(tasks), "slowest_task": round(max(tasks) / max(statistics.median(tasks), 1e-3), 2)}
+            one |= {
+                "tasks": len(tasks),
+                "slowest_task": round(max(tasks) / max(statistics.median(tasks), 1e-3), 2),
+            }
             print(f"round {number} {name}: {one}", file=sys.stderr, flush=True)
             found[name].append(one)
     return found
 
 
 def figures(found: dict[str, list[dict]]) -> dict[str, dict]:
-    """Medians, and medians over two scans; `count + select` is the sum of the two stages (or plans) of one round."""
+    """Medians, and medians over two scans; `count + select` is the sum of the two stages (or plans) of one
+    round.
+    """
     sums = {
         "zipf + select stages": ("zipf stage", "select stage"),
         "count + select, plans": ("group by key, count", "select, plan"),
@@ -176,8 +207,14 @@ def figures(found: dict[str, list[dict]]) -> dict[str, dict]:
     for name, (one, other) in sums.items():
         if one in found and other in found:
             pairs = zip(found[one], found[other], strict=True)
-            found[name] = [{unit: a[unit] + b[unit] for unit in ("seconds", "cpu")} | {"slowest_task": b["slowest_task"]} for a, b in pairs]
-    medians = {name: {unit: statistics.median(one[unit] for one in runs) for unit in runs[0]} for name, runs in found.items()}
+            found[name] = [
+                {unit: a[unit] + b[unit] for unit in ("seconds", "cpu")} | {"slowest_task": b["slowest_task"]}
+                for a, b in pairs
+            ]
+    medians = {
+        name: {unit: statistics.median(one[unit] for one in runs) for unit in runs[0]}
+        for name, runs in found.items()
+    }
     scan = medians["scan"]
     return {
         name: {unit: round(value, 2) for unit, value in one.items()}
@@ -188,7 +225,10 @@ def figures(found: dict[str, list[dict]]) -> dict[str, dict]:
 
 
 def table(found: dict[str, dict]) -> str:
-    lines = ["| | seconds | CPU seconds | × two scans | × two scans, CPU | slowest / median task |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| | seconds | CPU seconds | × two scans | × two scans, CPU | slowest / median task |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, one in found.items():
         units = ("seconds", "cpu", "of_two_scans_seconds", "of_two_scans_cpu", "slowest_task")
         lines.append(f"| {name} | " + " | ".join(f"{one[unit]:.2f}" for unit in units) + " |")
@@ -196,11 +236,15 @@ def table(found: dict[str, dict]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=20_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/names"))
-    parser.add_argument("--sets", nargs="*", default=["names", "half_on_one_key"], choices=["names", "half_on_one_key"])
+    parser.add_argument(
+        "--sets", nargs="*", default=["names", "half_on_one_key"], choices=["names", "half_on_one_key"]
+    )
     parser.add_argument("--only", nargs="*", default=[], help="names of tasks")
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "select_speed.json")
@@ -208,9 +252,17 @@ def main() -> None:
     scratch = Path(tempfile.mkdtemp(prefix="select_speed-", dir=arguments.scratch))
     settings = {"spark.local.dir": str(scratch / "spark"), "spark.sql.shuffle.partitions": "16"}
     spark = start("6g", settings)
-    result = {"machine": machine(), "command": " ".join(["python", "benchmarks/select_speed.py", *sys.argv[1:]]), "sets": {}}
+    result = {
+        "machine": machine(),
+        "command": " ".join(["python", "benchmarks/select_speed.py", *sys.argv[1:]]),
+        "sets": {},
+    }
     try:
-        warm = Contest(spark, prepared(births(spark, arguments.data, arguments.rows // 10, skewed=False), scratch / "warm"), scratch)
+        warm = Contest(
+            spark,
+            prepared(births(spark, arguments.data, arguments.rows // 10, skewed=False), scratch / "warm"),
+            scratch,
+        )
         measure(warm, 1, arguments.only)  # Java compiles what runs often
         for name in arguments.sets:
             data = births(spark, arguments.data, arguments.rows, skewed=name == "half_on_one_key")
@@ -220,8 +272,17 @@ def main() -> None:
             tasks = arguments.only or (list(contest.tasks) if name == "names" else SKEWED)
             found = figures(measure(contest, arguments.rounds, tasks))
             megabytes = round(sum(file.bytes for file in size.files) / 1e6)
-            result["sets"][name] = {"rows": size.rows, "megabytes": megabytes, "keys": len(contest.fractions), "figures": found}
-            print(f"\n{name}: {size.rows:,} rows, {megabytes} MB, {len(contest.fractions):,} keys; {result['machine']}\n", flush=True)
+            result["sets"][name] = {
+                "rows": size.rows,
+                "megabytes": megabytes,
+                "keys": len(contest.fractions),
+                "figures": found,
+            }
+            print(
+                f"\n{name}: {size.rows:,} rows, {megabytes} MB, {len(contest.fractions):,} keys; "
+                f"{result['machine']}\n",
+                flush=True,
+            )
             print(table(found), flush=True)
             contest.quota.unpersist()
             shutil.rmtree(scratch / name)

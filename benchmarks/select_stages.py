@@ -1,4 +1,6 @@
-"""What the two benchmarks of selection share: stage folders without a night around them, and a session with settings for hours."""
+"""What the two benchmarks of selection share: stage folders without a night around them, and a session with
+settings for hours.
+"""
 
 import datetime
 import os
@@ -34,9 +36,11 @@ def start(memory: str, settings: Mapping[str, str] | None = None, master: str = 
 
 
 class CpuClock:
-    """CPU seconds of this process and all below it, the JVM and its Python workers too: what a busy machine changes least.
+    """CPU seconds of this process and all below it, the JVM and its Python workers too: what a busy machine
+    changes least.
 
-    A process that has ended counts with what it had used when last looked at: Spark ends workers only once they are idle.
+    A process that has ended counts with what it had used when last looked at: Spark ends workers only once
+    they are idle.
     """
 
     def __init__(self) -> None:
@@ -69,8 +73,16 @@ def fresh(folder: Path, stage: str, inputs: Mapping[str, Source]) -> Work:
 def finished(work: Work, outcome: Outcome, config: Mapping[str, Any] | None = None) -> Source:
     """The stage folder as later stages see it, its ledger checked."""
     outcome.ledger.check(work.stage)
-    inputs = {name: manifest.Input(str(source.folder), source.manifest.identity) for name, source in work.inputs.items()}
-    fields = {"tables": outcome.tables, "files": outcome.files, "ledger": outcome.ledger, "metrics": outcome.metrics}
+    inputs = {
+        name: manifest.Input(str(source.folder), source.manifest.identity)
+        for name, source in work.inputs.items()
+    }
+    fields = {
+        "tables": outcome.tables,
+        "files": outcome.files,
+        "ledger": outcome.ledger,
+        "metrics": outcome.metrics,
+    }
     Manifest(
         stage=work.stage,
         pipeline=work.pipeline,

@@ -1,4 +1,5 @@
-"""Claim: half of the papers, chosen by the size of their category, teaches more about small categories than a random half does.
+"""Claim: half of the papers, chosen by the size of their category, teaches more about small categories than a
+random half does.
 
     python benchmarks/selection_arxiv.py [--quick] [--data ../shared/data]
 

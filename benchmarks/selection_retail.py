@@ -1,4 +1,5 @@
-"""Claim: half of the basket lines, chosen by how often an item was sold, teaches more about rare items than a random half does.
+"""Claim: half of the basket lines, chosen by how often an item was sold, teaches more about rare items than a
+random half does.
 
     python benchmarks/selection_retail.py [--quick] [--data ../shared/data]
 

@@ -3,8 +3,8 @@
     python benchmarks/selection_tables.py
 
 The lines from `<!-- table NAME, PART -->` to the next empty one are replaced by that part of a table: of
-`headline` loss, gain or times; of `versus` rs2 or placebo; of `bands` rare or frequent; of a task loss or times.
-A whole table is wider than a page.
+`headline` loss, gain or times; of `versus` rs2 or placebo; of `bands` rare or frequent; of a task loss or
+times. A whole table is wider than a page.
 """
 
 import json
@@ -70,7 +70,9 @@ def headline(tasks: dict, part: str) -> list[str]:
 
 
 def versus(tasks: dict, part: str) -> list[str]:
-    """zipf against one of the two baselines that look most like it, drawn alike: once, or anew every epoch."""
+    """zipf against one of the two baselines that look most like it, drawn alike: once, or anew every
+    epoch.
+    """
     lines = row("task", *(f"{one}, {share}" for one, _ in PAIRS[part] for share in ("½", "¼")))
     for name, task in tasks.items():
         values = []
@@ -88,7 +90,9 @@ def bands(tasks: dict, part: str) -> list[str]:
     lines = row("task", *names)
     for name, task in tasks.items():
         found = task["arms"]["0.5"]["zipf"]["bands"]
-        values = [thousandths(found[band]["log_loss_against_random"]) if band in found else "" for band in names]
+        values = [
+            thousandths(found[band]["log_loss_against_random"]) if band in found else "" for band in names
+        ]
         lines.append(cells(SHORT.get(name, name), *values))
     return lines
 
@@ -110,10 +114,14 @@ def of_task(task: dict, part: str) -> list[str]:
                 for kind in ("log_loss_against_random", "key_loss_against_random")
             )
             loss, a_key = f"{found['log_loss'][0]:.4f}", f"{found['key_loss'][0]:.4f}"
-            lines.append(cells(name, f"{found['ess']:.2f}", loss, less, a_key, less_a_key, f"{found['error'][0]:.1%}"))
+            lines.append(
+                cells(name, f"{found['ess']:.2f}", loss, less, a_key, less_a_key, f"{found['error'][0]:.1%}")
+            )
         elif arm not in ("random", "full"):
             gain = task["headline"]["gain"]["log_loss"]["0.5"].get(arm)
-            reach = [factor(times[share][arm], 1 / float(share)) if arm in times[share] else "" for share in shares]
+            reach = [
+                factor(times[share][arm], 1 / float(share)) if arm in times[share] else "" for share in shares
+            ]
             lines.append(
                 cells(
                     name,

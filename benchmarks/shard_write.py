@@ -1,13 +1,15 @@
 """Goal: writing shards reaches 0.7 times the speed of Spark's own Parquet writer on the same rows.
 
-    python benchmarks/shard_write.py [--rows 1000000] [--rounds 3] [--sets tabular ragged dense] [--scratch DIR]
+    python benchmarks/shard_write.py [--rows 1000000] [--rounds 3] [--sets tabular ragged dense] [--scratch
+    DIR]
 
-Three shapes: 13 float32 + 26 int64, lists of up to 64 ints, 256 float32 (as list<float> in the features). Interleaved, each from
-the same Parquet features: Spark's writer with its defaults on the rows as they lie, and on the rows shuffled and sorted into the same
-shards (so what is compared is the writing); our write of the same shuffle, columns flat and packed; and the whole shard stage, which also
-counts, samples and finds the edges. CPU seconds are those of this process, its JVM and its Python workers. Then,
-for columns of each kind, size and speed of reading by compression, which the rule in `shard/stored.py` rests on, and the
-rate of each checksum of `lsml verify` over the shards.
+Three shapes: 13 float32 + 26 int64, lists of up to 64 ints, 256 float32 (as list<float> in the features).
+Interleaved, each from the same Parquet features: Spark's writer with its defaults on the rows as they lie,
+and on the rows shuffled and sorted into the same shards (so what is compared is the writing); our write of
+the same shuffle, columns flat and packed; and the whole shard stage, which also counts, samples and finds the
+edges. CPU seconds are those of this process, its JVM and its Python workers. Then, for columns of each kind,
+size and speed of reading by compression, which the rule in `shard/stored.py` rests on, and the rate of each
+checksum of `lsml verify` over the shards.
 """
 
 import argparse
@@ -62,11 +64,19 @@ def rows_of(kind: str, first: int, count: int) -> tuple[pa.Table, dict[str, str]
     elif kind == "ragged":
         lengths = random.integers(1, 65, count)
         offsets = pa.array(np.concatenate([[0], lengths.cumsum()]), pa.int32())
-        features = {"tokens": pa.ListArray.from_arrays(offsets, pa.array(random.integers(0, 30_000, lengths.sum()), pa.int32()))}
+        features = {
+            "tokens": pa.ListArray.from_arrays(
+                offsets, pa.array(random.integers(0, 30_000, lengths.sum()), pa.int32())
+            )
+        }
         types = {"tokens": "array<int>"}
     else:
         offsets = pa.array(np.arange(count + 1) * 256, pa.int32())
-        features = {"embedding": pa.ListArray.from_arrays(offsets, pa.array(random.normal(size=count * 256), pa.float32()))}
+        features = {
+            "embedding": pa.ListArray.from_arrays(
+                offsets, pa.array(random.normal(size=count * 256), pa.float32())
+            )
+        }
         types = {"embedding": "array<float>"}
     return pa.table({**table, **features}), types
 
@@ -109,8 +119,16 @@ class Contest:
 
     def shuffled(self) -> DataFrame:
         order = "shiftrightunsigned(xxhash64(sample_id, 7L), 11) AS __order"
-        placed = self.rows().selectExpr("*", order).selectExpr("*", f"int(floor(__order * ({SHARDS} * power(2D, -53)))) AS __shard")
-        return placed.repartitionById(SHARDS, placed["__shard"]).sortWithinPartitions("__order", "sample_id").drop("__order", "__shard")
+        placed = (
+            self.rows()
+            .selectExpr("*", order)
+            .selectExpr("*", f"int(floor(__order * ({SHARDS} * power(2D, -53)))) AS __shard")
+        )
+        return (
+            placed.repartitionById(SHARDS, placed["__shard"])
+            .sortWithinPartitions("__order", "sample_id")
+            .drop("__order", "__shard")
+        )
 
     def spark_writes(self, frame: DataFrame) -> None:
         frame.write.mode("overwrite").parquet(str(self.scratch / "spark_written"))
@@ -147,17 +165,25 @@ def measure(contest: Contest, rounds: int) -> dict[str, dict]:
                 print(f"round {number} {name}: {one} {spent}", file=sys.stderr, flush=True)
     finally:
         tables.write = write
-    peer = {unit: statistics.median(run[unit] for run in found["spark, same shuffle"]) for unit in ("seconds", "cpu")}
+    peer = {
+        unit: statistics.median(run[unit] for run in found["spark, same shuffle"])
+        for unit in ("seconds", "cpu")
+    }
     return {
         name: {unit: round(statistics.median(run[unit] for run in runs), 2) for unit in ("seconds", "cpu")}
-        | {f"speed_of_spark_{unit}": round(peer[unit] / statistics.median(run[unit] for run in runs), 2) for unit in ("seconds", "cpu")}
+        | {
+            f"speed_of_spark_{unit}": round(peer[unit] / statistics.median(run[unit] for run in runs), 2)
+            for unit in ("seconds", "cpu")
+        }
         | {"rounds": [{unit: round(value, 2) for unit, value in run.items()} for run in runs]}
         for name, runs in found.items()
     }
 
 
 def storage(rows: int, scratch: Path, rounds: int) -> dict[str, dict]:
-    """Bytes of a row and million rows a second read (pyarrow, one thread, memory map) by kind of column and compression."""
+    """Bytes of a row and million rows a second read (pyarrow, one thread, memory map) by kind of column and
+    compression.
+    """
     random = np.random.default_rng(3)
     strokes = (random.random((rows // 8, 784)) < 0.19) * random.integers(0, 256, (rows // 8, 784))
     columns = {
@@ -176,14 +202,24 @@ def storage(rows: int, scratch: Path, rounds: int) -> dict[str, dict]:
             if encoding == "DELTA_BINARY_PACKED" and not pa.types.is_integer(column.type):
                 continue
             path = scratch / "column.parquet"
-            pq.write_table(table, path, compression=compression, use_dictionary=False, column_encoding=encoding, row_group_size=GROUP)
+            pq.write_table(
+                table,
+                path,
+                compression=compression,
+                use_dictionary=False,
+                column_encoding=encoding,
+                row_group_size=GROUP,
+            )
             seconds = []
             for _ in range(2 * rounds + 1):
                 began = time.perf_counter()
                 pq.read_table(path, memory_map=True, use_threads=False)
                 seconds.append(time.perf_counter() - began)
             rate = len(column) / statistics.median(seconds) / 1e6
-            found.setdefault(kind, {})[name] = {"bytes": round(path.stat().st_size / len(column), 2), "million_rows": round(rate, 1)}
+            found.setdefault(kind, {})[name] = {
+                "bytes": round(path.stat().st_size / len(column), 2),
+                "million_rows": round(rate, 1),
+            }
     return found
 
 
@@ -204,7 +240,9 @@ def checksums(source: Source, rounds: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sets", nargs="*", default=list(KINDS), choices=list(KINDS))
@@ -212,13 +250,20 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "shard_write.json")
     arguments = parser.parse_args()
     scratch = Path(tempfile.mkdtemp(prefix="shard_write-", dir=arguments.scratch))
-    spark = start("6g", {"spark.local.dir": str(scratch / "spark"), "spark.sql.shuffle.partitions": str(SHARDS)})
-    result = {"machine": machine(), "command": " ".join(["python", "benchmarks/shard_write.py", *sys.argv[1:]]), "sets": {}}
+    spark = start(
+        "6g", {"spark.local.dir": str(scratch / "spark"), "spark.sql.shuffle.partitions": str(SHARDS)}
+    )
+    result = {
+        "machine": machine(),
+        "command": " ".join(["python", "benchmarks/shard_write.py", *sys.argv[1:]]),
+        "sets": {},
+    }
     try:
         for kind in arguments.sets:
             rows = round(arguments.rows * KINDS[kind])
             contest = Contest(spark, features_of(kind, rows, scratch / kind), scratch, kind)
-            measure(Contest(spark, features_of(kind, rows // 20, scratch / "warm"), scratch, kind), 1)  # Java compiles what runs often
+            # Java compiles what runs often
+            measure(Contest(spark, features_of(kind, rows // 20, scratch / "warm"), scratch, kind), 1)
             found = measure(contest, arguments.rounds)
             source = contest.stage({})
             megabytes = round(sum(file.bytes for file in source.manifest.tables["train"].files) / 1e6)
@@ -231,7 +276,10 @@ def main() -> None:
             print(f"\n{kind}: {rows:,} rows, {megabytes} MB of shards; {result['machine']}\n")
             print("| | seconds | CPU seconds | speed, Spark's writer = 1 | by CPU |\n|---|---|---|---|---|")
             for name, one in found.items():
-                print(f"| {name} | {one['seconds']} | {one['cpu']} | {one['speed_of_spark_seconds']} | {one['speed_of_spark_cpu']} |")
+                print(
+                    f"| {name} | {one['seconds']} | {one['cpu']} | {one['speed_of_spark_seconds']} | "
+                    f"{one['speed_of_spark_cpu']} |"
+                )
             print(f"checksums, GB/s: {result['sets'][kind]['checksums_gb_s']}", flush=True)
             shutil.rmtree(scratch / kind)
         result["storage"] = storage(arguments.rows, scratch, arguments.rounds)

@@ -1,9 +1,11 @@
-"""How well each shuffle mixes rows, against a full shuffle, on rows in hash order and on rows sorted by label.
+"""How well each shuffle mixes rows, against a full shuffle, on rows in hash order and on rows sorted by
+label.
 
-    python benchmarks/shuffle_quality.py [--rows 1000000] [--labels 10] [--batch 1024] [--rows-per-group 16384] [--seeds 5]
+    python benchmarks/shuffle_quality.py [--rows 1000000] [--labels 10] [--batch 1024] [--rows-per-group
+    16384] [--seeds 5]
 
-Through `make_torch_dataset` on Parquet written here, so it is the reader that is measured and not its plan. Figures and what
-they are for a uniform shuffle: lsml_spark/data/order/shuffle_quality.py.
+Through `make_torch_dataset` on Parquet written here, so it is the reader that is measured and not its plan.
+Figures and what they are for a uniform shuffle: lsml_spark/data/order/shuffle_quality.py.
 """
 
 import argparse
@@ -40,19 +42,29 @@ def write(folder: Path, label_N: np.ndarray, rows_per_group: int) -> None:
 
 
 def measure(folder: Path, label_N: np.ndarray, batch: int, seed: int, told: dict) -> dict[str, float]:
-    order_N = np.concatenate([step["row"].numpy() for step in make_torch_dataset(folder, batch=batch, seed=seed, **told)])
+    order_N = np.concatenate(
+        [step["row"].numpy() for step in make_torch_dataset(folder, batch=batch, seed=seed, **told)]
+    )
     assert np.array_equal(np.sort(order_N), np.arange(len(label_N)))
-    return {"travel": travel(order_N), "neighbours": neighbours(order_N), "imbalance": imbalance(order_N, label_N, batch)}
+    return {
+        "travel": travel(order_N),
+        "neighbours": neighbours(order_N),
+        "imbalance": imbalance(order_N, label_N, batch),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--labels", type=int, default=10)
     parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--rows-per-group", type=int, default=16_384)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "shuffle_quality.json")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent / "results" / "shuffle_quality.json"
+    )
     arguments = parser.parse_args()
     sorted_N = np.arange(arguments.rows) * arguments.labels // arguments.rows
     written = {"in hash order": np.random.default_rng(0).permutation(sorted_N), "sorted by label": sorted_N}
@@ -67,12 +79,24 @@ def main() -> None:
             write(scratch / name, label_N, arguments.rows_per_group)
             found = {}
             for mode, told in MODES.items():
-                runs = [measure(scratch / name, label_N, arguments.batch, seed, told) for seed in range(arguments.seeds)]
-                found[mode] = {figure: round(statistics.median(run[figure] for run in runs), 4) for figure in runs[0]}
+                runs = [
+                    measure(scratch / name, label_N, arguments.batch, seed, told)
+                    for seed in range(arguments.seeds)
+                ]
+                found[mode] = {
+                    figure: round(statistics.median(run[figure] for run in runs), 4) for figure in runs[0]
+                }
             result["rows written"][name] = found
-            print(f"\n{name}; {result['machine']}\n\n| shuffle | travel | neighbours | imbalance of labels |\n|---|---|---|---|")
+            print(
+                f"\n{name}; {result['machine']}\n\n| shuffle | travel | neighbours | imbalance of labels |\n"
+                "|---|---|---|---|"
+            )
             for mode, figures in found.items():
-                print(f"| {mode} | {figures['travel']:.3f} | {figures['neighbours']:.3f} | {figures['imbalance']:.4f} |", flush=True)
+                print(
+                    f"| {mode} | {figures['travel']:.3f} | {figures['neighbours']:.3f} | "
+                    f"{figures['imbalance']:.4f} |",
+                    flush=True,
+                )
     finally:
         shutil.rmtree(scratch)
     arguments.out.parent.mkdir(exist_ok=True)

@@ -1,9 +1,11 @@
-"""Claim: `sparse.WORTH` is the size of a table, in rows per id that an update looks up, from which sparse gradients are faster.
+"""Claim: `sparse.WORTH` is the size of a table, in rows per id that an update looks up, from which sparse
+gradients are faster.
 
     python benchmarks/sparse_tables.py
 
-Two ranks over gloo on loopback update one table of 64 columns by Adagrad: forward, backward, exchange, clip, step. Prints
-milliseconds per update (median) by rows and ids, dense through DDP's hook and sparse through `all_reduce_sparse`, in turn.
+Two ranks over gloo on loopback update one table of 64 columns by Adagrad: forward, backward, exchange, clip,
+step. Prints milliseconds per update (median) by rows and ids, dense through DDP's hook and sparse through
+`all_reduce_sparse`, in turn.
 """
 
 import os
@@ -73,7 +75,10 @@ def rank_main(rank: int, store: str) -> None:
             rows = ids * per_id
             dense, lean = (milliseconds(kind, rows, ids, world) for kind in (False, True))
             if rank == 0:
-                print(f"{ids:>6} {rows:>8} {per_id:>6} {dense:>9.2f} {lean:>9.2f} {dense / lean:>14.2f}", flush=True)
+                print(
+                    f"{ids:>6} {rows:>8} {per_id:>6} {dense:>9.2f} {lean:>9.2f} {dense / lean:>14.2f}",
+                    flush=True,
+                )
     dist.barrier()
 
 
@@ -83,5 +88,7 @@ if __name__ == "__main__":
         sys.stdout.flush()
         os._exit(0)
     with tempfile.TemporaryDirectory() as folder:
-        ranks = [subprocess.Popen([sys.executable, __file__, str(rank), f"{folder}/store"]) for rank in range(2)]
+        ranks = [
+            subprocess.Popen([sys.executable, __file__, str(rank), f"{folder}/store"]) for rank in range(2)
+        ]
         sys.exit(max(rank.wait() for rank in ranks))

@@ -1,8 +1,10 @@
-"""Claim: what `lsml quality suggest` proposes from a few days stops none of the clean days of the shipped window.
+"""Claim: what `lsml quality suggest` proposes from a few days stops none of the clean days of the shipped
+window.
 
     python benchmarks/suggested_checks.py [--data retail taxi] [--shown 10]
 
-Proposes checks from the first days (taxi: months), then judges every day in order, each with the good days before it.
+Proposes checks from the first days (taxi: months), then judges every day in order, each with the good days
+before it.
 """
 
 import argparse
@@ -21,7 +23,9 @@ from planted import Bench, days_of
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", nargs="+", default=["retail", "taxi"], choices=FOLDERS)
     parser.add_argument("--shown", type=int, default=10)
     arguments = parser.parse_args()
@@ -36,7 +40,11 @@ def main() -> None:
             continue
         files = sorted(path for path in FOLDERS[name].iterdir() if ".csv" in path.name)[: arguments.shown]
         checks = yaml.safe_load(suggest(spark, files))["quality"]
-        total = sum(len(items) for items in checks["columns"].values()) + len(checks["rows"]) + len(checks["table"])
+        total = (
+            sum(len(items) for items in checks["columns"].values())
+            + len(checks["rows"])
+            + len(checks["table"])
+        )
         said: Counter[str] = Counter()
         failed, rows, kept_aside = [], 0, 0
         days = days_of(FOLDERS[name], name)
@@ -47,7 +55,10 @@ def main() -> None:
                 failed += [f"{date}: {found.failed}"] if found.failed else []
                 said.update(found.broken)
                 rows, kept_aside = rows + found.rows, kept_aside + len(found.lines)
-        print(f"\n{name}: {total} checks from {len(files)} files, {len(days)} clean days judged: {len(failed)} failed {failed or ''}")
+        print(
+            f"\n{name}: {total} checks from {len(files)} files, {len(days)} clean days judged: {len(failed)} "
+            f"failed {failed or ''}"
+        )
         print(f"{kept_aside} of {rows} rows quarantined; what was said, on how many days:")
         for check, number in said.most_common():
             print(f"  {number:>4}  {check}", flush=True)

@@ -1,10 +1,11 @@
 """Goal: PowerSGD and local SGD end within 2 % of the loss of the exact update; the other ways beside them.
 
-    python benchmarks/train_ways.py NIGHT [--workers 2] [--seeds 3]      NIGHT: runs/<pipeline>/<date>, with its shards
+    python benchmarks/train_ways.py NIGHT [--workers 2] [--seeds 3]  # NIGHT: runs/<pipeline>/<date>
 
-Trains the night's shards in each way, with the retail pipeline's `train` section but for the optimiser, and evaluates the weights
-on the held-out day: mean log loss of the rows whose label is known. Medians over seeds (of initial weights, order and drop-out).
-The optimiser is Adagrad: SGD at the pipeline's rate, from a cold start, differs between seeds by 10 %, more than the ways do.
+Trains the night's shards in each way, with the retail pipeline's `train` section but for the optimiser, and
+evaluates the weights on the held-out day: mean log loss of the rows whose label is known. Medians over seeds
+(of initial weights, order and drop-out). The optimiser is Adagrad: SGD at the pipeline's rate, from a cold
+start, differs between seeds by 10 %, more than the ways do.
 """
 
 import argparse
@@ -57,12 +58,18 @@ def held_out(model: Path, shard: Source) -> float:
     with torch.no_grad():
         for (batch,) in batches(shards, order, 0):
             inputs, label_B, _ = tensors(batch)
-            losses.append(cross_entropy(found.network(inputs), label_B - 1, ignore_index=-1, reduction="none")[label_B > 0])
+            losses.append(
+                cross_entropy(found.network(inputs), label_B - 1, ignore_index=-1, reduction="none")[
+                    label_B > 0
+                ]
+            )
     return float(torch.cat(losses).double().mean())
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("night", type=Path)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=3)
@@ -90,15 +97,25 @@ def main() -> None:
                 rows[way].append((outcome.metrics["loss"], held_out(scratch / "train", inputs["shard"])))
             finally:
                 shutil.rmtree(scratch)
-            print(f"seed {seed}, {way}: training loss {rows[way][-1][0]:.4f}, held-out {rows[way][-1][1]:.4f}", flush=True)
-    medians = {way: [statistics.median(column) for column in zip(*found, strict=True)] for way, found in rows.items()}
+            print(
+                f"seed {seed}, {way}: training loss {rows[way][-1][0]:.4f}, held-out {rows[way][-1][1]:.4f}",
+                flush=True,
+            )
+    medians = {
+        way: [statistics.median(column) for column in zip(*found, strict=True)] for way, found in rows.items()
+    }
     base = medians[told.ways[0]]
     result = {
         "machine": machine(),
         "command": f"python benchmarks/train_ways.py NIGHT {' '.join(sys.argv[2:])}".strip(),
         "rows": inputs["shard"].manifest.tables["train"].rows,
         "ways": {
-            way: {"training": loss, "held_out": test, "of_exact": [loss / base[0], test / base[1]], "all": rows[way]}
+            way: {
+                "training": loss,
+                "held_out": test,
+                "of_exact": [loss / base[0], test / base[1]],
+                "all": rows[way],
+            }
             for way, (loss, test) in medians.items()
         },
     }

@@ -2,9 +2,10 @@
 
     python benchmarks/verify.py [--gigabytes 1.0] [--rounds 5] [--scratch DIR]
 
-One stage folder of shards (256 float32 a row, 128 MB a file), made by copies of one file, in the page cache. Beside it, in turn: the bare
-hash of the same files one after the other, and reading them without a hash. Medians. `cold`: the same after the kernel was asked to
-forget the files (posix_fadvise), which is the disk's rate.
+One stage folder of shards (256 float32 a row, 128 MB a file), made by copies of one file, in the page cache.
+Beside it, in turn: the bare hash of the same files one after the other, and reading them without a hash.
+Medians. `cold`: the same after the kernel was asked to forget the files (posix_fadvise), which is the disk's
+rate.
 """
 
 import argparse
@@ -43,7 +44,9 @@ def make(runs: Runs, algorithm: str, gigabytes: float) -> list[Path]:
     files = [describe(folder, path, algorithm) for path in paths]
     tables = {"train": Table({}, len(table) * len(files), "0", files)}
     rows = len(table) * len(files)
-    Manifest("pilot", runs.pipeline, DATE.isoformat(), 0, {}, "", {}, tables, [], Ledger(rows, rows), {}, {}).write(folder)
+    Manifest(
+        "pilot", runs.pipeline, DATE.isoformat(), 0, {}, "", {}, tables, [], Ledger(rows, rows), {}, {}
+    ).write(folder)
     return paths
 
 
@@ -63,7 +66,9 @@ def forget(paths: list[Path]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--gigabytes", type=float, default=1.0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scratch", type=Path)
@@ -77,7 +82,9 @@ def main() -> None:
             size = sum(path.stat().st_size for path in paths)
             ways = {
                 "lsml verify": lambda runs=runs: verify(runs, [DATE]),
-                "bare hash, one thread": lambda paths=paths, algorithm=algorithm: [checksum_of(path, algorithm) for path in paths],
+                "bare hash, one thread": lambda paths=paths, algorithm=algorithm: [
+                    checksum_of(path, algorithm) for path in paths
+                ],
                 "bare read": lambda paths=paths: bare_read(paths),
             }
             seconds: dict[str, list[float]] = {}
@@ -92,7 +99,9 @@ def main() -> None:
                             seconds.setdefault(f"{name}, {warmth}", []).append(time.perf_counter() - clock)
                 bare_read(paths)
             result[algorithm] = {"bytes": size, "files": len(paths)}
-            result[algorithm] |= {name: round(size / statistics.median(found) / 1e9, 2) for name, found in seconds.items()}
+            result[algorithm] |= {
+                name: round(size / statistics.median(found) / 1e9, 2) for name, found in seconds.items()
+            }
             shutil.rmtree(scratch / algorithm)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

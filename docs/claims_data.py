@@ -47,7 +47,10 @@ def reading() -> Claim:
         return float(shapes[shape]["readers"][name]["rows_per_second"])
 
     ours, theirs = (speed("tabular", name) for name in list(peers)[:2])
-    worst = min(speed(shape, "lsml") / speed(shape, list(peers)[1]) for shape in ("tabular", "dense", "images", "ragged"))
+    worst = min(
+        speed(shape, "lsml") / speed(shape, list(peers)[1])
+        for shape in ("tabular", "dense", "images", "ragged")
+    )
     first = found["first_batch_of_10000_shards"]
     return Claim(
         "reading",
@@ -57,7 +60,10 @@ def reading() -> Claim:
         f"{theirs / 1e6:.2f} million; on every shape that becomes tensors it is at least {math.floor(worst)} "
         "times as fast.",
         [["thousand rows a second", *(SHAPES[shape] for shape in shapes)]]
-        + [[text, *(rate(shapes[shape]["readers"][name]) for shape in shapes)] for name, text in peers.items()],
+        + [
+            [text, *(rate(shapes[shape]["readers"][name]) for shape in shapes)]
+            for name, text in peers.items()
+        ],
         "thousand rows a second, 39 numbers a row",
         [(text, speed("tabular", name) / 1000) for name, text in peers.items()],
         found,
@@ -95,9 +101,15 @@ def streams() -> Claim:
         f"{round(mosaic, -1):,.0f} times slower "
         "on numbers.",
         [["thousand rows a second", *(SHAPES[shape] for shape in shapes)]]
-        + [[text, *(rate(shapes[shape]["readers"].get(name, {})) for shape in shapes)] for name, text in peers.items()],
+        + [
+            [text, *(rate(shapes[shape]["readers"].get(name, {})) for shape in shapes)]
+            for name, text in peers.items()
+        ],
         "thousand rows a second, 39 numbers a row; the scale is logarithmic",
-        [(text, shapes["tabular"]["readers"][name]["rows_per_second"] / 1000) for name, text in peers.items()],
+        [
+            (text, shapes["tabular"]["readers"][name]["rows_per_second"] / 1000)
+            for name, text in peers.items()
+        ],
         found,
         "Every library shuffles a buffer of 10,000 rows and has the rows in its own format. All but Hugging "
         "Face's hand out rows "
@@ -195,7 +207,10 @@ def verifying() -> Claim:
 def scale() -> Claim:
     (found,) = result("select_scale_large")["large"]
     memory = result("select_scale")["memory"]
-    more = [many["heap"] - few["heap"] for few, many in zip(memory[0]["select"], memory[-1]["select"], strict=True)]
+    more = [
+        many["heap"] - few["heap"]
+        for few, many in zip(memory[0]["select"], memory[-1]["select"], strict=True)
+    ]
     return Claim(
         "scale",
         "Many keys",
@@ -235,10 +250,14 @@ def shuffles() -> Claim:
         f"it is {ordered['buffer']['imbalance']:.2f} against {ordered['full']['imbalance']:.3f}: those want "
         "`full`.",
         [["shuffle", "rows in hash order", "rows sorted by label"]]
-        + [[f"`{name}`", f"{hashed[name]['imbalance']:.3f}", f"{ordered[name]['imbalance']:.3f}"] for name in hashed],
+        + [
+            [f"`{name}`", f"{hashed[name]['imbalance']:.3f}", f"{ordered[name]['imbalance']:.3f}"]
+            for name in hashed
+        ],
         "distance of a batch's labels from all labels, rows sorted by label",
         [(name, ordered[name]["imbalance"]) for name in ("full", "buffer", "buffer, 1 lane", "none")],
         result("shuffle_quality"),
-        "The distance is the total variation between the labels of 1,024 rows and ten labels that are equally frequent.",
+        "The distance is the total variation between the labels of 1,024 rows and ten labels that are "
+        "equally frequent.",
         in_readme=False,
     )

@@ -162,6 +162,7 @@ def ways() -> Claim:
         "held-out loss above that of the exact update, in %",
         [(name, 100 * (value - 1)) for name, value in held.items() if name != "exact"],
         found,
-        "Seeds alone differ by about 1 %, so of the ways with one seed only async is told from the exact update.",
+        "Seeds alone differ by about 1 %, so of the ways with one seed only async is told from the exact "
+        "update.",
         in_readme=False,
     )

@@ -52,7 +52,9 @@ def picture(claim: Claim) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {height}" font-family="sans-serif" '
         f'font-size="13" fill="{INK}">\n<rect width="720" height="{height}" fill="white"/>\n'
-        f'<text x="10" y="22">{escape(claim.axis.replace("`", ""))}</text>\n' + "\n".join(lines) + "\n</svg>\n"
+        f'<text x="10" y="22">{escape(claim.axis.replace("`", ""))}</text>\n'
+        + "\n".join(lines)
+        + "\n</svg>\n"
     )
 
 

@@ -1,7 +1,7 @@
 """Writes the keys of docs/reference.md from the Config classes, between the page's own markers: `make docs`.
 
-What stands about a key is what the code says of it: pydantic's `description`, the comment behind the field, or
-the words "`key`: …" of its class's docstring. A new section, key or component stands in the page without a
+What stands about a key is what the code says of it: pydantic's `description`, the comment behind the field,
+or the words "`key`: …" of its class's docstring. A new section, key or component stands in the page without a
 change here.
 """
 
@@ -189,7 +189,9 @@ def _yaml(value: Any) -> str:
 
 def nested(kind: Any) -> list[type[BaseModel]]:
     """The classes of keys that a type holds, components left out: they stand by themselves."""
-    if typing.get_origin(kind) is Annotated and any(isinstance(mark, Named) for mark in typing.get_args(kind)):
+    if typing.get_origin(kind) is Annotated and any(
+        isinstance(mark, Named) for mark in typing.get_args(kind)
+    ):
         return []
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return [] if inspect.isabstract(kind) else [kind]
@@ -228,18 +230,31 @@ def docstring(model: type[BaseModel], fields: list[str]) -> tuple[list[str], dic
 
 
 def comments_of(model: type[BaseModel]) -> dict[str, str]:
-    """What is said behind the fields in the class's source."""
+    """What is said behind the fields, or above them, in the class's source."""
     source = textwrap.dedent(inspect.getsource(model))
     fields = [node for node in ast.parse(source).body[0].body if isinstance(node, ast.AnnAssign)]  # type: ignore[attr-defined]
-    found = {}
+    found: dict[str, str] = {}
+    lines = source.splitlines()
+    above = {field.lineno: comment_lines(lines, field.lineno) for field in fields}
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type != tokenize.COMMENT:
             continue
         text = re.sub(r"#?\s*type: ignore\S*\s*", "", token.string).strip("# ")
         for field in fields:
+            name = ast.unparse(field.target)
             if text and field.lineno <= token.start[0] <= (field.end_lineno or 0):
-                found[ast.unparse(field.target)] = text
+                found[name] = text
+            elif field.lineno in above and token.start[0] in above[field.lineno]:
+                found[name] = f"{found[name]} {text}" if name in found else text
     return found
+
+
+def comment_lines(lines: list[str], before: int) -> range:
+    """Numbers, from 1 on, of the lines directly before one that are comments."""
+    first = before
+    while lines[first - 2].lstrip().startswith("#"):
+        first -= 1
+    return range(first, before)
 
 
 def listed(text: str, indent: str) -> str:

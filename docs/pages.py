@@ -17,7 +17,9 @@ def between(page: Path, name: str, text: str) -> str:
 
 def wrapped(text: str, indent: str = "", rest: str = "") -> str:
     """Lines of at most WIDTH; the first begins with `indent`, the others with `rest`."""
-    return textwrap.TextWrapper(WIDTH, indent, rest, break_long_words=False, break_on_hyphens=False).fill(text)
+    return textwrap.TextWrapper(WIDTH, indent, rest, break_long_words=False, break_on_hyphens=False).fill(
+        text
+    )
 
 
 def write_or_check(pages: Mapping[Path, str]) -> None:

@@ -12,7 +12,10 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    # Spark's hosts have no torch, and its import takes longer than the first batch: only who asks for tensors imports it.
-    if module := {"make_torch_dataset": "dataset", "make_reader": "reader", "ReadOptions": "options"}.get(name):
+    # Spark's hosts have no torch, and its import takes longer than the first batch: only who asks for tensors
+    # imports it.
+    if module := {"make_torch_dataset": "dataset", "make_reader": "reader", "ReadOptions": "options"}.get(
+        name
+    ):
         return getattr(importlib.import_module(f"lsml_spark.data.{module}"), name)
     raise AttributeError(f"module 'lsml_spark' has no attribute '{name}'")

@@ -1,4 +1,6 @@
-"""`lsml` and `python -m lsml_spark`: signals are heard from the first moment on, also while the rest is imported."""
+"""`lsml` and `python -m lsml_spark`: signals are heard from the first moment on, also while the rest is
+imported.
+"""
 
 from lsml_spark.core import output, stopping
 

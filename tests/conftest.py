@@ -18,7 +18,8 @@ from lsml_spark.core.work import Outcome, Source, Work
 with suppress(ImportError):  # petastorm's environment has none
     import hypothesis
 
-    hypothesis.settings.register_profile("shared machine", deadline=None)  # how long an example takes is the machine's affair
+    # how long an example takes is the machine's affair
+    hypothesis.settings.register_profile("shared machine", deadline=None)
     hypothesis.settings.load_profile("shared machine")
 
 PROJECT = Path(__file__).parents[1]
@@ -35,7 +36,9 @@ def spark():
 
 
 class Night:
-    """One logical date below a root folder: stages get their Work here, and become the Source of later ones."""
+    """One logical date below a root folder: stages get their Work here, and become the Source of later
+    ones.
+    """
 
     def __init__(self, root: Path, date: datetime.date = DATE, seed: int = 7):
         self.root, self.date, self.seed = root, date, seed
@@ -44,8 +47,12 @@ class Night:
         """Another date below the same root."""
         return Night(self.root, datetime.date.fromisoformat(date), self.seed)
 
-    def work(self, stage: str, inputs: Mapping[str, Source] | None = None, raw: tuple[Path, ...] = ()) -> Work:
-        """An empty stage folder; each call gives another one, so that a stage can run twice and be compared."""
+    def work(
+        self, stage: str, inputs: Mapping[str, Source] | None = None, raw: tuple[Path, ...] = ()
+    ) -> Work:
+        """An empty stage folder; each call gives another one, so that a stage can run twice and be
+        compared.
+        """
         number = len(list(self.root.glob(f"{self.date}.{stage}.*")))
         folder = self.root / f"{self.date}.{stage}.{number}"
         folder.mkdir(parents=True)
@@ -54,7 +61,10 @@ class Night:
     def finish(self, work: Work, outcome: Outcome, config: Mapping[str, Any] | None = None) -> Source:
         """Check the ledger, write the manifest and read it back."""
         outcome.ledger.check(work.stage)
-        inputs = {name: manifest.Input(str(source.folder), source.manifest.identity) for name, source in work.inputs.items()}
+        inputs = {
+            name: manifest.Input(str(source.folder), source.manifest.identity)
+            for name, source in work.inputs.items()
+        }
         Manifest(
             stage=work.stage,
             pipeline=work.pipeline,
@@ -112,7 +122,9 @@ def retail_sections() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """A folder of larger public data sets beside the checkout; tests that want one of them skip where it is not there."""
+    """A folder of larger public data sets beside the checkout; tests that want one of them skip where it is
+    not there.
+    """
     return PROJECT.parent / "shared" / "data"
 
 

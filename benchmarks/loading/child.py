@@ -1,7 +1,9 @@
-"""One reader in a process of its own: `child.py write|read MODULE SHAPE ROWS FOLDER [READER SECONDS]`. The last line is JSON.
+"""One reader in a process of its own: `child.py write|read MODULE SHAPE ROWS FOLDER [READER SECONDS]`. The
+last line is JSON.
 
-A reader's module has `write(folder, rows)`, READERS {name: function (folder, shape) → an iterable of batches, an epoch each time it is
-iterated} and REQUIREMENTS for pip. A batch is a mapping or sequence; what is called `label`, or comes last, are the labels.
+A reader's module has `write(folder, rows)`, READERS {name: function (folder, shape) → an iterable of batches,
+an epoch each time it is iterated} and REQUIREMENTS for pip. A batch is a mapping or sequence; what is called
+`label`, or comes last, are the labels.
 """
 
 import importlib
@@ -28,7 +30,9 @@ def write(module: str, shape: str, count: int, folder: Path) -> dict:
 
 
 def read(module: str, shape: str, count: int, folder: Path, name: str, seconds: float) -> dict:
-    """Rows per second after the first batch, whole epochs one after the other where they fit into `seconds`."""
+    """Rows per second after the first batch, whole epochs one after the other where they fit into
+    `seconds`.
+    """
     source = importlib.import_module(f"loading.{module}").READERS[name](folder, shape)
     rows = epoch_rows = total = 0
     complete = None
@@ -41,7 +45,10 @@ def read(module: str, shape: str, count: int, folder: Path, name: str, seconds: 
                 clock, counted = time.perf_counter(), len(label)
             rows += len(label)
             if not epoch:
-                epoch_rows, total = epoch_rows + len(label), total + int(label.sum() if hasattr(label, "sum") else sum(label))
+                epoch_rows, total = (
+                    epoch_rows + len(label),
+                    total + int(label.sum() if hasattr(label, "sum") else sum(label)),
+                )
             if time.perf_counter() - clock > seconds:
                 break
         else:
@@ -50,8 +57,15 @@ def read(module: str, shape: str, count: int, folder: Path, name: str, seconds: 
                 continue
         break
     wall = time.perf_counter() - clock
-    found = {"rows_per_second": (rows - counted) / wall, "first_batch": round(first, 3), "rows": rows, "seconds": round(wall, 2)}
-    return found | ({} if complete is None else {"epoch": complete, "right": complete == expected(shape, count)})
+    found = {
+        "rows_per_second": (rows - counted) / wall,
+        "first_batch": round(first, 3),
+        "rows": rows,
+        "seconds": round(wall, 2),
+    }
+    return found | (
+        {} if complete is None else {"epoch": complete, "right": complete == expected(shape, count)}
+    )
 
 
 def label_of(batch):

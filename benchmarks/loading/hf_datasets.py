@@ -12,13 +12,20 @@ REQUIREMENTS = ["datasets==5.2.0", "torch==2.13.0", "pillow"]
 def write(folder: Path, rows: Rows) -> None:
     from datasets import Array2D, Dataset, Features, Sequence, Value
 
-    kinds = {"images": Array2D((28, 28), "uint8"), "jpeg": Value("binary"), "strings": Value("string"), "ragged": Sequence(Value("int32"))}
+    kinds = {
+        "images": Array2D((28, 28), "uint8"),
+        "jpeg": Value("binary"),
+        "strings": Value("string"),
+        "ragged": Sequence(Value("int32")),
+    }
     features, columns = {}, {}
     for name, values in rows.fields.items():
         dtype = str(values.dtype) if isinstance(values, np.ndarray) else None
         features[name] = kinds.get(rows.shape) or Sequence(Value(dtype), length=values.shape[1])
         columns[name] = list(values) if isinstance(values, np.ndarray) else values
-    data = Dataset.from_dict({**columns, "label": rows.label}, features=Features({**features, "label": Value("int32")}))
+    data = Dataset.from_dict(
+        {**columns, "label": rows.label}, features=Features({**features, "label": Value("int32")})
+    )
     data.save_to_disk(folder, num_shards=8)
 
 
@@ -48,7 +55,9 @@ def by_index(folder: Path, shape: str):
 
     data, finish = opened(folder, shape), finished(shape)
     sampler = BatchSampler(RandomSampler(data), BATCH, drop_last=False)
-    return DataLoader(data, sampler=sampler, batch_size=None, collate_fn=finish, num_workers=2, persistent_workers=True)
+    return DataLoader(
+        data, sampler=sampler, batch_size=None, collate_fn=finish, num_workers=2, persistent_workers=True
+    )
 
 
 class Iterable:
@@ -56,7 +65,10 @@ class Iterable:
 
     def __init__(self, folder: Path, shape: str, buffer: int):
         data = opened(folder, shape).to_iterable_dataset(num_shards=8)
-        self.data, self.finish = (data.shuffle(seed=0, buffer_size=buffer) if buffer else data), finished(shape)
+        self.data, self.finish = (
+            (data.shuffle(seed=0, buffer_size=buffer) if buffer else data),
+            finished(shape),
+        )
 
     def __iter__(self):
         return map(self.finish, self.data.iter(batch_size=BATCH))

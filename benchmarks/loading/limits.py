@@ -1,4 +1,6 @@
-"""What no reader can pass: pyarrow reading the same columns and giving them away, memory copied, and a TensorDataset in memory."""
+"""What no reader can pass: pyarrow reading the same columns and giving them away, memory copied, and a
+TensorDataset in memory.
+"""
 
 from pathlib import Path
 

@@ -16,7 +16,11 @@ def write(folder: Path, rows: Rows) -> None:
     from litdata import optimize
 
     optimize(
-        partial(sample, rows.fields, rows.label), inputs=list(range(len(rows))), output_dir=str(folder), chunk_bytes="64MB", num_workers=1
+        partial(sample, rows.fields, rows.label),
+        inputs=list(range(len(rows))),
+        output_dir=str(folder),
+        chunk_bytes="64MB",
+        num_workers=1,
     )
 
 

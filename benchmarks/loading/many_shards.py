@@ -1,8 +1,8 @@
 """Goal: the first batch within a second of the start of a process, on 10,000 shards, by the manifest alone.
 
-python benchmarks/loading/many_shards.py make FOLDER [SHARDS]     a stage folder whose shards are links to one file of 256 rows
-python benchmarks/loading/many_shards.py read FOLDER              prints seconds from the start of the process, as the kernel knows it
-python benchmarks/loading/many_shards.py torch FOLDER             the same as tensors, `import torch` told apart
+python benchmarks/loading/many_shards.py make FOLDER [SHARDS]  # shards that link to one file of 256 rows
+python benchmarks/loading/many_shards.py read FOLDER           # seconds from the start of the process
+python benchmarks/loading/many_shards.py torch FOLDER          # the same as tensors
 """
 
 import json
@@ -34,7 +34,9 @@ def make(folder: Path, shards: int = 10_000) -> None:
 
 def since_start() -> float:
     """Seconds since the kernel started this process."""
-    started = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
+    started = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19]) / os.sysconf(
+        "SC_CLK_TCK"
+    )
     return float(Path("/proc/uptime").read_text().split()[0]) - started
 
 

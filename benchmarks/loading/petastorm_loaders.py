@@ -22,7 +22,9 @@ def write(folder: Path, rows: Rows) -> None:
     columns: dict[str, pa.Array] = {}
     for name, values in rows.fields.items():
         if rows.shape == "tabular":
-            columns |= {f"{name}{i}": pa.array(np.ascontiguousarray(values[:, i])) for i in range(values.shape[1])}
+            columns |= {
+                f"{name}{i}": pa.array(np.ascontiguousarray(values[:, i])) for i in range(values.shape[1])
+            }
         elif isinstance(values, np.ndarray):
             flat = pa.array(np.ascontiguousarray(values).reshape(-1))
             ends = np.arange(len(values) + 1, dtype=np.int32) * values[0].size
@@ -36,7 +38,13 @@ def write(folder: Path, rows: Rows) -> None:
     for i in range(ours.SHARDS):
         start, stop = (len(table) * edge // ours.SHARDS for edge in (i, i + 1))
         part = table.slice(start, stop - start)
-        pq.write_table(part, folder / f"part-{i:05d}.parquet", row_group_size=group, compression="none", use_dictionary=False)
+        pq.write_table(
+            part,
+            folder / f"part-{i:05d}.parquet",
+            row_group_size=group,
+            compression="none",
+            use_dictionary=False,
+        )
 
 
 def spec_of(folder: Path, shape: str):
@@ -50,12 +58,20 @@ def spec_of(folder: Path, shape: str):
         def decode(frame: pd.DataFrame) -> pd.DataFrame:
             return pd.DataFrame({"image": [decoded(raw) for raw in frame["image"]], "label": frame["label"]})
 
-        return TransformSpec(decode, edit_fields=[("image", np.uint8, (SIDE, SIDE, 3), False)], selected_fields=["image", "label"])
+        return TransformSpec(
+            decode,
+            edit_fields=[("image", np.uint8, (SIDE, SIDE, 3), False)],
+            selected_fields=["image", "label"],
+        )
     if (folder / "manifest.json").exists():
         return transform_spec(folder, pad={"tokens": LONGEST} if shape == "ragged" else None)
     if shape == "images":
-        return TransformSpec(lambda frame: frame.assign(image=[row.reshape(28, 28).astype(np.uint8) for row in frame["image"]]),
-                             edit_fields=[("image", np.uint8, (28, 28), False)])  # fmt: skip
+        return TransformSpec(
+            lambda frame: frame.assign(
+                image=[row.reshape(28, 28).astype(np.uint8) for row in frame["image"]]
+            ),
+            edit_fields=[("image", np.uint8, (28, 28), False)],
+        )
     if shape == "ragged":
         return TransformSpec(lambda frame: frame.assign(tokens=list(padded(frame["tokens"]))),
                              edit_fields=[("tokens", np.int32, (LONGEST,), False)])  # fmt: skip
@@ -73,8 +89,12 @@ class Loader:
     def __iter__(self):
         from petastorm import make_batch_reader, pytorch
 
-        reader = make_batch_reader(self.url, transform_spec=self.spec, shuffle_row_groups=bool(self.shuffled), workers_count=2)
-        with getattr(pytorch, self.kind)(reader, batch_size=BATCH, shuffling_queue_capacity=self.shuffled) as loader:
+        reader = make_batch_reader(
+            self.url, transform_spec=self.spec, shuffle_row_groups=bool(self.shuffled), workers_count=2
+        )
+        with getattr(pytorch, self.kind)(
+            reader, batch_size=BATCH, shuffling_queue_capacity=self.shuffled
+        ) as loader:
             yield from loader
 
 

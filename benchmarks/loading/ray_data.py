@@ -22,17 +22,27 @@ def write(folder: Path, rows: Rows) -> None:
 
     ray = start()
     if all(isinstance(values, np.ndarray) for values in rows.fields.values()):
-        parts = [{**{name: values[a:b] for name, values in rows.fields.items()}, "label": rows.label[a:b]} for a, b in spans(len(rows))]
+        parts = [
+            {**{name: values[a:b] for name, values in rows.fields.items()}, "label": rows.label[a:b]}
+            for a, b in spans(len(rows))
+        ]
         import pyarrow as pa
         from ray.data.extensions import ArrowTensorArray
 
         blocks = [
-            pa.table({name: ArrowTensorArray.from_numpy(values) if values.ndim > 1 else pa.array(values) for name, values in part.items()})
+            pa.table(
+                {
+                    name: ArrowTensorArray.from_numpy(values) if values.ndim > 1 else pa.array(values)
+                    for name, values in part.items()
+                }
+            )
             for part in parts
         ]
         ray.data.from_arrow(blocks).write_parquet(str(folder))
         return
-    ray.data.from_pandas(pd.DataFrame({**rows.fields, "label": rows.label})).repartition(8).write_parquet(str(folder))
+    ray.data.from_pandas(pd.DataFrame({**rows.fields, "label": rows.label})).repartition(8).write_parquet(
+        str(folder)
+    )
 
 
 def spans(count: int) -> list[tuple[int, int]]:

@@ -1,4 +1,6 @@
-"""The rows that every reader reads, the same for all: plain numpy and bytes, so that each peer writes them in its own format."""
+"""The rows that every reader reads, the same for all: plain numpy and bytes, so that each peer writes them in
+its own format.
+"""
 
 import io
 from collections.abc import Sequence
@@ -8,7 +10,14 @@ import numpy as np
 
 BATCH = 1024
 SHAPES = ("tabular", "dense", "images", "jpeg", "ragged", "strings")
-ROWS = {"tabular": 300_000, "dense": 60_000, "images": 100_000, "jpeg": 3_000, "ragged": 200_000, "strings": 300_000}
+ROWS = {
+    "tabular": 300_000,
+    "dense": 60_000,
+    "images": 100_000,
+    "jpeg": 3_000,
+    "ragged": 200_000,
+    "strings": 300_000,
+}
 SIDE = 224  # of a JPEG
 LONGEST = 64  # values of a ragged row
 FLOATS, INTS = 13, 26  # columns of the tabular shape
@@ -16,7 +25,9 @@ FLOATS, INTS = 13, 26  # columns of the tabular shape
 
 @dataclass(frozen=True)
 class Rows:
-    """`fields`: an array (N, …) each, or N byte strings or lists. `label` (N,) int32 is what an epoch is checked by."""
+    """`fields`: an array (N, …) each, or N byte strings or lists. `label` (N,) int32 is what an epoch is
+    checked by.
+    """
 
     shape: str
     label: np.ndarray
@@ -30,7 +41,14 @@ def rows(shape: str, count: int, seed: int = 0) -> Rows:
     """`count` rows of a shape; KeyError for an unknown one."""
     rng = np.random.default_rng(seed)
     label = rng.integers(0, 1000, count).astype(np.int32)
-    make = {"tabular": _tabular, "dense": _dense, "images": _images, "jpeg": _jpeg, "ragged": _ragged, "strings": _strings}
+    make = {
+        "tabular": _tabular,
+        "dense": _dense,
+        "images": _images,
+        "jpeg": _jpeg,
+        "ragged": _ragged,
+        "strings": _strings,
+    }
     return Rows(shape, label, make[shape](rng, count))
 
 
@@ -88,7 +106,9 @@ def padded(tokens: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def collate(samples: list) -> dict:
-    """Samples as a peer's DataLoader gives them, {column: value} each, as a batch: images decoded, lists padded."""
+    """Samples as a peer's DataLoader gives them, {column: value} each, as a batch: images decoded, lists
+    padded.
+    """
     import torch
 
     batch = {}

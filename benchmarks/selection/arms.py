@@ -1,7 +1,8 @@
 """The arms of the proof: which training rows each keeps of a share of the data, and with which weights.
 
-Keep rates are the library's own policies on the key counts of all training rows. A row is kept where a draw that depends on
-(seed, row) alone is below its rate, so arms of one seed are paired, and smaller shares are parts of larger ones.
+Keep rates are the library's own policies on the key counts of all training rows. A row is kept where a draw
+that depends on (seed, row) alone is below its rate, so arms of one seed are paired, and smaller shares are
+parts of larger ones.
 """
 
 from collections.abc import Callable
@@ -27,12 +28,24 @@ POLICIES: dict[str, tuple[Policy, bool]] = {  # policy, weights
     "zipf_weighted": (Zipf(beta=BETA), True),
     "mixed": (Mixed(beta=BETA), True),
 }
-OTHERS = ("random", "rs2", "zipf_redrawn", "placebo", "placebo_weighted", "boundary", "boundary_offset", "full_fewer", "full")
+OTHERS = (
+    "random",
+    "rs2",
+    "zipf_redrawn",
+    "placebo",
+    "placebo_weighted",
+    "boundary",
+    "boundary_offset",
+    "full_fewer",
+    "full",
+)
 
 
 @dataclass(frozen=True)
 class Draw:
-    """Rows of an epoch by its number, and what training adds to them. `rate_N`: the chance of each row to be kept."""
+    """Rows of an epoch by its number, and what training adds to them. `rate_N`: the chance of each row to be
+    kept.
+    """
 
     rows_of: Callable[[int], np.ndarray]
     rate_N: np.ndarray
@@ -76,7 +89,8 @@ def key_rates(policy: Policy, key_N: np.ndarray, share: float) -> np.ndarray:
 
 
 def placebo(rate_K: np.ndarray, counts_K: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """The same rates dealt out to keys at random, then raised or lowered by one factor to meet the budget, (K,).
+    """The same rates dealt out to keys at random, then raised or lowered by one factor to meet the budget,
+    (K,).
 
     Most keys are rare and have rates near 1; a frequent key that is dealt such a rate would burst the budget.
     """

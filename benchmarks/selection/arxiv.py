@@ -1,7 +1,9 @@
-"""arXiv 1993–94: the words of title and abstract → primary category. Key = label = category (57, from 4 500 papers to one).
+"""arXiv 1993–94: the words of title and abstract → primary category. Key = label = category (57, from 4 500
+papers to one).
 
-Softmax regression on 2^14 hashed words with inverse document frequencies. Train January 1993 – April 1994, tune on May and June 1994,
-test July – December 1994: archives that opened meanwhile are unseen keys and get the Good–Turing mass.
+Softmax regression on 2^14 hashed words with inverse document frequencies. Train January 1993 – April 1994,
+tune on May and June 1994, test July – December 1994: archives that opened meanwhile are unseen keys and get
+the Good–Turing mass.
 """
 
 import re
@@ -33,7 +35,14 @@ class Words(torch.nn.Module):
 
     def forward(self, words: Ragged, value_T: np.ndarray) -> Tensor:
         values = torch.from_numpy(value_T)
-        return self.weight(torch.from_numpy(words.values_T), torch.from_numpy(words.offsets_N1[:-1]), per_sample_weights=values) + self.bias
+        return (
+            self.weight(
+                torch.from_numpy(words.values_T),
+                torch.from_numpy(words.offsets_N1[:-1]),
+                per_sample_weights=values,
+            )
+            + self.bias
+        )
 
 
 class Arxiv(ClassifierTask):
@@ -50,27 +59,36 @@ class Arxiv(ClassifierTask):
         return network
 
     def logits(self, network: Words, rows_B: np.ndarray) -> Tensor:
-        return network(take(self.words, rows_B), take(Ragged(self.value_T, self.words.offsets_N1), rows_B).values_T)
+        return network(
+            take(self.words, rows_B), take(Ragged(self.value_T, self.words.offsets_N1), rows_B).values_T
+        )
 
 
 def load(data: Path) -> Arxiv:
     """The task, from the folder that holds 1993.tsv.zip and 1994.tsv.zip."""
-    papers = pd.concat([pd.read_csv(data / "arxiv" / f"{year}.tsv.zip", sep="\t", index_col=0) for year in (1993, 1994)])
+    papers = pd.concat(
+        [pd.read_csv(data / "arxiv" / f"{year}.tsv.zip", sep="\t", index_col=0) for year in (1993, 1994)]
+    )
     papers = papers.sort_values(["created", "arxiv_id"], kind="stable").reset_index(drop=True)
     month = papers["created_ym"].to_numpy(str)
     train_N, dev_N = month < DEV, (month >= DEV) & (month < TEST)
     words, value_T = tf_idf(
-        [f"{title} {text}" for title, text in zip(papers["title"], papers["abstract"], strict=True)], int(train_N.sum())
+        [f"{title} {text}" for title, text in zip(papers["title"], papers["abstract"], strict=True)],
+        int(train_N.sum()),
     )
     label = ids_of(papers["primary_cat"].to_numpy(str), train_N)
     rows, dev = int(train_N.sum()), int(dev_N.sum())
-    task = Arxiv.of("arxiv", label, label, rows, dev, batch=128, epochs=4.0, lrs=(0.03, 0.06, 0.12, 0.24, 0.48))
+    task = Arxiv.of(
+        "arxiv", label, label, rows, dev, batch=128, epochs=4.0, lrs=(0.03, 0.06, 0.12, 0.24, 0.48)
+    )
     task.words, task.value_T = words, value_T
     return task
 
 
 def tf_idf(texts: list[str], fit_on: int) -> tuple[Ragged, np.ndarray]:
-    """Buckets of each text's words, and (1 + log tf) · idf scaled to length 1; idf from the first `fit_on` texts."""
+    """Buckets of each text's words, and (1 + log tf) · idf scaled to length 1; idf from the first `fit_on`
+    texts.
+    """
     pairs = []
     for text in texts:
         buckets = [zlib.crc32(word.encode()) % BUCKETS for word in re.findall(r"[a-z0-9]{2,}", text.lower())]

@@ -1,8 +1,10 @@
-"""What the tasks with one softmax over the training keys' labels share: the splits, the scores, and the mass of unseen labels.
+"""What the tasks with one softmax over the training keys' labels share: the splits, the scores, and the mass
+of unseen labels.
 
-Rows lie in time order: train, dev, test. Where the label is the key, labels that the full training set lacks share the Good–Turing mass
-m = f₁ / rows (f₁: keys seen once): a known label has (1 − m) p(y | x), "some label never seen" has m. The full set's m serves
-every arm, so it moves the level of the losses and not their differences.
+Rows lie in time order: train, dev, test. Where the label is the key, labels that the full training set lacks
+share the Good–Turing mass m = f₁ / rows (f₁: keys seen once): a known label has (1 − m) p(y | x), "some label
+never seen" has m. The full set's m serves every arm, so it moves the level of the losses and not their
+differences.
 """
 
 from dataclasses import dataclass
@@ -24,11 +26,15 @@ class ClassifierTask(Task):
 
     @classmethod
     def of(cls, name: str, key: np.ndarray, label: np.ndarray, rows: int, dev: int, **settings: Any) -> Self:
-        """`key`, `label`: of all rows in time order, the first `rows` to train on, the next `dev` to tune on."""
+        """`key`, `label`: of all rows in time order, the first `rows` to train on, the next `dev` to tune
+        on.
+        """
         task = cls(name, key[:rows], label[:rows], key[rows + dev :], label[rows + dev :], **settings)
         task.all_labels, task.dev_rows, task.classes = label, dev, int(label[:rows].max()) + 1
         counts_K = np.bincount(label[:rows])
-        task.unseen = float((counts_K == 1).sum() / rows) if task.classes > 2 and (label >= task.classes).any() else 0.0
+        task.unseen = (
+            float((counts_K == 1).sum() / rows) if task.classes > 2 and (label >= task.classes).any() else 0.0
+        )
         return task
 
     def logits(self, network: Any, rows_B: np.ndarray) -> Tensor:
@@ -53,7 +59,9 @@ class ClassifierTask(Task):
 
 
 def ids_of(values_N: np.ndarray, train_N: np.ndarray) -> np.ndarray:
-    """Ids of the values, (N,) int64: those of the training rows 0 … K − 1 in sorted order, the others from K on."""
+    """Ids of the values, (N,) int64: those of the training rows 0 … K − 1 in sorted order, the others from K
+    on.
+    """
     known = np.unique(values_N[train_N])
     new = np.setdiff1d(values_N, known)
     id_of = {value: i for i, value in enumerate([*known, *new])}

@@ -1,7 +1,8 @@
 """Weighted minibatch descent on rows in a given order: one loop for every torch model of the proof.
 
-The learning rate falls linearly to 0 over the run, and the loss of a step is Σ w·loss / Σ w over its rows, as in the library's
-train stage. All randomness (initial weights, drop-out) comes from torch's generator, seeded once per fit.
+The learning rate falls linearly to 0 over the run, and the loss of a step is Σ w·loss / Σ w over its rows, as
+in the library's train stage. All randomness (initial weights, drop-out) comes from torch's generator, seeded
+once per fit.
 """
 
 from collections.abc import Callable
@@ -39,7 +40,11 @@ def descend(
         if offset_NC is not None:
             logits_BC = logits_BC + torch.from_numpy(offset_NC[rows_B])
         loss_B = cross_entropy(logits_BC, torch.from_numpy(label_N[rows_B]), reduction="none")
-        weight_B = torch.ones(len(rows_B)) if weight_N is None else torch.from_numpy(weight_N[rows_B].astype(np.float32))
+        weight_B = (
+            torch.ones(len(rows_B))
+            if weight_N is None
+            else torch.from_numpy(weight_N[rows_B].astype(np.float32))
+        )
         optimizer.zero_grad(set_to_none=True)
         ((weight_B * loss_B).sum() / weight_B.sum()).backward()
         optimizer.step()
@@ -54,13 +59,21 @@ def scores(
     own, best, batch = [], [], 2048
     for i in range(0, len(rows_M), batch):
         log_p_BC = torch.log_softmax(logits_of(rows_M[i : i + batch]), dim=1)
-        own.append(log_p_BC[torch.arange(len(log_p_BC)), torch.from_numpy(label_M[i : i + batch])].double().numpy())
+        own.append(
+            log_p_BC[torch.arange(len(log_p_BC)), torch.from_numpy(label_M[i : i + batch])].double().numpy()
+        )
         best.append(log_p_BC.argmax(dim=1).numpy())
     return np.concatenate(own), np.concatenate(best)
 
 
-def log_prior(label_N: np.ndarray, rows_T: np.ndarray, weight_N: np.ndarray | None, classes: int) -> np.ndarray:
-    """Log of the smoothed, weighted label frequencies of the rows visited, (C,): training starts from popularity."""
+def log_prior(
+    label_N: np.ndarray, rows_T: np.ndarray, weight_N: np.ndarray | None, classes: int
+) -> np.ndarray:
+    """Log of the smoothed, weighted label frequencies of the rows visited, (C,): training starts from
+    popularity.
+    """
     rows_N = np.unique(rows_T)
-    counts_C = 0.5 + np.bincount(label_N[rows_N], None if weight_N is None else weight_N[rows_N], minlength=classes)
+    counts_C = 0.5 + np.bincount(
+        label_N[rows_N], None if weight_N is None else weight_N[rows_N], minlength=classes
+    )
     return np.log(counts_C / counts_C.sum())

@@ -1,8 +1,10 @@
-"""A long-tailed cut of MNIST: image → digit. Key = label = digit, 5 000 zeros down to 50 nines (exponential, ratio 100).
+"""A long-tailed cut of MNIST: image → digit. Key = label = digit, 5 000 zeros down to 50 nines (exponential,
+ratio 100).
 
-A perceptron with one hidden layer. MNIST has no dates: the training file is shuffled once and cut into train and dev, and the test file
-stands for the next window, 892 images of each digit. `test_weight_M` weighs them as in training, so the weighted mean is the average loss
-under the training distribution (a long-tailed cut of the test would leave ten nines), and the mean over keys is the balanced loss.
+A perceptron with one hidden layer. MNIST has no dates: the training file is shuffled once and cut into train
+and dev, and the test file stands for the next window, 892 images of each digit. `test_weight_M` weighs them
+as in training, so the weighted mean is the average loss under the training distribution (a long-tailed cut of
+the test would leave ten nines), and the mean over keys is the balanced loss.
 """
 
 import gzip
@@ -38,7 +40,8 @@ class Perceptron(nn.Module):
 
 
 class ByImage(Protocol):
-    """Test images in the place of keys when the bootstrap resamples: ten keys are too few to say how keys vary.
+    """Test images in the place of keys when the bootstrap resamples: ten keys are too few to say how keys
+    vary.
 
     There are as many images of each digit, so the plain mean over images is the mean over digits.
     """
@@ -68,7 +71,10 @@ def load(data: Path) -> Mnist:
     """The task, from the folder that holds the four idx files."""
     folder = data / "mnist"
     images, digits = read(folder / "train-images-idx3-ubyte.gz"), read(folder / "train-labels-idx1-ubyte.gz")
-    test_images, test_digits = read(folder / "t10k-images-idx3-ubyte.gz"), read(folder / "t10k-labels-idx1-ubyte.gz")
+    test_images, test_digits = (
+        read(folder / "t10k-images-idx3-ubyte.gz"),
+        read(folder / "t10k-labels-idx1-ubyte.gz"),
+    )
     generator = np.random.default_rng([CUT])
     wanted_C = np.round(HEAD * RATIO ** (-np.arange(10) / 9)).astype(int)
     shuffled = generator.permutation(len(digits))
@@ -78,11 +84,20 @@ def load(data: Path) -> Mnist:
         place[mine] = np.arange(len(mine))
     train = shuffled[place[shuffled] < wanted_C[digits[shuffled]]]
     dev_C = wanted_C // 6  # as long-tailed as the training rows
-    dev = shuffled[(place[shuffled] >= wanted_C[digits[shuffled]]) & (place[shuffled] < (wanted_C + dev_C)[digits[shuffled]])]
-    test = np.sort(np.concatenate([np.flatnonzero(test_digits == digit)[: np.bincount(test_digits).min()] for digit in range(10)]))
+    dev = shuffled[
+        (place[shuffled] >= wanted_C[digits[shuffled]])
+        & (place[shuffled] < (wanted_C + dev_C)[digits[shuffled]])
+    ]
+    test = np.sort(
+        np.concatenate(
+            [np.flatnonzero(test_digits == digit)[: np.bincount(test_digits).min()] for digit in range(10)]
+        )
+    )
     test_images, test_digits = test_images[test], test_digits[test]
     label = np.concatenate([digits[train], digits[dev], test_digits]).astype(np.int64)
-    task = Mnist.of("mnist", label, label, len(train), len(dev), batch=64, epochs=5.0, lrs=(0.003, 0.006, 0.012, 0.024))
+    task = Mnist.of(
+        "mnist", label, label, len(train), len(dev), batch=64, epochs=5.0, lrs=(0.003, 0.006, 0.012, 0.024)
+    )
     task.pixels = np.concatenate([images[train], images[dev], test_images])[:, None]
     task.test_weight_M = (10 * wanted_C / wanted_C.sum())[test_digits]
     return task

@@ -1,8 +1,10 @@
-"""First names → sex, on births of the United States (SSA): a row is a birth, its key the name, its label the sex.
+"""First names → sex, on births of the United States (SSA): a row is a birth, its key the name, its label the
+sex.
 
-Training: a uniform draw of the births of 1980–1998; learning rates are tuned on all births of 1999, the test is all births of 2000.
-Features depend on the name alone, so losses are computed per distinct (name, sex) and weighted by births: exact, and cheap.
-Names given to fewer than five children of a sex in a year are not published, so they are in no set.
+Training: a uniform draw of the births of 1980–1998; learning rates are tuned on all births of 1999, the test
+is all births of 2000. Features depend on the name alone, so losses are computed per distinct (name, sex) and
+weighted by births: exact, and cheap. Names given to fewer than five children of a sex in a year are not
+published, so they are in no set.
 """
 
 import zlib
@@ -24,7 +26,9 @@ DRAW = 1  # seed of the draw of births: the data set is the same for every arm a
 
 @dataclass
 class Births:
-    """Names as strings by id, those of training first, and the arrays of `Task`; dev and test as distinct (name, sex) with births."""
+    """Names as strings by id, those of training first, and the arrays of `Task`; dev and test as distinct
+    (name, sex) with births.
+    """
 
     names: list[str]
     key_N: np.ndarray
@@ -45,7 +49,9 @@ def births(data: Path, rows: int) -> Births:
     names = list(dict.fromkeys([*known, *table["name"]]))
     table["key"] = table["name"].map({name: i for i, name in enumerate(names)}).astype(np.int64)
     order = np.lexsort((generator.random(rows), np.repeat(train["year"].to_numpy(), drawn)))
-    key_N, label_N = (np.repeat(table[column].to_numpy()[: len(train)], drawn)[order] for column in ("key", "label"))
+    key_N, label_N = (
+        np.repeat(table[column].to_numpy()[: len(train)], drawn)[order] for column in ("key", "label")
+    )
     dev, test = (table.loc[table["year"] == year, ["key", "label", "births"]] for year in (DEV, TEST))
     return Births(names, key_N, label_N, dev, test)
 
@@ -57,7 +63,9 @@ def read(path: Path, year: int) -> pd.DataFrame:
 
 @dataclass
 class NamesTask(Task):
-    """What both models of names share: rows of a batch are merged by name, since they have the same features."""
+    """What both models of names share: rows of a batch are merged by name, since they have the same
+    features.
+    """
 
     binary: bool = True
     dev: pd.DataFrame = field(default_factory=pd.DataFrame)  # as in `Births`
@@ -65,8 +73,10 @@ class NamesTask(Task):
     @classmethod
     def of(cls, name: str, data: Births, batch: int, epochs: float, lrs: tuple[float, ...]) -> "NamesTask":
         task = cls(
-            name, data.key_N, data.label_N, data.test["key"].to_numpy(), data.test["label"].to_numpy(), batch, epochs, lrs,
-            test_weight_M=data.test["births"].to_numpy(float), dev_weight_D=data.dev["births"].to_numpy(float), dev=data.dev,
+            name, data.key_N, data.label_N, data.test["key"].to_numpy(), data.test["label"].to_numpy(), batch,
+            epochs, lrs,
+            test_weight_M=data.test["births"].to_numpy(float),
+            dev_weight_D=data.dev["births"].to_numpy(float), dev=data.dev,
         )  # fmt: skip
         task.encode(data.names)
         return task
@@ -80,7 +90,11 @@ class NamesTask(Task):
         raise NotImplementedError
 
     def losses(self, model: object, rows: str) -> tuple[np.ndarray, np.ndarray]:
-        key, label = (self.test_key_M, self.test_label_M) if rows == "test" else (self.dev["key"].to_numpy(), self.dev["label"].to_numpy())
+        key, label = (
+            (self.test_key_M, self.test_label_M)
+            if rows == "test"
+            else (self.dev["key"].to_numpy(), self.dev["label"].to_numpy())
+        )
         margin_M = np.where(label == 1, 1.0, -1.0) * self.scores(model, key)
         return np.logaddexp(0.0, -margin_M), margin_M <= 0
 
@@ -91,7 +105,9 @@ class NamesTask(Task):
 
 
 class Ngrams(NamesTask):
-    """Logistic regression on hashed character n-grams, Adagrad from zero (so `seed` changes nothing but the rows' order)."""
+    """Logistic regression on hashed character n-grams, Adagrad from zero (so `seed` changes nothing but the
+    rows' order).
+    """
 
     ids_T: np.ndarray  # of all names end to end
     start_K1: np.ndarray
@@ -105,7 +121,11 @@ class Ngrams(NamesTask):
         """Their n-grams end to end, where each begins, how many each has."""
         length_B = self.start_K1[keys_B + 1] - self.start_K1[keys_B]
         first_B = np.concatenate([[0], np.cumsum(length_B)[:-1]])
-        return self.ids_T[np.arange(length_B.sum()) + np.repeat(self.start_K1[keys_B] - first_B, length_B)], first_B, length_B
+        return (
+            self.ids_T[np.arange(length_B.sum()) + np.repeat(self.start_K1[keys_B] - first_B, length_B)],
+            first_B,
+            length_B,
+        )
 
     def scores(self, model: np.ndarray, keys_B: np.ndarray) -> np.ndarray:
         ids_T, first_B, _ = self.take(keys_B)
@@ -117,7 +137,9 @@ class Ngrams(NamesTask):
     def fit_offset(self, rows_T: np.ndarray, offset_N: np.ndarray, lr: float, seed: int) -> np.ndarray:
         return self.descend(rows_T, None, offset_N, lr)
 
-    def descend(self, rows_T: np.ndarray, weight_N: np.ndarray | None, offset_N: np.ndarray | None, lr: float) -> np.ndarray:
+    def descend(
+        self, rows_T: np.ndarray, weight_N: np.ndarray | None, offset_N: np.ndarray | None, lr: float
+    ) -> np.ndarray:
         """Weights by bucket, (BUCKETS,) float32."""
         model, squares = np.zeros(BUCKETS, np.float32), np.full(BUCKETS, 1e-8, np.float32)
         steps = -(-len(rows_T) // self.batch)

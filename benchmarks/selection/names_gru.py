@@ -55,7 +55,14 @@ class Gru(NamesTask):
     def fit_offset(self, rows_T: np.ndarray, offset_N: np.ndarray, lr: float, seed: int) -> Letters:
         return self.descend(rows_T, None, offset_N, lr, seed)
 
-    def descend(self, rows_T: np.ndarray, weight_N: np.ndarray | None, offset_N: np.ndarray | None, lr: float, seed: int) -> Letters:
+    def descend(
+        self,
+        rows_T: np.ndarray,
+        weight_N: np.ndarray | None,
+        offset_N: np.ndarray | None,
+        lr: float,
+        seed: int,
+    ) -> Letters:
         """`seed` draws the first weights."""
         torch.manual_seed(seeds.derive(seed, "model") & 0x7FFFFFFF)
         model = Letters()
@@ -70,7 +77,9 @@ class Gru(NamesTask):
             label_B = torch.from_numpy(self.label_N[rows_B]).float()
             if offset_N is not None:
                 logit_B = logit_B + (2 * label_B - 1) * torch.from_numpy(offset_N[rows_B]).float()
-            weight_B = torch.ones(len(rows_B)) if weight_N is None else torch.from_numpy(weight_N[rows_B]).float()
+            weight_B = (
+                torch.ones(len(rows_B)) if weight_N is None else torch.from_numpy(weight_N[rows_B]).float()
+            )
             loss_B = binary_cross_entropy_with_logits(logit_B, label_B, reduction="none")
             optimizer.zero_grad(set_to_none=True)
             ((weight_B * loss_B).sum() / weight_B.sum()).backward()

@@ -1,8 +1,9 @@
 """Every arm alike: the same number of steps, the same trials of the learning rate, the same seeds.
 
-At keep share q an arm takes T(q) = ⌈epochs · q · rows / batch⌉ steps over the rows that it keeps. `full_fewer` takes T(q) steps over
-all rows; `full` takes T(1), 1/q times as much: it is the reference that selection is to come near to. Learning rates are
-tuned per arm and share on the dev set, with a seed of their own. Finished fits are kept in a scratch folder, so a run goes on.
+At keep share q an arm takes T(q) = ⌈epochs · q · rows / batch⌉ steps over the rows that it keeps.
+`full_fewer` takes T(q) steps over all rows; `full` takes T(1), 1/q times as much: it is the reference that
+selection is to come near to. Learning rates are tuned per arm and share on the dev set, with a seed of their
+own. Finished fits are kept in a scratch folder, so a run goes on.
 """
 
 import hashlib
@@ -26,7 +27,9 @@ PILOT_SHARE = 0.1  # of the first half of the window
 
 @dataclass
 class Runs:
-    """Per (arm, share): sums over the test rows of each key, (seeds, keys), and how the fits went. `full` has share 1."""
+    """Per (arm, share): sums over the test rows of each key, (seeds, keys), and how the fits went. `full` has
+    share 1.
+    """
 
     loss: dict[tuple[str, float], np.ndarray] = field(default_factory=dict)
     error: dict[tuple[str, float], np.ndarray] = field(default_factory=dict)
@@ -59,11 +62,28 @@ def visits(rows: Draw, length: int, seed: int) -> np.ndarray:
 class Protocol:
     """One task's fits. `scratch`: a folder for finished fits, of these settings alone."""
 
-    def __init__(self, task: Task, shares: Sequence[float], seeds: Sequence[int], scratch: Path, arms: Sequence[str] | None = None):
+    def __init__(
+        self,
+        task: Task,
+        shares: Sequence[float],
+        seeds: Sequence[int],
+        scratch: Path,
+        arms: Sequence[str] | None = None,
+    ):
         self.task, self.shares, self.seeds = task, sorted(shares), list(seeds)
         self.arms = list(arms or arms_of(task))
-        settings = [task.name, len(task.key_N), int(task.key_N.sum()), int(task.test_key_M.sum()), task.batch, task.epochs]
-        self.scratch = scratch / f"{task.name}-{hashlib.blake2b(json.dumps(settings).encode(), digest_size=5).hexdigest()}"
+        settings = [
+            task.name,
+            len(task.key_N),
+            int(task.key_N.sum()),
+            int(task.test_key_M.sum()),
+            task.batch,
+            task.epochs,
+        ]
+        self.scratch = (
+            scratch
+            / f"{task.name}-{hashlib.blake2b(json.dumps(settings).encode(), digest_size=5).hexdigest()}"
+        )
         self.scratch.mkdir(parents=True, exist_ok=True)
         self.keys, self.place_M = np.unique(task.test_key_M, return_inverse=True)
         self.weight_M = np.ones(len(task.test_key_M)) if task.test_weight_M is None else task.test_weight_M
@@ -74,7 +94,9 @@ class Protocol:
     def run(self) -> Runs:
         """Seeds outermost, so a pilot's scores serve all shares of a seed."""
         started = time.monotonic()
-        todo = [(arm, share) for arm in self.arms if arm != "full" for share in self.shares] + [("full", 1.0)] * ("full" in self.arms)
+        todo = [(arm, share) for arm in self.arms if arm != "full" for share in self.shares] + [
+            ("full", 1.0)
+        ] * ("full" in self.arms)
         lrs: dict[tuple[str, float], tuple[float, dict]] = {}
         for arm, share in todo:
             lrs[arm, share] = self.tuned(arm, share)
@@ -90,7 +112,11 @@ class Protocol:
             self.runs.error[pair] = np.stack([fit["error"] for fit in fits])
             facts = {name: float(np.mean([fit[name] for fit in fits])) for name in ("rows", "ess", "seconds")}
             self.runs.seconds += facts["seconds"] * len(fits)
-            self.runs.facts[pair] = facts | {"steps": steps_of(self.task, pair[1]), "lr": lrs[pair][0], "trials": lrs[pair][1]}
+            self.runs.facts[pair] = facts | {
+                "steps": steps_of(self.task, pair[1]),
+                "lr": lrs[pair][0],
+                "trials": lrs[pair][1],
+            }
         if (self.scratch / "pilot.json").exists():
             self.runs.pilot = json.loads((self.scratch / "pilot.json").read_text())
         return self.runs
@@ -115,30 +141,42 @@ class Protocol:
         if not path.exists():
             model, facts = self.fit(arm, share, seed, lr)
             loss_M, error_M = self.task.losses(model, "test")
-            sums = {name: np.bincount(self.place_M, self.weight_M * x) for name, x in (("loss", loss_M), ("error", error_M))}
+            sums = {
+                name: np.bincount(self.place_M, self.weight_M * x)
+                for name, x in (("loss", loss_M), ("error", error_M))
+            }
             np.savez(path, **sums, **facts)
         with np.load(path) as stored:
             return dict(stored)
 
     def fit(self, arm: str, share: float, seed: int, lr: float) -> tuple[object, dict[str, float]]:
-        """The model of an arm, and: rows kept, effective sample size as a share of them, seconds of training."""
+        """The model of an arm, and: rows kept, effective sample size as a share of them, seconds of
+        training.
+        """
         chosen = draw(arm, self.task.key_N, share, seed, lambda: self.own(seed))
         kept = chosen.rows_of(0)
         rows_T = visits(chosen, steps_of(self.task, share) * self.task.batch, seed)
-        ess = 1.0 if chosen.weight_N is None else effective_sample_size(chosen.weight_N[kept], np.ones(len(kept))) / len(kept)
+        ess = (
+            1.0
+            if chosen.weight_N is None
+            else effective_sample_size(chosen.weight_N[kept], np.ones(len(kept))) / len(kept)
+        )
         started = time.monotonic()
         if chosen.offset_N is not None:
             model = self.task.fit_offset(rows_T, chosen.offset_N, lr, seed)
         else:
-            # Of mean 1: the loss of a step does not see the scale, but a smoothed label prior does, which adds half a row to every label.
+            # Of mean 1: the loss of a step does not see the scale, but a smoothed label prior does, which
+            # adds half a row to every label.
             weight_N = None if chosen.weight_N is None else chosen.weight_N / chosen.weight_N[kept].mean()
             model = self.task.fit(rows_T, weight_N, lr, seed)
         return model, {"rows": len(kept), "ess": ess, "seconds": time.monotonic() - started}
 
     def _own(self, seed: int) -> np.ndarray:
-        """p̃ of every training row, from a pilot on a tenth of the window's first half: stands for the model promoted before.
+        """p̃ of every training row, from a pilot on a tenth of the window's first half: stands for the model
+        promoted before.
 
-        It visits its rows as often as the arms visit theirs, with the learning rate of `random` at the least share.
+        It visits its rows as often as the arms visit theirs, with the learning rate of `random` at the least
+        share.
         """
         task, started = self.task, time.monotonic()
         half = len(task.key_N) // 2
@@ -149,6 +187,11 @@ class Protocol:
         trained = time.monotonic() - started
         own_N = task.own_probability(model, np.arange(len(task.key_N)))
         scored = time.monotonic() - started - trained
-        facts = {"rows": len(rows), "steps": steps, "seconds": round(trained, 2), "scoring_seconds": round(scored, 2)}
+        facts = {
+            "rows": len(rows),
+            "steps": steps,
+            "seconds": round(trained, 2),
+            "scoring_seconds": round(scored, 2),
+        }
         (self.scratch / "pilot.json").write_text(json.dumps(facts))
         return own_N

@@ -1,6 +1,8 @@
-"""What a data set brings to the proof: rows with keys and labels, a model that fits rows in a given order, losses on later rows.
+"""What a data set brings to the proof: rows with keys and labels, a model that fits rows in a given order,
+losses on later rows.
 
-The protocol alone decides which rows a fit visits, in which order and how often, with which weights; a task never samples.
+The protocol alone decides which rows a fit visits, in which order and how often, with which weights; a task
+never samples.
 """
 
 from abc import ABC, abstractmethod
@@ -14,8 +16,9 @@ import numpy as np
 class Task(ABC):
     """Rows of the training window in the order of time, and rows of the next window.
 
-    A dev set, cut from the end of the training window, belongs to the task too: the learning rates are tuned on it. `None`
-    for a weight is 1 for every row. Where the rows have two labels, a subclass sets `binary` and defines `fit_offset`.
+    A dev set, cut from the end of the training window, belongs to the task too: the learning rates are tuned
+    on it. `None` for a weight is 1 for every row. Where the rows have two labels, a subclass sets `binary`
+    and defines `fit_offset`.
     """
 
     name: str
@@ -32,9 +35,11 @@ class Task(ABC):
 
     @abstractmethod
     def fit(self, rows_T: np.ndarray, weight_N: np.ndarray | None, lr: float, seed: int) -> Any:
-        """A model that visited `rows_T` in that order, `batch` rows a step, with the loss Σ w·loss / Σ w of each step.
+        """A model that visited `rows_T` in that order, `batch` rows a step, with the loss Σ w·loss / Σ w of
+        each step.
 
-        `rows_T`: ids of training rows, steps × batch of them. `weight_N`: of every training row. lr falls linearly to 0.
+        `rows_T`: ids of training rows, steps × batch of them. `weight_N`: of every training row. lr falls
+        linearly to 0.
         """
 
     @abstractmethod
@@ -46,5 +51,7 @@ class Task(ABC):
         """p̃(y | x) of the own labels of these training rows, float64 of their shape."""
 
     def fit_offset(self, rows_T: np.ndarray, offset_N: np.ndarray, lr: float, seed: int) -> Any:
-        """As `fit` without weights, `offset_N` added to the logit of each row's own label while training (two labels only)."""
+        """As `fit` without weights, `offset_N` added to the logit of each row's own label while training (two
+        labels only).
+        """
         raise NotImplementedError(f"{self.name} has more than two labels")

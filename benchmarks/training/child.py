@@ -1,7 +1,9 @@
-"""One peer's training on tensors that lie in memory: `child.py PEER SHAPE WORLD`, under torchrun where WORLD > 1. Rank 0 says JSON last.
+"""One peer's training on tensors that lie in memory: `child.py PEER SHAPE WORLD`, under torchrun where WORLD
+> 1. Rank 0 says JSON last.
 
-bare: PyTorch alone, DDP. fabric: Lightning Fabric. accelerate: Hugging Face Accelerate. ray: Ray Train, which starts its own ranks.
-Each gets the same network, optimiser, clipping and loss; what differs is what the peer puts around a step.
+bare: PyTorch alone, DDP. fabric: Lightning Fabric. accelerate: Hugging Face Accelerate. ray: Ray Train, which
+starts its own ranks. Each gets the same network, optimiser, clipping and loss; what differs is what the peer
+puts around a step.
 """
 
 import json
@@ -120,7 +122,9 @@ def ray(name: str, world: int) -> dict[str, float]:
 
     cluster.init(num_cpus=world + 1, include_dashboard=False, log_to_driver=False)
     config = ScalingConfig(num_workers=world, resources_per_worker={"CPU": 1})
-    return dict(TorchTrainer(loop, scaling_config=config, torch_config=TorchConfig(backend="gloo")).fit().metrics)
+    return dict(
+        TorchTrainer(loop, scaling_config=config, torch_config=TorchConfig(backend="gloo")).fit().metrics
+    )
 
 
 def main() -> None:

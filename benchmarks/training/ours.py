@@ -1,7 +1,9 @@
-"""Ours, from shards on disk with checkpoints and metrics: `ours.py SHAPE WORLD LANES ROOT [kill]`. The last line is JSON.
+"""Ours, from shards on disk with checkpoints and metrics: `ours.py SHAPE WORLD LANES ROOT [kill]`. The last
+line is JSON.
 
-The train stage itself starts the ranks, as a night does. With `kill`, the launcher and the ranks are killed (SIGKILL) once the
-first checkpoint is there, and the stage runs again: what it took to be training again is its time beside that of its steps.
+The train stage itself starts the ranks, as a night does. With `kill`, the launcher and the ranks are killed
+(SIGKILL) once the first checkpoint is there, and the stage runs again: what it took to be training again is
+its time beside that of its steps.
 """
 
 import datetime
@@ -26,15 +28,29 @@ from training.rows import SHAPES, WARM
 
 def stage(name: str, world: int, lanes: int, root: Path, epochs: int) -> Outcome:
     shape = SHAPES[name]
-    told = {**shape.train, "batch": shape.batch, "epochs": epochs, "workers": world, "lanes": lanes, "launcher": "local"}
+    told = {
+        **shape.train,
+        "batch": shape.batch,
+        "epochs": epochs,
+        "workers": world,
+        "lanes": lanes,
+        "launcher": "local",
+    }
     inputs = {part: Source(root / part, read(root / part)) for part in ("features", "shard")}
     (root / "train").mkdir(exist_ok=True)
-    return run(Work("speed", "train", datetime.date(2026, 1, 1), 1, root / "train", inputs), validate(Config, told, "benchmark"))
+    return run(
+        Work("speed", "train", datetime.date(2026, 1, 1), 1, root / "train", inputs),
+        validate(Config, told, "benchmark"),
+    )
 
 
 def training(outcome: Outcome) -> float:
-    """Seconds of rank 0 between its start and its end: reading, computing, exchanging, and checkpoints with the final model."""
-    return sum(outcome.run["rank_0_seconds"][phase] for phase in ("data", "compute", "all-reduce", "checkpoint"))
+    """Seconds of rank 0 between its start and its end: reading, computing, exchanging, and checkpoints with
+    the final model.
+    """
+    return sum(
+        outcome.run["rank_0_seconds"][phase] for phase in ("data", "compute", "all-reduce", "checkpoint")
+    )
 
 
 def speed(name: str, world: int, lanes: int, root: Path) -> dict:
@@ -59,7 +75,9 @@ def speed(name: str, world: int, lanes: int, root: Path) -> dict:
 def resumed(name: str, world: int, lanes: int, root: Path) -> dict:
     """Kill the whole process group after the first checkpoint, then time the next run."""
     script = [sys.executable, __file__, name, str(world), str(lanes), str(root)]
-    process = subprocess.Popen(script, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        script, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     scratch = root / ".train"
     while not list(scratch.glob("**/checkpoint*.safetensors")) and process.poll() is None:
         time.sleep(0.02)

@@ -34,7 +34,11 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         samples = _applied(samples, step, seeds.derive(work.seed, "augment", work.date, number, step.use))
     written = tables.write(samples, work.folder, {"train": samples.columns})
     steps = [step.model_dump(mode="json") for step in config.steps]
-    return Outcome(Ledger(source.manifest.ledger.rows_out, written.tables["train"].rows), written.tables, metrics={"steps": steps})
+    return Outcome(
+        Ledger(source.manifest.ledger.rows_out, written.tables["train"].rows),
+        written.tables,
+        metrics={"steps": steps},
+    )
 
 
 def check(config: Config, samples: StructType) -> None:

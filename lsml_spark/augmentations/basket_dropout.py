@@ -1,7 +1,7 @@
 """Basket drop-out: forget some of the items that are already in the basket; what comes next stays the label.
 
-The basket's counterpart of word drop-out for text (Iyyer et al. 2015): the model sees smaller baskets than were bought and
-cannot lean on one frequent companion.
+The basket's counterpart of word drop-out for text (Iyyer et al. 2015): the model sees smaller baskets than
+were bought and cannot lean on one frequent companion.
 """
 
 import numpy as np

@@ -9,11 +9,13 @@ from lsml_spark.flow.guard import guarded
 
 
 def check(config: Config = None, overrides: Set = None) -> None:
-    """Check a pipeline's YAML without reading a day: sections, checks, patterns, and all SQL against the contract; exit code 2
-    names the first mistake."""
+    """Check a pipeline's YAML without reading a day: sections, checks, patterns, and all SQL against the
+    contract; exit code 2 names the first mistake."""
     with guarded():
         pipeline, _ = opened(config, RUNS, overrides)
-        found = checked.sections(pipeline, [stage for stage in ("quality", "prepare") if pipeline.writes(stage)])
+        found = checked.sections(
+            pipeline, [stage for stage in ("quality", "prepare") if pipeline.writes(stage)]
+        )
         with_spark = importlib.util.find_spec("pyspark") is not None
         columns = checked.analyse(pipeline, found) if with_spark else {}
         console = screens.console()
@@ -27,7 +29,11 @@ def check(config: Config = None, overrides: Set = None) -> None:
             say(f"not looked at, for their packages are not installed here: {', '.join(left)}")
         if not with_spark:
             say("SQL, types and patterns were not looked at, for pyspark is not installed here")
-        words = {"clean": "quality: clean rows have", "samples": "prepare.sql: gives", "selected": "select: keeps them with"}
+        words = {
+            "clean": "quality: clean rows have",
+            "samples": "prepare.sql: gives",
+            "selected": "select: keeps them with",
+        }
         for table, names in columns.items():
             shown = list(names) if len(names) <= 12 else [*names[:12], f"and {len(names) - 12} more"]
             say(f"{words[table]} {', '.join(shown)}")

@@ -1,4 +1,6 @@
-"""`lsml init`: a pipeline's YAML to begin with, from a look at raw days or from the example that is shipped."""
+"""`lsml init`: a pipeline's YAML to begin with, from a look at raw days or from the example that is
+shipped.
+"""
 
 import os
 import re
@@ -24,15 +26,21 @@ def init(
         Path | None,
         typer.Argument(
             metavar="FOLDER",
-            help="The folder of raw days: CSV, JSON lines or Parquet with the day in the name of the file or its folder.",
+            help="The folder of raw days: CSV, JSON lines or Parquet with the day in the name of the file or "
+            "its folder.",
             show_default=False,
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Write the YAML here. Else pipelines/<folder's name>.yaml.", show_default=False),
+        typer.Option(
+            "--out", help="Write the YAML here. Else pipelines/<folder's name>.yaml.", show_default=False
+        ),
     ] = None,
-    shipped: Annotated[bool, typer.Option("--example", help="Write the example that is shipped, with its data, into pipelines/.")] = False,
+    shipped: Annotated[
+        bool,
+        typer.Option("--example", help="Write the example that is shipped, with its data, into pipelines/."),
+    ] = False,
 ) -> None:
     """Write a commented pipeline to begin with, from a look at your raw days; it runs as it is."""
     with guarded():
@@ -43,7 +51,10 @@ def init(
             path = example.write(out or Path("pipelines", example.YAML))
             last = example.NIGHT
         elif folder is None:
-            raise ConfigError("say where your raw days lie: `lsml init FOLDER`; or look at the example first: `lsml init --example`")
+            raise ConfigError(
+                "say where your raw days lie: `lsml init FOLDER`; or look at the example first: `lsml init "
+                "--example`"
+            )
         else:
             path, last = _from_data(folder, out)
         print(f"{path} is written: read it, then")
@@ -57,7 +68,9 @@ def _from_data(folder: Path, out: Path | None) -> tuple[Path, str]:
     if path.exists():
         raise ConfigError(f"{path} exists already; name another file with --out")
     if not next(parent for parent in path.absolute().parents if parent.exists()).is_dir():
-        raise ConfigError(f"{path}: its folder cannot be made, for a file is in its place; name another with --out")
+        raise ConfigError(
+            f"{path}: its folder cannot be made, for a file is in its place; name another with --out"
+        )
     from lsml_spark.quality.suggest import SUFFIXES, suggest
     from lsml_spark.spark.session import session
 
@@ -68,7 +81,11 @@ def _from_data(folder: Path, out: Path | None) -> tuple[Path, str]:
     values: dict[str, Any] = yaml.safe_load("\n".join(sections.values()))
     first, *notes = sections[""].splitlines()
     rows = re.search(r"from ([\d,]+ rows)", first)
-    form = [line for line in sections.get("raw", "").splitlines()[1:] if line.strip() and not re.match(r"  (folder|files):", line)]
+    form = [
+        line
+        for line in sections.get("raw", "").splitlines()[1:]
+        if line.strip() and not re.match(r"  (folder|files):", line)
+    ]
     text = draft.text(
         name,
         named,
@@ -92,7 +109,9 @@ def _from_data(folder: Path, out: Path | None) -> tuple[Path, str]:
 
 
 def sections_of(text: str) -> dict[str, str]:
-    """Top-level sections of a YAML text by name, comments and all; what stands before the first one has the name ''."""
+    """Top-level sections of a YAML text by name, comments and all; what stands before the first one has the
+    name ''.
+    """
     found: dict[str, str] = {"": ""}
     name = ""
     for line in text.splitlines(keepends=True):

@@ -1,4 +1,6 @@
-"""`lsml`: run, backfill, status, report and verify nightly pipelines; check data and release what was kept aside."""
+"""`lsml`: run, backfill, status, report and verify nightly pipelines; check data and release what was kept
+aside.
+"""
 
 import datetime
 from typing import Annotated
@@ -8,7 +10,19 @@ import typer
 from lsml_spark import __version__
 from lsml_spark.cli.check import check
 from lsml_spark.cli.init import init
-from lsml_spark.cli.options import RUNS, AsJson, Config, Date, Root, Set, SomeDate, dates_of, one_night, opened, write_json
+from lsml_spark.cli.options import (
+    RUNS,
+    AsJson,
+    Config,
+    Date,
+    Root,
+    Set,
+    SomeDate,
+    dates_of,
+    one_night,
+    opened,
+    write_json,
+)
 from lsml_spark.cli.quality import quality_app, quarantine_app
 from lsml_spark.cli.ready import ready
 from lsml_spark.cli.shards import show
@@ -45,9 +59,13 @@ def _say_version(wanted: bool) -> None:
 
 @app.callback()
 def lsml(
-    version: Annotated[bool, typer.Option("--version", help="Say the version.", callback=_say_version, is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Say the version.", callback=_say_version, is_eager=True)
+    ] = False,
 ) -> None:
-    """Nightly training on the rows that matter. Every command has the form `lsml VERB PIPELINE --date YYYY-MM-DD`."""
+    """Nightly training on the rows that matter. Every command has the form `lsml VERB PIPELINE --date
+    YYYY-MM-DD`.
+    """
 
 
 def _stages(beginning: str) -> list[str]:
@@ -71,7 +89,13 @@ def run(
     ] = None,
     last: Annotated[
         str | None,
-        typer.Option("--until", metavar="STAGE", help=f"Stop after this stage. {NAMES}", show_default=False, autocompletion=_stages),
+        typer.Option(
+            "--until",
+            metavar="STAGE",
+            help=f"Stop after this stage. {NAMES}",
+            show_default=False,
+            autocompletion=_stages,
+        ),
     ] = None,
     overrides: Set = None,
     root: Root = RUNS,
@@ -100,7 +124,8 @@ def backfill(
 ) -> None:
     """Run the nights from one date to another in order; days without raw files are left out.
 
-    A night that its quality gate stops does not stop the later ones, which leave that day out; the exit code is then 3.
+    A night that its quality gate stops does not stop the later ones, which leave that day out; the exit code
+    is then 3.
     """
     with guarded():
         pipeline, runs = opened(config, root, overrides)
@@ -119,14 +144,18 @@ def backfill(
         screens.results(console, runs, days)
         screens.tell_where(console, runs)
         if done.stopped:
-            raise QualityGateError(f"{len(done.stopped)} of {len(days)} nights were stopped: {'; '.join(done.stopped)}")
+            raise QualityGateError(
+                f"{len(done.stopped)} of {len(days)} nights were stopped: {'; '.join(done.stopped)}"
+            )
 
 
 @app.command()
 def pilot(date: Date, config: Config = None, overrides: Set = None, root: Root = RUNS) -> None:
-    """Train on random rows and on the selected ones, and say what selection is worth; fits the β that `zipf` can use.
+    """Train on random rows and on the selected ones, and say what selection is worth; fits the β that `zipf`
+    can use.
 
-    Trains four models from fresh weights: on half the budget, on the budget, on all rows (random ones), on the selected ones.
+    Trains four models from fresh weights: on half the budget, on the budget, on all rows (random ones), on
+    the selected ones.
     """
     with guarded():
         one = one_night(config, date, root, overrides)
@@ -153,12 +182,22 @@ def label_(
             source = label.run(one, rows, spread)
         metrics, ledger = source.manifest.metrics, source.manifest.ledger
         console = screens.console()
-        console.print(f"{ledger.rows_out:,} of {ledger.rows_in:,} rows without a label queued, of {metrics['keys']:,} keys", soft_wrap=True)
+        console.print(
+            f"{ledger.rows_out:,} of {ledger.rows_in:,} rows without a label queued, of {metrics['keys']:,} "
+            "keys",
+            soft_wrap=True,
+        )
         console.print(str(source.file("queue.csv")), soft_wrap=True)
 
 
 @app.command()
-def status(config: Config = None, date: SomeDate = None, overrides: Set = None, root: Root = RUNS, as_json: AsJson = False) -> None:
+def status(
+    config: Config = None,
+    date: SomeDate = None,
+    overrides: Set = None,
+    root: Root = RUNS,
+    as_json: AsJson = False,
+) -> None:
     """Show which stage of which night stands where."""
     with guarded():
         pipeline, runs = opened(config, root, overrides)
@@ -177,7 +216,8 @@ def report(config: Config = None, date: SomeDate = None, overrides: Set = None, 
         days = dates_of(runs, date, pipeline)  # before the lock, which makes the folder
         with writing(runs):
             for day in days:
-                # A day that went through quality alone is history of a window: it gets a page where its gate stopped it or it is asked for.
+                # A day that went through quality alone is history of a window: it gets a page where its gate
+                # stopped it or it is asked for.
                 made = runs.source(day, "quality")
                 asked = date is not None or runs.source(day, "prepare") or runs.source(day, "report")
                 if made and (asked or made.manifest.metrics.get("failed")):
@@ -187,8 +227,16 @@ def report(config: Config = None, date: SomeDate = None, overrides: Set = None, 
 
 
 @app.command("verify")
-def verify_(config: Config = None, date: SomeDate = None, overrides: Set = None, root: Root = RUNS, as_json: AsJson = False) -> None:
-    """Recount every row, check every checksum and every input; exit code 6 and the file's name where something is off."""
+def verify_(
+    config: Config = None,
+    date: SomeDate = None,
+    overrides: Set = None,
+    root: Root = RUNS,
+    as_json: AsJson = False,
+) -> None:
+    """Recount every row, check every checksum and every input; exit code 6 and the file's name where
+    something is off.
+    """
     with guarded():
         pipeline, runs = opened(config, root, overrides)
         dates = dates_of(runs, date, pipeline)

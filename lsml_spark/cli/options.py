@@ -1,4 +1,6 @@
-"""What all commands of `lsml` share: the pipeline, its date, `--set` and `--root`, always in the form `lsml VERB PIPELINE --date D`."""
+"""What all commands of `lsml` share: the pipeline, its date, `--set` and `--root`, always in the form `lsml
+VERB PIPELINE --date D`.
+"""
 
 import datetime
 import itertools
@@ -27,9 +29,12 @@ Config = Annotated[
         show_default=False,
     ),
 ]
-OldConfig = Annotated[Path | None, typer.Option("--config", hidden=True)]  # how the quality commands were once called
+# how the quality commands were once called
+OldConfig = Annotated[Path | None, typer.Option("--config", hidden=True)]
 Date = Annotated[str, typer.Option("--date", help="Logical date, YYYY-MM-DD.", show_default=False)]
-SomeDate = Annotated[str | None, typer.Option("--date", help="Only this logical date, YYYY-MM-DD.", show_default=False)]
+SomeDate = Annotated[
+    str | None, typer.Option("--date", help="Only this logical date, YYYY-MM-DD.", show_default=False)
+]
 Root = Annotated[Path, typer.Option("--root", help="Folder of all runs.")]
 Set = Annotated[
     list[str] | None,
@@ -58,7 +63,10 @@ def the_only_pipeline() -> Path:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise ConfigError("say which pipeline: there is no YAML in pipelines/; `lsml init` writes one from a look at your data")
+        raise ConfigError(
+            "say which pipeline: there is no YAML in pipelines/; `lsml init` writes one from a look at your "
+            "data"
+        )
     raise ConfigError(f"say which pipeline: {' or '.join(_with_pipeline(path) for path in found)}")
 
 
@@ -80,7 +88,9 @@ def dates_of(runs: Runs, date: str | None, pipeline: Pipeline) -> list[datetime.
             raise ConfigError(f"{runs.folder} holds no night of {day}")
         return [day]
     if not known:
-        begin = command.command_line("run", pipeline.path, "--date", "YYYY-MM-DD", overrides=pipeline.overrides, root=runs.root)
+        begin = command.command_line(
+            "run", pipeline.path, "--date", "YYYY-MM-DD", overrides=pipeline.overrides, root=runs.root
+        )
         raise ConfigError(f"{runs.folder} holds no nights yet; begin with `{begin}`")
     return known
 

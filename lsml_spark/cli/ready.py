@@ -9,8 +9,9 @@ from lsml_spark.flow.guard import guarded
 def ready(date: Date, config: Config = None, overrides: Set = None, root: Root = RUNS) -> None:
     """Say whether the raw files of a day are there: exit code 0 where they are, 8 where they are not (yet).
 
-    Nothing is read of them and nothing is written. A folder that Spark is still writing (`_temporary`), or that holds no part
-    file, is not there yet; of a single file nobody can tell, so let it be moved into the raw folder whole.
+    Nothing is read of them and nothing is written. A folder that Spark is still writing (`_temporary`), or
+    that holds no part file, is not there yet; of a single file nobody can tell, so let it be moved into the
+    raw folder whole.
     """
     with guarded():
         one = one_night(config, date, root, overrides)
@@ -21,4 +22,6 @@ def ready(date: Date, config: Config = None, overrides: Set = None, root: Root =
         if not files:
             raise one.pipeline.raw_days.missing(one.date)
         count = "1 raw file" if len(files) == 1 else f"{len(files)} raw files"
-        screens.console().print(f"{one.date}: {count}, {sum(path.stat().st_size for path in files):,} bytes", soft_wrap=True)
+        screens.console().print(
+            f"{one.date}: {count}, {sum(path.stat().st_size for path in files):,} bytes", soft_wrap=True
+        )

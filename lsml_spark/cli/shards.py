@@ -12,12 +12,20 @@ from lsml_spark.shard import show as words
 
 def show(
     shard: Annotated[
-        Path, typer.Argument(help="A Parquet file that the shard stage wrote, or any other, or a folder of them.", show_default=False)
+        Path,
+        typer.Argument(
+            help="A Parquet file that the shard stage wrote, or any other, or a folder of them.",
+            show_default=False,
+        ),
     ],
     rows: Annotated[int, typer.Option("--rows", min=1, help="How many.")] = 5,
-    columns: Annotated[str | None, typer.Option("--columns", help="Only these, separated by commas.", show_default=False)] = None,
+    columns: Annotated[
+        str | None, typer.Option("--columns", help="Only these, separated by commas.", show_default=False)
+    ] = None,
 ) -> None:
-    """Show the first rows of a shard: lists and tensors by their shape and first values, records as their columns."""
+    """Show the first rows of a shard: lists and tensors by their shape and first values, records as their
+    columns.
+    """
     with guarded():
         console = screens.console()
         wanted = [name.strip() for name in columns.split(",")] if columns else []

@@ -1,6 +1,8 @@
-"""Where sockets are opened and to whom: the loopback address of this host, or one address that the user names, never all of them.
+"""Where sockets are opened and to whom: the loopback address of this host, or one address that the user
+names, never all of them.
 
-Nothing here asks for the name of this host, which need not resolve, and a host may have IPv4, IPv6 or both. Imports no torch.
+Nothing here asks for the name of this host, which need not resolve, and a host may have IPv4, IPv6 or both.
+Imports no torch.
 """
 
 import errno
@@ -28,13 +30,16 @@ def loopback() -> str:
             return address
         except EnvironmentProblem:
             continue
-    raise EnvironmentProblem("this host has no loopback interface (neither 127.0.0.1 nor ::1), over which its training ranks talk")
+    raise EnvironmentProblem(
+        "this host has no loopback interface (neither 127.0.0.1 nor ::1), over which its training ranks talk"
+    )
 
 
 def listen(address: str, port: int) -> socket.socket:
     """A listening socket on this address of the host and no other; port 0 takes a free one.
 
-    EnvironmentProblem where the address is not this host's or the port is taken, ConfigError where the name is unknown.
+    EnvironmentProblem where the address is not this host's or the port is taken, ConfigError where the name
+    is unknown.
     """
     family, place = _resolved(address, port)
     server = socket.socket(family, socket.SOCK_STREAM)
@@ -44,13 +49,21 @@ def listen(address: str, port: int) -> socket.socket:
         server.listen(1024)
     except OSError as error:
         server.close()
-        why = "is taken by another program" if error.errno == errno.EADDRINUSE else f"cannot be listened on ({error.strerror})"
-        raise EnvironmentProblem(f"MASTER_ADDR={address}, MASTER_PORT={port} {why}; name an address of the first rank's host") from error
+        why = (
+            "is taken by another program"
+            if error.errno == errno.EADDRINUSE
+            else f"cannot be listened on ({error.strerror})"
+        )
+        raise EnvironmentProblem(
+            f"MASTER_ADDR={address}, MASTER_PORT={port} {why}; name an address of the first rank's host"
+        ) from error
     return server
 
 
 def reach(address: str, port: int, seconds: float, stopped: Callable[[], bool], patient: bool = True) -> bool:
-    """Whether somebody listens there within so many seconds; without patience a refusal is an answer. Stopped where `stopped` says so."""
+    """Whether somebody listens there within so many seconds; without patience a refusal is an answer. Stopped
+    where `stopped` says so.
+    """
     end = time.monotonic() + seconds
     while True:
         if stopped():
@@ -84,7 +97,9 @@ def way_to(address: str, port: int) -> str | None:
 
 
 def interface_of(address: str) -> str | None:
-    """The interface that has this address, as GLOO_SOCKET_IFNAME wants it; None where the system does not tell."""
+    """The interface that has this address, as GLOO_SOCKET_IFNAME wants it; None where the system does not
+    tell.
+    """
     if is_loopback(address):
         return next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), None)
     if sys.platform != "linux":
@@ -103,7 +118,9 @@ def is_loopback(address: str) -> bool:
 def _ipv4_of(interface: str) -> str | None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            answer = fcntl.ioctl(probe.fileno(), SIOCGIFADDR, struct.pack("256s", os.fsencode(interface)[:15]))
+            answer = fcntl.ioctl(
+                probe.fileno(), SIOCGIFADDR, struct.pack("256s", os.fsencode(interface)[:15])
+            )
         except OSError:
             return None
     return socket.inet_ntoa(answer[20:24])
@@ -114,6 +131,7 @@ def _resolved(address: str, port: int) -> tuple[int, tuple]:
         family, _, _, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError, OverflowError) as error:
         raise ConfigError(
-            f"MASTER_ADDR={address}: this name is not known here ({error}); name the first rank's host by its address"
+            f"MASTER_ADDR={address}: this name is not known here ({error}); name the first rank's host by "
+            "its address"
         ) from error
     return family, place

@@ -1,7 +1,9 @@
-"""Command lines as a person would type them: in hints, and in a manifest's `run` block for the report to print.
+"""Command lines as a person would type them: in hints, and in a manifest's `run` block for the report to
+print.
 
-Made of what the user gave: the pipeline's path, every `--set`, the root; quoted, so that they run where they are pasted. What `--set`
-gives to a key that sounds like a secret is masked; `${NAME}` stays as it was written.
+Made of what the user gave: the pipeline's path, every `--set`, the root; quoted, so that they run where they
+are pasted. What `--set` gives to a key that sounds like a secret is masked; `${NAME}` stays as it was
+written.
 """
 
 import os
@@ -12,14 +14,22 @@ from pathlib import Path
 
 RUNS = Path("runs")  # where `--root` points unless it is given
 MASK = "***"
-_SECRET = r"(?:password|passwd|passphrase|secret|token(?!s|iz)|credential|api[._-]?key|access[._-]?key|account[._-]?key|private[._-]?key)"
+_SECRET = (
+    r"(?:password|passwd|passphrase|secret|token(?!s|iz)|credential|"
+    r"api[._-]?key|access[._-]?key|account[._-]?key|private[._-]?key)"
+)
 _KEY = re.compile(_SECRET, re.IGNORECASE)
-_INSIDE = re.compile(rf"""([\w.-]*{_SECRET}[\w.-]*["']?\s*[:=]\s*)(\$\{{\w+\}}|"[^"]*"|'[^']*'|[^\s,}}\]]+)""", re.IGNORECASE)
+_INSIDE = re.compile(
+    rf"""([\w.-]*{_SECRET}[\w.-]*["']?\s*[:=]\s*)(\$\{{\w+\}}|"[^"]*"|'[^']*'|[^\s,}}\]]+)""", re.IGNORECASE
+)
 _NAMED = re.compile(r"\$\{\w+\}")
 
 
-def command_words(verb: str, pipeline: Path, *words: str, overrides: Sequence[str] = (), root: Path = RUNS) -> list[str]:
-    """`lsml VERB PIPELINE WORDS --set … --root …` as a list of words; `--root` only where it is not the default one.
+def command_words(
+    verb: str, pipeline: Path, *words: str, overrides: Sequence[str] = (), root: Path = RUNS
+) -> list[str]:
+    """`lsml VERB PIPELINE WORDS --set … --root …` as a list of words; `--root` only where it is not the
+    default one.
 
     Paths below the current folder are relative to it, as they were most likely typed.
     """
@@ -28,7 +38,9 @@ def command_words(verb: str, pipeline: Path, *words: str, overrides: Sequence[st
     return ["lsml", *verb.split(), _short(pipeline), *words, *sets, *where]
 
 
-def command_line(verb: str, pipeline: Path, *words: str, overrides: Sequence[str] = (), root: Path = RUNS) -> str:
+def command_line(
+    verb: str, pipeline: Path, *words: str, overrides: Sequence[str] = (), root: Path = RUNS
+) -> str:
     """The same, quoted for a POSIX shell."""
     return shlex.join(command_words(verb, pipeline, *words, overrides=overrides, root=root))
 

@@ -1,7 +1,8 @@
 """Components by name: `use: zipf` is a class of ours, `use: my.shop.RareFirst` one of the user's.
 
-A user's module is looked for beside the pipeline's YAML and in the current folder, after everything that is installed: no file
-there can take the place of the standard library. So a pipeline YAML is code: `use:` imports the module that it names.
+A user's module is looked for beside the pipeline's YAML and in the current folder, after everything that is
+installed: no file there can take the place of the standard library. So a pipeline YAML is code: `use:`
+imports the module that it names.
 """
 
 import importlib
@@ -23,7 +24,8 @@ from lsml_spark.core.words import did_you_mean
 
 C = TypeVar("C")
 FOLDERS = "LSML_USE_PATH"  # where processes that this one starts look for the modules of `use:`
-HANDLERS = ("lsml_spark.core.stopping", "lsml_spark.train.survival.watch")  # modules whose functions hear signals
+# modules whose functions hear signals
+HANDLERS = ("lsml_spark.core.stopping", "lsml_spark.train.survival.watch")
 FRAME = re.compile(r'File "([^"]+)", line (\d+)')  # of a traceback as text
 
 _used: set[str] = set()  # first names of the modules that a `use:` with dots has named
@@ -46,14 +48,25 @@ def _extend_path() -> None:
 def users_modules() -> list[ModuleType]:
     """Modules that were found in the folders of `importable`, which other hosts may not have."""
     folders = [f"{folder}{os.sep}" for folder in os.environ.get(FOLDERS, "").split(os.pathsep) if folder]
-    first = [Path(name).resolve() for name in sys.path if name and name not in {folder[:-1] for folder in folders}]
+    first = [
+        Path(name).resolve() for name in sys.path if name and name not in {folder[:-1] for folder in folders}
+    ]
     files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
-    found = [name for name, file in files.items() if file and file.startswith(tuple(folders)) and name.partition(".")[0] in _used]
-    return [sys.modules[name] for name in found if not any(Path(str(files[name])).is_relative_to(folder) for folder in first)]
+    found = [
+        name
+        for name, file in files.items()
+        if file and file.startswith(tuple(folders)) and name.partition(".")[0] in _used
+    ]
+    return [
+        sys.modules[name]
+        for name in found
+        if not any(Path(str(files[name])).is_relative_to(folder) for folder in first)
+    ]
 
 
 def find_component(base: type[C], package: str, name: str) -> type[C]:
-    """The class that `use: name` means: `<package>/<name>.py` and its CamelCase class, or a dotted path of the user's.
+    """The class that `use: name` means: `<package>/<name>.py` and its CamelCase class, or a dotted path of
+    the user's.
 
     ValueError says what is wrong with the name, or in which file and line the user's module fails.
     """
@@ -67,7 +80,9 @@ def find_component(base: type[C], package: str, name: str) -> type[C]:
     else:
         module_name, class_name = f"{package}.{name}", _class_name(name)
         if not (_folder(package) / f"{name}.py").is_file():
-            raise ValueError(f"there is no {kind} '{name}'{did_you_mean(name, component_names(base, package))}")
+            raise ValueError(
+                f"there is no {kind} '{name}'{did_you_mean(name, component_names(base, package))}"
+            )
     found = _member(module_name, class_name, name)
     if not (isinstance(found, type) and issubclass(found, base)) or found is base:
         raise ValueError(f"there is no {kind} '{name}'{did_you_mean(name, component_names(base, package))}")
@@ -95,34 +110,62 @@ def _member(module_name: str, class_name: str, name: str) -> Any:
 
 
 def _raised_by_signal(error: BaseException) -> bool:
-    """A signal's handler of ours raised it: it came while the module was imported, the module is not to blame."""
+    """A signal's handler of ours raised it: it came while the module was imported, the module is not to
+    blame.
+    """
     frames = list(traceback.walk_tb(error.__traceback__))
-    return isinstance(error, SystemExit) and bool(frames) and str(frames[-1][0].f_globals.get("__name__")).startswith(HANDLERS)
+    return (
+        isinstance(error, SystemExit)
+        and bool(frames)
+        and str(frames[-1][0].f_globals.get("__name__")).startswith(HANDLERS)
+    )
 
 
 def told(error: BaseException) -> str:
-    """`my/shop.py line 7: ValueError: what it says`: where the user's own code raised, as far as can be told."""
+    """`my/shop.py line 7: ValueError: what it says`: where the user's own code raised, as far as can be
+    told.
+    """
     what = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}".removesuffix(": ")
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename} line {error.lineno}: {type(error).__name__}: {error.msg}"
     installed = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
     here = (__file__, "<", str(Path(__file__).parents[1]))
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith((*here, *installed))]
-    frames = frames or [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((*here, *installed))
+    ]
+    frames = frames or [
+        frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")
+    ]
     return f"{frames[-1].filename} line {frames[-1].lineno}: {what}" if frames else what
 
 
 def blamed(error: BaseException) -> str | None:
-    """What `told` says where the user's own code raised an error, in this process or in one of Spark's; None where ours did."""
-    files = {str(module.__file__) for name, module in list(sys.modules.items()) if name.partition(".")[0] in _used and _file(module)}
+    """What `told` says where the user's own code raised an error, in this process or in one of Spark's; None
+    where ours did.
+    """
+    files = {
+        str(module.__file__)
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] in _used and _file(module)
+    }
     frames = [(frame.filename, str(frame.lineno)) for frame in traceback.extract_tb(error.__traceback__)]
     in_text = FRAME.findall(str(error))  # Spark's errors hold the traceback of its Python worker
     own = str(Path(__file__).parents[1])
     for found in (in_text, frames):
         ours = [frame for frame in found if frame[0] in files or frame[0].startswith(own)]
         if ours and ours[-1][0] in files:
-            lines = [line.strip() for line in str(error).splitlines() if re.match(r"\w*(Error|Exception|Exit|Interrupt)\b", line.strip())]
-            what = lines[-1] if found is in_text and lines else f"{type(error).__name__}: {' '.join(str(error).split())}"
+            lines = [
+                line.strip()
+                for line in str(error).splitlines()
+                if re.match(r"\w*(Error|Exception|Exit|Interrupt)\b", line.strip())
+            ]
+            what = (
+                lines[-1]
+                if found is in_text and lines
+                else f"{type(error).__name__}: {' '.join(str(error).split())}"
+            )
             return f"{ours[-1][0]} line {ours[-1][1]}: {what[:300]}"
     return None
 
@@ -132,9 +175,15 @@ def _file(module: ModuleType) -> bool:
 
 
 def component_names(base: type, package: str) -> list[str]:
-    """Names in `package` whose module derives a class of that name from `base`; modules are read, not imported."""
+    """Names in `package` whose module derives a class of that name from `base`; modules are read, not
+    imported.
+    """
     modules = {path.stem: path.read_text() for path in sorted(_folder(package).glob("*.py"))}
-    parent = {name: of for text in modules.values() for name, of in re.findall(r"^class (\w+)\((\w+)", text, re.MULTILINE)}
+    parent = {
+        name: of
+        for text in modules.values()
+        for name, of in re.findall(r"^class (\w+)\((\w+)", text, re.MULTILINE)
+    }
 
     def derived(name: str) -> bool:
         return name in parent and (parent[name] == base.__name__ or derived(parent[name]))
@@ -159,7 +208,9 @@ class Named:
 
 
 def component(base: type[Any], package: str) -> Any:
-    """The annotation of a config field that holds a component: `policy: component(Policy, "lsml_spark.select.policies")`."""
+    """The annotation of a config field that holds a component: `policy: component(Policy,
+    "lsml_spark.select.policies")`.
+    """
 
     def build(value: Any) -> Any:
         if isinstance(value, base):
@@ -174,7 +225,9 @@ def component(base: type[Any], package: str) -> Any:
 
 
 def built(found: Any, values: Mapping[str, Any]) -> Any:
-    """A component from its keys. What its own code raises beside ValueError becomes one that names file and line."""
+    """A component from its keys. What its own code raises beside ValueError becomes one that names file and
+    line.
+    """
     try:
         return found.model_validate(dict(values))
     except (ValidationError, LsmlError, ValueError, AssertionError):

@@ -1,6 +1,8 @@
-"""Strict configuration: frozen pydantic models, unknown keys refused with the near name, components named by `use:`.
+"""Strict configuration: frozen pydantic models, unknown keys refused with the near name, components named by
+`use:`.
 
-`{{ date }}` and `${VARIABLE}` (or `${VARIABLE:-default}`) are the only templating; `--set a.b=c` the only override.
+`{{ date }}` and `${VARIABLE}` (or `${VARIABLE:-default}`) are the only templating; `--set a.b=c` the only
+override.
 """
 
 import hashlib
@@ -58,7 +60,8 @@ class Component(Strict):
 
 
 def validate(model: type[T], values: Any, where: str) -> T:
-    """`model(**values)`, with the first problem as a one-line ConfigError that starts with `where`: file and section.
+    """`model(**values)`, with the first problem as a one-line ConfigError that starts with `where`: file and
+    section.
 
     Where there is no section, `where` ends with a colon and a blank.
     """
@@ -85,7 +88,9 @@ def validate(model: type[T], values: Any, where: str) -> T:
 
 def canonical(value: Any) -> bytes:
     """JSON with sorted keys and no spaces: equal values, equal bytes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
 
 
 def digest(value: Any) -> str:

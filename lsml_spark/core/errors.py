@@ -1,7 +1,7 @@
 """Errors meant for people, each with the exit code that the README documents.
 
-A user's mistake or the world's failure is an `LsmlError`: one line that says which file, which key, what was found and
-what to do. Anything else that escapes is a bug of ours (exit code 1, traceback in the log).
+A user's mistake or the world's failure is an `LsmlError`: one line that says which file, which key, what was
+found and what to do. Anything else that escapes is a bug of ours (exit code 1, traceback in the log).
 """
 
 
@@ -48,7 +48,9 @@ class EnvironmentProblem(LsmlError):
 
 
 class NoRawDay(LsmlError):
-    """The raw day is not there: a day without data, or one that has not arrived yet. Ask again later, or leave it out."""
+    """The raw day is not there: a day without data, or one that has not arrived yet. Ask again later, or
+    leave it out.
+    """
 
     exit_code = 8
 

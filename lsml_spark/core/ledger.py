@@ -26,6 +26,8 @@ class Ledger:
         """Raise IntegrityError unless the ledger balances."""
         if self.missing:
             raise IntegrityError(
-                f"{stage}: the ledger does not balance: {self.rows_in} in, {sum(self.added.values())} added, {self.rows_out} out, "
-                f"{sum(self.quarantined.values())} quarantined, {sum(self.dropped.values())} dropped: {self.missing} unaccounted for"
+                f"{stage}: the ledger does not balance: {self.rows_in} in, {sum(self.added.values())} added, "
+                f"{self.rows_out} out, "
+                f"{sum(self.quarantined.values())} quarantined, {sum(self.dropped.values())} dropped: "
+                f"{self.missing} unaccounted for"
             )

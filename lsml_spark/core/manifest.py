@@ -1,7 +1,8 @@
 """`manifest.json`, written last: a folder without one does not exist.
 
-Two hashes: `identity` covers what the stage produced (rows, files, ledger) and is what later stages depend on, the same
-for every partitioning, retry and machine; `checksum` covers the manifest's own bytes, so that one flipped byte is found.
+Two hashes: `identity` covers what the stage produced (rows, files, ledger) and is what later stages depend
+on, the same for every partitioning, retry and machine; `checksum` covers the manifest's own bytes, so that
+one flipped byte is found.
 """
 
 import errno
@@ -21,12 +22,14 @@ from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.variables import filled
 
 NAME = "manifest.json"
-ALGORITHMS: dict[str, Callable[[], Any]] = {"sha256": hashlib.sha256, "xxh128": xxhash.xxh3_128}  # of a file's checksum
+# of a file's checksum
+ALGORITHMS: dict[str, Callable[[], Any]] = {"sha256": hashlib.sha256, "xxh128": xxhash.xxh3_128}
 
 
 @dataclass(frozen=True)
 class File:
-    """A data file: its path relative to the stage folder, bytes, checksum; for Parquet also its rows per row group.
+    """A data file: its path relative to the stage folder, bytes, checksum; for Parquet also its rows per row
+    group.
 
     `checksum` is "sha256:<hex>", or "xxh128:<hex>" where speed matters more than an adversary: shards.
     """
@@ -42,7 +45,8 @@ class File:
 class Table:
     """A set of Parquet files in the sub-folder `name` of a stage folder.
 
-    `rows_hash` is Σ xxhash64(row) mod 2^64 in hex: the same rows give the same hash in any order, in any files.
+    `rows_hash` is Σ xxhash64(row) mod 2^64 in hex: the same rows give the same hash in any order, in any
+    files.
     """
 
     columns: Mapping[str, str]
@@ -53,7 +57,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Input:
-    """What a stage read: a stage folder (path relative to the pipeline's runs) by identity, or a raw file by sha256."""
+    """What a stage read: a stage folder (path relative to the pipeline's runs) by identity, or a raw file by
+    sha256.
+    """
 
     path: str
     identity: str
@@ -78,7 +84,9 @@ class Manifest:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The config with what the variables in it are now; on disk stands their names (core/variables.py)."""
+        """The config with what the variables in it are now; on disk stands their names
+        (core/variables.py).
+        """
         settings: Mapping[str, Any] = filled(self.config)
         return settings
 
@@ -95,33 +103,46 @@ class Manifest:
                 "date": self.date,
                 "fingerprint": self.fingerprint,
                 "ledger": asdict(self.ledger),
-                "tables": {name: [table.columns, table.rows, table.rows_hash] for name, table in self.tables.items()},
+                "tables": {
+                    name: [table.columns, table.rows, table.rows_hash] for name, table in self.tables.items()
+                },
                 "files": sorted([file.path, file.checksum.removeprefix("sha256:")] for file in self.files),
             }
         )
 
     def all_files(self) -> list[File]:
-        return [file for table in self.tables.values() for file in table.files] + [*self.files, *self.run_files()]
+        return [file for table in self.tables.values() for file in table.files] + [
+            *self.files,
+            *self.run_files(),
+        ]
 
     def run_files(self) -> list[File]:
-        """Files that differ from run to run, such as times by step: named in `run.files`, checked, no part of the identity."""
+        """Files that differ from run to run, such as times by step: named in `run.files`, checked, no part of
+        the identity.
+        """
         return [File(**file) for file in self.run.get("files", [])]
 
     def write(self, folder: Path) -> None:
         """Write atomically: either the whole manifest is there or none."""
         values = {**asdict(self), "config_hash": self.config_hash, "identity": self.identity}
-        values = json.loads(json.dumps(values, allow_nan=False))  # as it will be read: keys are strings, and sorted as such
+        # as it will be read: keys are strings, and sorted as such
+        values = json.loads(json.dumps(values, allow_nan=False))
         values["checksum"] = digest(values)
         partial = folder / f".{NAME}.{os.getpid()}"
         with partial.open("wb") as file:
-            file.write(json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+            file.write(
+                json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+                + b"\n"
+            )
             file.flush()
             os.fsync(file.fileno())
         partial.replace(folder / NAME)
 
 
 def read(folder: Path) -> Manifest | None:
-    """The manifest of a stage folder, None where there is none; IntegrityError where its bytes are not as written."""
+    """The manifest of a stage folder, None where there is none; IntegrityError where its bytes are not as
+    written.
+    """
     path = folder / NAME
     try:
         raw = path.read_bytes()
@@ -140,7 +161,8 @@ def read(folder: Path) -> Manifest | None:
 def parse(raw: bytes, folder: Path | str) -> Manifest:
     """The manifest of a file's bytes; IntegrityError, naming `folder`, where its content is not as written.
 
-    White space is not looked at, which `read` does too and which for ten thousand files takes four times as long.
+    White space is not looked at, which `read` does too and which for ten thousand files takes four times as
+    long.
     """
     try:
         values = json.loads(raw)
@@ -153,7 +175,8 @@ def parse(raw: bytes, folder: Path | str) -> Manifest:
                 **values,
                 "inputs": {name: Input(**item) for name, item in values["inputs"].items()},
                 "tables": {
-                    name: Table(**{**table, "files": [_file(file) for file in table["files"]]}) for name, table in values["tables"].items()
+                    name: Table(**{**table, "files": [_file(file) for file in table["files"]]})
+                    for name, table in values["tables"].items()
                 },
                 "files": [_file(file) for file in values["files"]],
                 "ledger": Ledger(**values["ledger"]),
@@ -170,8 +193,15 @@ def parse(raw: bytes, folder: Path | str) -> Manifest:
 
 
 def _check_types(manifest: Manifest) -> None:
-    """TypeError for a manifest whose checksum fits, but not what it says: everybody who reads one relies on these."""
-    ledger, tables, inputs, files = manifest.ledger, manifest.tables.values(), manifest.inputs.values(), manifest.all_files()
+    """TypeError for a manifest whose checksum fits, but not what it says: everybody who reads one relies on
+    these.
+    """
+    ledger, tables, inputs, files = (
+        manifest.ledger,
+        manifest.tables.values(),
+        manifest.inputs.values(),
+        manifest.all_files(),
+    )
     _must((manifest.stage, manifest.pipeline, manifest.date, manifest.fingerprint), str)
     _must((manifest.config, manifest.metrics, manifest.run, manifest.inputs, manifest.tables), dict)
     _must((text for read_ in inputs for text in (read_.path, read_.identity)), str)
@@ -185,7 +215,10 @@ def _check_types(manifest: Manifest) -> None:
     _must((rows for file in files for rows in file.row_groups), int)
     _must((manifest.seed, ledger.rows_in, ledger.rows_out), int)
     _must((ledger.quarantined, ledger.dropped, ledger.added), dict)
-    _must((count for counts in (ledger.quarantined, ledger.dropped, ledger.added) for count in counts.values()), int)
+    _must(
+        (count for counts in (ledger.quarantined, ledger.dropped, ledger.added) for count in counts.values()),
+        int,
+    )
 
 
 def _must(values: Iterable[object], *types: type) -> None:
@@ -195,7 +228,9 @@ def _must(values: Iterable[object], *types: type) -> None:
 
 
 def _damaged(folder: Path | str, why: object) -> IntegrityError:
-    return IntegrityError(f"{folder}/{NAME}: damaged manifest ({why}); delete the folder {folder} and run the night again")
+    return IntegrityError(
+        f"{folder}/{NAME}: damaged manifest ({why}); delete the folder {folder} and run the night again"
+    )
 
 
 def _file(values: dict[str, Any]) -> File:
@@ -204,7 +239,13 @@ def _file(values: dict[str, Any]) -> File:
         values = {**values, "checksum": f"sha256:{values['sha256']}"}
         del values["sha256"]
     path = values["path"]
-    if not isinstance(path, str) or path.startswith("/") or not path or {"..", "."} & set(path.split("/")) or "\0" in path:
+    if (
+        not isinstance(path, str)
+        or path.startswith("/")
+        or not path
+        or {"..", "."} & set(path.split("/"))
+        or "\0" in path
+    ):
         raise ValueError(f"the path {path!r} is none within its folder")
     return File(**values)
 
@@ -216,16 +257,25 @@ def sha256_of(path: Path) -> str:
 
 
 def checksum_of(path: Path, algorithm: str = "sha256") -> str:
-    """`<algorithm>:<hex>` of a file's bytes, in bounded memory. ValueError for an algorithm that is not in ALGORITHMS."""
+    """`<algorithm>:<hex>` of a file's bytes, in bounded memory. ValueError for an algorithm that is not in
+    ALGORITHMS.
+    """
     if algorithm not in ALGORITHMS:
-        raise ValueError(f"checksum of {path}: there is no algorithm '{algorithm}' (known: {', '.join(sorted(ALGORITHMS))})")
+        raise ValueError(
+            f"checksum of {path}: there is no algorithm '{algorithm}' (known: "
+            f"{', '.join(sorted(ALGORITHMS))})"
+        )
     with path.open("rb") as file:
         return f"{algorithm}:{hashlib.file_digest(file, ALGORITHMS[algorithm]).hexdigest()}"
 
 
 def describe(folder: Path, path: Path, algorithm: str = "sha256") -> File:
     """The File entry of a finished file inside a stage folder."""
-    return File(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, checksum=checksum_of(path, algorithm))
+    return File(
+        path=path.relative_to(folder).as_posix(),
+        bytes=path.stat().st_size,
+        checksum=checksum_of(path, algorithm),
+    )
 
 
 def write_json(folder: Path, name: str, value: Any) -> File:

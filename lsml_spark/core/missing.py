@@ -1,13 +1,15 @@
-"""What to do where a value is missing: declared per column in the pipeline's `quality.missing`, known to several stages.
+"""What to do where a value is missing: declared per column in the pipeline's `quality.missing`, known to
+several stages.
 
     missing:
       CustomerID: quarantine                                     # the row is kept aside, with its reason
       Description: drop                                          # the row is left out and counted
-      UnitPrice: {impute: median, by: [StockCode]}               # filled in, and `UnitPrice_missing` says where
+      UnitPrice: {impute: median, by: [StockCode]}               # filled in, and `UnitPrice_missing` says
+          where
       Country: {impute: constant, value: Unspecified, indicator: false}
 
-NULL and NaN are missing. Which rows stay is decided day by day; values are filled in when a night prepares its window, with
-statistics of the days that it trains on alone.
+NULL and NaN are missing. Which rows stay is decided day by day; values are filled in when a night prepares
+its window, with statistics of the days that it trains on alone.
 """
 
 from collections.abc import Mapping
@@ -19,7 +21,9 @@ from lsml_spark.core.config import Strict
 
 
 class Missing(Strict):
-    """One column's policy. `by`: the statistic is that of the rows with the same values there, else that of all rows."""
+    """One column's policy. `by`: the statistic is that of the rows with the same values there, else that of
+    all rows.
+    """
 
     policy: Literal["drop", "quarantine", "impute"]  # what happens to a row that lacks it
     impute: Literal["constant", "median", "mode"] | None = None  # what is filled in

@@ -1,8 +1,10 @@
-"""Sums of floating-point numbers without any rounding, so that a mean does not depend on how Spark cut the day.
+"""Sums of floating-point numbers without any rounding, so that a mean does not depend on how Spark cut the
+day.
 
-An ordinary sum differs in its last bits with the order of the rows, which no Spark job promises. Here each batch is cut
-into slices of 36 bits whose sums a double holds exactly (error-free splitting: Rump, Ogita and Oishi 2008), and slices are
-added as integers. Squares are kept with their rounding error (Dekker 1971). About 15 ns a value for sum and squares.
+An ordinary sum differs in its last bits with the order of the rows, which no Spark job promises. Here each
+batch is cut into slices of 36 bits whose sums a double holds exactly (error-free splitting: Rump, Ogita and
+Oishi 2008), and slices are added as integers. Squares are kept with their rounding error (Dekker 1971). About
+15 ns a value for sum and squares.
 """
 
 import math
@@ -32,7 +34,8 @@ class Moments:
 
     def _add_chunk(self, x: np.ndarray) -> None:
         size = np.abs(x)
-        odd = (size > 2.0**480) | ((size < 2.0**-480) & (size > 0))  # their squares over- or underflow: one by one
+        # their squares over- or underflow: one by one
+        odd = (size > 2.0**480) | ((size < 2.0**-480) & (size > 0))
         if odd.any():
             for value in x[odd].tolist():
                 units = _units(value)
@@ -88,5 +91,6 @@ def _units(value: float) -> int:
 def _root(value: Fraction) -> float:
     if value <= 0:
         return 0.0
-    half = (value.numerator.bit_length() - value.denominator.bit_length()) // 2  # so that the square fits into a double
+    # so that the square fits into a double
+    half = (value.numerator.bit_length() - value.denominator.bit_length()) // 2
     return math.ldexp(math.sqrt(float(value / Fraction(4) ** half)), half)

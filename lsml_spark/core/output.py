@@ -1,4 +1,6 @@
-"""Standard output that never decides how a command ends: who reads may go away (`lsml status | head`), and may know few letters."""
+"""Standard output that never decides how a command ends: who reads may go away (`lsml status | head`), and
+may know few letters.
+"""
 
 import io
 import os
@@ -20,7 +22,8 @@ class _Output(io.FileIO):
 
 
 def forgiving() -> None:
-    """Make `sys.stdout` so, where it is the process's own. A letter that it cannot write is written as its escape.
+    """Make `sys.stdout` so, where it is the process's own. A letter that it cannot write is written as its
+    escape.
 
     Where a stream was closed by who started us (`>&-`), what is written to it goes nowhere.
     """
@@ -32,4 +35,10 @@ def forgiving() -> None:
     found.flush()
     raw = io.BufferedWriter(_Output(found.fileno(), "w", closefd=False))
     lines = found.line_buffering
-    sys.stdout = io.TextIOWrapper(raw, found.encoding, errors="backslashreplace", line_buffering=lines, write_through=found.write_through)
+    sys.stdout = io.TextIOWrapper(
+        raw,
+        found.encoding,
+        errors="backslashreplace",
+        line_buffering=lines,
+        write_through=found.write_through,
+    )

@@ -16,8 +16,8 @@ HOW = """a key that holds dots stands in quotes: --set 'quality.columns."a.b"=[c
 def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """`--set a.b=c` for each override; the value is read as YAML. Returns a changed deep copy.
 
-    What follows `spark.` is one Spark property: `spark.executor.memory=2g`, or with the section's name before it
-    `spark.spark.executor.memory=2g`. A part in quotes is one key: `quality.columns."a.b"=[complete]`.
+    What follows `spark.` is one Spark property: `spark.executor.memory=2g`, or with the section's name before
+    it `spark.spark.executor.memory=2g`. A part in quotes is one key: `quality.columns."a.b"=[complete]`.
     """
     values = copy.deepcopy(values)
     for override in overrides:

@@ -1,4 +1,6 @@
-"""What processes of ours agree upon: how a child dies with its parent, which exit codes may be tried again, how it leaves."""
+"""What processes of ours agree upon: how a child dies with its parent, which exit codes may be tried again,
+how it leaves.
+"""
 
 import ctypes
 import os
@@ -16,7 +18,9 @@ _PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 def die_with_parent() -> None:
-    """On Linux, be killed when the parent dies (even by SIGKILL), so that no orphan trains on; end now where it is dead already."""
+    """On Linux, be killed when the parent dies (even by SIGKILL), so that no orphan trains on; end now where
+    it is dead already.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if int(os.environ.get(PARENT, os.getppid())) != os.getppid():
@@ -30,8 +34,8 @@ def meaning(codes: list[int]) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """End a rank without tearing the interpreter down: torch keeps the process group's threads alive, and now and then
-    they abort a process that has done all its work."""
+    """End a rank without tearing the interpreter down: torch keeps the process group's threads alive, and now
+    and then they abort a process that has done all its work."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

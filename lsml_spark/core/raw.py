@@ -1,6 +1,7 @@
 """How raw text is written: the options of `raw:` beside `folder` and `files`. docs/raw.md lists them.
 
-An option at its default is no part of a resolved config, so that a pipeline that names none keeps its fingerprints.
+An option at its default is no part of a resolved config, so that a pipeline that names none keeps its
+fingerprints.
 """
 
 import codecs
@@ -13,25 +14,32 @@ from pydantic import field_validator, model_validator
 from lsml_spark.core.config import Strict
 
 # Letters that Spark takes when it reads a date or a time, and how many of each at most.
-LETTERS = dict(zip("GyMLdDahHkKmsSVzOXxZ", (4, 6, 4, 4, 2, 3, 1, 2, 2, 2, 2, 2, 2, 9, 2, 4, 4, 5, 5, 5), strict=True))
+LETTERS = dict(
+    zip("GyMLdDahHkKmsSVzOXxZ", (4, 6, 4, 4, 2, 3, 1, 2, 2, 2, 2, 2, 2, 9, 2, 4, 4, 5, 5, 5), strict=True)
+)
 NAMED = {"\\t": "\t", "tab": "\t", "\\0": "\0"}
 
 
 class Format(Strict):
-    """How the text of raw files is read. Parquet says it of itself: of these it heeds `nulls`, `trim` and what types text.
+    """How the text of raw files is read. Parquet says it of itself: of these it heeds `nulls`, `trim` and
+    what types text.
 
     Fields:
         delimiter: one character between two fields of CSV, `\\t` for a tab.
-        quote: the character around a field; none where it is empty, so that each quote is a character like any other.
+        quote: the character around a field; none where it is empty, so that each quote is a character like
+            any other.
         escape: what stands before a quote inside quotes: the quote itself (RFC 4180) or a backslash.
-        multiline: whether a quoted field may hold line breaks. Where not, all lines of such a record are quarantined.
+        multiline: whether a quoted field may hold line breaks. Where not, all lines of such a record are
+            quarantined.
         encoding: of CSV and JSON, any name that Python knows.
-        header: whether the first record of CSV names the columns. Without, the contract's order of columns is theirs.
+        header: whether the first record of CSV names the columns. Without, the contract's order of columns is
+            theirs.
         comment: lines of CSV that begin with it are no records.
         nulls: texts that mean that a value is missing, compared without the blanks around them.
         trim: whether blanks around text are cut off; of numbers, dates and the like they always are.
         decimal, thousands: the characters in numbers, as in 1.234.567,89.
-        date_formats, timestamp_formats: patterns of Spark, tried in their order, and nothing else; none is ISO 8601.
+        date_formats, timestamp_formats: patterns of Spark, tried in their order, and nothing else; none is
+            ISO 8601.
         zone: where times stand that name no zone.
         compression: of the files; `auto` goes by their names.
     """
@@ -55,7 +63,9 @@ class Format(Strict):
     def changed(self) -> dict[str, Any]:
         """The options that are not at their default, as plain values: what a YAML has to say."""
         said: dict[str, Any] = self.model_dump(mode="json")
-        return {name: value for name, value in said.items() if name in FORMAT and value != FORMAT[name].default}
+        return {
+            name: value for name, value in said.items() if name in FORMAT and value != FORMAT[name].default
+        }
 
     @field_validator("delimiter", "quote", "escape", "comment", mode="before")
     @classmethod
@@ -83,7 +93,9 @@ class Format(Strict):
             codec = codecs.lookup(name)
             "".encode(codec.name)  # refuses codecs that are not of text
         except (LookupError, ValueError, TypeError, AssertionError, UnicodeError):
-            raise ValueError(f"Python knows no encoding {name!r}; common ones: utf-8, latin-1, cp1252, utf-16") from None
+            raise ValueError(
+                f"Python knows no encoding {name!r}; common ones: utf-8, latin-1, cp1252, utf-16"
+            ) from None
         if codec.name in UNLIKE_TEXT:
             raise ValueError(f"{name!r} is no encoding of files; common ones: utf-8, latin-1, cp1252, utf-16")
         return "utf-8" if codec.name == "utf-8-sig" else codec.name
@@ -119,18 +131,24 @@ class Format(Strict):
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if self.escape not in (self.quote, "\\", '"', ""):
-            raise ValueError(f"escape: {self.escape!r} is neither the quote, which is then doubled, nor a backslash")
+            raise ValueError(
+                f"escape: {self.escape!r} is neither the quote, which is then doubled, nor a backslash"
+            )
         if self.quote and self.quote == self.delimiter:
             raise ValueError(f"delimiter and quote are both {self.quote!r}")
         if self.delimiter == "\\":
             raise ValueError("delimiter: a backslash separates no fields")
         if self.thousands == self.decimal:
-            raise ValueError(f"decimal and thousands are both {self.decimal!r}; say `thousands:` for the one between groups of digits")
+            raise ValueError(
+                f"decimal and thousands are both {self.decimal!r}; say `thousands:` for the one between "
+                "groups of digits"
+            )
         return self
 
 
 class Raw(Format):
-    """Where raw days lie and how they are written: `files` is a glob pattern inside `folder`, `{{ date }}` in either is the day.
+    """Where raw days lie and how they are written: `files` is a glob pattern inside `folder`, `{{ date }}` in
+    either is the day.
 
     `same_every_day`: there is no date in them, and every day is to have the same files.
     """
@@ -147,7 +165,17 @@ class Raw(Format):
 
 FORMAT = Format.model_fields
 PLAIN = Format()  # what a pipeline that says nothing means
-UNLIKE_TEXT = ("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem", "utf-7", "charmap")
+UNLIKE_TEXT = (
+    "idna",
+    "punycode",
+    "unicode_escape",
+    "raw_unicode_escape",
+    "undefined",
+    "mbcs",
+    "oem",
+    "utf-7",
+    "charmap",
+)
 
 
 def _check_pattern(pattern: str) -> None:
@@ -157,12 +185,17 @@ def _check_pattern(pattern: str) -> None:
     for run in re.findall(r"([A-Za-z])(?=(\1*))", outside):
         letter, more = run
         if letter not in LETTERS:
-            meant = {"Y": ", did you mean y?", "u": ", did you mean y?", "T": ", write it as 'T'"}.get(letter, "")
+            meant = {"Y": ", did you mean y?", "u": ", did you mean y?", "T": ", write it as 'T'"}.get(
+                letter, ""
+            )
             raise ValueError(
-                f"{pattern!r}: the letter {letter} means nothing in a pattern of Spark{meant}; for example dd.MM.yyyy HH:mm:ss"
+                f"{pattern!r}: the letter {letter} means nothing in a pattern of Spark{meant}; for example "
+                "dd.MM.yyyy HH:mm:ss"
             )
         if 1 + len(more) > LETTERS[letter]:
-            raise ValueError(f"{pattern!r}: at most {LETTERS[letter]} times {letter}; for example dd.MM.yyyy HH:mm:ss")
+            raise ValueError(
+                f"{pattern!r}: at most {LETTERS[letter]} times {letter}; for example dd.MM.yyyy HH:mm:ss"
+            )
     if not re.search("[A-Za-z]", outside):
         raise ValueError(f"{pattern!r}: no letter in it stands for a day or a time; for example dd.MM.yyyy")
     if (

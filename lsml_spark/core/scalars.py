@@ -1,4 +1,6 @@
-"""Values of Arrow as Python has them; as text where Python has no such value: a date beyond 9999, text that is no UTF-8."""
+"""Values of Arrow as Python has them; as text where Python has no such value: a date beyond 9999, text that
+is no UTF-8.
+"""
 
 from typing import Any
 

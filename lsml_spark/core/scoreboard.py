@@ -1,4 +1,5 @@
-"""What metrics.json says was compared: the systems, each with its titles, and the figures of the task, each with its unit.
+"""What metrics.json says was compared: the systems, each with its titles, and the figures of the task, each
+with its unit.
 
 Nights of before the tasks name neither; what they compared is told here.
 """
@@ -14,12 +15,15 @@ NAMED = {
     "key_frequency": ("Past of the key", "by key"),
     "popularity": ("Popularity", "popular"),
 }
-STYLES = ("popularity", "cooccurrence", "key_frequency", "fourth", "fifth")  # of baselines: colour, dash and marker
+# of baselines: colour, dash and marker
+STYLES = ("popularity", "cooccurrence", "key_frequency", "fourth", "fifth")
 
 
 @dataclass(frozen=True)
 class Figure:
-    """How a figure is shown. `better`: which way; `write`: share of one, count, or a number in its own unit."""
+    """How a figure is shown. `better`: which way; `write`: share of one, count, or a number in its own
+    unit.
+    """
 
     title: str
     better: Literal["lower", "higher"]
@@ -62,7 +66,9 @@ def competitors(*nights: Mapping[str, Any]) -> list[Competitor]:
     """Who was scored in any of the nights: the model, the champion, then the baselines by name."""
     titles = {name: tuple(told) for night in nights for name, told in (night.get("titles") or {}).items()}
     scored = {name for night in nights for name, found in (night.get("systems") or {}).items() if found}
-    names = [name for name in ("model", "champion") if name in scored] + sorted(scored - {"model", "champion"})
+    names = [name for name in ("model", "champion") if name in scored] + sorted(
+        scored - {"model", "champion"}
+    )
     free = [style for style in STYLES if style not in names]
     made = []
     for name in names:

@@ -1,10 +1,12 @@
-"""SIGTERM, SIGINT and SIGHUP: one line, no child left behind, and the exit code that shells give to the signal (143, 130, 129).
+"""SIGTERM, SIGINT and SIGHUP: one line, no child left behind, and the exit code that shells give to the
+signal (143, 130, 129).
 
-The handler ends the process itself instead of raising: an exception would go through `finally` blocks and threads that talk
-to a Java which the same signal has ended, and whatever they raise would hide it. Nothing is lost by that: a stage folder
-without its manifest does not exist, so that a stop at any moment is no more than a `kill -9`. Where somebody must be asked
-first (training ranks finish their step), `acting` puts that in between. Imports nothing but the standard library, so that
-an entry point can call `install` before anything else.
+The handler ends the process itself instead of raising: an exception would go through `finally` blocks and
+threads that talk to a Java which the same signal has ended, and whatever they raise would hide it. Nothing is
+lost by that: a stage folder without its manifest does not exist, so that a stop at any moment is no more than
+a `kill -9`. Where somebody must be asked first (training ranks finish their step), `acting` puts that in
+between. Imports nothing but the standard library, so that an entry point can call `install` before anything
+else.
 """
 
 import os
@@ -21,7 +23,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 PATIENCE = 5.0  # seconds for children to end by themselves
 WITHIN = 30  # seconds for those who were asked to stop: training ranks at the end of their step
 LATE = 0.5  # seconds by which a signal may reach this process later than its children
-SAME = 1.0  # seconds within which a second signal is the first one again: `timeout` sends it to the process and to its group
+# seconds within which a second signal is the first one again: `timeout` sends it to the process and to its
+# group
+SAME = 1.0
 
 _came: signal.Signals | None = None
 _when = 0.0
@@ -41,7 +45,8 @@ def came() -> signal.Signals | None:
 def install() -> dict[int, Any]:
     """From here on the three signals end this process. The handlers of before come back, to be put back.
 
-    SIGHUP stays ignored where it was: that is what `nohup` is for. (SIGINT is ignored for whatever a shell runs in the background.)
+    SIGHUP stays ignored where it was: that is what `nohup` is for. (SIGINT is ignored for whatever a shell
+    runs in the background.)
     """
     global _guarding
     if threading.current_thread() is not threading.main_thread():
@@ -54,7 +59,9 @@ def install() -> dict[int, Any]:
 
 
 def done() -> None:
-    """The work is done: while the interpreter takes itself apart, where no handler of Python's runs, a signal changes nothing."""
+    """The work is done: while the interpreter takes itself apart, where no handler of Python's runs, a signal
+    changes nothing.
+    """
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)
 
@@ -75,9 +82,11 @@ def guarding() -> Iterator[None]:
 
 @contextmanager
 def acting(act: Callable[[], None]) -> Iterator[None]:
-    """Within it the signals call `act`, which asks others to stop; outside the main thread nothing is changed.
+    """Within it the signals call `act`, which asks others to stop; outside the main thread nothing is
+    changed.
 
-    A process that `guarding` looks after ends with the body; at once where that takes WITHIN seconds or a second signal comes.
+    A process that `guarding` looks after ends with the body; at once where that takes WITHIN seconds or a
+    second signal comes.
     """
     global _act, _came
     if threading.current_thread() is not threading.main_thread():
@@ -150,7 +159,8 @@ def _take() -> dict[int, Any]:
     global _owner, _screen
     _owner = os.getpid()
     if _screen is None:
-        with suppress(OSError):  # it may be closed; it may also be lent to a child's for a while (spark/stderr.py)
+        # it may be closed; it may also be lent to a child's for a while (spark/stderr.py)
+        with suppress(OSError):
             _screen = os.dup(2)
     before: dict[int, Any] = {each: signal.getsignal(each) for each in SIGNALS}
     for each, handler in before.items():
@@ -165,7 +175,9 @@ def _give_back(before: dict[int, Any]) -> None:
 
 
 def _say() -> None:
-    """By the file's number: the signal may have come in the middle of a print, whose buffer takes no second writer."""
+    """By the file's number: the signal may have come in the middle of a print, whose buffer takes no second
+    writer.
+    """
     global _said
     if _said or _came is None:
         return
@@ -181,7 +193,9 @@ def _say() -> None:
 
 
 def _end_children() -> None:
-    """Ask them to end and wait a little; then kill what is left of them and of theirs. Where there is no /proc they see us go."""
+    """Ask them to end and wait a little; then kill what is left of them and of theirs. Where there is no
+    /proc they see us go.
+    """
     family = set(_below(os.getpid()))
     for child in _children(os.getpid()):
         _send(child, signal.SIGTERM)

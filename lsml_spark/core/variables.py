@@ -1,8 +1,10 @@
-"""`${VARIABLE}` and `{{ date }}` in a pipeline's YAML; what came out of the environment is a secret and is never written down.
+"""`${VARIABLE}` and `{{ date }}` in a pipeline's YAML; what came out of the environment is a secret and is
+never written down.
 
-Wherever we write, the value of a variable is replaced by `${VARIABLE}`, as the YAML has it: configs in manifests, findings,
-pages, log lines, errors. A default (`${VARIABLE:-default}`) stands in the YAML for all to see and is no secret. Neither is a
-value of fewer than four characters, nor a number of fewer than six: they would be guessed, and stand in any text by chance.
+Wherever we write, the value of a variable is replaced by `${VARIABLE}`, as the YAML has it: configs in
+manifests, findings, pages, log lines, errors. A default (`${VARIABLE:-default}`) stands in the YAML for all
+to see and is no secret. Neither is a value of fewer than four characters, nor a number of fewer than six:
+they would be guessed, and stand in any text by chance.
 """
 
 import hashlib
@@ -23,7 +25,8 @@ from lsml_spark.core.words import did_you_mean
 
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 TEMPLATE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-SHORTEST, SHORTEST_NUMBER, SHORTEST_LINE = 4, 6, 8  # characters of a secret, of one that is a number, of a line of a longer one
+# characters of a secret, of one that is a number, of a line of a longer one
+SHORTEST, SHORTEST_NUMBER, SHORTEST_LINE = 4, 6, 8
 KEY = ".variables.key"  # beside the nights of a pipeline, readable for its owner alone
 ROUNDS = 200_000  # of a digest: who gets hold of the key still has to pay for each guess
 
@@ -31,12 +34,15 @@ _secrets: dict[str, str] = {}  # name → value, of the pipeline that was read l
 
 
 def learn(sections: Any) -> None:
-    """Which variables the unrendered sections of a pipeline use: their values are masked from now on, no others are.
+    """Which variables the unrendered sections of a pipeline use: their values are masked from now on, no
+    others are.
 
     The value of a `use:` names a class and is none of them.
     """
     _secrets.clear()
-    _secrets.update({name: value for name in _named(sections) if _is_secret(value := os.environ.get(name, ""))})
+    _secrets.update(
+        {name: value for name in _named(sections) if _is_secret(value := os.environ.get(name, ""))}
+    )
     _pattern.cache_clear()
 
 
@@ -63,7 +69,9 @@ def fill_variables(value: Any) -> Any:
 
 
 def filled(value: Any) -> Any:
-    """A masked value with what its variables are now; a variable that is not set any more stays as it is written."""
+    """A masked value with what its variables are now; a variable that is not set any more stays as it is
+    written.
+    """
     return _each(value, lambda text: VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), text))
 
 
@@ -113,8 +121,20 @@ def _number(text: str) -> float | None:
 
 def _forms(value: str) -> Iterator[str]:
     """The texts that a value may become on its way into a message or a page."""
-    yield from (value, value.strip(), " ".join(value.split()), repr(value)[1:-1], json.dumps(value)[1:-1], html.escape(value))
-    yield from (json.dumps(value, ensure_ascii=False)[1:-1], quote(value), quote(value, safe=""), value.replace("'", "''"))
+    yield from (
+        value,
+        value.strip(),
+        " ".join(value.split()),
+        repr(value)[1:-1],
+        json.dumps(value)[1:-1],
+        html.escape(value),
+    )
+    yield from (
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        quote(value),
+        quote(value, safe=""),
+        value.replace("'", "''"),
+    )
     yield from (line.strip() for line in value.splitlines() if len(line.strip()) >= SHORTEST_LINE)
     if (number := _number(value)) is not None:
         plain = int(number) if number == int(number) else number
@@ -124,7 +144,12 @@ def _forms(value: str) -> Iterator[str]:
 @lru_cache(maxsize=1)
 def _pattern() -> tuple[re.Pattern[str], dict[str, str]] | None:
     """One expression for all forms of all secrets, the longest first; and the name of each form."""
-    names = {form.lower(): name for name, value in _secrets.items() for form in _forms(value) if len(form) >= SHORTEST}
+    names = {
+        form.lower(): name
+        for name, value in _secrets.items()
+        for form in _forms(value)
+        if len(form) >= SHORTEST
+    }
     if not names:
         return None
     return re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))), re.IGNORECASE), names
@@ -162,7 +187,9 @@ def secrets_of(section: Any) -> list[str]:
 
 
 def digests(names: list[str], folder: Path) -> dict[str, str]:
-    """Keyed digests of variables' values: they change with the value, and say nothing about it to those without the key."""
+    """Keyed digests of variables' values: they change with the value, and say nothing about it to those
+    without the key.
+    """
     if not names:
         return {}
     key = _key(folder)
@@ -196,4 +223,6 @@ def _key(folder: Path) -> bytes:
         if len(found) == 32:
             return found
         break
-    raise ConfigError(f"{path}: is not the key that was written; delete it, and nights whose YAML uses variables run again")
+    raise ConfigError(
+        f"{path}: is not the key that was written; delete it, and nights whose YAML uses variables run again"
+    )

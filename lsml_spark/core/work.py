@@ -11,12 +11,17 @@ from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import File, Manifest, Table, checksum_of
 
-BESIDE = {"pilot": "pilot", "label": "label", "released": "quarantine release"}  # stages beside those of a night
+# stages beside those of a night
+BESIDE = {"pilot": "pilot", "label": "label", "released": "quarantine release"}
 
 
 def gone_champion(lost: str, instead: str | None) -> str:
     """What is said where the folder of the model that was promoted last is not there any more."""
-    next_one = f"the model of {instead}, which stood before it, takes its place" if instead else "no promoted model is left, so none stands"
+    next_one = (
+        f"the model of {instead}, which stood before it, takes its place"
+        if instead
+        else "no promoted model is left, so none stands"
+    )
     return f"the folder of the champion, the model of {lost}, is gone: {next_one}"
 
 
@@ -32,7 +37,9 @@ class Source:
         return [self.folder / file.path for file in self.manifest.tables[table].files]
 
     def file(self, name: str) -> Path:
-        """Path of a file that is no table. IntegrityError where its bytes are not those that were written: it is read and hashed."""
+        """Path of a file that is no table. IntegrityError where its bytes are not those that were written: it
+        is read and hashed.
+        """
         file = next((file for file in self.manifest.files if file.path == name), None)
         if file is None:
             raise IntegrityError(f"{self.folder}: its manifest names no file '{name}'")
@@ -82,9 +89,11 @@ def raw_name(path: Path, root: Path | None) -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stage did. `metrics` are for the report; `run` holds what is true but not reproducible (times, rates).
+    """What a stage did. `metrics` are for the report; `run` holds what is true but not reproducible (times,
+    rates).
 
-    `failed` is a sentence when the data are not fit to go on: the folder is kept, the night stops (exit code 3).
+    `failed` is a sentence when the data are not fit to go on: the folder is kept, the night stops (exit code
+    3).
     """
 
     ledger: Ledger

@@ -1,7 +1,9 @@
-"""YAML text as plain JSON values, read strictly: what a person would not see at a glance is an error with its line.
+"""YAML text as plain JSON values, read strictly: what a person would not see at a glance is an error with its
+line.
 
-Keys are text as it is written (`1990:`, `no:` and `2011-02-01:` too) and stand once in their mapping. Anchors and merge keys
-(`<<`) work within bounds: the text with every alias written out may hold so much and no more, and may not hold itself.
+Keys are text as it is written (`1990:`, `no:` and `2011-02-01:` too) and stand once in their mapping. Anchors
+and merge keys (`<<`) work within bounds: the text with every alias written out may hold so much and no more,
+and may not hold itself.
 """
 
 import datetime
@@ -15,7 +17,8 @@ import yaml
 from lsml_spark.core.errors import ConfigError
 
 MOST_BYTES = 4_000_000  # of a file
-MOST_WRITTEN_OUT = 8_000_000  # characters of all values, with NODE for each of them, aliases counted as often as they stand
+# characters of all values, with NODE for each of them, aliases counted as often as they stand
+MOST_WRITTEN_OUT = 8_000_000
 NODE = 16
 DEEPEST = 50
 LONGEST_NUMBER = 400  # characters of a number, a date or a truth value
@@ -25,12 +28,19 @@ PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file as a mapping of plain JSON values; ConfigError where it is missing, not YAML, or not a mapping."""
+    """A YAML file as a mapping of plain JSON values; ConfigError where it is missing, not YAML, or not a
+    mapping.
+    """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise ConfigError(f"{path}: is {'a folder' if path.is_dir() else 'no regular file'}; name the pipeline's YAML")
+            raise ConfigError(
+                f"{path}: is {'a folder' if path.is_dir() else 'no regular file'}; name the pipeline's YAML"
+            )
         if path.stat().st_size > MOST_BYTES:
-            raise ConfigError(f"{path}: cannot be read: {path.stat().st_size:,} bytes; a pipeline's YAML has {MOST_BYTES:,} at most")
+            raise ConfigError(
+                f"{path}: cannot be read: {path.stat().st_size:,} bytes; a pipeline's YAML has "
+                f"{MOST_BYTES:,} at most"
+            )
         raw = path.read_bytes()
         if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise ConfigError(f"{path}: cannot be read: it is UTF-16; save it as UTF-8")
@@ -47,7 +57,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_value(text: str, where: str) -> Any:
-    """The value of a YAML text; ConfigError, beginning with `where`, names line and column of what is wrong with it."""
+    """The value of a YAML text; ConfigError, beginning with `where`, names line and column of what is wrong
+    with it.
+    """
     try:
         return _Reader(text, where).document()
     except yaml.MarkedYAMLError as error:
@@ -64,11 +76,17 @@ def read_value(text: str, where: str) -> Any:
 
 def _tab_near(text: str, line: int) -> bool:
     lines = text.split("\n")
-    return any("\t" in lines[i][: len(lines[i]) - len(lines[i].lstrip())] for i in (line - 1, line) if 0 <= i < len(lines))
+    return any(
+        "\t" in lines[i][: len(lines[i]) - len(lines[i].lstrip())]
+        for i in (line - 1, line)
+        if 0 <= i < len(lines)
+    )
 
 
 class _Reader:
-    """Builds values from the parser's events, each with its size: what it would take with every alias written out."""
+    """Builds values from the parser's events, each with its size: what it would take with every alias written
+    out.
+    """
 
     def __init__(self, text: str, where: str):
         self.where = where
@@ -90,7 +108,9 @@ class _Reader:
 
     def error(self, event: Any, what: str) -> ConfigError:
         mark = event.start_mark
-        return ConfigError(f"{self.where}: line {mark.line + 1}, column {mark.column + 1}: {' '.join(what.split())}")
+        return ConfigError(
+            f"{self.where}: line {mark.line + 1}, column {mark.column + 1}: {' '.join(what.split())}"
+        )
 
     def node(self, event: Any) -> tuple[Any, int]:
         if isinstance(event, yaml.AliasEvent):
@@ -116,7 +136,9 @@ class _Reader:
 
     def alias(self, event: Any) -> tuple[Any, int]:
         if event.anchor not in self.anchors:
-            raise self.error(event, f"*{event.anchor} names no anchor before it; put text that begins with * in quotes")
+            raise self.error(
+                event, f"*{event.anchor} names no anchor before it; put text that begins with * in quotes"
+            )
         found = self.anchors[event.anchor]
         if found is None:
             raise self.error(event, f"*{event.anchor} stands within its own anchor, so it would hold itself")
@@ -143,7 +165,11 @@ class _Reader:
                 merged += self.to_merge(following, value)
                 continue
             if key in lines:
-                raise self.error(event, f"the key '{key}' stands here for the second time, first in line {lines[key]}; keep one of them")
+                raise self.error(
+                    event,
+                    f"the key '{key}' stands here for the second time, first in line {lines[key]}; keep one "
+                    "of them",
+                )
             lines[key] = event.start_mark.line + 1
             values[key] = value
         for other in merged:  # the first to name a key wins, after the mapping itself
@@ -161,7 +187,11 @@ class _Reader:
             if isinstance(value, str):
                 return value
         if not isinstance(event, yaml.ScalarEvent):
-            raise self.error(event, "a key must be text, not a list or a mapping; put it in quotes (also a value like '{{ date }}')")
+            raise self.error(
+                event,
+                "a key must be text, not a list or a mapping; put it in quotes (also a value like '{{ date "
+                "}}')",
+            )
         if not event.value:
             raise self.error(event, "a key is empty")
         if event.anchor is not None:
@@ -182,7 +212,9 @@ class _Reader:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise self.error(event, "half of a pair of UTF-16 surrogates stands in the text, which is no character") from None
+            raise self.error(
+                event, "half of a pair of UTF-16 surrogates stands in the text, which is no character"
+            ) from None
         return value
 
     def scalar(self, event: Any) -> Any:
@@ -192,13 +224,19 @@ class _Reader:
             return value
         if tag not in PLAIN:
             raise self.error(event, f"not YAML of values: the tag {tag} is not known here")
-        kind = {"int": "a whole number", "float": "a number", "bool": "true or false", "null": "null"}.get(tag.removeprefix(TAG), "a date")
+        kind = {"int": "a whole number", "float": "a number", "bool": "true or false", "null": "null"}.get(
+            tag.removeprefix(TAG), "a date"
+        )
         if len(value) > LONGEST_NUMBER:
             raise self.error(event, f"{kind} of {len(value):,} characters; put it in quotes if it is text")
         try:
             found = self.scalars.yaml_constructors[tag](self.scalars, yaml.ScalarNode(tag, value))
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError):
-            raise self.error(event, f"'{value[:80]}' looks like {kind} and is none; put it in quotes if it is text") from None
+            raise self.error(
+                event, f"'{value[:80]}' looks like {kind} and is none; put it in quotes if it is text"
+            ) from None
         if isinstance(found, int) and not -(2**63) <= found < 2**63:
-            raise self.error(event, f"the number {value[:80]} needs more than 64 bits; put it in quotes if it is text")
+            raise self.error(
+                event, f"the number {value[:80]} needs more than 64 bits; put it in quotes if it is text"
+            )
         return str(found) if isinstance(found, datetime.date) else found

@@ -39,8 +39,14 @@ def one_of(value: Any, name: str, known: Sequence[str]) -> Any:
 
 
 def names(value: Any, name: str) -> tuple[str, ...]:
-    """A list of column names. ConfigError begins with the argument's name, also for a single text: it is a list of letters too."""
-    if isinstance(value, str | bytes) or not isinstance(value, Sequence) or not all(isinstance(one, str) for one in value):
+    """A list of column names. ConfigError begins with the argument's name, also for a single text: it is a
+    list of letters too.
+    """
+    if (
+        isinstance(value, str | bytes)
+        or not isinstance(value, Sequence)
+        or not all(isinstance(one, str) for one in value)
+    ):
         hint = f"; for one column, [{value!r}]" if isinstance(value, str) else ""
         raise ConfigError(f"{name}: must be a list of column names, not {shown(value)}{hint}")
     return tuple(value)
@@ -56,12 +62,14 @@ def by_column(value: Any, name: str) -> Mapping[str, Any]:
 def part(rank: int | None, world: int | None) -> tuple[Any, Any]:
     """Which rank reads, of how many: 0 of 1 where nothing is said.
 
-    ConfigError where nothing is said and a launcher has set WORLD_SIZE: each of its processes would read all rows.
+    ConfigError where nothing is said and a launcher has set WORLD_SIZE: each of its processes would read all
+    rows.
     """
     size = os.environ.get("WORLD_SIZE", "1")
     if rank is None and world is None and size not in ("", "0", "1"):
         raise ConfigError(
-            f"rank, world: this is one of WORLD_SIZE={size} processes, and none of them is a rank yet, so that each would read all rows; "
+            f"rank, world: this is one of WORLD_SIZE={size} processes, and none of them is a rank yet, so "
+            "that each would read all rows; "
             "call torch.distributed.init_process_group before make_torch_dataset, or pass rank= and world="
         )
     return 0 if rank is None else rank, 1 if world is None else world

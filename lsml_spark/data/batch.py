@@ -1,4 +1,6 @@
-"""Rows as flat arrays: scalars are one array per column, lists are values and offsets (no Python object per row)."""
+"""Rows as flat arrays: scalars are one array per column, lists are values and offsets (no Python object per
+row).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +13,9 @@ import pyarrow.compute as pc
 
 @dataclass(frozen=True)
 class Ragged:
-    """N lists end to end: list i is values_T[offsets_N1[i] : offsets_N1[i + 1]]; offsets are int64 and start at 0."""
+    """N lists end to end: list i is values_T[offsets_N1[i] : offsets_N1[i + 1]]; offsets are int64 and start
+    at 0.
+    """
 
     values_T: np.ndarray
     offsets_N1: np.ndarray
@@ -22,7 +26,10 @@ class Ragged:
     @classmethod
     def of(cls, lists: Sequence[Sequence[int]]) -> "Ragged":
         """Of Python's lists, as int64."""
-        return cls(np.array(list(chain.from_iterable(lists)), np.int64), _offsets(np.array([len(one) for one in lists], np.int64)))
+        return cls(
+            np.array(list(chain.from_iterable(lists)), np.int64),
+            _offsets(np.array([len(one) for one in lists], np.int64)),
+        )
 
 
 Column = np.ndarray | Ragged
@@ -40,7 +47,8 @@ class Batch:
     scalars: Mapping[str, np.ndarray]  # each (B,)
     ragged: Mapping[str, Ragged]
     sample_ids: np.ndarray | None = None  # (B,) objects; read only when asked for
-    offset: np.ndarray | None = None  # (B,) added to the logit of the row's own label while training; where the shards have it
+    # (B,) added to the logit of the row's own label while training; where the shards have it
+    offset: np.ndarray | None = None
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict)  # each (B, *shape)
     records: Mapping[str, np.ndarray] = field(default_factory=dict)  # each (B, columns), one dtype
     texts: Mapping[str, np.ndarray] = field(default_factory=dict)  # (B,) objects: str or bytes
@@ -79,7 +87,9 @@ def concat(columns: Sequence[Column]) -> Column:
 
 
 def padded(lists: Ragged, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Lists as (B, length), cut or with 0 after their end, and how many values of each were kept, (B,) int64."""
+    """Lists as (B, length), cut or with 0 after their end, and how many values of each were kept, (B,)
+    int64.
+    """
     lengths_B = np.minimum(np.diff(lists.offsets_N1), length)
     there_BP = np.arange(length) < lengths_B[:, None]
     out_BP = np.zeros((len(lists), length), lists.values_T.dtype)
@@ -94,7 +104,9 @@ def _offsets(lengths_N: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(lengths_N, dtype=np.int64)])
 
 
-def of_arrow(rows: pa.RecordBatch, features: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[str, Ragged], dict[str, np.ndarray]]:
+def of_arrow(
+    rows: pa.RecordBatch, features: Sequence[str]
+) -> tuple[dict[str, np.ndarray], dict[str, Ragged], dict[str, np.ndarray]]:
     """(scalars, ragged, tensors) of encoded columns as `transforms.encode.encode` gives them."""
     scalars, ragged, tensors = {}, {}, {}
     for name in features:

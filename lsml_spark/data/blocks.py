@@ -31,7 +31,9 @@ class Taken:
 
 @dataclass(frozen=True)
 class Block:
-    """Some consecutive steps, lane after lane: rows [edges[l][k], edges[l][k + 1]) are what lane l gives to step k."""
+    """Some consecutive steps, lane after lane: rows [edges[l][k], edges[l][k + 1]) are what lane l gives to
+    step k.
+    """
 
     taken: Sequence[Taken]
     edges: Sequence[Sequence[int]]
@@ -43,7 +45,9 @@ class Block:
 
 @dataclass
 class Lost:
-    """Row groups that could not be read and were left out: what was said of each; and those that are being read now."""
+    """Row groups that could not be read and were left out: what was said of each; and those that are being
+    read now.
+    """
 
     groups: dict[int, str] = field(default_factory=dict)
     rows: int = 0  # left out of steps so far

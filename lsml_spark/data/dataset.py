@@ -40,9 +40,10 @@ def make_torch_dataset(
 ) -> "ShardDataset":
     """Batches {column: tensor} of Parquet files: `for batch in make_torch_dataset("runs/…/shard"): …`.
 
-    `rank`, `world`: those of torch.distributed, which is to be initialised before. `device`: copies go there from pinned memory while the
-    step before computes. `asked`: all other arguments of `lsml_spark.data.reader.make_reader` (batch, columns, shuffle, seed, options).
-    Lists of numbers come as RaggedTensor, text and bytes as lists, the label's integers as int64. Errors as there.
+    `rank`, `world`: those of torch.distributed, which is to be initialised before. `device`: copies go there
+    from pinned memory while the step before computes. `asked`: all other arguments of
+    `lsml_spark.data.reader.make_reader` (batch, columns, shuffle, seed, options). Lists of numbers come as
+    RaggedTensor, text and bytes as lists, the label's integers as int64. Errors as there.
     """
     refuse_others("make_torch_dataset", {name: value for name, value in asked.items() if name not in FLAT})
     joined = torch.distributed.is_available() and torch.distributed.is_initialized()
@@ -51,24 +52,28 @@ def make_torch_dataset(
     try:
         where = None if device is None else torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise ConfigError(f"device: {shown(device)} is none that torch knows; take cpu, cuda or cuda:0") from error
+        raise ConfigError(
+            f"device: {shown(device)} is none that torch knows; take cpu, cuda or cuda:0"
+        ) from error
     return ShardDataset(make_reader(path, rank=rank, world=world, **asked), where)
 
 
 class ShardDataset(IterableDataset[Values]):
     """The batches of one rank, an epoch at each iteration; `make_torch_dataset` makes it.
 
-    Alone it reads ahead with threads of its own, which is the fast path. In a DataLoader(dataset, batch_size=None, num_workers=k) worker w
-    makes the steps w, w + k, … so that batches come once and in the same order; say `set_epoch` before each epoch then, and
-    give `state_dict` the steps that were trained, since only the workers know what they have made.
+    Alone it reads ahead with threads of its own, which is the fast path. In a DataLoader(dataset,
+    batch_size=None, num_workers=k) worker w makes the steps w, w + k, … so that batches come once and in the
+    same order; say `set_epoch` before each epoch then, and give `state_dict` the steps that were trained,
+    since only the workers know what they have made.
     """
 
     def __init__(self, reader: ShardReader, device: torch.device | None):
         self.reader, self.device = reader, device
         self._label = reader.options.label or LABEL
         self.lost = reader.lost  # row groups that could not be read, and their rows left out so far
-        # Where an iteration begins: epoch and step, with the worker and number of workers that it counts for (-1, 0: for all). Shared,
-        # so that persistent workers see `set_epoch`; what it was told to go on from is a worker's own.
+        # Where an iteration begins: epoch and step, with the worker and number of workers that it counts for
+        # (-1, 0: for all). Shared, so that persistent workers see `set_epoch`; what it was told to go on from
+        # is a worker's own.
         self._position = torch.tensor([0, 0, -1, 0]).share_memory_()
         self._reached: tuple[int, int, int, int] | None = None  # by the iteration that reads now
         self._told_worker: tuple[int, int, int, int] | None = None
@@ -106,11 +111,15 @@ class ShardDataset(IterableDataset[Values]):
         return self.reader.state_at(epoch, step, worker, workers)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken, on any number of ranks that divides the lanes. ConfigError for a state of another plan."""
+        """Go on where `state` was taken, on any number of ranks that divides the lanes. ConfigError for a
+        state of another plan.
+        """
         self._begin(*self.reader.position_of(state))
 
     def __iter__(self) -> Iterator[Values]:
-        """The rest of an epoch. Only its end moves on to the next one: what is looked at, or left early, begins again."""
+        """The rest of an epoch. Only its end moves on to the next one: what is looked at, or left early,
+        begins again.
+        """
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
         began = self._told_worker or tuple(self._position.tolist())
@@ -118,7 +127,8 @@ class ShardDataset(IterableDataset[Values]):
         self._told_worker = None
         if for_worker >= 0 and (for_worker, of_workers) != (worker, workers):
             raise ConfigError(
-                f"this state is of worker {for_worker} of {of_workers}, not of worker {worker} of {workers}: keep num_workers"
+                f"this state is of worker {for_worker} of {of_workers}, not of worker {worker} of {workers}: "
+                "keep num_workers"
             )
         start = step if for_worker >= 0 else step + worker
         self._reached = (epoch, start, worker, workers) if info else (epoch, start, -1, 0)
@@ -132,9 +142,12 @@ class ShardDataset(IterableDataset[Values]):
 
     def _values(self, arrays: Arrays) -> Values:
         label = arrays.get(self._label)
-        if isinstance(label, np.ndarray) and label.dtype.kind in "iu":  # ids, which torch's losses take as int64 only
+        # ids, which torch's losses take as int64 only
+        if isinstance(label, np.ndarray) and label.dtype.kind in "iu":
             if label.dtype == np.uint64 and label.size and label.max() > LARGEST:
-                raise IntegrityError(f"column '{self._label}': {label.max()} is beyond the int64 that labels come as")
+                raise IntegrityError(
+                    f"column '{self._label}': {label.max()} is beyond the int64 that labels come as"
+                )
             arrays = arrays | {self._label: label.astype(np.int64)}
         values = {name: _value(column) for name, column in arrays.items()}
         if self.device is None or self.device.type == "cuda":
@@ -154,7 +167,9 @@ def _tensor(array: np.ndarray) -> Tensor:
 
 def _moved(value: Value, device: torch.device) -> Value:
     if isinstance(value, RaggedTensor):
-        return RaggedTensor(value.values.to(device, non_blocking=True), value.offsets.to(device, non_blocking=True))
+        return RaggedTensor(
+            value.values.to(device, non_blocking=True), value.offsets.to(device, non_blocking=True)
+        )
     return value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
 
 
@@ -165,7 +180,9 @@ def _pinned(value: Value) -> Value:
 
 
 def sent(batches: Iterator[Values], device: torch.device) -> Iterator[Values]:
-    """The batches on a GPU: each is copied from pinned memory on a stream of its own while the one before is computed with."""
+    """The batches on a GPU: each is copied from pinned memory on a stream of its own while the one before is
+    computed with.
+    """
     copies = torch.cuda.Stream(device)
     waiting: Values | None = None
     for values in batches:

@@ -20,18 +20,19 @@ class ReadOptions:
     """How batches are made of rows. ConfigError for what an option cannot be, before a file is opened.
 
     `label`: a column to read beside `columns`. `table`: of a stage folder.
-    `lanes`: parts of the global batch; states and global batches agree between world sizes that divide it. By default 8 where the
-    batch allows (1 a rank for shuffle "none", so that rows come in the order of the files).
-    `drop_last`: without the last step where it is short. Else its batch may be shorter on one rank than on another, or empty.
-    `fill_last`: it is filled up to `batch` rows of zeros (no list, no text) with `weight` 0, so that all batches have one shape; rows of
-    the table have the weight that it says, else 1. See data/fill.py.
-    `pad`: {column: length} for lists as (B, length), cut or filled by 0, beside `<column>_length`, the values kept.
-    `decode`: {column: "rgb" | "gray" | {"mode": …, "resize": [height, width]}} for JPEG and PNG.
-    `filters`: rows to keep, as a pyarrow expression or (column, operator, value) tuples; the rows of each group that pass are counted
-    first, so that steps are full and equal on all ranks.
+    `lanes`: parts of the global batch; states and global batches agree between world sizes that divide it. By
+    default 8 where the batch allows (1 a rank for shuffle "none", so that rows come in the order of the
+    files). `drop_last`: without the last step where it is short. Else its batch may be shorter on one rank
+    than on another, or empty. `fill_last`: it is filled up to `batch` rows of zeros (no list, no text) with
+    `weight` 0, so that all batches have one shape; rows of the table have the weight that it says, else 1.
+    See data/fill.py. `pad`: {column: length} for lists as (B, length), cut or filled by 0, beside
+    `<column>_length`, the values kept. `decode`: {column: "rgb" | "gray" | {"mode": …, "resize": [height,
+    width]}} for JPEG and PNG. `filters`: rows to keep, as a pyarrow expression or (column, operator, value)
+    tuples; the rows of each group that pass are counted first, so that steps are full and equal on all ranks.
     `schema`: of a data set of petastorm's, see data/petastorm/unischema.py. `filesystem`: of pyarrow's.
     `memory`: bytes, see data/stream.py. `threads`: that read ahead, by default the cores, at most 4.
-    `on_bad`: skip leaves out row groups that cannot be read, see `lost`. `retries`: of a store's read that fails.
+    `on_bad`: skip leaves out row groups that cannot be read, see `lost`. `retries`: of a store's read that
+    fails.
     """
 
     label: str | None = None
@@ -55,8 +56,14 @@ class ReadOptions:
             "lanes": self.lanes if self.lanes is None else whole(self.lanes, "lanes", most=MOST),
             "drop_last": switch(self.drop_last, "drop_last"),
             "fill_last": switch(self.fill_last, "fill_last"),
-            "pad": {name: whole(length, f"pad.{name}", most=MOST) for name, length in by_column(self.pad, "pad").items()},
-            "decode": {name: image_of(asked, f"decode.{name}") for name, asked in by_column(self.decode, "decode").items()},
+            "pad": {
+                name: whole(length, f"pad.{name}", most=MOST)
+                for name, length in by_column(self.pad, "pad").items()
+            },
+            "decode": {
+                name: image_of(asked, f"decode.{name}")
+                for name, asked in by_column(self.decode, "decode").items()
+            },
             "memory": whole(self.memory, "memory"),
             "threads": whole(self.threads, "threads", most=1024),
             "on_bad": one_of(self.on_bad, "on_bad", ("fail", "skip")),
@@ -64,7 +71,9 @@ class ReadOptions:
         }
         if not isinstance(self.table, str) or not isinstance(self.filesystem, fs.FileSystem | None):
             wrong = f"{shown(self.table)} and {shown(self.filesystem)}"
-            raise ConfigError(f"table and filesystem: must be a name and a filesystem of pyarrow's, not {wrong}")
+            raise ConfigError(
+                f"table and filesystem: must be a name and a filesystem of pyarrow's, not {wrong}"
+            )
         if self.drop_last and self.fill_last:
             raise ConfigError("drop_last and fill_last: the last step is left out or filled, not both")
         for name, value in checked.items():

@@ -1,4 +1,6 @@
-"""Read a rank's batches from Parquet shards: only the row groups of its lanes, only the columns that the model names."""
+"""Read a rank's batches from Parquet shards: only the row groups of its lanes, only the columns that the
+model names.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -28,14 +30,19 @@ def batches(
     on_bad: OnBad = "fail",
     lost: Lost | None = None,
 ) -> Iterator[list[Batch]]:
-    """For each of `plan.steps` steps from `start` on, one batch per lane of this rank (in lane order; the last ones may be empty).
+    """For each of `plan.steps` steps from `start` on, one batch per lane of this rank (in lane order; the
+    last ones may be empty).
 
     Without `by_lane` one batch for all of them.
 
-    `threads` read ahead, in at most `memory` bytes (see data/stream.py). `on_bad`: skip leaves the rows of a row group that cannot be
-    read out of their steps and notes it in `lost`; fail raises the IntegrityError.
+    `threads` read ahead, in at most `memory` bytes (see data/stream.py). `on_bad`: skip leaves the rows of a
+    row group that cannot be read out of their steps and notes it in `lost`; fail raises the IntegrityError.
     """
-    wanted = list(dict.fromkeys([shards.label, WEIGHT, *shards.optional, *shards.features, *([SAMPLE_ID] if sample_ids else [])]))
+    wanted = list(
+        dict.fromkeys(
+            [shards.label, WEIGHT, *shards.optional, *shards.features, *([SAMPLE_ID] if sample_ids else [])]
+        )
+    )
     if start >= plan.steps:
         return
     sources = sources_of(shards.schema(on_bad == "skip"), wanted)
@@ -64,6 +71,10 @@ def _batch(shards: Shards, sources: Sources, columns: Mapping[str, Column]) -> B
         sample_ids=of(SAMPLE_ID) if SAMPLE_ID in sources.places else None,
         offset=of(OFFSET) if OFFSET in shards.optional else None,
         tensors={name: array for name, array in flat.items() if array.ndim > 1},
-        records={column: np.asarray(columns[column]) for column, place in sources.places.values() if place is not None},
+        records={
+            column: np.asarray(columns[column])
+            for column, place in sources.places.values()
+            if place is not None
+        },
         texts={name: array for name, array in flat.items() if array.dtype == object},
     )

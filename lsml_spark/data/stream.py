@@ -1,15 +1,17 @@
 """The steps of one rank in order, made ahead of their use by threads, with at most so many bytes held.
 
-Row groups are loaded in the order of their first use. Some consecutive steps, a block, are made together: their rows are gathered
-into fresh arrays of which a step is a slice, so that what Python costs is paid once for all of them. numpy, zlib and Arrow release
-the interpreter's lock; the thread that asks for steps only schedules.
+Row groups are loaded in the order of their first use. Some consecutive steps, a block, are made together:
+their rows are gathered into fresh arrays of which a step is a slice, so that what Python costs is paid once
+for all of them. numpy, zlib and Arrow release the interpreter's lock; the thread that asks for steps only
+schedules.
 
-Memory: Σ decoded bytes of the held row groups (columns seen in place count nothing, the kernel takes mapped pages back) + 8 bytes
-a row of them for their order + threads · the largest group, while it is decoded + (steps that wait + 1 with the user + 3 · threads ·
-steps of a block, while it is made) · bytes of a step + (steps that wait + 1 + steps of a block) · what `make` adds to a step (decoded
-images, padding, filling) ≤ `memory`. Until it is loaded, a group is counted by the longest rows seen so far, so a table whose rows
-grow can exceed this by that growth. The least recently used groups make room; where a step, or a row group, alone needs more,
-ConfigError: before it is decoded, since a few bytes can stand for many.
+Memory: Σ decoded bytes of the held row groups (columns seen in place count nothing, the kernel takes mapped
+pages back) + 8 bytes a row of them for their order + threads · the largest group, while it is decoded +
+(steps that wait + 1 with the user + 3 · threads · steps of a block, while it is made) · bytes of a step +
+(steps that wait + 1 + steps of a block) · what `make` adds to a step (decoded images, padding, filling) ≤
+`memory`. Until it is loaded, a group is counted by the longest rows seen so far, so a table whose rows grow
+can exceed this by that growth. The least recently used groups make room; where a step, or a row group, alone
+needs more, ConfigError: before it is decoded, since a few bytes can stand for many.
 """
 
 import itertools
@@ -40,7 +42,9 @@ Rows = Sequence[Mapping[str, Column]]  # one step of one rank, lane by lane or a
 
 
 class Stream(Generic[T]):
-    """Steps `start`, `start + every`, … of a rank, each as `make(rows, rows that each lane gave)` gives it. Iterate it once."""
+    """Steps `start`, `start + every`, … of a rank, each as `make(rows, rows that each lane gave)` gives it.
+    Iterate it once.
+    """
 
     def __init__(
         self,
@@ -76,13 +80,19 @@ class Stream(Generic[T]):
         self.lock = threading.Lock()
 
     def __iter__(self) -> Iterator[T]:
-        """IntegrityError for a row group that cannot be read (unless `on_bad` is skip), ConfigError for too little memory."""
+        """IntegrityError for a row group that cannot be read (unless `on_bad` is skip), ConfigError for too
+        little memory.
+        """
         waiting: deque[tuple[Future[list[T]], list[Entry], int]] = deque()
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="read-ahead")
         at = 0
         try:
             while at < len(self.numbers) or waiting:
-                block = self._next(at, sum(steps for *_, steps in waiting), len(waiting)) if at < len(self.numbers) else None
+                block = (
+                    self._next(at, sum(steps for *_, steps in waiting), len(waiting))
+                    if at < len(self.numbers)
+                    else None
+                )
                 if block is None:
                     future, entries, _ = waiting.popleft()
                     made = future.result()
@@ -90,22 +100,31 @@ class Stream(Generic[T]):
                         entry.users -= 1
                     yield from made
                     continue
-                entries_of = {group: self._entry(group, pool) for group in dict.fromkeys(taken.group for taken in block.taken)}
-                waiting.append((pool.submit(self._made, block, entries_of), list(entries_of.values()), block.steps))
+                entries_of = {
+                    group: self._entry(group, pool)
+                    for group in dict.fromkeys(taken.group for taken in block.taken)
+                }
+                waiting.append(
+                    (pool.submit(self._made, block, entries_of), list(entries_of.values()), block.steps)
+                )
                 at += block.steps
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
             self.held.clear()
 
     def _next(self, at: int, steps_ahead: int, blocks_ahead: int) -> Block | None:
-        """The block of steps from number `at` on, where it may be made now; always, where nothing else is being made."""
+        """The block of steps from number `at` on, where it may be made now; always, where nothing else is
+        being made.
+        """
         if blocks_ahead and (blocks_ahead > self.threads or not self.bytes_a_step):
             return None  # the first step goes alone: it tells how much memory a row and a step take
         room = min(BLOCK, self.memory // (8 * self.threads))
         most = int(room / (self.bytes_a_step + self.added_a_step)) if self.bytes_a_step else 1
         for steps in dict.fromkeys([max(1, min(self.together, most, len(self.numbers) - at)), 1]):
             block = self._block(self.numbers[at], steps)
-            for_steps = (steps_ahead + 1 + 3 * self.threads * steps) * self.bytes_a_step + (steps_ahead + 1 + steps) * self.added_a_step
+            for_steps = (steps_ahead + 1 + 3 * self.threads * steps) * self.bytes_a_step + (
+                steps_ahead + 1 + steps
+            ) * self.added_a_step
             if self._fits({taken.group for taken in block.taken}, for_steps):
                 return block
         return None if blocks_ahead else block
@@ -120,12 +139,19 @@ class Stream(Generic[T]):
         ]
         if self.plan.shuffle == "full":
             group_B, row_B = (
-                np.concatenate(both) for both in zip(*(self.plan.rows_at(lane, step, steps) for lane in self.lanes), strict=True)
+                np.concatenate(both)
+                for both in zip(*(self.plan.rows_at(lane, step, steps) for lane in self.lanes), strict=True)
             )
             by_group_B = np.argsort(group_B, kind="stable")
-            bounds = np.flatnonzero(np.diff(group_B[by_group_B], prepend=-1, append=-1)).tolist() if len(group_B) else []
+            bounds = (
+                np.flatnonzero(np.diff(group_B[by_group_B], prepend=-1, append=-1)).tolist()
+                if len(group_B)
+                else []
+            )
             parts = [by_group_B[a:b] for a, b in itertools.pairwise(bounds)]
-            return Block([Taken(int(group_B[places_P[0]]), row_B[places_P], places_P) for places_P in parts], edges)
+            return Block(
+                [Taken(int(group_B[places_P[0]]), row_B[places_P], places_P) for places_P in parts], edges
+            )
         taken = []
         for lane, at in zip(self.lanes, starts, strict=False):
             for piece in self.plan.pieces(lane, step, steps):
@@ -179,7 +205,10 @@ class Stream(Generic[T]):
 
     def _expect(self, group: int) -> None:
         """Before it is decoded: ConfigError where the group's own footer says that it will not fit."""
-        rows, expected = self.plan.rows_G[group], self.shards.decoded_bytes(self.shards.groups[group], self.sources.read, self.memory)
+        rows, expected = (
+            self.plan.rows_G[group],
+            self.shards.decoded_bytes(self.shards.groups[group], self.sources.read, self.memory),
+        )
         with self.lock:
             self.bytes_a_row = max(self.bytes_a_row, expected / max(rows, 1))
             if not self.bytes_a_step:
@@ -187,8 +216,10 @@ class Stream(Generic[T]):
         if max(expected, self.expected if not self.bytes_a_step else 0) > self.memory:
             where = str(self.shards.groups[group]) if expected > self.memory else "the first step"
             raise ConfigError(
-                f"{where}: its columns {list(self.sources.read)[:5]} are {max(expected, self.expected):,} bytes when decoded; memory is "
-                f"{self.memory:,}. Raise memory, name fewer columns, or lower shard.rows_per_group or lanes ({self.plan.lanes})"
+                f"{where}: its columns {list(self.sources.read)[:5]} are {max(expected, self.expected):,} "
+                "bytes when decoded; memory is "
+                f"{self.memory:,}. Raise memory, name fewer columns, or lower shard.rows_per_group or lanes "
+                f"({self.plan.lanes})"
             )
 
     def _agree(self, group: int, columns: Mapping[str, Held]) -> None:
@@ -196,7 +227,10 @@ class Stream(Generic[T]):
         for name, column in columns.items():
             if column.kind != self.template[name].kind:
                 kinds = f"{column.kind[1:]}, in other files {self.template[name].kind[1:]}"
-                raise IntegrityError(f"{self.shards.groups[group]}, column '{name}': it holds {kinds}; write the files with one schema")
+                raise IntegrityError(
+                    f"{self.shards.groups[group]}, column '{name}': it holds {kinds}; write the files with "
+                    "one schema"
+                )
 
     def _made(self, block: Block, entries: Mapping[int, Entry]) -> list[T]:
         loaded = {group: entry.future.result() for group, entry in entries.items()}
@@ -213,26 +247,38 @@ class Stream(Generic[T]):
         if needed > self.memory:
             more = f", {added:,} for decoded images, padding and filling" if added else ""
             raise ConfigError(
-                f"a step needs {needed:,} bytes: {len(loaded)} row groups of up to {self.largest:,} rows, and its own rows four times "
-                f"while it is made{more}; memory is {self.memory:,}. Raise memory, or lower batch, shard.rows_per_group or lanes "
+                f"a step needs {needed:,} bytes: {len(loaded)} row groups of up to {self.largest:,} rows, "
+                "and its own rows four times "
+                f"while it is made{more}; memory is {self.memory:,}. Raise memory, or lower batch, "
+                "shard.rows_per_group or lanes "
                 f"({self.plan.lanes})"
             )
         made = []
         for number in range(block.steps):
             cuts = [(edges_K1[number], edges_K1[number + 1]) for edges_K1 in edges]
             rows = [{name: span(column, a, b) for name, column in columns.items()} for a, b in cuts]
-            made.append(self.make(rows, [edges_K1[number + 1] - edges_K1[number] for edges_K1 in block.edges]))
+            made.append(
+                self.make(rows, [edges_K1[number + 1] - edges_K1[number] for edges_K1 in block.edges])
+            )
         return made
 
-    def _gathered(self, block: Block, loaded: Mapping[int, Loaded | None], order: StepOrder | None) -> dict[str, Column]:
+    def _gathered(
+        self, block: Block, loaded: Mapping[int, Loaded | None], order: StepOrder | None
+    ) -> dict[str, Column]:
         taken = [(group, taken) for taken in block.taken if (group := loaded[taken.group]) is not None]
         if not taken:
             nothing = self._template()
-            return {name: gather([Part(nothing[name], np.empty(0, np.int64), slice(0, 0))], 0) for name in self.sources.read}
+            return {
+                name: gather([Part(nothing[name], np.empty(0, np.int64), slice(0, 0))], 0)
+                for name in self.sources.read
+            }
         rows_of = [group.order_N[part.order_P] for group, part in taken]
         columns = {}
         for name in self.sources.read:
-            parts = [Part(group.columns[name], rows_P, part.places) for (group, part), rows_P in zip(taken, rows_of, strict=True)]
+            parts = [
+                Part(group.columns[name], rows_P, part.places)
+                for (group, part), rows_P in zip(taken, rows_of, strict=True)
+            ]
             columns[name] = gather(parts, block.edges[-1][-1], order)
         return columns
 
@@ -249,7 +295,11 @@ class Stream(Generic[T]):
         for taken in block.taken:
             if taken.group not in lost:
                 to = taken.places
-                moved_to = slice(int(before_B[to.start]), int(before_B[to.stop])) if isinstance(to, slice) else before_B[to]
+                moved_to = (
+                    slice(int(before_B[to.start]), int(before_B[to.stop]))
+                    if isinstance(to, slice)
+                    else before_B[to]
+                )
                 moved.append(Taken(taken.group, taken.order_P, moved_to))
         return Block(moved, [[int(before_B[edge]) for edge in edges_K1] for edges_K1 in block.edges])
 
@@ -259,7 +309,10 @@ class Stream(Generic[T]):
             if self.template is None:
                 self._loaded(group, Entry(0))
         if self.template is None:
-            raise IntegrityError(f"{self.shards.groups[0].path if self.shards.groups else 'the table'}: not one row group can be read")
+            raise IntegrityError(
+                f"{self.shards.groups[0].path if self.shards.groups else 'the table'}: not one row group can "
+                "be read"
+            )
         return self.template
 
 

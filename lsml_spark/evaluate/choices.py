@@ -1,7 +1,7 @@
 """Systems that choose among labels: the label's rank and probability, and what the system would have said.
 
-A label outside a system's vocabulary has probability unseen mass / unseen labels (evaluate/unseen.py), and the labels it knows
-share the rest; nobody may recommend what is in the basket already.
+A label outside a system's vocabulary has probability unseen mass / unseen labels (evaluate/unseen.py), and
+the labels it knows share the rest; nobody may recommend what is in the basket already.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,9 @@ Groups = Mapping[str, Mapping[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class Scored:
-    """Of N rows. `rank` (N,) int32 and `log_prob` (N,) float64 of the row's label; `first`: the columns `predicted`, `probability`;
-    `prob_NV`: probabilities of all labels, without rows where there are too many labels."""
+    """Of N rows. `rank` (N,) int32 and `log_prob` (N,) float64 of the row's label; `first`: the columns
+    `predicted`, `probability`; `prob_NV`: probabilities of all labels, without rows where there are too many
+    labels."""
 
     rank: np.ndarray
     log_prob: np.ndarray
@@ -29,7 +30,9 @@ class Scored:
     prob_NV: np.ndarray
 
 
-def score(system: System, test: pa.Table, context: str | None, batch: int, unseen: Mapping[str, float]) -> Scored:
+def score(
+    system: System, test: pa.Table, context: str | None, batch: int, unseen: Mapping[str, float]
+) -> Scored:
     """How a system takes the rows of the test day."""
     ranks, log_probs = [np.empty(0, np.int32)], [np.empty(0)]
     firsts, certain, each = [np.empty(0, np.int64)], [np.empty(0)], [np.empty((0, len(system.labels)))]
@@ -50,8 +53,12 @@ def score(system: System, test: pa.Table, context: str | None, batch: int, unsee
     return Scored(np.concatenate(ranks), np.concatenate(log_probs), first, np.concatenate(each))
 
 
-def judge(scored: Scored, labels: Sequence[str], label_N: np.ndarray, groups: Groups, k: int, task: Classify) -> dict[str, Any]:
-    """`metrics.figures` and the task's own of all rows, and of the rows of each mask of `groups`: bands, slices."""
+def judge(
+    scored: Scored, labels: Sequence[str], label_N: np.ndarray, groups: Groups, k: int, task: Classify
+) -> dict[str, Any]:
+    """`metrics.figures` and the task's own of all rows, and of the rows of each mask of `groups`: bands,
+    slices.
+    """
 
     def of(rows: np.ndarray) -> dict[str, Any]:
         found = metrics.figures(scored.rank[rows], scored.log_prob[rows], label_N[rows], k)

@@ -1,4 +1,6 @@
-"""The evaluate stage: the new model, the champion and the baselines on the held-out day, the same rows under the same rules."""
+"""The evaluate stage: the new model, the champion and the baselines on the held-out day, the same rows under
+the same rules.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -28,9 +30,9 @@ BASELINES = "lsml_spark.evaluate.baselines"
 
 
 class Config(Strict):
-    """`baselines`: what is scored beside the model. `context`: the list column with what is in the basket, null
-    where samples have none. `slices`: columns, of which each value is judged by itself, or comparisons such as
-    `hour < 9`."""
+    """`baselines`: what is scored beside the model. `context`: the list column with what is in the basket,
+    null where samples have none. `slices`: columns, of which each value is judged by itself, or comparisons
+    such as `hour < 9`."""
 
     k: int = Field(20, ge=1)  # of recall@k
     context: str | None = "context"
@@ -59,13 +61,25 @@ class Config(Strict):
 def run(work: Work, config: Config) -> Outcome:
     """Inputs `shard` and `prepare` (test, train), `zipf`, `train`, and `champion` where there is one.
 
-    Writes `metrics.json` and the table `scores`: per test row and system its loss or log probability, and what the system predicts.
+    Writes `metrics.json` and the table `scores`: per test row and system its loss or log probability, and
+    what the system predicts.
     """
     test = read_table(work.inputs["prepare"], "test").sort_by("sample_id")
     _refuse_other_rows(test, work.inputs["shard"])
     task, encoders, systems, other = _models(work)
     context = _context(config, test) if isinstance(task, Classify) else None
-    columns = list(dict.fromkeys(["sample_id", "key", "label", "date", *[part.target for part in task.parts], *filter(None, [context])]))
+    columns = list(
+        dict.fromkeys(
+            [
+                "sample_id",
+                "key",
+                "label",
+                "date",
+                *[part.target for part in task.parts],
+                *filter(None, [context]),
+            ]
+        )
+    )
     train = read_table(work.inputs["prepare"], "train", columns)
     test, train = (task.samples(rows) for rows in (test, train))
     for baseline in config.baselines:
@@ -81,20 +95,35 @@ def run(work: Work, config: Config) -> Outcome:
         unseen = unseen_labels(train, work.inputs["zipf"].json("profile.json"))
         values, label_N = {"unseen": unseen}, test["label"].to_numpy().astype(str)
         model = systems["model"]
-        shown, decides = choosing(config.k) + task.more(model.labels if isinstance(model, System) else []), "log_loss"
+        shown, decides = (
+            choosing(config.k) + task.more(model.labels if isinstance(model, System) else []),
+            "log_loss",
+        )
         for name, system in systems.items():
             assert isinstance(system, System)
             scored = choices.score(system, test, context, config.batch, unseen)
             report[name] = choices.judge(scored, system.labels, label_N, groups, config.k, task)
             figures = {"rank": scored.rank, "log_prob": scored.log_prob, "train_rows": train_count_N}
-            scores.append(_scores(test, name, figures | {column: scored.first[column] for column in scored.first.column_names}))
+            scores.append(
+                _scores(
+                    test,
+                    name,
+                    figures | {column: scored.first[column] for column in scored.first.column_names},
+                )
+            )
     else:
         shown = [dataclasses.replace(figure, name=name) for name, figure in task.shown.items()]
         truth, decides = task.truth(test, encoders), shown[0].name
         for name, system in systems.items():
-            predicted = task.aligned(_predicted(system, test, config.batch), getattr(system, "labels", []), encoders)
+            predicted = task.aligned(
+                _predicted(system, test, config.batch), getattr(system, "labels", []), encoders
+            )
             report[name] = _judged(task, truth, predicted, groups)
-            figures = {"loss": _column(task.losses(truth, predicted)), "train_rows": train_count_N, "predicted": _column(predicted)}
+            figures = {
+                "loss": _column(task.losses(truth, predicted)),
+                "train_rows": train_count_N,
+                "predicted": _column(predicted),
+            }
             scores.append(_scores(test, name, figures))
     table = table_of(work.folder, "scores", pa.concat_tables(scores))
     values |= {"k": config.k, "rows": test.num_rows, "systems": report, "bands": list(BANDS)}
@@ -105,15 +134,21 @@ def run(work: Work, config: Config) -> Outcome:
     if "slices" in groups:
         values["slices"] = list(groups["slices"])
     file = write_json(work.folder, "metrics.json", values)
-    overall = {name: {figure.name: m.get(figure.name) for figure in shown[:3]} for name, m in report.items() if m}
+    overall = {
+        name: {figure.name: m.get(figure.name) for figure in shown[:3]} for name, m in report.items() if m
+    }
     rows_in = work.inputs["shard"].manifest.tables["test"].rows
     unjudged = {"without what the task asks for": rows_in - test.num_rows} if rows_in > test.num_rows else {}
     ledger = Ledger(rows_in, test.num_rows, dropped=unjudged)
-    return Outcome(ledger, {"scores": table}, [file], {"rows": test.num_rows, "k": config.k, "systems": overall})
+    return Outcome(
+        ledger, {"scores": table}, [file], {"rows": test.num_rows, "k": config.k, "systems": overall}
+    )
 
 
 def _models(work: Work) -> tuple[Task, Mapping[str, Any], dict[str, Predictor], str | None]:
-    """Tonight's task and encoders, its model, and the champion where it learned the same; what else it learned where it did not."""
+    """Tonight's task and encoders, its model, and the champion where it learned the same; what else it
+    learned where it did not.
+    """
     import torch
 
     from lsml_spark.models.scorer import Neural
@@ -132,7 +167,9 @@ def _models(work: Work) -> tuple[Task, Mapping[str, Any], dict[str, Predictor], 
 def _titles(baseline: Baseline) -> tuple[str, str]:
     """What its class itself says, or its name in words: a class that inherits is another baseline."""
     own = vars(type(baseline))
-    return own.get("title") or baseline.use.rpartition(".")[2].replace("_", " ").capitalize(), own.get("short") or baseline.use
+    return own.get("title") or baseline.use.rpartition(".")[2].replace("_", " ").capitalize(), own.get(
+        "short"
+    ) or baseline.use
 
 
 def _context(config: Config, test: pa.Table) -> str | None:
@@ -145,17 +182,25 @@ def _context(config: Config, test: pa.Table) -> str | None:
 def _predicted(system: Predictor, test: pa.Table, batch: int) -> np.ndarray:
     """Of all rows, (N, …)."""
     batches = test.combine_chunks().to_batches(max_chunksize=batch)
-    return np.concatenate([system.predict(rows) for rows in batches or [pa.RecordBatch.from_pylist([], schema=test.schema)]])
+    return np.concatenate(
+        [system.predict(rows) for rows in batches or [pa.RecordBatch.from_pylist([], schema=test.schema)]]
+    )
 
 
-def _judged(task: Task, truth: np.ndarray, predicted: np.ndarray, groups: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Any]:
+def _judged(
+    task: Task, truth: np.ndarray, predicted: np.ndarray, groups: Mapping[str, Mapping[str, np.ndarray]]
+) -> dict[str, Any]:
     """The task's figures of all rows, and of the rows of each mask: bands of key frequency, slices."""
 
     def of(rows: np.ndarray) -> dict[str, Any]:
         found = task.figures(truth[rows], predicted[rows]) if rows.any() else dict.fromkeys(task.shown)
-        return {"rows": int(rows.sum())} | {name: None if value is None else known(value) for name, value in found.items()}
+        return {"rows": int(rows.sum())} | {
+            name: None if value is None else known(value) for name, value in found.items()
+        }
 
-    return of(np.ones(len(truth), bool)) | {kind: {name: of(rows) for name, rows in masks.items()} for kind, masks in groups.items()}
+    return of(np.ones(len(truth), bool)) | {
+        kind: {name: of(rows) for name, rows in masks.items()} for kind, masks in groups.items()
+    }
 
 
 def _column(predicted: np.ndarray) -> pa.Array:
@@ -166,7 +211,9 @@ def _column(predicted: np.ndarray) -> pa.Array:
 
 
 def _scores(test: pa.Table, name: str, figures: Mapping[str, Any]) -> pa.Table:
-    columns = {column: test[column] for column in ("sample_id", "key", "label")} | {"system": pa.array([name] * test.num_rows, pa.string())}
+    columns = {column: test[column] for column in ("sample_id", "key", "label")} | {
+        "system": pa.array([name] * test.num_rows, pa.string())
+    }
     return pa.table(columns | dict(figures))
 
 
@@ -179,4 +226,6 @@ def _refuse_other_rows(test: pa.Table, shard: Source) -> None:
     """The hand-off's test rows and prepare's are the same samples."""
     ids = read_table(shard, "test", ["sample_id"])["sample_id"].combine_chunks()
     if ids.sort().to_pylist() != test["sample_id"].to_pylist():
-        raise IntegrityError(f"{shard.folder}: its test rows are not those of the prepare stage; run features and shard again")
+        raise IntegrityError(
+            f"{shard.folder}: its test rows are not those of the prepare stage; run features and shard again"
+        )

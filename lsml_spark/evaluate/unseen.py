@@ -8,8 +8,8 @@ import pyarrow as pa
 
 
 def unseen(train: pa.Table, profile: Mapping[str, Any]) -> dict[str, float]:
-    """`mass` (Good–Turing) and `keys` (Chao 1) of unseen labels: those of zipf's profile where the label is the key, else
-    from the counts of the labels themselves. A new key says nothing of new labels.
+    """`mass` (Good–Turing) and `keys` (Chao 1) of unseen labels: those of zipf's profile where the label is
+    the key, else from the counts of the labels themselves. A new key says nothing of new labels.
 
     With no label seen once, Good–Turing says 0; a new label is still not impossible.
     """

@@ -1,6 +1,8 @@
-"""Fit the transforms of all columns on the training rows: at most one Spark job for each kind of figure that they ask for.
+"""Fit the transforms of all columns on the training rows: at most one Spark job for each kind of figure that
+they ask for.
 
-No figure depends on how Spark cuts the rows: values are counted, sums are exact, quantiles are those of all rows.
+No figure depends on how Spark cuts the rows: values are counted, sums are exact, quantiles are those of all
+rows.
 """
 
 from collections import Counter
@@ -20,13 +22,22 @@ from lsml_spark.transforms.transform import Seen, Transform
 SHARES = [i / 1000 for i in range(1001)]
 MOST_PIECES = 200_000
 PIECES = pa.schema({"i": pa.int32(), "value": pa.string(), "count": pa.int64()})
-SUMS = "column string, count long, total string, squares string, low double, high double"  # sums: integers too long for Spark's types
+# sums: integers too long for Spark's types
+SUMS = "column string, count long, total string, squares string, low double, high double"
 
 
 def fit(train: DataFrame, columns: Mapping[str, Transform], label: str) -> dict[str, dict[str, Any]]:
-    """The encoder of every column, for encoders.json. Those that need the targets come last, since the label's makes these."""
-    of_targets = {name: transform.of or name for name, transform in columns.items() if transform.needs == "targets" and not transform.like}
-    encoders = _fit(train, {name: transform for name, transform in columns.items() if name not in of_targets}, columns, {})
+    """The encoder of every column, for encoders.json. Those that need the targets come last, since the
+    label's makes these.
+    """
+    of_targets = {
+        name: transform.of or name
+        for name, transform in columns.items()
+        if transform.needs == "targets" and not transform.like
+    }
+    encoders = _fit(
+        train, {name: transform for name, transform in columns.items() if name not in of_targets}, columns, {}
+    )
     if of_targets:
         seen = sums_of_targets(train, of_targets, {"label": label, "columns": encoders})
         encoders |= _fit(train, {name: columns[name] for name in of_targets}, columns, seen)
@@ -34,10 +45,17 @@ def fit(train: DataFrame, columns: Mapping[str, Transform], label: str) -> dict[
 
 
 def _fit(
-    train: DataFrame, chosen: Mapping[str, Transform], columns: Mapping[str, Transform], seen: Mapping[str, Seen]
+    train: DataFrame,
+    chosen: Mapping[str, Transform],
+    columns: Mapping[str, Transform],
+    seen: Mapping[str, Seen],
 ) -> dict[str, dict[str, Any]]:
     own = {name: transform for name, transform in chosen.items() if transform.like is None}
-    lists = {name for name, transform in chosen.items() if isinstance(train.schema[transform.of or name].dataType, ArrayType)}
+    lists = {
+        name
+        for name, transform in chosen.items()
+        if isinstance(train.schema[transform.of or name].dataType, ArrayType)
+    }
     seen = seen or _seen(train, own, lists)
     encoders: dict[str, dict[str, Any]] = {}
     for name, transform in chosen.items():
@@ -60,7 +78,9 @@ def _seen(train: DataFrame, own: Mapping[str, Transform], lists: set[str]) -> di
     needs = {name: transform.needs for name, transform in own.items()}
     column = {name: F.col(f"`{transform.of or name}`") for name, transform in own.items()}
     counted = [name for name in own if needs[name] == "counts"]
-    numbers = {name: _finite(column[name]) for name in own if needs[name] in ("moments", "quantiles", "spread")}
+    numbers = {
+        name: _finite(column[name]) for name in own if needs[name] in ("moments", "quantiles", "spread")
+    }
     seen = _counts(train, {name: column[name] for name in counted}, lists) if counted else {}
     if cut := {name: transform for name, transform in own.items() if needs[name] == "pieces"}:
         seen |= _pieces(train, {name: column[name] for name in cut}, cut)
@@ -70,7 +90,9 @@ def _seen(train: DataFrame, own: Mapping[str, Transform], lists: set[str]) -> di
     ranked = [name for name in numbers if needs[name] in ("quantiles", "spread")]
     quantiles = _aggregate(train, {name: F.percentile(numbers[name], SHARES) for name in ranked})
     middle = {name: quantiles[name][500] for name in ranked if needs[name] == "spread" and quantiles[name]}
-    mad = _aggregate(train, {name: F.percentile(F.abs(numbers[name] - F.lit(middle[name])), 0.5) for name in middle})
+    mad = _aggregate(
+        train, {name: F.percentile(F.abs(numbers[name] - F.lit(middle[name])), 0.5) for name in middle}
+    )
     for name in numbers:
         sums, low, high = moments.get(name, (Moments(), 0.0, 0.0))
         if not sums.count:
@@ -99,11 +121,19 @@ def _counts(train: DataFrame, columns: Mapping[str, Column], lists: set[str]) ->
     """Of each distinct value, as text; of lists, each distinct item."""
     no_items = F.array().cast("array<string>")  # a NULL list would make the whole row NULL
     cells = {
-        name: F.coalesce(column.cast("array<string>"), no_items) if name in lists else F.array(column.cast("string"))
+        name: F.coalesce(column.cast("array<string>"), no_items)
+        if name in lists
+        else F.array(column.cast("string"))
         for name, column in columns.items()
     }
     pairs = [F.transform(cell, _pair_with(name)) for name, cell in cells.items()]
-    counted = train.select(F.explode(F.concat(*pairs)).alias("pair")).where("pair.value is not null").groupBy("pair").count().collect()
+    counted = (
+        train.select(F.explode(F.concat(*pairs)).alias("pair"))
+        .where("pair.value is not null")
+        .groupBy("pair")
+        .count()
+        .collect()
+    )
     seen = {}
     for name in columns:
         found = [(row.pair.value, row["count"]) for row in counted if row.pair.column == name]
@@ -121,12 +151,22 @@ def _pieces(train: DataFrame, columns: Mapping[str, Column], cut: Mapping[str, T
         for batch in batches:
             for i, transform in enumerate(transforms):
                 counts = Counter(transform.pieces(batch.column(i)))
-                yield pa.record_batch({"i": [i] * len(counts), "value": list(counts), "count": list(counts.values())}, PIECES)
+                yield pa.record_batch(
+                    {"i": [i] * len(counts), "value": list(counts), "count": list(counts.values())}, PIECES
+                )
 
     selected = train.select(*[column.alias(f"c{i}") for i, column in enumerate(columns.values())])
-    counted = selected.mapInArrow(partition, "i int, value string, count long").groupBy("i", "value").agg(F.sum("count").alias("count"))
-    ranked = counted.withColumn("rank", F.row_number().over(Window.partitionBy("i").orderBy(F.desc("count"), "value")))
-    found: list[Any] = ranked.where(F.col("rank") <= MOST_PIECES).select("i", "value", "count").toArrow().to_pylist()
+    counted = (
+        selected.mapInArrow(partition, "i int, value string, count long")
+        .groupBy("i", "value")
+        .agg(F.sum("count").alias("count"))
+    )
+    ranked = counted.withColumn(
+        "rank", F.row_number().over(Window.partitionBy("i").orderBy(F.desc("count"), "value"))
+    )
+    found: list[Any] = (
+        ranked.where(F.col("rank") <= MOST_PIECES).select("i", "value", "count").toArrow().to_pylist()
+    )
     seen = {}
     for i, name in enumerate(cut):
         own = [row for row in found if row["i"] == i]

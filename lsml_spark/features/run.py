@@ -1,4 +1,6 @@
-"""The features stage: fit each column's transform on the training rows, apply it to training and test rows alike."""
+"""The features stage: fit each column's transform on the training rows, apply it to training and test rows
+alike.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -42,25 +44,29 @@ from lsml_spark.transforms.transform import PACKAGE, Transform
 
 CARRIED = ["sample_id", "key"]  # for error messages, and for metrics by key frequency
 WEIGHTS = ["weight", "keep_rate"]
-STEERING = ["pace", "offset"]  # where select adds them: the stage of a curriculum, and what training adds to the label's logit
+# where select adds them: the stage of a curriculum, and what training adds to the label's logit
+STEERING = ["pace", "offset"]
 TENSOR_BYTES = 2**26
 # Spark writes these as text exactly as Arrow does, which encodes them wherever the model scores.
 WRITTEN_ALIKE = (StringType, IntegralType, BooleanType, DateType)
 
 
 Learned = Literal["ids", "numbers", "lists"]
-FITTING = {"ids": ("ids",), "numbers": ("numbers",), "lists": ("ids", "lists")}  # what a transform may become, of a target
+# what a transform may become, of a target
+FITTING = {"ids": ("ids",), "numbers": ("numbers",), "lists": ("ids", "lists")}
 
 
 class Config(Strict):
-    """`columns`: the transform of the label and of every feature. `carry`: columns that go into the shards as they are (numbers,
-    tensors, texts, images), for those who read these with a model of their own. Other columns of the samples are left out."""
+    """`columns`: the transform of the label and of every feature. `carry`: columns that go into the shards as
+    they are (numbers, tensors, texts, images), for those who read these with a model of their own. Other
+    columns of the samples are left out."""
 
     columns: dict[str, component(Transform, PACKAGE)]  # type: ignore[valid-type]
     carry: list[str] = []
     label: str = "label"  # the column that is to be guessed
     group: str | None = None  # the column of the samples whose rows the task wants together
-    targets: dict[str, Learned] = {}  # what the task learns of each, which its transform must make of it; none: ids of the label
+    # what the task learns of each, which its transform must make of it; none: ids of the label
+    targets: dict[str, Learned] = {}
 
     @model_serializer(mode="wrap")
     def _without_the_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -90,7 +96,10 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         if learned == "numbers":
             _refuse_no_numbers(train, test, target, config.source(target))
     if config.group is not None:
-        train = train.withColumn(GROUP, F.when(F.col(config.group).isNull(), F.xxhash64("sample_id")).otherwise(F.xxhash64(config.group)))
+        train = train.withColumn(
+            GROUP,
+            F.when(F.col(config.group).isNull(), F.xxhash64("sample_id")).otherwise(F.xxhash64(config.group)),
+        )
     fitted = fit(train, config.columns, config.label)
     _refuse_too_few_labels(fitted, config)
     encoders: dict[str, Any] = {"label": config.label, "columns": fitted}
@@ -98,27 +107,50 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     names = [*config.columns, *config.carry]
     read = [F.col(name) for name in dict.fromkeys([*map(config.source, config.columns), *config.carry])]
     given = [*STEERING, *([GROUP] if config.group is not None else [])]
-    steering = [name for name in given if name in train.columns and name not in test.columns]  # not a sample's own column
+    # not a sample's own column
+    steering = [name for name in given if name in train.columns and name not in test.columns]
     test = test.withColumn("weight", F.lit(1.0))
     both_have = [*CARRIED, *names, *WEIGHTS, *steering]
     nothing = [F.lit(None).cast(train.schema[name].dataType).alias(name) for name in steering]
     encoded = {
-        "train": _encoded(train.select(*CARRIED, *read, *WEIGHTS, *steering), both_have, encoders, training=True),
-        "test": _encoded(test.select(*CARRIED, *read, "weight", F.lit(1.0).alias("keep_rate"), *nothing), both_have, encoders),
+        "train": _encoded(
+            train.select(*CARRIED, *read, *WEIGHTS, *steering), both_have, encoders, training=True
+        ),
+        "test": _encoded(
+            test.select(*CARRIED, *read, "weight", F.lit(1.0).alias("keep_rate"), *nothing),
+            both_have,
+            encoders,
+        ),
     }
-    both = encoded["train"].withColumn("__table", F.lit("train")).unionByName(encoded["test"].withColumn("__table", F.lit("test")))
+    both = (
+        encoded["train"]
+        .withColumn("__table", F.lit("train"))
+        .unionByName(encoded["test"].withColumn("__table", F.lit("test")))
+    )
     columns = {"train": both_have, "test": [*CARRIED, *names, "weight"]}
     lacking = F.coalesce(
-        F.lit(None).cast("string"), *[F.when(_holds_null(name, train.schema[name].dataType), name) for name in config.carry]
+        F.lit(None).cast("string"),
+        *[F.when(_holds_null(name, train.schema[name].dataType), name) for name in config.carry],
     )
     with _in_words():
         written = tables.write(both, work.folder, columns, route=F.col("__table"), tally=lacking)
     _refuse_nulls(written.tally)
-    rows_in = work.inputs["augment"].manifest.ledger.rows_out + work.inputs["prepare"].manifest.tables["test"].rows
+    rows_in = (
+        work.inputs["augment"].manifest.ledger.rows_out + work.inputs["prepare"].manifest.tables["test"].rows
+    )
     rows_out = sum(table.rows for table in written.tables.values())
-    metrics: dict[str, Any] = {"vocabulary": {name: len(encoder["values"]) for name, encoder in fitted.items() if "values" in encoder}}
+    metrics: dict[str, Any] = {
+        "vocabulary": {
+            name: len(encoder["values"]) for name, encoder in fitted.items() if "values" in encoder
+        }
+    }
     metrics["columns"] = {name: _told(encoders, name) for name in fitted}
-    return Outcome(Ledger(rows_in, rows_out), written.tables, [write_json(work.folder, "encoders.json", encoders)], metrics)
+    return Outcome(
+        Ledger(rows_in, rows_out),
+        written.tables,
+        [write_json(work.folder, "encoders.json", encoders)],
+        metrics,
+    )
 
 
 def _told(encoders: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -135,24 +167,30 @@ def _told(encoders: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def check_label(config: Config, to_train: bool) -> None:
-    """ConfigError where a target has no transform that its task can learn from, or `to_train` a network and there is no feature
-    that it could look at."""
+    """ConfigError where a target has no transform that its task can learn from, or `to_train` a network and
+    there is no feature that it could look at."""
     for target, learned in config.learned.items():
         fitting = "`standardize`, `log` or `number`" if learned == "numbers" else "`vocabulary`"
         a_number = "; a number is learned with `task: regress`" if learned == "ids" else ""
         if target not in config.columns:
-            raise ConfigError(f"features.columns: the label '{target}' needs a transform too, {fitting}{a_number}")
+            raise ConfigError(
+                f"features.columns: the label '{target}' needs a transform too, {fitting}{a_number}"
+            )
         transform = config.columns[target]
         if transform.becomes not in FITTING[learned]:
             made = {"lists": "lists of ids"}.get(transform.becomes, transform.becomes)
             wanted = {"numbers": "a number", "lists": "a list of ids"}.get(learned, learned)
             raise ConfigError(
-                f"features.columns.{target}: `{transform.use}` makes {made} of the label; its task learns {wanted}: "
+                f"features.columns.{target}: `{transform.use}` makes {made} of the label; its task learns "
+                f"{wanted}: "
                 f"take {fitting}{a_number}"
             )
-    if to_train and not set(config.columns) - {name for name, learned in config.learned.items() if learned != "lists"}:
+    if to_train and not set(config.columns) - {
+        name for name, learned in config.learned.items() if learned != "lists"
+    }:
         raise ConfigError(
-            f"features.columns: only the label '{config.label}' has a transform, so a network would have nothing to look at; name a feature"
+            f"features.columns: only the label '{config.label}' has a transform, so a network would have "
+            "nothing to look at; name a feature"
         )
 
 
@@ -165,27 +203,51 @@ def check(config: Config, samples: StructType) -> None:
     ]
     if config.group is not None:
         if config.group not in samples.names:
-            raise ConfigError(f"task.group: prepare.sql gives no column '{config.group}'{did_you_mean(config.group, samples.names)}")
+            raise ConfigError(
+                "task.group: prepare.sql gives no column "
+                f"'{config.group}'{did_you_mean(config.group, samples.names)}"
+            )
         if GROUP in (*config.columns, *config.carry):
-            raise ConfigError(f"features: '{GROUP}' is what the task's groups are called in the shards; give the feature another name")
+            raise ConfigError(
+                f"features: '{GROUP}' is what the task's groups are called in the shards; give the feature "
+                "another name"
+            )
     for name, where in told:
         if name in (*CARRIED, *WEIGHTS, *STEERING):
-            raise ConfigError(f"{where}: is carried along as it is; give the feature another name in prepare.sql")
+            raise ConfigError(
+                f"{where}: is carried along as it is; give the feature another name in prepare.sql"
+            )
         source = config.source(name) if name in config.columns else name
         if source not in samples.names:
-            raise ConfigError(f"{where}: prepare.sql gives no such column{did_you_mean(source, samples.names)}")
-    if twice := [name for i, name in enumerate(config.carry) if name in config.columns or name in config.carry[:i]]:
+            raise ConfigError(
+                f"{where}: prepare.sql gives no such column{did_you_mean(source, samples.names)}"
+            )
+    if twice := [
+        name for i, name in enumerate(config.carry) if name in config.columns or name in config.carry[:i]
+    ]:
         raise ConfigError(f"features.carry: '{twice[0]}' is named twice, here or in features.columns")
     for name, transform in config.columns.items():
-        if transform.needs == "targets" and (name in config.learned or config.learned.get(config.label) not in ("ids", "numbers")):
-            raise ConfigError(f"features.columns.{name}: `{transform.use}` is made of the label, which must be one id or number a row")
+        if transform.needs == "targets" and (
+            name in config.learned or config.learned.get(config.label) not in ("ids", "numbers")
+        ):
+            raise ConfigError(
+                f"features.columns.{name}: `{transform.use}` is made of the label, which must be one id or "
+                "number a row"
+            )
         if name in config.learned:
-            makes_lists = transform.becomes == "lists" or isinstance(samples[config.source(name)].dataType, ArrayType)
+            makes_lists = transform.becomes == "lists" or isinstance(
+                samples[config.source(name)].dataType, ArrayType
+            )
             _check_list(name, config.learned[name], makes_lists)
-        if not (config.learned.get(name) == "numbers" and config.source(name) == "label"):  # that is text, whatever it was
+        # that is text, whatever it was
+        if not (config.learned.get(name) == "numbers" and config.source(name) == "label"):
             _check_type(name, transform, samples[config.source(name)].dataType)
-        if transform.like is not None and (transform.like not in config.columns or config.columns[transform.like].like is not None):
-            raise ConfigError(f"features.columns.{name}.like: '{transform.like}' is no column with a transform of its own")
+        if transform.like is not None and (
+            transform.like not in config.columns or config.columns[transform.like].like is not None
+        ):
+            raise ConfigError(
+                f"features.columns.{name}.like: '{transform.like}' is no column with a transform of its own"
+            )
 
 
 def _check_list(name: str, learned: Learned, lists: bool) -> None:
@@ -198,14 +260,26 @@ def _check_type(name: str, transform: Transform, type_: DataType) -> None:
     item = type_.elementType if isinstance(type_, ArrayType) else type_
     where, found = f"features.columns.{name}", item.simpleString()
     if transform.needs in ("counts", "targets") and not isinstance(item, WRITTEN_ALIKE):
-        raise ConfigError(f"{where}: {found} values make no categories; cast them to string or int in prepare.sql")
-    if transform.takes in ("text", "bytes") and not isinstance(type_, {"text": StringType, "bytes": BinaryType}[transform.takes]):
-        wanted = {"text": "one text a row", "bytes": "the bytes of a file, or with `folder` its path"}[transform.takes]
+        raise ConfigError(
+            f"{where}: {found} values make no categories; cast them to string or int in prepare.sql"
+        )
+    if transform.takes in ("text", "bytes") and not isinstance(
+        type_, {"text": StringType, "bytes": BinaryType}[transform.takes]
+    ):
+        wanted = {"text": "one text a row", "bytes": "the bytes of a file, or with `folder` its path"}[
+            transform.takes
+        ]
         raise ConfigError(f"{where}: `{transform.use}` takes {wanted}, not {type_.simpleString()}")
     if transform.becomes == "numbers" and transform.takes != "bags" and item is not type_:
-        raise ConfigError(f"{where}: a list has no fixed width of numbers; `{transform.use}` takes one value a row")
-    if transform.needs not in ("nothing", "counts", "pieces", "targets") and not isinstance(item, NumericType | BooleanType):
-        raise ConfigError(f"{where}: `{transform.use}` takes numbers, not {found}; cast them to double in prepare.sql")
+        raise ConfigError(
+            f"{where}: a list has no fixed width of numbers; `{transform.use}` takes one value a row"
+        )
+    if transform.needs not in ("nothing", "counts", "pieces", "targets") and not isinstance(
+        item, NumericType | BooleanType
+    ):
+        raise ConfigError(
+            f"{where}: `{transform.use}` takes numbers, not {found}; cast them to double in prepare.sql"
+        )
 
 
 def _refuse_too_few_labels(fitted: dict[str, dict[str, Any]], config: Config) -> None:
@@ -215,7 +289,11 @@ def _refuse_too_few_labels(fitted: dict[str, dict[str, Any]], config: Config) ->
     encoder = fitted[fitted[config.label].get("like", config.label)]
     values, counts = encoder.get("values"), encoder.get("counts", [])
     if values is not None and len(values) < 2:
-        found = f"all {sum(counts)} training rows with a known label have '{values[0]}'" if values else "no training row has a known label"
+        found = (
+            f"all {sum(counts)} training rows with a known label have '{values[0]}'"
+            if values
+            else "no training row has a known label"
+        )
         raise QualityGateError(
             f"features.columns.{config.label}: {found}; a model learns to tell two labels or more apart: "
             f"look at the labels that prepare.sql gives, and at min_count"
@@ -230,9 +308,12 @@ def _refuse_no_numbers(train: DataFrame, test: DataFrame, target: str, source: s
     both = train.select(value).unionByName(test.select(value)).where(is_none)
     (found,) = both.agg(F.count("*").alias("rows"), F.min("value").alias("value")).collect()
     if found["rows"]:
-        example = "is missing" if found["value"] is None else f"is no finite number, such as '{found['value']}'"
+        example = (
+            "is missing" if found["value"] is None else f"is no finite number, such as '{found['value']}'"
+        )
         raise ConfigError(
-            f"features.columns.{target}: '{source}' {example}, in {found['rows']:,} rows; a target must be one: "
+            f"features.columns.{target}: '{source}' {example}, in {found['rows']:,} rows; a target must be "
+            "one: "
             "leave such rows out by a drop_reason in prepare.sql"
         )
 
@@ -248,22 +329,36 @@ def _refuse_nulls(rows: Mapping[str, int]) -> None:
         name, count = max(rows.items(), key=lambda pair: (pair[1], pair[0]))
         raise ConfigError(
             f"features.carry: '{name}' is missing in {count:,} rows, and shards hold no NULL; fill it in by "
-            f"`quality.missing` ({{{name}: {{impute: median}}}}, or drop), or by coalesce({name}, …) in prepare.sql"
+            f"`quality.missing` ({{{name}: {{impute: median}}}}, or drop), or by coalesce({name}, …) in "
+            "prepare.sql"
         )
 
 
-def _encoded(frame: DataFrame, names: list[str], encoders: dict[str, Any], training: bool = False) -> DataFrame:
+def _encoded(
+    frame: DataFrame, names: list[str], encoders: dict[str, Any], training: bool = False
+) -> DataFrame:
     """`names` of the frame, features in place of their sources."""
-    tensors = [one for name in names if name in encoders["columns"] and isinstance(one := column_of(encoders, name), Tensor)]
+    tensors = [
+        one
+        for name in names
+        if name in encoders["columns"] and isinstance(one := column_of(encoders, name), Tensor)
+    ]
     # So many rows at once that their tensors are about as large as that.
-    rows = max(1, TENSOR_BYTES // sum((Layout("tensor", one.dtype, one.shape).width for one in tensors), start=1))
-    fields = [StructField(name, _type(encoders, name)) if name in encoders["columns"] else frame.schema[name] for name in names]
+    rows = max(
+        1, TENSOR_BYTES // sum((Layout("tensor", one.dtype, one.shape).width for one in tensors), start=1)
+    )
+    fields = [
+        StructField(name, _type(encoders, name)) if name in encoders["columns"] else frame.schema[name]
+        for name in names
+    ]
 
     def apply(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for start in range(0, batch.num_rows, rows):
                 encoded = encode(encoders, batch.slice(start, rows), training).select(names)
-                yield pa.record_batch([_for_spark(column) for column in encoded.columns], encoded.schema.names)
+                yield pa.record_batch(
+                    [_for_spark(column) for column in encoded.columns], encoded.schema.names
+                )
 
     return frame.mapInArrow(apply, StructType(fields))
 
@@ -285,7 +380,9 @@ def _for_spark(column: pa.Array) -> pa.Array:
         return column
     flat = np.ascontiguousarray(column.storage.flatten().to_numpy())
     width = flat.nbytes // max(len(column), 1)
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(column), [None, pa.py_buffer(flat)]).cast(pa.binary())
+    return pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(width), len(column), [None, pa.py_buffer(flat)]
+    ).cast(pa.binary())
 
 
 def _type(encoders: Mapping[str, Any], name: str) -> DataType:

@@ -1,4 +1,6 @@
-"""Sums of the target by value, for transforms that need them: in whole units, so that they are exact however Spark cuts the rows."""
+"""Sums of the target by value, for transforms that need them: in whole units, so that they are exact however
+Spark cuts the rows.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -15,16 +17,23 @@ from lsml_spark.transforms.transform import Seen
 
 MOST_LABELS = 50
 BITS = 24  # of the largest target, so that 2³⁹ rows have a sum of 64 bits
-SUMS = pa.schema({"i": pa.int32(), "value": pa.string(), "rows": pa.int64(), "k": pa.int32(), "sum": pa.int64()})
+SUMS = pa.schema(
+    {"i": pa.int32(), "value": pa.string(), "rows": pa.int64(), "k": pa.int32(), "sum": pa.int64()}
+)
 
 
-def sums_of_targets(train: DataFrame, sources: Mapping[str, str], encoders: Mapping[str, Any]) -> dict[str, Seen]:
-    """Of each column, which is read from its source: rows and sums of the target by value. `encoders` hold the label's, with which
-    the target is made of it."""
+def sums_of_targets(
+    train: DataFrame, sources: Mapping[str, str], encoders: Mapping[str, Any]
+) -> dict[str, Seen]:
+    """Of each column, which is read from its source: rows and sums of the target by value. `encoders` hold
+    the label's, with which the target is made of it."""
     label = source_of(encoders, encoders["label"])
     width = targets(encoders, pa.record_batch({label: pa.array([], pa.string())})).shape[1]
     if width > MOST_LABELS:
-        raise ConfigError(f"features.columns: `target_mean` makes a number of each label, at most {MOST_LABELS}; there are {width}")
+        raise ConfigError(
+            f"features.columns: `target_mean` makes a number of each label, at most {MOST_LABELS}; there are "
+            f"{width}"
+        )
     unit = _unit(train, label, encoders) if "width" in encoder_of(encoders, encoders["label"]) else 1.0
 
     def partition(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -33,21 +42,38 @@ def sums_of_targets(train: DataFrame, sources: Mapping[str, str], encoders: Mapp
             known = pa.array(~np.isnan(target_NT).any(axis=1))
             units_NT = counted(target_NT, unit)[known.to_numpy(zero_copy_only=False)]
             for i in range(len(sources)):
-                coded = batch.column(i).filter(known).cast(pa.string()).dictionary_encode(null_encoding="encode")
+                coded = (
+                    batch.column(i).filter(known).cast(pa.string()).dictionary_encode(null_encoding="encode")
+                )
                 place_N = coded.indices.to_numpy(zero_copy_only=False)
                 values, rows_K = coded.dictionary, np.bincount(place_N, minlength=len(coded.dictionary))
                 for k in range(width):
                     sums_K = np.zeros(len(values), np.int64)
                     np.add.at(sums_K, place_N, units_NT[:, k])
                     yield pa.record_batch(
-                        [pa.repeat(pa.scalar(i, pa.int32()), len(values)), values, rows_K, np.full(len(values), k, np.int32), sums_K],
+                        [
+                            pa.repeat(pa.scalar(i, pa.int32()), len(values)),
+                            values,
+                            rows_K,
+                            np.full(len(values), k, np.int32),
+                            sums_K,
+                        ],
                         schema=SUMS,
                     )
 
-    selected = train.select(*[F.col(f"`{source}`").cast("string").alias(f"c{i}") for i, source in enumerate(sources.values())], label)
-    summed = selected.mapInArrow(partition, "i int, value string, rows long, k int, sum long").groupBy("i", "value", "k")
-    found: list[Any] = summed.agg(F.sum("rows").alias("rows"), F.sum("sum").alias("sum")).toArrow().to_pylist()
-    return {name: _seen([row for row in found if row["i"] == i], width, unit) for i, name in enumerate(sources)}
+    selected = train.select(
+        *[F.col(f"`{source}`").cast("string").alias(f"c{i}") for i, source in enumerate(sources.values())],
+        label,
+    )
+    summed = selected.mapInArrow(partition, "i int, value string, rows long, k int, sum long").groupBy(
+        "i", "value", "k"
+    )
+    found: list[Any] = (
+        summed.agg(F.sum("rows").alias("rows"), F.sum("sum").alias("sum")).toArrow().to_pylist()
+    )
+    return {
+        name: _seen([row for row in found if row["i"] == i], width, unit) for i, name in enumerate(sources)
+    }
 
 
 def _seen(found: list[Any], width: int, unit: float) -> Seen:

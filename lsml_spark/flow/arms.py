@@ -1,7 +1,7 @@
 """Arms: the night's own stages again under other settings, each arm in a folder beside them.
 
-Whatever compares settings (a pilot's shares, a search's trials, the folds of a cross-validation) runs the stages themselves,
-so an arm is trained exactly as a night is.
+Whatever compares settings (a pilot's shares, a search's trials, the folds of a cross-validation) runs the
+stages themselves, so an arm is trained exactly as a night is.
 """
 
 import datetime
@@ -20,7 +20,9 @@ from lsml_spark.flow.produce import Night
 
 @dataclass(frozen=True)
 class ArmRuns(Runs):
-    """The runs as an arm sees them: its `own` stages of the night lie in its folder, all others where they are."""
+    """The runs as an arm sees them: its `own` stages of the night lie in its folder, all others where they
+    are.
+    """
 
     date: datetime.date
     arm: Path  # below the night's folder
@@ -31,8 +33,11 @@ class ArmRuns(Runs):
         return self.folder / date.isoformat() / self.arm / stage if inside else super().stage(date, stage)
 
 
-def run(night: Night, kind: str, arm: str, stages: Sequence[str], overrides: Sequence[str]) -> dict[str, Source]:
-    """The finished folders of `stages` under `overrides` (as `--set` takes them); what is done already stays as it is.
+def run(
+    night: Night, kind: str, arm: str, stages: Sequence[str], overrides: Sequence[str]
+) -> dict[str, Source]:
+    """The finished folders of `stages` under `overrides` (as `--set` takes them); what is done already stays
+    as it is.
 
     `kind` (pilot, tune, …) names the folder `.kind/arm` and the lines on the screen.
     """

@@ -20,7 +20,9 @@ TOLD = 7  # missing days that are named
 
 @dataclass
 class Done:
-    """What became of a backfill: the days with raw files, how many stages ran, and why which nights were stopped."""
+    """What became of a backfill: the days with raw files, how many stages ran, and why which nights were
+    stopped.
+    """
 
     days: list[datetime.date]
     ran: int = 0
@@ -40,24 +42,36 @@ def run(pipeline: Pipeline, runs: Runs, days: Sequence[datetime.date]) -> Done:
 
 
 def days(pipeline: Pipeline, start: datetime.date, end: datetime.date) -> list[datetime.date]:
-    """The days from `start` to `end` with raw files. NoRawDay where there is none. Does not try every date there is."""
+    """The days from `start` to `end` with raw files. NoRawDay where there is none. Does not try every date
+    there is.
+    """
     possible = _dates_in_names(pipeline)
     if possible is None:  # every day has the same files
-        wanted = [datetime.date.fromordinal(number) for number in range(start.toordinal(), end.toordinal() + 1)]
+        wanted = [
+            datetime.date.fromordinal(number) for number in range(start.toordinal(), end.toordinal() + 1)
+        ]
     else:
         wanted = [day for day in sorted(possible) if start <= day <= end]
     found = [day for day in wanted if _there(pipeline, day)]
     if not found:
-        raise NoRawDay(f"no raw file for any day from {start} to {end}; see raw.folder and raw.files in {pipeline.path}")
+        raise NoRawDay(
+            f"no raw file for any day from {start} to {end}; see raw.folder and raw.files in {pipeline.path}"
+        )
     return found
 
 
 def missing(days: Sequence[datetime.date], start: datetime.date, end: datetime.date) -> str | None:
-    """A sentence on the days between the first and the last day with raw files that have none; None where there are all."""
+    """A sentence on the days between the first and the last day with raw files that have none; None where
+    there are all.
+    """
     known = set(days)
     numbers = range(max(start, days[0]).toordinal(), min(end, days[-1]).toordinal() + 1)
     lacking = [day for number in numbers if (day := datetime.date.fromordinal(number)) not in known]
-    outside = [f"{word} {day}" for word, day, none in (("before", days[0], start < days[0]), ("after", days[-1], days[-1] < end)) if none]
+    outside = [
+        f"{word} {day}"
+        for word, day, none in (("before", days[0], start < days[0]), ("after", days[-1], days[-1] < end))
+        if none
+    ]
     parts = []
     if lacking:
         more = f" and {len(lacking) - TOLD} more" if len(lacking) > TOLD else ""
@@ -74,12 +88,18 @@ def _there(pipeline: Pipeline, day: datetime.date) -> bool:
 
 
 def _dates_in_names(pipeline: Pipeline) -> set[datetime.date] | None:
-    """All dates in names below the raw folder, since a day's files have its date in theirs; None where the pattern has no date."""
+    """All dates in names below the raw folder, since a day's files have its date in theirs; None where the
+    pattern has no date.
+    """
     raw = pipeline.general.raw
-    one, other = (render({"folder": raw.folder, "files": raw.files}, date=date) for date in ("1999-12-30", "2011-02-01"))
+    one, other = (
+        render({"folder": raw.folder, "files": raw.files}, date=date) for date in ("1999-12-30", "2011-02-01")
+    )
     if one == other:
         return None
-    folders = [str((pipeline.path.parent / Path(each["folder"]).expanduser()).absolute()) for each in (one, other)]
+    folders = [
+        str((pipeline.path.parent / Path(each["folder"]).expanduser()).absolute()) for each in (one, other)
+    ]
     base = Path(os.path.commonpath(folders))
     if not base.is_dir():
         pipeline.raw_files(datetime.date(2011, 2, 1))  # says what is wrong with the folder

@@ -1,4 +1,6 @@
-"""Where the traceback of a bug goes: a new file that nobody could foresee or read, and no second error where there is no room for it."""
+"""Where the traceback of a bug goes: a new file that nobody could foresee or read, and no second error where
+there is no room for it.
+"""
 
 import os
 import tempfile
@@ -6,9 +8,11 @@ from pathlib import Path
 
 
 def keep(traceback: str) -> Path | None:
-    """Write it to a file of the temporary folder, else of the home or working folder; None where none of them can be written.
+    """Write it to a file of the temporary folder, else of the home or working folder; None where none of them
+    can be written.
 
-    `mkstemp` makes a file that was not there (a link laid out for it is not followed), for this user's eyes alone (0600).
+    `mkstemp` makes a file that was not there (a link laid out for it is not followed), for this user's eyes
+    alone (0600).
     """
     for folder in (_temporary(), Path.home() if os.environ.get("HOME") else None, Path()):
         if folder is None:

@@ -1,4 +1,6 @@
-"""What can be known to be wrong before the first job, the lock and the catch-up: every section, and all SQL over empty tables."""
+"""What can be known to be wrong before the first job, the lock and the catch-up: every section, and all SQL
+over empty tables.
+"""
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,16 +13,18 @@ from lsml_spark.flow.pipeline import Pipeline, stage_module
 from lsml_spark.flow.produce import Night, config_of
 
 T = TypeVar("T")
-Columns = Mapping[str, Sequence[str]]  # of the tables `clean`, `samples` and `selected`, as far as the sections reach
+# of the tables `clean`, `samples` and `selected`, as far as the sections reach
+Columns = Mapping[str, Sequence[str]]
 
 _analysed: dict[str, Columns] = {}  # what this process has found right, by the digest of the sections
 
 
 def first(nights: Iterable[Night], stages: Sequence[str] = STAGES) -> None:
-    """Refuse what no night of this pipeline could get through; ConfigError names file, key and, of SQL, the line.
+    """Refuse what no night of this pipeline could get through; ConfigError names file, key and, of SQL, the
+    line.
 
-    Spark is asked only where one of the nights will start it anyway: it has raw files, and a Spark stage of it was never
-    finished under this config.
+    Spark is asked only where one of the nights will start it anyway: it has raw files, and a Spark stage of
+    it was never finished under this config.
     """
     nights = list(nights)
     if not nights:
@@ -33,7 +37,9 @@ def first(nights: Iterable[Night], stages: Sequence[str] = STAGES) -> None:
 
 
 def sections(pipeline: Pipeline, stages: Sequence[str]) -> list[str]:
-    """Validate the sections of `stages` and all others that are written and whose packages this host has; their names."""
+    """Validate the sections of `stages` and all others that are written and whose packages this host has;
+    their names.
+    """
     checked = []
     for stage in STAGES:
         if stage not in stages:
@@ -46,7 +52,12 @@ def sections(pipeline: Pipeline, stages: Sequence[str]) -> list[str]:
         pipeline.config(stage)
         checked.append(stage)
     if "features" in checked:
-        with_file(pipeline, lambda: stage_module("features").check_label(pipeline.config("features"), to_train="train" in checked))
+        with_file(
+            pipeline,
+            lambda: stage_module("features").check_label(
+                pipeline.config("features"), to_train="train" in checked
+            ),
+        )
     return checked
 
 
@@ -59,7 +70,8 @@ def _starts_spark(night: Night, wanted: Sequence[str]) -> bool:
 
 
 def analyse(pipeline: Pipeline, checked: Sequence[str]) -> Columns:
-    """Every expression of the sections against tables without rows, from the contract to the features: the tables' columns.
+    """Every expression of the sections against tables without rows, from the contract to the features: the
+    tables' columns.
 
     Starts Spark, and runs no job over data.
     """
@@ -75,7 +87,8 @@ def analyse(pipeline: Pipeline, checked: Sequence[str]) -> Columns:
 
 
 def _columns(pipeline: Pipeline, checked: Sequence[str], spark: Any) -> Columns:
-    config: dict[str, Any] = {stage: pipeline.config(stage) for stage in checked}  # each of its stage's own type
+    # each of its stage's own type
+    config: dict[str, Any] = {stage: pipeline.config(stage) for stage in checked}
     clean = importlib.import_module("lsml_spark.quality.checked").clean_of(config["quality"], spark)
     found = {"clean": clean.columns}
     if "prepare" not in checked:
@@ -90,7 +103,10 @@ def _columns(pipeline: Pipeline, checked: Sequence[str], spark: Any) -> Columns:
     context = config["evaluate"].context if "evaluate" in checked else None
     if context is not None and context not in samples.columns:
         near = did_you_mean(context, samples.columns)
-        raise ConfigError(f"evaluate.context: prepare.sql gives no column '{context}'{near}; say null where there is no such list")
+        raise ConfigError(
+            f"evaluate.context: prepare.sql gives no column '{context}'{near}; say null where there is no "
+            "such list"
+        )
     return found
 
 
@@ -100,4 +116,6 @@ def with_file(pipeline: Pipeline, check: Callable[[], T]) -> T:
         return check()
     except ConfigError as error:
         said = str(error)
-        raise ConfigError(said if said.startswith(str(pipeline.path)) else f"{pipeline.path}: {said}") from error
+        raise ConfigError(
+            said if said.startswith(str(pipeline.path)) else f"{pipeline.path}: {said}"
+        ) from error

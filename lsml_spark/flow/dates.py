@@ -9,7 +9,9 @@ FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def date_of(text: str) -> datetime.date | None:
-    """The date of YYYY-MM-DD; None for anything else, as are `20110201` and `2011-W05-2`, which Python takes for dates."""
+    """The date of YYYY-MM-DD; None for anything else, as are `20110201` and `2011-W05-2`, which Python takes
+    for dates.
+    """
     try:
         return datetime.date.fromisoformat(text) if FORM.fullmatch(text) else None
     except ValueError:
@@ -26,4 +28,7 @@ def parse_date(text: str, option: str = "--date") -> datetime.date:
 
 def days_before(date: datetime.date, most: int) -> list[datetime.date]:
     """At most so many days before a date, oldest first; time begins with the year 1."""
-    return [date - datetime.timedelta(days=ago) for ago in range(min(most, (date - datetime.date.min).days), 0, -1)]
+    return [
+        date - datetime.timedelta(days=ago)
+        for ago in range(min(most, (date - datetime.date.min).days), 0, -1)
+    ]

@@ -1,4 +1,6 @@
-"""Which raw files belong to which day, told from their names: for `lsml init`, which knows a folder and nothing else."""
+"""Which raw files belong to which day, told from their names: for `lsml init`, which knows a folder and
+nothing else.
+"""
 
 import datetime
 import itertools
@@ -27,10 +29,14 @@ class Days:
 
 
 def days_of(folder: Path, endings: Sequence[str]) -> Days:
-    """Sort the raw files below a folder by the date in their names or folders. ConfigError where that cannot be done."""
+    """Sort the raw files below a folder by the date in their names or folders. ConfigError where that cannot
+    be done.
+    """
     if not folder.is_dir():
         raise ConfigError(f"{folder}: there is no such folder; name the folder in which your raw days lie")
-    inside = sorted(path for path in folder.rglob("*") if path.is_file() and not _hidden(path.relative_to(folder)))
+    inside = sorted(
+        path for path in folder.rglob("*") if path.is_file() and not _hidden(path.relative_to(folder))
+    )
     known = [path for path in inside if path.name.endswith(tuple(endings))]
     if not known:
         found = f"; it holds {', '.join(path.name for path in inside[:3])}" if inside else "; it is empty"
@@ -42,7 +48,9 @@ def days_of(folder: Path, endings: Sequence[str]) -> Days:
             files[found_date.group()].append(path)
             patterns.append(_escaped(inner).replace(found_date.group(), "{{ date }}"))
     if not files:
-        raise ConfigError(f"{known[0]}: a raw file says its day in its name or folder, such as 2024-03-04.csv; rename them")
+        raise ConfigError(
+            f"{known[0]}: a raw file says its day in its name or folder, such as 2024-03-04.csv; rename them"
+        )
     return Days(dict(files), _common(folder, sorted(set(patterns))))
 
 
@@ -59,7 +67,10 @@ def _common(folder: Path, patterns: Sequence[str]) -> str:
     """One pattern for all: part by part what they share, with a star between beginning and end."""
     parts = [pattern.split("/") for pattern in patterns]
     if len({len(some) for some in parts}) > 1:
-        raise ConfigError(f"{folder}: files lie at different depths ({patterns[0]}, {patterns[-1]}); name one of its folders")
+        raise ConfigError(
+            f"{folder}: files lie at different depths ({patterns[0]}, {patterns[-1]}); name one of its "
+            "folders"
+        )
     return "/".join(_shared(column) for column in zip(*parts, strict=True))
 
 
@@ -76,7 +87,10 @@ def _shared(words: Sequence[str]) -> str:
 
 def _beginning(words: Sequence[str]) -> str:
     """The letters that all words begin with."""
-    return "".join(letters[0] for letters in itertools.takewhile(lambda some: len(set(some)) == 1, zip(*words, strict=False)))
+    return "".join(
+        letters[0]
+        for letters in itertools.takewhile(lambda some: len(set(some)) == 1, zip(*words, strict=False))
+    )
 
 
 def name_of(folder: Path) -> str:

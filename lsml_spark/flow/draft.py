@@ -1,7 +1,9 @@
-"""The first YAML of a pipeline, written from a look at raw days: pure functions from names and proposals to commented text.
+"""The first YAML of a pipeline, written from a look at raw days: pure functions from names and proposals to
+commented text.
 
-What is proposed is plain on purpose: every column becomes a category, a step of a number or a bag of words, and a logistic
-regression guesses one column from the others. It runs as it is; the comments say what a person would change first.
+What is proposed is plain on purpose: every column becomes a category, a step of a number or a bag of words,
+and a logistic regression guesses one column from the others. It runs as it is; the comments say what a person
+would change first.
 """
 
 import json
@@ -14,7 +16,19 @@ from typing import Any
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.flow.days import Days
 
-LABELS = ("label", "target", "class", "y", "outcome", "intent", "category", "income", "churn", "clicked", "sentiment")
+LABELS = (
+    "label",
+    "target",
+    "class",
+    "y",
+    "outcome",
+    "intent",
+    "category",
+    "income",
+    "churn",
+    "clicked",
+    "sentiment",
+)
 WHOLE, REAL = ("tinyint", "smallint", "int", "bigint"), ("float", "double", "decimal")
 LONG = 60  # characters; longer texts are taken word by word
 STEPS = 40  # of a number, at most about so many
@@ -29,11 +43,11 @@ raw:
   folder: {folder}
   files: {files}{raw}
 
-# What a row must look like. The reason for each line stands behind it; docs/quality.md has all kinds of checks.
+# What a row must look like. The reason for each line stands behind it; docs/quality.md has all checks.
 {quality}
 # From clean rows to samples. Spark SQL over the view `clean`: your columns, and `date`, `_file`, `_line`.
 #   sample_id  names a sample for ever; no two samples share one
-#   key        what is counted: rows of frequent keys are thinned, rare ones kept. Often the label, an item or a customer
+#   key        what is counted: rows of frequent keys are thinned, rare ones kept. Often the label or an item
 #   label      what the model is to guess{label_note}
 # Below these, a feature per line; leave out what is not known yet when the guess is made.
 prepare:
@@ -84,7 +98,9 @@ class Column:
     unique: bool = False
 
     def of(self, check: str) -> Any:
-        return next((item[check] for item in self.checks if isinstance(item, Mapping) and check in item), None)
+        return next(
+            (item[check] for item in self.checks if isinstance(item, Mapping) and check in item), None
+        )
 
     @property
     def usable(self) -> bool:
@@ -108,7 +124,11 @@ class Column:
         return self.type == "string" and not self.is_category and self._most("length") > 2 * LONG
 
     def _most(self, check: str) -> float:
-        found = [item[check].get("high", 0) for item in self.checks if isinstance(item, Mapping) and isinstance(item.get(check), Mapping)]
+        found = [
+            item[check].get("high", 0)
+            for item in self.checks
+            if isinstance(item, Mapping) and isinstance(item.get(check), Mapping)
+        ]
         return max(found, default=0)
 
     def step(self) -> str:
@@ -130,23 +150,36 @@ def columns_of(quality: Mapping[str, Any]) -> list[Column]:
     }
     checks = quality.get("columns", {})
     return [
-        Column(name, kind["type"] if isinstance(kind, Mapping) else kind, checks.get(name, ()), name in unique)
+        Column(
+            name, kind["type"] if isinstance(kind, Mapping) else kind, checks.get(name, ()), name in unique
+        )
         for name, kind in quality["contract"].items()
     ]
 
 
 def label_of(columns: Sequence[Column]) -> Column:
-    """The column that a model could guess: one with a telling name, else the last category, else the last short text."""
+    """The column that a model could guess: one with a telling name, else the last category, else the last
+    short text.
+    """
     columns = [column for column in columns if column.usable and not column.unique]
-    able = [column for column in columns if (column.is_category or (column.type == "string" and not column.is_long))]
+    able = [
+        column
+        for column in columns
+        if (column.is_category or (column.type == "string" and not column.is_long))
+    ]
     named = [column for column in able if column.name.lower() in LABELS]
-    categories = [column for column in able if column.is_category and column.type == "string"] or [c for c in able if c.is_category]
+    categories = [column for column in able if column.is_category and column.type == "string"] or [
+        c for c in able if c.is_category
+    ]
     for found in (named, categories, able):
         if found:
             return found[-1]
     numbers = [column for column in columns if column.is_number]
     if not numbers:
-        kinds = ", ".join(f"{column.name} ({column.type})" for column in columns) or "none is there that is not an id"
+        kinds = (
+            ", ".join(f"{column.name} ({column.type})" for column in columns)
+            or "none is there that is not an id"
+        )
         raise ConfigError(f"no column could be a label: {kinds}")
     return numbers[-1]
 
@@ -161,7 +194,10 @@ def feature(column: Column) -> tuple[str, str] | None:
     if column.is_number:
         return _stepped(column), f"a number, in steps of {column.step()}"
     if column.is_long:
-        return rf"filter(split(lower(coalesce({column.sql}, '')), '\\W+'), word -> word != '')", "a text, as a bag of words"
+        return (
+            rf"filter(split(lower(coalesce({column.sql}, '')), '\\W+'), word -> word != '')",
+            "a text, as a bag of words",
+        )
     if column.type == "string":
         return _text(column.sql), "a name or a code"
     if column.type == "timestamp":
@@ -191,8 +227,8 @@ def text(
     rows: str,
     notes: Sequence[str] = (),
 ) -> str:
-    """The whole YAML. `quality`: the section as text, comments and all; `proposed`: the same as values; `form`: more lines of `raw`;
-    `notes`: comment lines on what was found."""
+    """The whole YAML. `quality`: the section as text, comments and all; `proposed`: the same as values;
+    `form`: more lines of `raw`; `notes`: comment lines on what was found."""
     columns = columns_of(proposed)
     label = label_of(columns)
     used, lines, left = {"label", "key", "sample_id", "date", "weight", "keep_rate", "drop_reason"}, [], []
@@ -209,10 +245,14 @@ def text(
         raise ConfigError(f"no column is left as a feature beside the label '{label.name}'")
     last = len(lines) - 1
     ids = [column.sql for column in columns if column.usable and column.unique and not column.is_long]
-    sql = [f"      {what} AS {as_name}{',' if i < last else ''}   -- {why}" for i, (what, as_name, why) in enumerate(lines)]
+    sql = [
+        f"      {what} AS {as_name}{',' if i < last else ''}   -- {why}"
+        for i, (what, as_name, why) in enumerate(lines)
+    ]
     return TEMPLATE.format(
         title=f"Guesses `{label.name}` from the other columns, every night anew.",
-        looked=f"{rows} of {len(days.files)} day{'s' * (len(days.files) > 1)}, {min(days.files)} to {max(days.files)}",
+        looked=f"{rows} of {len(days.files)} day{'s' * (len(days.files) > 1)}, {min(days.files)} to "
+        f"{max(days.files)}",
         name=name,
         window=days.window(),
         folder=_scalar(folder),
@@ -221,8 +261,12 @@ def text(
         notes="".join(f"{line}\n" for line in notes),
         quality=quality,
         id=ids[0] if ids else "_file, _line",
-        label=_stepped(label) if label.is_number and not label.is_category else f"CAST({label.sql} AS STRING)",
-        label_note="; here a number in steps, since models classify" if label.is_number and not label.is_category else "",
+        label=_stepped(label)
+        if label.is_number and not label.is_category
+        else f"CAST({label.sql} AS STRING)",
+        label_note="; here a number in steps, since models classify"
+        if label.is_number and not label.is_category
+        else "",
         features="\n".join(sql),
         left_out=f"\n    -- not used: {', '.join(left)}" if left else "",
         encoded="\n".join(f"    {as_name}: vocabulary" for _, as_name, _ in lines),
@@ -232,7 +276,11 @@ def text(
 def _as_name(name: str, used: set[str]) -> str:
     """A name that SQL and YAML take without quotes, and that no other column has."""
     plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_").lower() or "column"
-    plain = f"f_{plain}" if plain[0].isdigit() or plain in ("null", "true", "false", "yes", "no", "on", "off", "y", "n") else plain
+    plain = (
+        f"f_{plain}"
+        if plain[0].isdigit() or plain in ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
+        else plain
+    )
     found, number = plain, 2
     while found in used:
         found, number = f"{plain}_{number}", number + 1

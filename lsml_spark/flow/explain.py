@@ -17,7 +17,9 @@ GRAVE = ("fail", "warn", "quarantine")
 
 
 def explain(console: Console, quality: Source, night: Night) -> None:
-    """The verdict, what is wrong (the gravest first, with example rows), where the rows went, and what to do next."""
+    """The verdict, what is wrong (the gravest first, with example rows), where the rows went, and what to do
+    next.
+    """
     made, metrics = quality.manifest, quality.manifest.metrics
     failed = metrics.get("failed")
     words = {"ok": "fit to train on", "warn": "fit to train on, with warnings"}
@@ -30,7 +32,9 @@ def explain(console: Console, quality: Source, night: Night) -> None:
     for sentence in metrics.get("schema_drift") or []:
         console.print(_line("warn", str(sentence)))
     broken = [finding for finding in metrics.get("findings") or [] if not finding.get("ok")]
-    for finding in sorted(broken, key=lambda found: (GRAVE.index(found["severity"]), -(found.get("share") or 0))):
+    for finding in sorted(
+        broken, key=lambda found: (GRAVE.index(found["severity"]), -(found.get("share") or 0))
+    ):
         console.print(_line(finding["severity"], str(finding["message"])))
         for example in _examples(finding):
             console.print(Text(f"            e.g. {example}", style="dim"))
@@ -62,7 +66,10 @@ def _reasons(quarantined: Mapping[str, int]) -> Table:
 
 def _next(quality: Source, failed: bool, night: Night) -> Iterator[str]:
     if failed:
-        yield f"mend the raw file or the rule, then `{night.command('run')}`; later nights leave this day out meanwhile"
+        yield (
+            f"mend the raw file or the rule, then `{night.command('run')}`; later nights leave this day "
+            "out meanwhile"
+        )
     if quarantined := quality.manifest.ledger.quarantined:
         reason = max(quarantined, key=lambda name: quarantined[name])
         yield f"look at the rows: `{night.command('quarantine show', '--rule', reason)}`"

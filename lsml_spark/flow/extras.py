@@ -1,4 +1,6 @@
-"""What a stage needs beside the package's core, looked for before a night begins and not after an hour of it."""
+"""What a stage needs beside the package's core, looked for before a night begins and not after an hour of
+it.
+"""
 
 import importlib.util
 from collections.abc import Sequence
@@ -14,7 +16,8 @@ def check(stages: Sequence[str]) -> None:
         lacking = [name for name in PACKAGES.get(extra, ()) if not _installed(name)]
         if lacking:
             raise ConfigError(
-                f"stage {stage} needs the package '{lacking[0]}', which is not installed here: pip install 'lsml_spark[{extra}]'; "
+                f"stage {stage} needs the package '{lacking[0]}', which is not installed here: pip install "
+                f"'lsml_spark[{extra}]'; "
                 f"or let another host run it, and this one what comes before (--until)"
             )
 

@@ -1,4 +1,6 @@
-"""What `--json` writes: the facts of the screens as plain values, with keys that stay (docs/start.md, "For programs")."""
+"""What `--json` writes: the facts of the screens as plain values, with keys that stay (docs/start.md, "For
+programs").
+"""
 
 import datetime
 from collections.abc import Sequence
@@ -24,7 +26,10 @@ def standing(runs: Runs, date: datetime.date, stage: str) -> str:
 
 def status(runs: Runs, dates: Sequence[datetime.date]) -> dict[str, Any]:
     """Per night, how each stage stands; nights in order of their dates."""
-    nights = [{"date": date.isoformat(), "stages": {stage: standing(runs, date, stage) for stage in STAGES}} for date in dates]
+    nights = [
+        {"date": date.isoformat(), "stages": {stage: standing(runs, date, stage) for stage in STAGES}}
+        for date in dates
+    ]
     return {"pipeline": runs.pipeline, "folder": str(runs.folder), "nights": nights}
 
 
@@ -46,7 +51,9 @@ def explained(quality: Source) -> dict[str, Any]:
     }
 
 
-def verified(runs: Runs, dates: Sequence[datetime.date], checked: Checked | None = None, error: str | None = None) -> dict[str, Any]:
+def verified(
+    runs: Runs, dates: Sequence[datetime.date], checked: Checked | None = None, error: str | None = None
+) -> dict[str, Any]:
     """What verify recounted; `right` is false and `error` says which file is off where one is."""
     return {
         "pipeline": runs.pipeline,

@@ -1,7 +1,9 @@
-"""Paths that a pattern names, as a shell finds them, except that what cannot be listed is an error, not nothing.
+"""Paths that a pattern names, as a shell finds them, except that what cannot be listed is an error, not
+nothing.
 
-`*`, `?` and `[…]` match within one name, `**` any number of folders. A name that begins with `.` or `_` (Hadoop's hidden
-files: `_SUCCESS`, `.part-0.crc`) is matched only where the pattern itself begins with that letter.
+`*`, `?` and `[…]` match within one name, `**` any number of folders. A name that begins with `.` or `_`
+(Hadoop's hidden files: `_SUCCESS`, `.part-0.crc`) is matched only where the pattern itself begins with that
+letter.
 """
 
 import fnmatch
@@ -14,11 +16,15 @@ from lsml_spark.core.errors import ConfigError
 from lsml_spark.spark.paths import hidden, shown
 
 MAGIC = re.compile(r"[*?\[]")
-MARKERS = re.compile(r"_(SUCCESS|metadata|common_metadata|temporary|delta_log|spark_metadata|committed_.*|started_.*)$")
+MARKERS = re.compile(
+    r"_(SUCCESS|metadata|common_metadata|temporary|delta_log|spark_metadata|committed_.*|started_.*)$"
+)
 
 
 def matches(folder: Path, pattern: str) -> Iterator[Path]:
-    """What is there, dangling links included, each once. OSError where a folder on the way cannot be listed."""
+    """What is there, dangling links included, each once. OSError where a folder on the way cannot be
+    listed.
+    """
     parts = [part for part in pattern.split("/") if part not in ("", ".")]
     yield from dict.fromkeys(_below(folder, parts))
 
@@ -46,7 +52,10 @@ def _below(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
             if not hidden(name) or part[0] == name[0]:
                 yield from _below(path, rest)
             elif name[0] == "_" and not MARKERS.match(name):
-                raise ConfigError(f"{shown(path)}: the pattern matches it, but names that begin with '_' are hidden from Spark; rename it")
+                raise ConfigError(
+                    f"{shown(path)}: the pattern matches it, but names that begin with '_' are hidden from "
+                    "Spark; rename it"
+                )
 
 
 def _names(folder: Path) -> list[str]:

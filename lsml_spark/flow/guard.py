@@ -17,7 +17,8 @@ from lsml_spark.flow.translate import java_is_gone, translate
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """End the process with the documented exit code if the body fails; 1, and `a bug`, for what no one foresaw.
+    """End the process with the documented exit code if the body fails; 1, and `a bug`, for what no one
+    foresaw.
 
     A signal ends it with 143, 130 or 129, whatever else then goes wrong (`core/stopping.py`).
     """
@@ -31,7 +32,8 @@ def guarded() -> Iterator[None]:
             if isinstance(error, BrokenPipeError) and not java_is_gone(error):
                 _leave_the_reader()
             if java_is_gone(error):
-                time.sleep(stopping.LATE)  # who stops all processes one by one may have reached Spark's Java first
+                # who stops all processes one by one may have reached Spark's Java first
+                time.sleep(stopping.LATE)
             if stopping.came():
                 stopping.end()
             _leave(error)
@@ -47,7 +49,11 @@ def _leave(error: Exception) -> None:
     known = translate(error)
     if known is None:
         where = bug.keep(mask(traceback.format_exc())) or "could not be kept, no folder for it can be written"
-        print(f"error: this is a bug of lsml: {type(error).__name__}: {_one_line(error)[:300]} (traceback: {where})", file=sys.stderr)
+        print(
+            f"error: this is a bug of lsml: {type(error).__name__}: {_one_line(error)[:300]} (traceback: "
+            f"{where})",
+            file=sys.stderr,
+        )
         sys.exit(1)
     print(f"error: {_one_line(known)}", file=sys.stderr)
     sys.exit(known.exit_code)

@@ -1,4 +1,6 @@
-"""Rows of a quarantine as text, whatever is in them: bytes that are no UTF-8, dates of the year 201102, lists."""
+"""Rows of a quarantine as text, whatever is in them: bytes that are no UTF-8, dates of the year 201102,
+lists.
+"""
 
 import json
 from collections.abc import Callable, Sequence
@@ -14,7 +16,9 @@ def texts(table: pa.Table, columns: Sequence[str]) -> list[dict[str, str | None]
     """One mapping per row, of column to text, None where there is no value."""
     found = [_texts(table[name]) for name in columns]
     return (
-        [dict(zip(columns, values, strict=True)) for values in zip(*found, strict=True)] if found else [{} for _ in range(table.num_rows)]
+        [dict(zip(columns, values, strict=True)) for values in zip(*found, strict=True)]
+        if found
+        else [{} for _ in range(table.num_rows)]
     )
 
 
@@ -22,10 +26,14 @@ def _texts(values: pa.ChunkedArray) -> list[str | None]:
     type_ = values.type
     if pa.types.is_string(type_) or pa.types.is_large_string(type_):
         return [_each(value, _decoded) for value in values.cast(pa.large_binary()).to_pylist()]
-    if pa.types.is_date32(type_) or pa.types.is_timestamp(type_):  # of Python's and Arrow's own, texts end with the year 9999
+    # of Python's and Arrow's own, texts end with the year 9999
+    if pa.types.is_date32(type_) or pa.types.is_timestamp(type_):
         unit: Any
         unit, numbers = ("D", pa.int32()) if pa.types.is_date32(type_) else (type_.unit, pa.int64())
-        return [_each(value, lambda found: str(np.datetime64(found, unit))) for value in values.cast(numbers).to_pylist()]
+        return [
+            _each(value, lambda found: str(np.datetime64(found, unit)))
+            for value in values.cast(numbers).to_pylist()
+        ]
     if pa.types.is_binary(type_):
         return [_each(value, _decoded) for value in values.to_pylist()]
     if pa.types.is_nested(type_):

@@ -1,4 +1,6 @@
-"""The nights before a date, for all that a night looks back at: its folders are listed once, a manifest is parsed once."""
+"""The nights before a date, for all that a night looks back at: its folders are listed once, a manifest is
+parsed once.
+"""
 
 import datetime
 import logging
@@ -25,7 +27,9 @@ def _parsed(folder: Path, _changed: int, _bytes: int) -> Manifest | None:
 
 @dataclass(frozen=True)
 class Standing:
-    """The train folder of the model that stands, and a sentence where it is not the one that was promoted last."""
+    """The train folder of the model that stands, and a sentence where it is not the one that was promoted
+    last.
+    """
 
     model: Source | None
     lost: str | None = None

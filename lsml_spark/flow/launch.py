@@ -1,7 +1,7 @@
 """Which launcher starts the training workers, and what the ranks do that torchrun started beside the first.
 
-The worker does not know its launcher: the train stage itself starts them on this host, or is a rank already; a Spark
-job seats the ranks in a barrier stage of its own cluster.
+The worker does not know its launcher: the train stage itself starts them on this host, or is a rank already;
+a Spark job seats the ranks in a barrier stage of its own cluster.
 """
 
 import functools
@@ -33,12 +33,21 @@ def follow() -> None:
     in_process(None)
 
 
-def choose(wanted: str, spark_settings: Mapping[str, str], say: Callable[[str], None]) -> tuple[str, Launcher | None]:
-    """The launcher's name, and a function where it is not the train stage's own; `auto` looks at who started this process."""
+def choose(
+    wanted: str, spark_settings: Mapping[str, str], say: Callable[[str], None]
+) -> tuple[str, Launcher | None]:
+    """The launcher's name, and a function where it is not the train stage's own; `auto` looks at who started
+    this process.
+    """
     if wanted == "auto":
-        wanted = "torchrun" if under_torchrun() else "spark" if "PYSPARK_GATEWAY_PORT" in os.environ else "local"
+        wanted = (
+            "torchrun" if under_torchrun() else "spark" if "PYSPARK_GATEWAY_PORT" in os.environ else "local"
+        )
     if wanted == "torchrun" and not under_torchrun():
-        raise ConfigError("train.launcher=torchrun, but torchrun did not start this process: `torchrun --nproc-per-node 2 jobs/train.py …`")
+        raise ConfigError(
+            "train.launcher=torchrun, but torchrun did not start this process: `torchrun --nproc-per-node 2 "
+            "jobs/train.py …`"
+        )
     return wanted, _in_barrier_stage(dict(spark_settings), say) if wanted == "spark" else None
 
 

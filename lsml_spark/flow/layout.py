@@ -11,7 +11,8 @@ from lsml_spark.core.work import Source
 from lsml_spark.flow.dates import date_of
 from lsml_spark.spark.paths import shown, unspeakable
 
-SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # of an object store, once `Path` has taken `s3://bucket` for `s3:/bucket`
+# of an object store, once `Path` has taken `s3://bucket` for `s3:/bucket`
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,10 @@ class Runs:
 
     def __post_init__(self) -> None:
         if scheme := next((part for part in self.root.parts if SCHEME.fullmatch(part)), None):
-            raise ConfigError(f"--root: '{scheme}//…' is no local path, and runs are kept in a local folder; mount it, or name another")
+            raise ConfigError(
+                f"--root: '{scheme}//…' is no local path, and runs are kept in a local folder; mount it, or "
+                "name another"
+            )
         if reason := unspeakable(self.root / "-"):
             raise ConfigError(f"--root {shown(self.root)}: {reason}")
 
@@ -49,4 +53,6 @@ class Runs:
         """Logical dates that have a folder, ascending."""
         if not self.folder.is_dir():
             return []
-        return sorted(date for path in self.folder.iterdir() if (date := date_of(path.name)) and path.is_dir())
+        return sorted(
+            date for path in self.folder.iterdir() if (date := date_of(path.name)) and path.is_dir()
+        )

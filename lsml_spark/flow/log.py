@@ -1,4 +1,6 @@
-"""Log lines with date and stage: short on standard error, and with time and tracebacks in runs/<pipeline>/lsml.log."""
+"""Log lines with date and stage: short on standard error, and with time and tracebacks in
+runs/<pipeline>/lsml.log.
+"""
 
 import datetime
 import logging
@@ -17,7 +19,9 @@ UNSAID = {"date": "-", "stage": "-"}
 
 
 class _Plain(logging.Formatter):
-    """What comes from data and file names is shown, not obeyed; values of variables are written nowhere. Tracebacks included."""
+    """What comes from data and file names is shown, not obeyed; values of variables are written nowhere.
+    Tracebacks included.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         return plain(mask(super().format(record)))
@@ -36,7 +40,9 @@ class _Console(logging.StreamHandler):
         return sys.stderr
 
     def emit(self, record: logging.LogRecord) -> None:
-        """On a terminal a line that the next makes old (`passing`) is drawn over the one before; elsewhere it is a line as any other."""
+        """On a terminal a line that the next makes old (`passing`) is drawn over the one before; elsewhere it
+        is a line as any other.
+        """
         passes = getattr(record, "passing", False) and self.stream.isatty()
         if passes:
             width = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be drawn over
@@ -55,7 +61,9 @@ class _Console(logging.StreamHandler):
             self.stream.flush()
 
 
-def say(date: datetime.date, stage: str, message: str, level: int = logging.INFO, passing: bool = False) -> None:
+def say(
+    date: datetime.date, stage: str, message: str, level: int = logging.INFO, passing: bool = False
+) -> None:
     """One structured line; DEBUG goes to the file alone. `passing`: the next one makes it old."""
     LOG.log(level, message, extra={"date": date.isoformat(), "stage": stage, "passing": passing})
 
@@ -77,7 +85,9 @@ def to_console() -> None:
 
 @contextmanager
 def to_file(path: Path) -> Iterator[None]:
-    """Also append lines to a file while the body runs; an exception that leaves the body is written with its traceback."""
+    """Also append lines to a file while the body runs; an exception that leaves the body is written with its
+    traceback.
+    """
     handler = logging.FileHandler(path, delay=True)
     form = "%(asctime)s %(levelname)s date=%(date)s stage=%(stage)s %(message)s"
     handler.setFormatter(_Plain(form, defaults=UNSAID))

@@ -1,4 +1,6 @@
-"""A night: its stages in order, each only where its inputs, config or files have changed since its manifest was written."""
+"""A night: its stages in order, each only where its inputs, config or files have changed since its manifest
+was written.
+"""
 
 import dataclasses
 import datetime
@@ -23,10 +25,11 @@ from lsml_spark.flow.produce import Night, config_of, produce, refuse_failed
 
 
 def run(night: Night, first: str | None = None, last: str | None = None) -> list[str]:
-    """Run what is not done of stages up to `last`, and in any case from `first` on; the names of the stages that ran.
+    """Run what is not done of stages up to `last`, and in any case from `first` on; the names of the stages
+    that ran.
 
-    A stage that runs makes all that follow it in this night run too. Where the quality gate or a failed training stops
-    the night, the report is written before the error is raised.
+    A stage that runs makes all that follow it in this night run too. Where the quality gate or a failed
+    training stops the night, the report is written before the error is raised.
     """
     stages = until(last) if last else STAGES
     if first and first not in stages:
@@ -43,7 +46,8 @@ def run(night: Night, first: str | None = None, last: str | None = None) -> list
             source, fresh = run_stage(night, stage, forced)
             refuse_failed(night, source)
         except LsmlError as error:
-            if "report" in stages and not isinstance(error, Stopped):  # who sends SIGTERM does not wait for long
+            # who sends SIGTERM does not wait for long
+            if "report" in stages and not isinstance(error, Stopped):
                 report_what_there_is(night)
             raise
         if stage == "promote":
@@ -61,13 +65,19 @@ def refuse_missing_day(night: Night) -> None:
 
 
 def catch_up(night: Night) -> None:
-    """Run the quality stage of days in the window that have raw files and were never found fit under this config.
+    """Run the quality stage of days in the window that have raw files and were never found fit under this
+    config.
 
-    A day that is clean already stays as it is, even when its raw file is gone by now: logs rotate, clean days stay.
+    A day that is clean already stays as it is, even when its raw file is gone by now: logs rotate, clean days
+    stay.
     """
     days = [day for day in night.window() if _unchecked(night, day)]
     if len(days) > 1:
-        say(night.date, "quality", f"{len(days)} days of the window are checked first, {days[0]} to {days[-1]}")
+        say(
+            night.date,
+            "quality",
+            f"{len(days)} days of the window are checked first, {days[0]} to {days[-1]}",
+        )
     began = time.monotonic()
     for i, day in enumerate(days, 1):
         if i == 2:
@@ -83,7 +93,11 @@ def catch_up(night: Night) -> None:
 def _unchecked(night: Night, day: datetime.date) -> bool:
     """Whether a day has raw files and was never found fit under this config."""
     known = night.runs.source(day, "quality")
-    if known and not known.manifest.metrics.get("failed") and known.manifest.config == config_of(night, "quality"):
+    if (
+        known
+        and not known.manifest.metrics.get("failed")
+        and known.manifest.config == config_of(night, "quality")
+    ):
         return False
     try:
         return bool(night.pipeline.raw_files(day))
@@ -99,7 +113,16 @@ def run_stage(night: Night, stage: str, forced: bool = False, note: str = "") ->
     sources = wiring.inputs(night.history, stage, night.pipeline.general.window, needs)
     for warning in wiring.warnings(night.history, stage, sources):
         say(night.date, stage, warning, logging.WARNING)
-    source, fresh = produce(night, stage, sources, raw, config_of(night, stage), lambda work: _call(night, stage, work), forced, note)
+    source, fresh = produce(
+        night,
+        stage,
+        sources,
+        raw,
+        config_of(night, stage),
+        lambda work: _call(night, stage, work),
+        forced,
+        note,
+    )
     if stage == "quality" and fresh and night.runs.source(night.date, "released"):
         quarantine.refresh(night)
     return source, fresh
@@ -108,7 +131,9 @@ def run_stage(night: Night, stage: str, forced: bool = False, note: str = "") ->
 def point_to_champion(runs: Runs) -> None:
     """Let `promoted.json` name the model that stands after the latest night, for those who score with it."""
     if runs.pointer.is_dir():
-        raise IntegrityError(f"{runs.pointer}: a folder where a file of ours belongs; move it away and run the night again")
+        raise IntegrityError(
+            f"{runs.pointer}: a folder where a file of ours belongs; move it away and run the night again"
+        )
     standing = History(runs, datetime.date.max).standing.model
     if standing is None:
         runs.pointer.unlink(missing_ok=True)

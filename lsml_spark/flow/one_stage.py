@@ -28,13 +28,22 @@ def run(stage: str, arguments: argparse.Namespace) -> int:
 
 def _run(stage: str, config: Path, date: str, root: Path, overrides: list[str]) -> None:
     extras.check([stage])
-    if "PYSPARK_GATEWAY_PORT" in os.environ and "?" in f"{config}{root}" and not (config.exists() and root.exists()):
-        raise ConfigError(f"--config {config} --root {root}: spark-submit could not read a letter; call it with LC_ALL=C.UTF-8")
+    if (
+        "PYSPARK_GATEWAY_PORT" in os.environ
+        and "?" in f"{config}{root}"
+        and not (config.exists() and root.exists())
+    ):
+        raise ConfigError(
+            f"--config {config} --root {root}: spark-submit could not read a letter; call it with "
+            "LC_ALL=C.UTF-8"
+        )
     pipeline = Pipeline(config, overrides)
     night = Night(pipeline, Runs(root.resolve(), pipeline.name), parse_date(date))
     if launch.under_torchrun():
         if stage != "train":
-            raise ConfigError(f"torchrun starts jobs/train.py alone; run jobs/{stage}.py with python or spark-submit")
+            raise ConfigError(
+                f"torchrun starts jobs/train.py alone; run jobs/{stage}.py with python or spark-submit"
+            )
         _as_rank(night)
         return
     checked.first([night], [stage])

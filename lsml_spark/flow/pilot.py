@@ -1,7 +1,9 @@
-"""`lsml pilot`: what would selection be worth tonight? Trains on random rows and on the selected ones, compares, fits β.
+"""`lsml pilot`: what would selection be worth tonight? Trains on random rows and on the selected ones,
+compares, fits β.
 
-Each arm is the night's own stages from select to evaluate in a folder beside them, from fresh weights; only `select` differs. What
-was learnt stays as `runs/<pipeline>/<date>/pilot/`, for `zipf` with `beta: fitted` and for the report; the arms are removed.
+Each arm is the night's own stages from select to evaluate in a folder beside them, from fresh weights; only
+`select` differs. What was learnt stays as `runs/<pipeline>/<date>/pilot/`, for `zipf` with `beta: fitted` and
+for the report; the arms are removed.
 """
 
 import json
@@ -29,7 +31,9 @@ RESAMPLES = 300
 
 
 def run(night: Night) -> Source:
-    """The pilot of a night, as it is where nothing has changed since; ConfigError where selection would keep every row."""
+    """The pilot of a night, as it is where nothing has changed since; ConfigError where selection would keep
+    every row.
+    """
     night.pipeline.check(until("evaluate"))
     _refuse_numbers(night)
     own = {}
@@ -48,7 +52,8 @@ def _refuse_numbers(night: Night) -> None:
     task = night.pipeline.general.task
     if not isinstance(task, Classify):
         raise ConfigError(
-            f"{night.pipeline.path}: task.use: a pilot compares log losses of a choice among labels, and `{task.use}` has none"
+            f"{night.pipeline.path}: task.use: a pilot compares log losses of a choice among labels, and "
+            f"`{task.use}` has none"
         )
 
 
@@ -57,9 +62,14 @@ def _compare(night: Night, work: Work) -> Outcome:
     selected = _train(night, "selected", {})
     kept = selected["select"].json("selection.json")["budget"]
     if not 0 < kept < rows:
-        raise ConfigError(f"select.budget takes all {rows} rows of the window, so there is nothing to compare; set a smaller one")
+        raise ConfigError(
+            f"select.budget takes all {rows} rows of the window, so there is nothing to compare; set a "
+            "smaller one"
+        )
     shares = {"quarter": kept / rows / 2, "random": kept / rows, "full": 1.0}
-    made = {name: _train(night, name, {"use": "uniform", "share": share}) for name, share in shares.items()} | {"selected": selected}
+    made = {
+        name: _train(night, name, {"use": "uniform", "share": share}) for name, share in shares.items()
+    } | {"selected": selected}
     scores = {name: _scores(stages["evaluate"]) for name, stages in made.items()}
     facts = learn(scores, shares, seed=work.seed)
     facts |= {
@@ -68,15 +78,22 @@ def _compare(night: Night, work: Work) -> Outcome:
         "arms": {name: _figures(stages) for name, stages in made.items()},
     }
     return Outcome(
-        Ledger(), files=[write_json(work.folder, "pilot.json", facts)], metrics={k: facts[k] for k in ("beta", "gain_recovered")}
+        Ledger(),
+        files=[write_json(work.folder, "pilot.json", facts)],
+        metrics={k: facts[k] for k in ("beta", "gain_recovered")},
     )
 
 
 def _train(night: Night, arm: str, select: Mapping[str, Any]) -> dict[str, Source]:
     """The stages of one arm; `select` replaces the policy by a uniform share, where it is given."""
     overrides = ["train.warm_start=false"]
-    if not select and "pilot" in getattr(night.pipeline.config("select"), "needs", ()) and not _earlier(night):
-        overrides += ["select.policy.beta=0.5", "select.policy.errors=equal"]  # the first pilot has none to learn from
+    if (
+        not select
+        and "pilot" in getattr(night.pipeline.config("select"), "needs", ())
+        and not _earlier(night)
+    ):
+        # the first pilot has none to learn from
+        overrides += ["select.policy.beta=0.5", "select.policy.errors=equal"]
     if select:
         section = {"policy": {"use": select["use"]}, "budget": select["share"], "weights": False}
         overrides += [f"select={json.dumps(section)}"]
@@ -84,7 +101,8 @@ def _train(night: Night, arm: str, select: Mapping[str, Any]) -> dict[str, Sourc
 
 
 def learn(scores: Mapping[str, pa.Table], shares: Mapping[str, float], seed: int) -> dict[str, Any]:
-    """β with its interval, errors per band, and the gain of `selected` over `random`, from (key, train_rows, log_prob) of each arm.
+    """β with its interval, errors per band, and the gain of `selected` over `random`, from (key, train_rows,
+    log_prob) of each arm.
 
     All arms score the same rows in the same order. Intervals: 2.5 and 97.5 % of a bootstrap over keys.
     """
@@ -94,13 +112,21 @@ def learn(scores: Mapping[str, pa.Table], shares: Mapping[str, float], seed: int
     loss_AN = {name: -table["log_prob"].to_numpy() for name, table in scores.items()}
     key_N = np.unique(scores["full"]["key"].to_numpy().astype(str), return_inverse=True)[1]
     random = generator(seed, "pilot", "bootstrap")
-    weight_RN = [random.multinomial(key_N.max() + 1, np.full(key_N.max() + 1, 1 / (key_N.max() + 1)))[key_N] for _ in range(RESAMPLES)]
+    weight_RN = [
+        random.multinomial(key_N.max() + 1, np.full(key_N.max() + 1, 1 / (key_N.max() + 1)))[key_N]
+        for _ in range(RESAMPLES)
+    ]
     inside = {band: (rows_N >= low) & (rows_N <= (high or np.inf)) for band, (low, high) in KNOWN.items()}
     known = {band: mask for band, mask in inside.items() if len(np.unique(key_N[mask])) >= 10}
     share_S = np.array(list(shares.values()))
 
     def losses(weight_N: np.ndarray) -> np.ndarray:
-        return np.array([[np.average(loss_AN[arm][mask], weights=weight_N[mask] + 1e-12) for mask in known.values()] for arm in shares])
+        return np.array(
+            [
+                [np.average(loss_AN[arm][mask], weights=weight_N[mask] + 1e-12) for mask in known.values()]
+                for arm in shares
+            ]
+        )
 
     loss_SB = losses(np.ones(len(key_N)))
     loss_RSB = np.array([losses(weight_N) for weight_N in weight_RN])
@@ -115,17 +141,24 @@ def learn(scores: Mapping[str, pa.Table], shares: Mapping[str, float], seed: int
     against_R = [np.average(against, weights=weight_N) for weight_N in weight_RN]
     room = mean["random"] - mean["full"]
     fewer = [loss_AN[less] - loss_AN[more] for less, more in (("quarter", "random"), ("random", "full"))]
-    # Where more random rows make a model that is surely worse, the training is at fault, and no arm's loss tells of its rows.
-    converged = all(_interval([np.average(gap, weights=weight_N) for weight_N in weight_RN])[1] >= 0 for gap in fewer)
+    # Where more random rows make a model that is surely worse, the training is at fault, and no arm's loss
+    # tells of its rows.
+    converged = all(
+        _interval([np.average(gap, weights=weight_N) for weight_N in weight_RN])[1] >= 0 for gap in fewer
+    )
     return {
         "converged": converged,
         "beta": round(curve.beta, 4),
         "beta_interval": _interval(betas_R),
         "bands": {band: round(float(error), 4) for band, error in zip(known, error_B, strict=True)},
-        "errors": [[*KNOWN[band], round(float(error), 6)] for band, error in zip(known, error_B, strict=True)],
+        "errors": [
+            [*KNOWN[band], round(float(error), 6)] for band, error in zip(known, error_B, strict=True)
+        ],
         "against_random": round(float(against.mean()), 6),
         "against_random_interval": _interval(against_R),
-        "gain_recovered": round(float((mean["random"] - mean["selected"]) / room), 4) if room > 0 and converged else None,
+        "gain_recovered": round(float((mean["random"] - mean["selected"]) / room), 4)
+        if room > 0 and converged
+        else None,
     }
 
 

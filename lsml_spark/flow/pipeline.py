@@ -11,7 +11,16 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from lsml_spark.core import components, variables
-from lsml_spark.core.config import Strict, apply_overrides, component, did_you_mean, find_component, read_yaml, render, validate
+from lsml_spark.core.config import (
+    Strict,
+    apply_overrides,
+    component,
+    did_you_mean,
+    find_component,
+    read_yaml,
+    render,
+    validate,
+)
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.core.raw import Raw
 from lsml_spark.core.stages import BY_NAME, STAGES
@@ -21,14 +30,17 @@ from lsml_spark.tasks.task import PACKAGE as TASKS
 from lsml_spark.tasks.task import Task
 from lsml_spark.transforms.transform import PACKAGE, Transform
 
-PUBLIC = ("name", "seed", "window")  # a variable's value here is no secret: paths begin with the name, pages show the rest
-PLACE = ("folder", "files")  # of `raw:`; what else stands there says how the files are written, and is the quality stage's
-SIZES = ("shards", "rows_per_group")  # of shards; where one is auto, the batch and the lanes of `train:` decide it
+# a variable's value here is no secret: paths begin with the name, pages show the rest
+PUBLIC = ("name", "seed", "window")
+# of `raw:`; what else stands there says how the files are written, and is the quality stage's
+PLACE = ("folder", "files")
+# of shards; where one is auto, the batch and the lanes of `train:` decide it
+SIZES = ("shards", "rows_per_group")
 
 
 class General(Strict):
-    """The keys beside the stages' sections. `window`: days of history; `task`: what is learned; `spark`: Spark
-    properties."""
+    """The keys beside the stages' sections. `window`: days of history; `task`: what is learned; `spark`:
+    Spark properties."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")  # of the folder of its runs
     seed: int = 0  # of every random draw
@@ -47,15 +59,20 @@ class General(Strict):
         for name, value in given.items():
             if isinstance(value, Mapping | list) or value is None:
                 what = "nothing" if value is None else "a list" if isinstance(value, list) else "a mapping"
-                raise ValueError(f"{name}: {what} is no value of a Spark property; it is one key with dots: `spark.executor.memory: 2g`")
+                raise ValueError(
+                    f"{name}: {what} is no value of a Spark property; it is one key with dots: "
+                    "`spark.executor.memory: 2g`"
+                )
             if not str(name).startswith("spark."):
-                raise ValueError(f"'{name}' is no Spark property, which all begin with `spark.`; write `spark.{name}`")
+                raise ValueError(
+                    f"'{name}' is no Spark property, which all begin with `spark.`; write `spark.{name}`"
+                )
         return given
 
 
 class Pipeline:
-    """A pipeline as the user wrote it, with `--set` applied. A stage's section is validated when it is asked for, so that a
-    host without pyspark can train and a host without torch can select."""
+    """A pipeline as the user wrote it, with `--set` applied. A stage's section is validated when it is asked
+    for, so that a host without pyspark can train and a host without torch can select."""
 
     def __init__(self, path: Path, overrides: Sequence[str] = ()):
         self.path, self.overrides = path, tuple(overrides)
@@ -83,23 +100,42 @@ class Pipeline:
         """The validated section of a stage; ConfigError names file and key."""
         if stage not in self._configs:
             section = self._filled(stage, self._sections[stage])
-            if stage == "shard" and isinstance(section, Mapping) and "auto" in [section.get(key, "auto") for key in SIZES]:
-                train = self._filled("train", self._sections["train"])  # as written: a host that shards need not be able to train
-                section = {**{key: train[key] for key in ("lanes", "batch") if isinstance(train, Mapping) and key in train}, **section}
+            if (
+                stage == "shard"
+                and isinstance(section, Mapping)
+                and "auto" in [section.get(key, "auto") for key in SIZES]
+            ):
+                # as written: a host that shards need not be able to train
+                train = self._filled("train", self._sections["train"])
+                section = {
+                    **{
+                        key: train[key]
+                        for key in ("lanes", "batch")
+                        if isinstance(train, Mapping) and key in train
+                    },
+                    **section,
+                }
             if stage in ("features", "train", "evaluate", "promote") and isinstance(section, Mapping):
                 section = self._with_task(stage, section)
             if stage == "quality" and isinstance(section, Mapping):
                 if "raw" in section:
-                    raise ConfigError(f"{self.path}: quality.raw: how raw files are written is said in `raw:`, beside folder and files")
+                    raise ConfigError(
+                        f"{self.path}: quality.raw: how raw files are written is said in `raw:`, beside "
+                        "folder and files"
+                    )
                 section = {**section, "raw": self.general.raw.format.changed()}
             self._configs[stage] = validate(stage_module(stage).Config, section, f"{self.path}: {stage}")
         return self._configs[stage]
 
     def _with_task(self, stage: str, section: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What a stage must know of the section `task:`: training all of it, the features the target, evaluation its baselines."""
+        """What a stage must know of the section `task:`: training all of it, the features the target,
+        evaluation its baselines.
+        """
         for key in {"train": ("task",), "features": ("label", "group", "targets")}.get(stage, ()):
             if key in section and (key != "label" or self._tasked):
-                raise ConfigError(f"{self.path}: {stage}.{key}: what is learned is said in the section `task:`")
+                raise ConfigError(
+                    f"{self.path}: {stage}.{key}: what is learned is said in the section `task:`"
+                )
         task: Task = self.general.task
         if not self._tasked:
             label = (self._sections["features"] or {}).get("label", "label") if stage == "train" else "label"
@@ -126,7 +162,8 @@ class Pipeline:
             self.config(stage)
 
     def import_named(self) -> None:
-        """Import the user's modules that a model needs to score: what its folder names is not imported for that alone.
+        """Import the user's modules that a model needs to score: what its folder names is not imported for
+        that alone.
 
         Without the features stage, whose own module needs Spark.
         """
@@ -138,14 +175,18 @@ class Pipeline:
                 find_component(Transform, PACKAGE, use)
 
     def _filled(self, key: str, section: Any) -> Any:
-        """A section with its variables; what it says of days is left for later where it may, and refused where it may not."""
+        """A section with its variables; what it says of days is left for later where it may, and refused
+        where it may not.
+        """
         try:
             return variables.fill_variables(section) if key == "raw" else render(section)
         except ConfigError as error:
             raise ConfigError(f"{self.path}: {key}: {error}") from error
 
     def resolved(self, stage: str) -> dict[str, Any]:
-        """The stage's section with all defaults filled in, as plain JSON values; values of variables are masked."""
+        """The stage's section with all defaults filled in, as plain JSON values; values of variables are
+        masked.
+        """
         resolved: dict[str, Any] = variables.masked(self.config(stage).model_dump(mode="json"))
         return resolved
 
@@ -156,7 +197,10 @@ class Pipeline:
 
     @cached_property
     def spark_settings(self) -> dict[str, str]:
-        return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in self.general.spark.items()}
+        return {
+            key: str(value).lower() if isinstance(value, bool) else str(value)
+            for key, value in self.general.spark.items()
+        }
 
     @cached_property
     def raw_days(self) -> RawDays:

@@ -1,4 +1,6 @@
-"""One folder of a night: as it is where nothing that it depends on has changed, else made anew, its manifest last."""
+"""One folder of a night: as it is where nothing that it depends on has changed, else made anew, its manifest
+last.
+"""
 
 import datetime
 import importlib.metadata
@@ -39,7 +41,9 @@ class Night:
 
     @cached_property
     def history(self) -> History:
-        """The nights before it, listed when the first stage looks back: after the days of its window have been checked."""
+        """The nights before it, listed when the first stage looks back: after the days of its window have
+        been checked.
+        """
         return History(self.runs, self.date)
 
     def window(self) -> list[datetime.date]:
@@ -67,7 +71,9 @@ def produce(
     forced: bool = False,
     note: str = "",
 ) -> tuple[Source, bool]:
-    """The folder of `stage` with its manifest: as it is where nothing it depends on has changed, else what `make` gives."""
+    """The folder of `stage` with its manifest: as it is where nothing it depends on has changed, else what
+    `make` gives.
+    """
     read = _inputs(night, sources, raw)
     seed = night.pipeline.general.seed
     fingerprint = digest(
@@ -88,7 +94,9 @@ def produce(
     _clear(folder, stage)
     context = wiring.context(night.history, stage)
     root = night.pipeline.raw_days.folder(night.date) if raw else None
-    work = Work(night.pipeline.name, stage, night.date, seed, folder, {**context, **sources}, tuple(raw), root)
+    work = Work(
+        night.pipeline.name, stage, night.date, seed, folder, {**context, **sources}, tuple(raw), root
+    )
     say(night.date, stage, "started", logging.DEBUG)
     started = datetime.datetime.now(datetime.UTC)
     clock = time.monotonic()
@@ -112,7 +120,9 @@ def produce(
         tables=outcome.tables,
         files=outcome.files,
         ledger=outcome.ledger,
-        metrics=variables.masked({**outcome.metrics, **({"failed": outcome.failed} if outcome.failed else {})}),
+        metrics=variables.masked(
+            {**outcome.metrics, **({"failed": outcome.failed} if outcome.failed else {})}
+        ),
         run={
             "started": started.isoformat(timespec="seconds"),
             "seconds": seconds,
@@ -130,20 +140,25 @@ def produce(
 def refuse_failed(night: Night, source: Source, gate: bool = False) -> None:
     """QualityGateError where a stage found its data not fit to go on.
 
-    A night of a pipeline with `on_gate: train_on_last_good` goes on all the same, except where the `gate` itself is asked.
+    A night of a pipeline with `on_gate: train_on_last_good` goes on all the same, except where the `gate`
+    itself is asked.
     """
     made = source.manifest
     failed = made.metrics.get("failed")
     if not failed:
         return
     if made.stage == "quality" and made.settings.get("on_gate") == "train_on_last_good" and not gate:
-        say(night.date, "quality", f"the day is held back, the night goes on with the last good one: {failed}")
+        say(
+            night.date, "quality", f"the day is held back, the night goes on with the last good one: {failed}"
+        )
         return
     raise QualityGateError(f"{made.stage} of {made.date}: {failed}")
 
 
 def config_of(night: Night, stage: str) -> dict[str, Any]:
-    """What a stage's manifest says of its config: with variables masked, and their values as keyed digests."""
+    """What a stage's manifest says of its config: with variables masked, and their values as keyed
+    digests.
+    """
     config = night.pipeline.resolved(stage)
     if names := night.pipeline.secrets_of(stage):
         config |= {"variables": variables.digests(names, night.runs.folder)}
@@ -156,7 +171,9 @@ def _inputs(night: Night, sources: Mapping[str, Source], raw: Sequence[Path]) ->
         path = source.folder.relative_to(night.runs.folder).as_posix()
         read[name] = Input(path, source.manifest.identity)
     root = night.pipeline.raw_days.folder(night.date) if raw else None
-    return read | {raw_name(path, root): Input(variables.mask(str(path)), manifest.sha256_of(path)) for path in raw}
+    return read | {
+        raw_name(path, root): Input(variables.mask(str(path)), manifest.sha256_of(path)) for path in raw
+    }
 
 
 def _complete(source: Source) -> bool:
@@ -172,18 +189,23 @@ def _complete(source: Source) -> bool:
 def _clear(folder: Path, stage: str) -> None:
     """An empty folder. The manifest goes first: without it, what is left of a killed clean-up does not exist.
 
-    Files of other programs whose names begin with a dot may stay: a file system can keep `.nfs…` until its last reader is gone.
+    Files of other programs whose names begin with a dot may stay: a file system can keep `.nfs…` until its
+    last reader is gone.
     """
     if folder.is_symlink():
         raise ConfigError(
-            f"{folder} is a link to {folder.readlink()}, and stage {stage} must be run anew, which would empty that folder; "
-            "replace the link by the folder itself, or remove the link (links to a whole night or to the root are fine)"
+            f"{folder} is a link to {folder.readlink()}, and stage {stage} must be run anew, which would "
+            "empty that folder; "
+            "replace the link by the folder itself, or remove the link (links to a whole night or to the "
+            "root are fine)"
         )
     (folder / manifest.NAME).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     if left := [path for path in folder.iterdir() if not path.name.startswith(".")]:
-        raise EnvironmentProblem(f"{left[0]}: cannot be removed, and stage {stage} needs an empty folder; remove it by hand")
+        raise EnvironmentProblem(
+            f"{left[0]}: cannot be removed, and stage {stage} needs an empty folder; remove it by hand"
+        )
 
 
 def _versions() -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Rows kept aside: shown, exported to be repaired, and released into `runs/<pipeline>/<date>/released/`.
 
-A release works from the quarantine itself, for raw files rotate. It writes a folder of its own beside `quality`, so no row
-is moved or overwritten; nights whose window holds the day read both. A second release of the same day begins anew from
-the quarantine with both requests together.
+A release works from the quarantine itself, for raw files rotate. It writes a folder of its own beside
+`quality`, so no row is moved or overwritten; nights whose window holds the day read both. A second release of
+the same day begins anew from the quarantine with both requests together.
 """
 
 import csv
@@ -28,13 +28,19 @@ RAW = "_raw_"
 
 
 def rows_of(source: Source, rule: str | None) -> pa.Table:
-    """Quarantined rows that have `rule` among their reasons, by file and line; ConfigError where no row has it."""
+    """Quarantined rows that have `rule` among their reasons, by file and line; ConfigError where no row has
+    it.
+    """
     if "quarantine" not in source.manifest.tables:
-        raise ConfigError(f"{source.folder}: the day could not be read at all, so there are no rows in quarantine")
+        raise ConfigError(
+            f"{source.folder}: the day could not be read at all, so there are no rows in quarantine"
+        )
     files = source.files("quarantine")
     if not files:
         raise ConfigError(f"{source.folder}: no row is in quarantine")
-    table = pa.concat_tables([pq.read_table(path) for path in files]).sort_by([("_file", "ascending"), ("_line", "ascending")])
+    table = pa.concat_tables([pq.read_table(path) for path in files]).sort_by(
+        [("_file", "ascending"), ("_line", "ascending")]
+    )
     if rule is None:
         return table
     rules = table["reasons"].to_pylist()
@@ -53,7 +59,9 @@ def show(console: Console, source: Source, rule: str | None, limit: int) -> None
     for name in ("file:line", "reasons", *[name.removeprefix(RAW) for name in columns]):
         table.add_column(Text(name), overflow="fold")
     shown = found.slice(0, limit)
-    for row, reasons in zip(texts(shown, [*PLACE, CORRUPT, *columns]), shown["reasons"].to_pylist(), strict=True):
+    for row, reasons in zip(
+        texts(shown, [*PLACE, CORRUPT, *columns]), shown["reasons"].to_pylist(), strict=True
+    ):
         place = f"{row['_file']}:{row['_line']}"
         values = ["–" if row[name] is None else str(row[name])[:200] for name in columns]
         if row[CORRUPT] is not None:
@@ -65,8 +73,8 @@ def show(console: Console, source: Source, rule: str | None, limit: int) -> None
 def export(source: Source, rule: str | None, path: Path) -> int:
     """Write rows as CSV, to be mended by hand; how many.
 
-    `_file`, `_line`, `reasons`, the columns as found, and `_corrupt`, the text of a malformed line. Lines end as in the files
-    that tools of Unix mend.
+    `_file`, `_line`, `reasons`, the columns as found, and `_corrupt`, the text of a malformed line. Lines end
+    as in the files that tools of Unix mend.
     """
     found = rows_of(source, rule)
     if path.exists():
@@ -77,24 +85,38 @@ def export(source: Source, rule: str | None, path: Path) -> int:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*PLACE, "reasons", *[name.removeprefix(RAW) for name in columns], CORRUPT])
         for row, reasons in rows:
-            writer.writerow([*[row[name] for name in PLACE], "; ".join(reasons), *[row[name] for name in columns], row[CORRUPT]])
+            writer.writerow(
+                [
+                    *[row[name] for name in PLACE],
+                    "; ".join(reasons),
+                    *[row[name] for name in columns],
+                    row[CORRUPT],
+                ]
+            )
     return found.num_rows
 
 
 def release(one: Night, rules: Sequence[str], repaired: Path | None) -> Source:
-    """Check the named rows again, `rules` forgiven, and keep what is clean now in the day's `released` folder."""
+    """Check the named rows again, `rules` forgiven, and keep what is clean now in the day's `released`
+    folder.
+    """
     source = one.runs.source(one.date, "quality")
     if source is None:
         raise ConfigError(f"{one.date} has not been checked in {one.runs.folder}")
     if not rules and repaired is None:
         raise ConfigError("say which rows: --rule forgives a reason, --repaired brings rows that were mended")
     if source.manifest.config != config_of(one, "quality"):
-        raise ConfigError(f"the rules have changed since {one.date} was checked; run `{one.command('quality check')}` first")
+        raise ConfigError(
+            f"the rules have changed since {one.date} was checked; run `{one.command('quality check')}` first"
+        )
     request = _requested_before(one)
     for rule in rules:
         rows_of(source, rule)  # refuses a rule that has no rows
         if rule.startswith("malformed"):
-            raise ConfigError(f"'{rule}' cannot be forgiven, there are no values to take; mend the lines: `show --csv`, then `--repaired`")
+            raise ConfigError(
+                f"'{rule}' cannot be forgiven, there are no values to take; mend the lines: `show --csv`, "
+                "then `--repaired`"
+            )
     request["rules"] = sorted({*request["rules"], *rules})
     if repaired is not None:
         config: Any = one.pipeline.config("quality")
@@ -105,7 +127,11 @@ def release(one: Night, rules: Sequence[str], repaired: Path | None) -> Source:
 def refresh(one: Night) -> None:
     """Make a release anew whose day has been checked again since."""
     source, before = one.runs.source(one.date, "quality"), one.runs.source(one.date, "released")
-    if source is None or before is None or before.manifest.inputs["quality"].identity == source.manifest.identity:
+    if (
+        source is None
+        or before is None
+        or before.manifest.inputs["quality"].identity == source.manifest.identity
+    ):
         return
     if "quarantine" in source.manifest.tables:
         _make(one, source, _requested_before(one))
@@ -120,7 +146,14 @@ def _make(one: Night, source: Source, request: dict[str, Any]) -> Source:
 
         return stage.run(work, config, request, session(one.pipeline.spark_settings))
 
-    made, _ = produce(one, "released", {"quality": source}, (), {"quality": one.pipeline.resolved("quality"), **request}, make)
+    made, _ = produce(
+        one,
+        "released",
+        {"quality": source},
+        (),
+        {"quality": one.pipeline.resolved("quality"), **request},
+        make,
+    )
     return made
 
 
@@ -140,5 +173,7 @@ def _repaired(source: Source, path: Path, contract: Mapping[str, str], form: For
     held = rows_of(source, None)
     raw = [name for name in held.column_names if name.startswith(RAW)]
     known = {f"{row['_file']}:{row['_line']}": row for row in _as_exported(held, raw)}
-    named = {place: {name.removeprefix(RAW): text for name, text in row.items()} for place, row in known.items()}
+    named = {
+        place: {name.removeprefix(RAW): text for name, text in row.items()} for place, row in known.items()
+    }
     return mended_rows(path, source, named, contract, form)

@@ -1,8 +1,9 @@
 """Which files are the raw day of a date: `raw.folder` and `raw.files` of the YAML, followed on the disk.
 
-A day may be files, or folders of part files as Spark, pandas and Dask write them. What the pattern names and what cannot be
-read (a dangling link, a table of Delta, a hidden file) is an error, never a day less: a night must not train without a day
-because of how it was delivered. No file is read twice in a night, nor as two days.
+A day may be files, or folders of part files as Spark, pandas and Dask write them. What the pattern names and
+what cannot be read (a dangling link, a table of Delta, a hidden file) is an error, never a day less: a night
+must not train without a day because of how it was delivered. No file is read twice in a night, nor as two
+days.
 """
 
 import datetime
@@ -20,7 +21,9 @@ from lsml_spark.spark.paths import hidden, shown, unspeakable
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # of a store: s3://…, hdfs:/…
 PACKED = (".gz", ".bz2", ".xz")
-LEFTOVER = re.compile(r"~$|\.(bak|orig|tmp|temp|swp|part|filepart|crdownload|download|incomplete)$", re.IGNORECASE)
+LEFTOVER = re.compile(
+    r"~$|\.(bak|orig|tmp|temp|swp|part|filepart|crdownload|download|incomplete)$", re.IGNORECASE
+)
 TWO_DAYS = ("1999-12-30", "2011-02-01")  # nothing of them is the same
 
 
@@ -38,20 +41,29 @@ class RawDays:
         if one == other and not self.raw.same_every_day:
             raise self._wrong(
                 "files",
-                f"neither '{files}' nor the folder has {{{{ date }}}} in it, so every day would get the same files; "
+                f"neither '{files}' nor the folder has {{{{ date }}}} in it, so every day would get the same "
+                "files; "
                 "put {{ date }} where the day stands, or say `same_every_day: true`",
             )
         if ADDRESS.match(folder) and not Path(folder).exists():
-            raise self._wrong("folder", f"raw must be a local path; '{folder}' is an address (mount it, or copy the day first)")
+            raise self._wrong(
+                "folder",
+                f"raw must be a local path; '{folder}' is an address (mount it, or copy the day first)",
+            )
         if not folder.strip():
             raise self._wrong("folder", "is empty; write `.` for the folder of this file")
         parts = files.split("/")
         if not files.strip() or "\0" in files + folder:
             raise self._wrong("files", f"{files!r} names no file")
         if files.startswith("/"):
-            raise self._wrong("files", f"'{files}' is absolute; the folder belongs into raw.folder, the pattern begins below it")
+            raise self._wrong(
+                "files",
+                f"'{files}' is absolute; the folder belongs into raw.folder, the pattern begins below it",
+            )
         if ".." in parts:
-            raise self._wrong("files", f"'{files}' leaves raw.folder by '..'; name the folder that holds the days")
+            raise self._wrong(
+                "files", f"'{files}' leaves raw.folder by '..'; name the folder that holds the days"
+            )
         if any("**" in part and part != "**" for part in parts):
             raise self._wrong("files", f"'{files}': '**' (any folders) stands alone between slashes")
         if all(part in ("", ".", "**") for part in parts):
@@ -72,7 +84,11 @@ class RawDays:
         if not there and "{{" in self.raw.folder and not folder.exists() and self._undated(text).is_dir():
             return None
         if not there:
-            hint = f"write ${{{variable[1]}}}" if (variable := re.search(r"\$(\w+)", text)) else "set it with --set raw.folder=…"
+            hint = (
+                f"write ${{{variable[1]}}}"
+                if (variable := re.search(r"\$(\w+)", text))
+                else "set it with --set raw.folder=…"
+            )
             what = "is a file, no folder" if folder.exists() else f"there is no folder {shown(folder)}"
             raise self._wrong("folder", f"{shown(folder)} {what}" if folder.exists() else f"{what}; {hint}")
         return folder
@@ -94,7 +110,9 @@ class RawDays:
                 found += _files_of(path, folder)
             _refuse_tables(found, folder)
         except OSError as error:
-            raise EnvironmentProblem(f"{self.pipeline}: raw.files: {error.filename or folder}: {error.strerror}") from error
+            raise EnvironmentProblem(
+                f"{self.pipeline}: raw.files: {error.filename or folder}: {error.strerror}"
+            ) from error
         for path in found:
             self._once(path, date)
         found.sort()
@@ -105,7 +123,8 @@ class RawDays:
         """The error for a day without raw files."""
         folder, pattern = self._rendered(date.isoformat())
         return NoRawDay(
-            f"{date}: no raw file {pattern} in {self.pipeline.parent / folder}: there is no data of that day, or it has not arrived"
+            f"{date}: no raw file {pattern} in {self.pipeline.parent / folder}: there is no data of that "
+            "day, or it has not arrived"
         )
 
     def _undated(self, folder: str) -> Path:
@@ -118,21 +137,31 @@ class RawDays:
         status = path.stat()
         file = (status.st_dev, status.st_ino, date if self.raw.same_every_day else None)
         day, known = self._given.setdefault(file, (date, path))
-        if not (known.exists() and known.samefile(path)):  # it rotated away, and the number of its inode came back
+        # it rotated away, and the number of its inode came back
+        if not (known.exists() and known.samefile(path)):
             self._given[file] = (date, path)
         elif day != date:
-            raise ConfigError(f"{self.pipeline}: raw.files: {shown(path)} would be read as {min(day, date)} and as {max(day, date)}")
+            raise ConfigError(
+                f"{self.pipeline}: raw.files: {shown(path)} would be read as {min(day, date)} and as "
+                f"{max(day, date)}"
+            )
         elif known != path:
-            raise ConfigError(f"{self.pipeline}: raw.files: {shown(known)} and {shown(path)} are one file; it would be read twice")
+            raise ConfigError(
+                f"{self.pipeline}: raw.files: {shown(known)} and {shown(path)} are one file; it would be "
+                "read twice"
+            )
 
     def _refuse_packed_twice(self, files: Sequence[Path]) -> None:
-        """`a.csv` beside `a.csv.gz` is what unpacking without -k, or packing with it, leaves behind: the same rows twice."""
+        """`a.csv` beside `a.csv.gz` is what unpacking without -k, or packing with it, leaves behind: the same
+        rows twice.
+        """
         plain: dict[str, Path] = {}
         for path in files:
             unpacked = str(path).removesuffix(path.suffix) if path.suffix in PACKED else str(path)
             if unpacked in plain:
                 raise ConfigError(
-                    f"{self.pipeline}: raw.files names both {shown(plain[unpacked])} and {shown(path)}, one file plain and packed, "
+                    f"{self.pipeline}: raw.files names both {shown(plain[unpacked])} and {shown(path)}, one "
+                    "file plain and packed, "
                     "whose rows would be read twice; move one away, or let raw.files name one of them"
                 )
             plain[unpacked] = path
@@ -147,7 +176,9 @@ class RawDays:
 
 def _files_of(path: Path, root: Path) -> Iterator[Path]:
     if not path.exists():
-        raise ConfigError(f"{shown(path)} is a link to {os.readlink(path)}, which is not there; mend the link, or remove it")
+        raise ConfigError(
+            f"{shown(path)} is a link to {os.readlink(path)}, which is not there; mend the link, or remove it"
+        )
     _refuse_tables([path / "part"] if path.is_dir() else [], root)
     if path.is_dir():
         parts = sorted(_parts(path))
@@ -156,10 +187,15 @@ def _files_of(path: Path, root: Path) -> Iterator[Path]:
     else:
         parts = [path]
         if LEFTOVER.search(path.name):
-            raise ConfigError(f"{shown(path)} looks like a copy or half a transfer; move it away, or let raw.files name the day alone")
+            raise ConfigError(
+                f"{shown(path)} looks like a copy or half a transfer; move it away, or let raw.files name "
+                "the day alone"
+            )
     for part in parts:
         if not part.is_file():
-            raise ConfigError(f"{shown(part)} is {'a link that leads nowhere' if part.is_symlink() else 'no plain file'}")
+            raise ConfigError(
+                f"{shown(part)} is {'a link that leads nowhere' if part.is_symlink() else 'no plain file'}"
+            )
         if reason := unspeakable(part):
             raise ConfigError(f"{shown(part)}: {reason}")
     yield from parts
@@ -173,22 +209,30 @@ def _refuse_tables(files: Sequence[Path], root: Path) -> None:
     for folder in sorted({above for path in files for above in path.parents if above.is_relative_to(top)}):
         if kind := table_format(folder):
             raise ConfigError(
-                f"{shown(folder)} is a table of {kind}, whose folder also holds rows that were deleted or replaced; "
+                f"{shown(folder)} is a table of {kind}, whose folder also holds rows that were deleted or "
+                "replaced; "
                 "write the day out as plain Parquet files and name these in raw.files"
             )
 
 
 def _parts(folder: Path) -> Iterator[Path]:
-    """Files below a folder, less those that are not rows (`_SUCCESS`, `.part-0.crc`). Links to folders are not followed."""
+    """Files below a folder, less those that are not rows (`_SUCCESS`, `.part-0.crc`). Links to folders are
+    not followed.
+    """
 
     def refuse(error: OSError) -> None:
         raise error
 
     for here, folders, files in os.walk(folder, onerror=refuse):
         if "_temporary" in folders:
-            raise QualityGateError(f"{shown(here)}: holds _temporary: it is still being written, or its writer was stopped")
+            raise QualityGateError(
+                f"{shown(here)}: holds _temporary: it is still being written, or its writer was stopped"
+            )
         for name in folders:
             if Path(here, name).is_symlink():
-                raise ConfigError(f"{shown(Path(here, name))} is a link to a folder; links inside the folder of a day are not followed")
+                raise ConfigError(
+                    f"{shown(Path(here, name))} is a link to a folder; links inside the folder of a day are "
+                    "not followed"
+                )
         folders[:] = sorted(name for name in folders if not hidden(name))
         yield from (Path(here, name) for name in files if not hidden(name))

@@ -1,7 +1,7 @@
 """A mended export of `quarantine show --csv`, read back: the rows that differ from what is held.
 
-A malformed line is mended in the column `_corrupt`, as the line that it should have been, and parsed again as a line of its
-file; or its columns are filled in by hand.
+A malformed line is mended in the column `_corrupt`, as the line that it should have been, and parsed again as
+a line of its file; or its columns are filled in by hand.
 """
 
 import csv
@@ -16,8 +16,11 @@ PLACE, CORRUPT = ("_file", "_line"), "_corrupt"
 Row = Mapping[str, str | None]
 
 
-def mended_rows(path: Path, source: Source, known: Mapping[str, Row], contract: Mapping[str, str], form: Format) -> dict[str, Row]:
-    """{`file:line`: {column: text}} of the rows of the file that were changed; an empty field is a missing value.
+def mended_rows(
+    path: Path, source: Source, known: Mapping[str, Row], contract: Mapping[str, str], form: Format
+) -> dict[str, Row]:
+    """{`file:line`: {column: text}} of the rows of the file that were changed; an empty field is a missing
+    value.
 
     Args:
         known: what is held, by place, with `_corrupt`. `contract`: its columns, by what the files call them.
@@ -27,18 +30,28 @@ def mended_rows(path: Path, source: Source, known: Mapping[str, Row], contract: 
     for number, row in enumerate(_read(path), 2):
         lacking = [name for name in (*PLACE, *columns) if row.get(name) is None]
         if lacking:
-            raise ConfigError(f"{path}:{number}: no column '{lacking[0]}'; keep the columns of `lsml quarantine show --csv`")
+            raise ConfigError(
+                f"{path}:{number}: no column '{lacking[0]}'; keep the columns of `lsml quarantine show --csv`"
+            )
         place = f"{row['_file']}:{row['_line']}"
         held = known.get(place)
         if held is None:
-            raise ConfigError(f"{path}:{number}: line {row['_line']} of {row['_file']} is not in the quarantine of {source.manifest.date}")
+            raise ConfigError(
+                f"{path}:{number}: line {row['_line']} of {row['_file']} is not in the quarantine of "
+                f"{source.manifest.date}"
+            )
         values = {name: row[name] or None for name in columns}
         if values != {name: held[name] or None for name in columns}:
             found[place] = values
         elif held[CORRUPT] is not None and row.get(CORRUPT) not in (None, held[CORRUPT]):
-            found[place] = _parsed(str(row[CORRUPT]), str(row["_file"]), source, contract, form, f"{path}:{number}")
+            found[place] = _parsed(
+                str(row[CORRUPT]), str(row["_file"]), source, contract, form, f"{path}:{number}"
+            )
     if not found:
-        raise ConfigError(f"{path}: no row of the file differs from the quarantine; mend what is wrong in it, then release again")
+        raise ConfigError(
+            f"{path}: no row of the file differs from the quarantine; mend what is wrong in it, then release "
+            "again"
+        )
     return found
 
 
@@ -54,7 +67,9 @@ def _read(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _parsed(line: str, file: str, source: Source, contract: Mapping[str, str], form: Format, where: str) -> Row:
+def _parsed(
+    line: str, file: str, source: Source, contract: Mapping[str, str], form: Format, where: str
+) -> Row:
     """The values of a mended line, by the reader that read the day."""
     from lsml_spark.quality.raw import (
         csv_text,
@@ -98,5 +113,6 @@ def _header(file: str, source: Source, columns: Sequence[str], form: Format) -> 
         return read_header(Path(read.path), form).columns
     except QualityGateError as error:
         raise ConfigError(
-            f"{file}: its header says what a line of it means, and {error}; fill in the row's columns in place of _corrupt"
+            f"{file}: its header says what a line of it means, and {error}; fill in the row's columns in "
+            "place of _corrupt"
         ) from error

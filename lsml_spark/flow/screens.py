@@ -21,7 +21,12 @@ from lsml_spark.flow.terminal import Terminal
 
 CAPTION = "trained on: rows of the window that selection kept.  bold: the best of its row."
 BREADTH = "breadth: how many different labels it guessed right at least once.  "
-MARKS = {"done": ("✓", "green"), "stopped": ("✗", "red"), "damaged": ("!", "bold red"), "not run": ("·", "dim")}
+MARKS = {
+    "done": ("✓", "green"),
+    "stopped": ("✗", "red"),
+    "damaged": ("!", "bold red"),
+    "not run": ("·", "dim"),
+}
 FORMS = {"percent": "{:.1%}", "decimal": "{:.3f}", "count": "{:,}"}
 
 
@@ -31,7 +36,9 @@ def console() -> Console:
 
 
 def results(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> None:
-    """Per night: rows, and the first two figures of the model beside those of the baselines; below, the means over test rows."""
+    """Per night: rows, and the first two figures of the model beside those of the baselines; below, the means
+    over test rows.
+    """
     table = _table(f"{runs.pipeline}: {len(dates)} nights")
     for name in ("rows\nin", "quaran-\ntined", "trained\non"):
         table.add_column(name, justify="right")
@@ -56,7 +63,9 @@ def results(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> Non
         table.add_row("mean", "", "", "", *_marked(means, figures), *[""] * len(third), "")
     console.print(table)
     if scored:
-        console.print((BREADTH if third and third[0].name == "breadth" else "") + CAPTION, style="dim", soft_wrap=True)
+        console.print(
+            (BREADTH if third and third[0].name == "breadth" else "") + CAPTION, style="dim", soft_wrap=True
+        )
 
 
 def _two_lines(title: str) -> str:
@@ -66,9 +75,14 @@ def _two_lines(title: str) -> str:
 
 
 def pilot(console: Console, source: Source) -> None:
-    """What a pilot found: each arm's rows and log loss by band, what selection recovered, and the fitted β."""
+    """What a pilot found: each arm's rows and log loss by band, what selection recovered, and the fitted
+    β.
+    """
     facts = source.json("pilot.json")
-    arms, names = facts["arms"], {"quarter": "random", "random": "random", "selected": "selected", "full": "all"}
+    arms, names = (
+        facts["arms"],
+        {"quarter": "random", "random": "random", "selected": "selected", "full": "all"},
+    )
     table = plain_table(f"pilot of {facts['date']}: log loss")
     table.add_column("trained on")
     bands = sorted(arms["full"]["bands"], key=lambda band: int(re.split(r"\D", band)[0]))
@@ -76,37 +90,54 @@ def pilot(console: Console, source: Source) -> None:
         table.add_column(title, justify="right")
     for arm, name in names.items():
         losses = [arms[arm]["log_loss"], *[arms[arm]["bands"][band] for band in bands]]
-        table.add_row(name, f"{arms[arm]['rows']:,}", *["–" if loss is None else f"{loss:.3f}" for loss in losses])
+        table.add_row(
+            name, f"{arms[arm]['rows']:,}", *["–" if loss is None else f"{loss:.3f}" for loss in losses]
+        )
     console.print(table)
     console.print(_worth(facts["against_random"], *facts["against_random_interval"]))
     if not facts["converged"]:
-        console.print("More random rows made a worse model: training does not converge at these settings, so this says little.")
+        console.print(
+            "More random rows made a worse model: training does not converge at these settings, so this says "
+            "little."
+        )
         console.print("Try more epochs or another rate: --set train.epochs=10 --set train.optimizer.lr=…")
     elif facts["gain_recovered"] is None:
         console.print("All rows are no better than random ones tonight, so there is no gain to recover.")
     else:
         console.print(f"gain recovered: {facts['gain_recovered']:.2f} of what all rows would bring")
     low, high = (f"{end:.2f}" for end in facts["beta_interval"])
-    between = f"95 %: {low} to {high}" if low != high else "how sure that is, three sizes of training do not tell"
+    between = (
+        f"95 %: {low} to {high}" if low != high else "how sure that is, three sizes of training do not tell"
+    )
     console.print(f"β = {facts['beta']:.2f} ({between}); `beta: fitted` takes it from the next run on")
 
 
 def _worth(gain: float, low: float, high: float) -> str:
-    """One sentence on selection against as many random rows; `gain`: how much lower its log loss is, `low` to `high` with 95 %."""
+    """One sentence on selection against as many random rows; `gain`: how much lower its log loss is, `low` to
+    `high` with 95 %.
+    """
     between = f" (95 %: {low:+.4f} to {high:+.4f})" if f"{low:.4f}" != f"{high:.4f}" else ""
     if gain > 0 and low > 0:
         return f"Selection helped: against as many random rows it lowers the log loss by {gain:.4f}{between}."
     if gain > 0:
-        return f"Selection did not help here, as far as can be told: the log loss is lower by {gain:.4f}, which may be chance{between}."
+        return (
+            f"Selection did not help here, as far as can be told: the log loss is lower by {gain:.4f}, "
+            f"which may be chance{between}."
+        )
     if gain < 0:
         chance = ", which may be chance" if high >= 0 else ""
-        return f"Selection did not help here: against as many random rows the log loss is higher by {-gain:.4f}{chance}{between}."
+        return (
+            "Selection did not help here: against as many random rows the log loss is higher by "
+            f"{-gain:.4f}{chance}{between}."
+        )
     return f"Selection did not help here: the log loss is that of as many random rows{between}."
 
 
 def plain_table(title: str) -> Table:
     """A table without columns yet, in the style of all screens."""
-    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    return Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
 
 
 def _table(title: str) -> Table:
@@ -124,7 +155,9 @@ class _Night:
         self.promote, evaluate = runs.source(date, "promote"), runs.source(date, "evaluate")
         self.metrics: dict[str, Any] = _json(evaluate, "metrics.json") if evaluate else {}
 
-    def cells(self, systems: Sequence[str], figures: Sequence[Figure], third: Sequence[Figure]) -> list[str | Text]:
+    def cells(
+        self, systems: Sequence[str], figures: Sequence[Figure], third: Sequence[Figure]
+    ) -> list[str | Text]:
         systems_of = self.metrics.get("systems", {})
         rows = self.quality.manifest.ledger if self.quality else None
         return [
@@ -132,8 +165,14 @@ class _Night:
             _count(rows.rows_in if rows else None),
             _count(sum(rows.quarantined.values()) if rows else None),
             _count(self.select.manifest.ledger.rows_out if self.select else None),
-            *_marked([(systems_of.get(name) or {}).get(figure.name) for figure in figures for name in systems], figures),
-            *[_figure(FORMS[figure.write], (systems_of.get("model") or {}).get(figure.name)) for figure in third],
+            *_marked(
+                [(systems_of.get(name) or {}).get(figure.name) for figure in figures for name in systems],
+                figures,
+            ),
+            *[
+                _figure(FORMS[figure.write], (systems_of.get("model") or {}).get(figure.name))
+                for figure in third
+            ],
             self._outcome(),
         ]
 
@@ -145,19 +184,27 @@ class _Night:
         return Text(f"stopped\n({stopped[0]})", "red") if stopped else "–"
 
 
-def _means(scored: Sequence[Mapping[str, Any]], systems: Sequence[str], figures: Sequence[Figure]) -> list[float | None]:
-    """Means over all test rows of the nights, where every night has the figure: for each figure those of the systems."""
+def _means(
+    scored: Sequence[Mapping[str, Any]], systems: Sequence[str], figures: Sequence[Figure]
+) -> list[float | None]:
+    """Means over all test rows of the nights, where every night has the figure: for each figure those of the
+    systems.
+    """
     found: list[float | None] = []
     for metric in [figure.name for figure in figures]:
         for name in systems:
             pairs = [(night["rows"], (night["systems"].get(name) or {}).get(metric)) for night in scored]
             whole = all(value is not None for _, value in pairs)
-            found.append(sum(rows * value for rows, value in pairs) / sum(rows for rows, _ in pairs) if whole else None)
+            found.append(
+                sum(rows * value for rows, value in pairs) / sum(rows for rows, _ in pairs) if whole else None
+            )
     return found
 
 
 def _marked(values: Sequence[float | None], figures: Sequence[Figure]) -> list[str | Text]:
-    """The values of a row, for each figure those of the systems; the best of a figure in bold where there are several."""
+    """The values of a row, for each figure those of the systems; the best of a figure in bold where there are
+    several.
+    """
     cells: list[str | Text] = []
     each = len(values) // max(len(figures), 1)
     for i, figure in enumerate(figures):
@@ -165,14 +212,22 @@ def _marked(values: Sequence[float | None], figures: Sequence[Figure]) -> list[s
         known = [value for value in own if value is not None]
         best = (min if figure.better == "lower" else max)(known) if len(known) > 1 else None
         form = FORMS[figure.write]
-        cells += [Text(_figure(form, value), "bold" if value is not None and value == best else "") for value in own]
+        cells += [
+            Text(_figure(form, value), "bold" if value is not None and value == best else "") for value in own
+        ]
     return cells
 
 
 def status(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> None:
-    """Per night and stage: ✓ done, ✗ stopped by the quality gate, ! damaged, · not run; days of mere history in one line."""
+    """Per night and stage: ✓ done, ✗ stopped by the quality gate, ! damaged, · not run; days of mere history
+    in one line.
+    """
     marks = {date: [_mark(runs, date, stage) for stage in STAGES] for date in dates}
-    history = [date for date, row in marks.items() if row[0].plain == "✓" and all(mark.plain == "·" for mark in row[1:])]
+    history = [
+        date
+        for date, row in marks.items()
+        if row[0].plain == "✓" and all(mark.plain == "·" for mark in row[1:])
+    ]
     table = _table(f"{runs.pipeline} in {runs.folder}")
     for name in STAGES:
         table.add_column(name)

@@ -10,6 +10,8 @@ def table_format(folder: Path) -> str | None:
     if (folder / ".hoodie").is_dir():
         return "Hudi"
     metadata = folder / "metadata"
-    if metadata.is_dir() and (any(metadata.glob("*.metadata.json")) or (metadata / "version-hint.text").is_file()):
+    if metadata.is_dir() and (
+        any(metadata.glob("*.metadata.json")) or (metadata / "version-hint.text").is_file()
+    ):
         return "Iceberg"
     return None

@@ -10,7 +10,9 @@ from lsml_spark.core.terminal import plain
 
 
 class Terminal(Console):
-    """A rich Console on which every text is plain, whatever it is wrapped in: strings, Text, cells of tables."""
+    """A rich Console on which every text is plain, whatever it is wrapped in: strings, Text, cells of
+    tables.
+    """
 
     def render(self, renderable: Any, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):

@@ -1,4 +1,5 @@
-"""What an exception that is not ours means: the machine (7), a damaged file (6), a path of the user's (2), or a bug of lsml (None).
+"""What an exception that is not ours means: the machine (7), a damaged file (6), a path of the user's (2), or
+a bug of lsml (None).
 
 Errors of Spark's tasks and of its Java come as text alone, so they are known by their text.
 """
@@ -29,10 +30,25 @@ SAID = {
 }
 OF_A_TASK = re.compile(r"\b[A-Z]\w*Error: \[Errno (\d+)\] ([^:'\"\n]+)(?:: ['\"]([^'\"\n]*)['\"])?")
 UNREADABLE = re.compile(
-    r"(?:reading file|footer for file|in file|is not a Parquet file)[: ]+['\"]?(?:file:)?/*([^\s'\"]+)|file:/+([^\s'\"]+)"
+    r"(?:reading file|footer for file|in file|is not a Parquet file)[: "
+    r"]+['\"]?(?:file:)?/*([^\s'\"]+)|file:/+([^\s'\"]+)"
 )
-FAILED_READ = ("FAILED_READ_FILE", "CANNOT_READ_FILE_FOOTER", "is not a Parquet file", "Could not read footer")
-NO_PARQUET = ("Parquet", "parquet", "thrift", "CRC checksum", "Corrupt", "corrupt", "Unexpected end of stream", "decompress")
+FAILED_READ = (
+    "FAILED_READ_FILE",
+    "CANNOT_READ_FILE_FOOTER",
+    "is not a Parquet file",
+    "Could not read footer",
+)
+NO_PARQUET = (
+    "Parquet",
+    "parquet",
+    "thrift",
+    "CRC checksum",
+    "Corrupt",
+    "corrupt",
+    "Unexpected end of stream",
+    "decompress",
+)
 JAVA_ENDED = EnvironmentProblem(
     "Spark's Java has ended in the middle of its work (killed, or out of memory?); "
     "raise spark.driver.memory if need be, and run the same command again to go on"
@@ -54,7 +70,9 @@ def translate(error: BaseException) -> LsmlError | None:
     if isinstance(error, OSError) and error.errno is not None:
         return _of_the_system(error.errno, error.filename)
     if isinstance(error, MemoryError):
-        return EnvironmentProblem("no memory left for this process; raise its limit, or take a smaller window")
+        return EnvironmentProblem(
+            "no memory left for this process; raise its limit, or take a smaller window"
+        )
     text = str(error)
     if any(sign in text for sign in FAILED_READ):
         return _unreadable(text)
@@ -64,7 +82,9 @@ def translate(error: BaseException) -> LsmlError | None:
         if words in text:
             return _of_the_system(number, None)
     if type(error).__module__.startswith("pyarrow") and any(sign in text for sign in NO_PARQUET):
-        return IntegrityError(f"a Parquet file cannot be read ({text.splitlines()[0]}); `lsml verify` says which one it is")
+        return IntegrityError(
+            f"a Parquet file cannot be read ({text.splitlines()[0]}); `lsml verify` says which one it is"
+        )
     if java_is_gone(error):
         return JAVA_ENDED
     if said := blamed(error):
@@ -102,16 +122,26 @@ def _of_the_system(number: int, file: object) -> LsmlError:
     """An error number of the kernel in words; `file` is not always known."""
     if number in NO_SPACE:
         return EnvironmentProblem(
-            "no space left on the disk of the runs or of Spark's temporary files; free some and run again, nothing is lost"
+            "no space left on the disk of the runs or of Spark's temporary files; free some and run again, "
+            "nothing is lost"
         )
     where = f"{os.fsdecode(file)}: " if isinstance(file, str | bytes) else ""
     if number in (errno.EACCES, errno.EPERM):
         return EnvironmentProblem(f"{where}no permission to read or write it")
     if number in (errno.EMFILE, errno.ENFILE):
-        return EnvironmentProblem(f"{where}too many open files; raise the limit of this shell, e.g. `ulimit -n 4096`")
+        return EnvironmentProblem(
+            f"{where}too many open files; raise the limit of this shell, e.g. `ulimit -n 4096`"
+        )
     if number in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY):
-        what = "a folder where a file is expected" if number == errno.EISDIR else "a file where a folder is expected"
-        return EnvironmentProblem(f"{where}{what if number in (errno.EISDIR, errno.ENOTDIR) else 'something is in the way'}; move it away")
+        what = (
+            "a folder where a file is expected"
+            if number == errno.EISDIR
+            else "a file where a folder is expected"
+        )
+        return EnvironmentProblem(
+            f"{where}{what if number in (errno.EISDIR, errno.ENOTDIR) else 'something is in the way'}; move "
+            "it away"
+        )
     if number in (errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP, errno.EILSEQ):
         return ConfigError(f"{where}the system takes no such path: {os.strerror(number)}")
     if number == errno.ENOENT:

@@ -1,7 +1,7 @@
 """Recount everything from the files: one chain of hashes from the raw day to the weights.
 
-Names the file where a byte is flipped, a file is missing or one was added; the stage where a row is unaccounted for or an
-input is no longer what was read.
+Names the file where a byte is flipped, a file is missing or one was added; the stage where a row is
+unaccounted for or an input is no longer what was read.
 """
 
 import dataclasses
@@ -36,8 +36,18 @@ from lsml_spark.quality.raw.text import physical_lines, plain_name
 THREADS = min(8, os.cpu_count() or 1)
 # What is made beside a night: its rows in and out, as core/stages.py tells those of the stages.
 BESIDE = {
-    "released": Stage("released", "spark", "spark", ("quality",), "takes rows out of quarantine", {}, ("clean",)),
-    "label": Stage("label", "torch", "train", ("prepare",), "queues rows to label", {"prepare": ("unlabelled",)}, ("queue",)),
+    "released": Stage(
+        "released", "spark", "spark", ("quality",), "takes rows out of quarantine", {}, ("clean",)
+    ),
+    "label": Stage(
+        "label",
+        "torch",
+        "train",
+        ("prepare",),
+        "queues rows to label",
+        {"prepare": ("unlabelled",)},
+        ("queue",),
+    ),
 }
 
 
@@ -52,7 +62,9 @@ class Checked:
 
 
 def verify(runs: Runs, dates: Sequence[datetime.date]) -> Checked:
-    """Check the nights and the folders of other nights that they read; IntegrityError lists what is wrong, a problem a clause."""
+    """Check the nights and the folders of other nights that they read; IntegrityError lists what is wrong, a
+    problem a clause.
+    """
     checked = Checked()
     wanted = [(date, stage) for date in dates for stage in (*STAGES, "released", "pilot", "label")]
     wanted += sorted(_read_elsewhere(runs, wanted) - set(wanted))
@@ -70,7 +82,9 @@ def verify(runs: Runs, dates: Sequence[datetime.date]) -> Checked:
     return checked
 
 
-def _read_elsewhere(runs: Runs, wanted: Sequence[tuple[datetime.date, str]]) -> set[tuple[datetime.date, str]]:
+def _read_elsewhere(
+    runs: Runs, wanted: Sequence[tuple[datetime.date, str]]
+) -> set[tuple[datetime.date, str]]:
     """The folders that these stages read: clean days of the window, the champion, the night before."""
     found = set()
     for date, stage in wanted:
@@ -113,7 +127,11 @@ def _stage(runs: Runs, date: datetime.date, stage: str, checked: Checked) -> Ite
         yield str(error)
         return
     if source is None:
-        if folder.is_dir() and any(path.is_file() for path in folder.rglob("*")) and _later_stage_done(runs, date, stage):
+        if (
+            folder.is_dir()
+            and any(path.is_file() for path in folder.rglob("*"))
+            and _later_stage_done(runs, date, stage)
+        ):
             if lock.held(runs):
                 checked.notes.append(f"{folder}: being written by a run that goes on")
             else:
@@ -128,7 +146,8 @@ def _stage(runs: Runs, date: datetime.date, stage: str, checked: Checked) -> Ite
         return
     yield from stale
     if not broken:
-        with suppress(OSError, pa.ArrowException):  # of a damaged input, which is said when that stage itself is looked at
+        # of a damaged input, which is said when that stage itself is looked at
+        with suppress(OSError, pa.ArrowException):
             yield from _rows(runs, source)
 
 
@@ -138,8 +157,11 @@ def _later_stage_done(runs: Runs, date: datetime.date, stage: str) -> bool:
 
 def _files(source: Source, checked: Checked) -> Iterator[str]:
     named = {file.path: file for file in source.manifest.all_files()}
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="verify") as pool:  # reading and hashing release the interpreter's lock
-        for file, problem in zip(named.values(), pool.map(partial(_file, source), named.values()), strict=True):
+    # reading and hashing release the interpreter's lock
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="verify") as pool:
+        for file, problem in zip(
+            named.values(), pool.map(partial(_file, source), named.values()), strict=True
+        ):
             if problem:
                 yield problem
             else:
@@ -157,7 +179,8 @@ def _files(source: Source, checked: Checked) -> Iterator[str]:
 def _file(source: Source, file: File) -> str | None:
     """What is wrong with a file that the manifest names."""
     path, here = source.folder / file.path, source.folder / manifest.NAME
-    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(source.folder)):  # `resolve` raises for a link to itself
+    # `resolve` raises for a link to itself
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(source.folder)):
         return f"{here}: names a file outside its folder: {file.path}"
     if not path.is_file():
         return f"{path}: missing"
@@ -205,7 +228,9 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
     rows_in, rows_out = (stage.rows_in, stage.rows_out) if stage else ({}, ())
     if rows_out and made.tables:
         names = made.tables if rows_out == "all" else rows_out
-        yield from compare("rows out", sum(made.tables[name].rows for name in names if name in made.tables), ledger.rows_out)
+        yield from compare(
+            "rows out", sum(made.tables[name].rows for name in names if name in made.tables), ledger.rows_out
+        )
     if made.stage == "quality" and made.tables:
         paths = [Path(filled(read.path)) for read in made.inputs.values()]
         if all(path.is_file() for path in paths):
@@ -215,9 +240,15 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
     if made.stage in ("quality", "released") and made.tables:
         counted = _reasons(source)
         for reason in sorted(counted.keys() | ledger.quarantined.keys()):
-            yield from compare(f"quarantined for '{reason}'", counted.get(reason, 0), ledger.quarantined.get(reason, 0))
+            yield from compare(
+                f"quarantined for '{reason}'", counted.get(reason, 0), ledger.quarantined.get(reason, 0)
+            )
     elif made.stage == "prepare":
-        yield from compare("rows in", sum(_rows_of(runs, read.path, ("clean",)) for read in made.inputs.values()), ledger.rows_in)
+        yield from compare(
+            "rows in",
+            sum(_rows_of(runs, read.path, ("clean",)) for read in made.inputs.values()),
+            ledger.rows_in,
+        )
     elif missing := sorted(rows_in.keys() - made.inputs.keys()):
         yield f"{here}: it names no input '{missing[0]}'"
     elif rows_in:
@@ -229,11 +260,19 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
 
 def _rows_of(runs: Runs, path: str, tables: Sequence[str]) -> int:
     found = manifest.read(runs.folder / path)
-    return sum(_parquet_rows(Source(runs.folder / path, found), found.tables[name]) for name in tables) if found else -1
+    return (
+        sum(_parquet_rows(Source(runs.folder / path, found), found.tables[name]) for name in tables)
+        if found
+        else -1
+    )
 
 
 def _parquet_rows(source: Source, table: Table) -> int:
-    return sum(pq.read_metadata(source.folder / file.path).num_rows for file in table.files if (source.folder / file.path).is_file())
+    return sum(
+        pq.read_metadata(source.folder / file.path).num_rows
+        for file in table.files
+        if (source.folder / file.path).is_file()
+    )
 
 
 def _reasons(source: Source) -> dict[str, int]:
@@ -245,7 +284,9 @@ def _reasons(source: Source) -> dict[str, int]:
 
 
 def _records(path: Path, form: Format, header: bool) -> int:
-    """Records of a raw file: rows of Parquet, lines of JSON that are not blank, records of CSV; `header`: a CSV file's first is none."""
+    """Records of a raw file: rows of Parquet, lines of JSON that are not blank, records of CSV; `header`: a
+    CSV file's first is none.
+    """
     if path.name.endswith(".parquet"):
         return pq.read_metadata(path).num_rows
     lines = physical_lines(path, form)
@@ -255,7 +296,10 @@ def _records(path: Path, form: Format, header: bool) -> int:
 
 
 def _counted_keys(source: Source) -> int:
-    return sum(pc.sum(pq.read_table(path, columns=["count"])["count"]).as_py() or 0 for path in source.files("counts"))
+    return sum(
+        pc.sum(pq.read_table(path, columns=["count"])["count"]).as_py() or 0
+        for path in source.files("counts")
+    )
 
 
 def _rows_per_epoch(source: Source) -> int:
@@ -296,5 +340,10 @@ def _site(site: Path, checked: Checked) -> Iterator[str]:
             checked.files += 1
             checked.bytes += path.stat().st_size
     for path in sorted(site.rglob("*")):
-        if path.is_file() and path != listing and path.relative_to(site).as_posix() not in sums and not path.name.startswith("."):
+        if (
+            path.is_file()
+            and path != listing
+            and path.relative_to(site).as_posix() not in sums
+            and not path.name.startswith(".")
+        ):
             yield f"{path}: added; {listing} does not name it"

@@ -12,7 +12,8 @@ from lsml_spark.flow.layout import Runs
 
 
 def inputs(history: History, stage: str, window: int, needs: Collection[str] = ()) -> dict[str, Source]:
-    """The finished folders that a stage of the night after `history` reads, by name; for `report` those that there are.
+    """The finished folders that a stage of the night after `history` reads, by name; for `report` those that
+    there are.
 
     `needs`: what else of earlier nights the stage's config asks for (see `earlier`).
     """
@@ -25,7 +26,9 @@ def inputs(history: History, stage: str, window: int, needs: Collection[str] = (
         elif stage != "report":
             raise IntegrityError(f"{runs.stage(date, name)}: no manifest; run stage {name} of {date} first")
     if stage == "report" and not found:
-        raise ConfigError(f"{date}: no stage of this night has been run in {runs.folder}, so there is nothing to report")
+        raise ConfigError(
+            f"{date}: no stage of this night has been run in {runs.folder}, so there is nothing to report"
+        )
     if stage == "prepare":
         found |= clean_days(runs, date, window)
     found |= earlier(history, window, needs)
@@ -41,8 +44,9 @@ def inputs(history: History, stage: str, window: int, needs: Collection[str] = (
 
 
 def earlier(history: History, window: int, needs: Collection[str]) -> dict[str, Source]:
-    """What nights before this one left, by need, where there is such: `previous` (the last zipf), `speed` (the last train),
-    `pilot` (the last, or that of this date), `scores` (evaluate and promote of the window's nights)."""
+    """What nights before this one left, by need, where there is such: `previous` (the last zipf), `speed`
+    (the last train), `pilot` (the last, or that of this date), `scores` (evaluate and promote of the window's
+    nights)."""
     found: dict[str, Source] = {}
     if "previous" in needs:
         found |= _named("previous", history.latest("zipf"))
@@ -53,16 +57,22 @@ def earlier(history: History, window: int, needs: Collection[str]) -> dict[str, 
     if "scores" in needs:
         for day in reversed(history.dates):
             if (history.date - day).days <= window and (scores := history.unless_damaged(day, "evaluate")):
-                found |= {f"scores/{day}": scores} | _named(f"promote/{day}", history.unless_damaged(day, "promote"))
+                found |= {f"scores/{day}": scores} | _named(
+                    f"promote/{day}", history.unless_damaged(day, "promote")
+                )
     return found
 
 
 def clean_days(runs: Runs, date: datetime.date, window: int) -> dict[str, Source]:
-    """`quality/<day>` for the `window` days before `date` and for `date`; days that failed their gate are left out."""
+    """`quality/<day>` for the `window` days before `date` and for `date`; days that failed their gate are
+    left out.
+    """
     today = runs.source(date, "quality")
     if today is None:
         raise IntegrityError(f"{runs.stage(date, 'quality')}: no manifest; run stage quality of {date} first")
-    if (held := today.manifest.metrics.get("failed")) and today.manifest.settings.get("on_gate") != "train_on_last_good":
+    if (held := today.manifest.metrics.get("failed")) and today.manifest.settings.get(
+        "on_gate"
+    ) != "train_on_last_good":
         raise QualityGateError(f"quality of {date}: {held}")
     found: dict[str, Source] = {}
     for day in [*days_before(date, window), date]:
@@ -76,19 +86,24 @@ def clean_days(runs: Runs, date: datetime.date, window: int) -> dict[str, Source
 def released(runs: Runs, quality: Source, date: datetime.date) -> Source | None:
     """The rows of a day that were released from its quarantine, unless that quarantine has changed since."""
     source = runs.source(date, "released")
-    return source if source and source.manifest.inputs["quality"].identity == quality.manifest.identity else None
+    return (
+        source if source and source.manifest.inputs["quality"].identity == quality.manifest.identity else None
+    )
 
 
 def context(history: History, stage: str) -> dict[str, Source]:
-    """What a stage may look at without its rows depending on it, so that it is not part of the stage's fingerprint.
+    """What a stage may look at without its rows depending on it, so that it is not part of the stage's
+    fingerprint.
 
-    A day is judged once, against the nights known then: an earlier day that comes late does not make it stale.
+    A day is judged once, against the nights known then: an earlier day that comes late does not make it
+    stale.
     """
     if stage == "zipf":
         return _named("previous", history.latest("zipf"))
     if stage == "promote":
         return _named("champion", history.standing.model)
-    most = BY_NAME[stage].history if stage in BY_NAME else 0  # what is made beside a night, as a pilot, looks at none
+    # what is made beside a night, as a pilot, looks at none
+    most = BY_NAME[stage].history if stage in BY_NAME else 0
     days = history.good_days(most)
     found = {f"history/{day.manifest.date}": day for day in reversed(days)}
     if stage == "quality" and days:
@@ -111,7 +126,10 @@ def warnings(history: History, stage: str, sources: Mapping[str, Source]) -> Ite
                 if len(kept) > 1
                 else f"{kept[0]}, a day of the window, was"
             )
-            yield f"{which} checked under other rules than {days[-1].date}; the raw files are gone, so what was clean then is taken"
+            yield (
+                f"{which} checked under other rules than {days[-1].date}; the raw files are gone, so what "
+                "was clean then is taken"
+            )
 
 
 def _named(name: str, source: Source | None) -> dict[str, Source]:

@@ -1,7 +1,8 @@
-"""`python -m lsml_spark.jobs STAGE --config … --date …`, also by torchrun: `torchrun … -m lsml_spark.jobs train …`.
+"""`python -m lsml_spark.jobs STAGE --config … --date …`, also by torchrun: `torchrun … -m lsml_spark.jobs
+train …`.
 
-spark-submit wants a file: `spark-submit "$(python -m lsml_spark.jobs --path)" quality --config … --date …`. Nothing else may lie in
-this folder: a script's own is the first place where Python looks for modules.
+spark-submit wants a file: `spark-submit "$(python -m lsml_spark.jobs --path)" quality --config … --date …`.
+Nothing else may lie in this folder: a script's own is the first place where Python looks for modules.
 """
 
 import sys
@@ -17,7 +18,11 @@ def stage_of(words: list[str]) -> str:
     """The stage that the first word names. ConfigError where it names none."""
     if not words or words[0] not in STAGES:
         named = words[0] if words else ""
-        raise ConfigError(f"there is no stage '{named}'{did_you_mean(named, STAGES)}" if words else f"say which stage: {', '.join(STAGES)}")
+        raise ConfigError(
+            f"there is no stage '{named}'{did_you_mean(named, STAGES)}"
+            if words
+            else f"say which stage: {', '.join(STAGES)}"
+        )
     return words[0]
 
 

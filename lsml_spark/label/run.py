@@ -1,6 +1,8 @@
-"""Active learning: score the rows that have no label with the promoted model, and queue those whose label would teach most.
+"""Active learning: score the rows that have no label with the promoted model, and queue those whose label
+would teach most.
 
-Not a stage of every night: `lsml label` writes `runs/<pipeline>/<date>/label/` from prepare's table `unlabelled`.
+Not a stage of every night: `lsml label` writes `runs/<pipeline>/<date>/label/` from prepare's table
+`unlabelled`.
 """
 
 import numpy as np
@@ -21,7 +23,9 @@ NOT_SURE_ENOUGH = "not queued"
 
 
 class Config(Strict):
-    """`rows` to be labelled, out of `spread` times as many of smallest margin; `batch` rows are scored at once."""
+    """`rows` to be labelled, out of `spread` times as many of smallest margin; `batch` rows are scored at
+    once.
+    """
 
     rows: int = Field(100, ge=1)
     spread: int = Field(10, ge=1)
@@ -29,13 +33,18 @@ class Config(Strict):
 
 
 def run(work: Work, config: Config) -> Outcome:
-    """Inputs `prepare` (table `unlabelled`) and `champion`. Writes the table `queue`, first row first, and `queue.csv`.
+    """Inputs `prepare` (table `unlabelled`) and `champion`. Writes the table `queue`, first row first, and
+    `queue.csv`.
 
-    Both hold the row as prepare made it, `predicted`, `second`, `margin`; the CSV an empty `label` to be filled in.
+    Both hold the row as prepare made it, `predicted`, `second`, `margin`; the CSV an empty `label` to be
+    filled in.
     """
     prepare = work.inputs["prepare"]
     if "unlabelled" not in prepare.manifest.tables:
-        raise ConfigError("lsml label: prepare keeps rows without a label only where it is told to: set prepare.unlabelled to true")
+        raise ConfigError(
+            "lsml label: prepare keeps rows without a label only where it is told to: set prepare.unlabelled "
+            "to true"
+        )
     if not prepare.files("unlabelled"):
         raise ConfigError(f"{prepare.folder}: every row has a label, there is nothing to queue")
     pool = read_table(prepare, "unlabelled").sort_by("sample_id")
@@ -70,7 +79,9 @@ def _scored(pool: pa.Table, work: Work, config: Config) -> tuple[pa.Array, pa.Ar
     system = Neural.of(work.inputs["champion"])
     if system.task.learns != "ids":
         folder, use = work.inputs["champion"].folder, system.task.use
-        raise ConfigError(f"{folder}: its task `{use}` does not choose one label a row, so no row is close between two")
+        raise ConfigError(
+            f"{folder}: its task `{use}` does not choose one label a row, so no row is close between two"
+        )
     best, margin = [], []
     for rows in pool.combine_chunks().to_batches(max_chunksize=config.batch):
         log_prob_BV = system.log_probs(rows)

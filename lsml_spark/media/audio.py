@@ -1,8 +1,8 @@
 """Sound as arrays: decoded by libsndfile, resampled by SciPy, and as the logarithm of its mel spectrogram.
 
-The mel scale is m = 2595 log10(1 + f / 700) (O'Shaughnessy 1987; HTK). The spectrogram is torchaudio's `MelSpectrogram` with its
-defaults: a periodic Hann window, frames centred by reflection, the power of each frequency, triangles of height 1 between
-frequencies that are evenly spaced in mel.
+The mel scale is m = 2595 log10(1 + f / 700) (O'Shaughnessy 1987; HTK). The spectrogram is torchaudio's
+`MelSpectrogram` with its defaults: a periodic Hann window, frames centred by reflection, the power of each
+frequency, triangles of height 1 between frequencies that are evenly spaced in mel.
 """
 
 import io
@@ -30,12 +30,16 @@ def resampled(sound_S: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     from scipy.signal import resample_poly
 
     shared = gcd(rate, wanted)
-    found: np.ndarray = sound_S if rate == wanted else resample_poly(sound_S, wanted // shared, rate // shared)
+    found: np.ndarray = (
+        sound_S if rate == wanted else resample_poly(sound_S, wanted // shared, rate // shared)
+    )
     return found
 
 
 def log_mel(sound_S: np.ndarray, rate: int, mels: int, window: int, hop: int) -> np.ndarray:
-    """(mels, 1 + S // hop) float32 of samples (S,): log(power + 10⁻⁶). `window` and `hop` are samples; S > window / 2."""
+    """(mels, 1 + S // hop) float32 of samples (S,): log(power + 10⁻⁶). `window` and `hop` are samples; S >
+    window / 2.
+    """
     around = np.pad(sound_S, window // 2, mode="reflect")
     frames_FW = np.lib.stride_tricks.sliding_window_view(around, window)[::hop]
     hann_W = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)

@@ -1,4 +1,6 @@
-"""Media in a column: bytes, or paths below a folder. What the media checks share; decoders are imported where they run."""
+"""Media in a column: bytes, or paths below a folder. What the media checks share; decoders are imported where
+they run.
+"""
 
 import importlib.util
 from collections.abc import Callable
@@ -32,7 +34,9 @@ def each(column: Column, test: Callable[[bytes | None], bool | None], folder: st
 
     @arrow_udf("boolean")  # type: ignore[call-overload]  # its stub asks for what it warns of
     def judge(values: pa.Array) -> pa.Array:
-        return pa.array([None if value is None else test(load(value, folder)) for value in values.to_pylist()], pa.bool_())
+        return pa.array(
+            [None if value is None else test(load(value, folder)) for value in values.to_pylist()], pa.bool_()
+        )
 
     judged: Column = judge(column)
     return judged

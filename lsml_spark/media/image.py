@@ -15,25 +15,37 @@ PILLOW = 12  # bytes of a pixel while an image is decoded: as it was stored, as 
 
 
 class Image(Strict):
-    """`mode`: colours of a decoded image; `resize`: (height, width) that images of other sizes are brought to, bilinear."""
+    """`mode`: colours of a decoded image; `resize`: (height, width) that images of other sizes are brought
+    to, bilinear.
+    """
 
     mode: Literal["rgb", "gray"] = "rgb"
     resize: tuple[int, int] | None = Field(None)
 
 
 def image_of(asked: Any, where: str) -> Image:
-    """From "rgb", "gray", or a mapping of the fields of Image. ConfigError starts with `where`; also where Pillow is missing."""
+    """From "rgb", "gray", or a mapping of the fields of Image. ConfigError starts with `where`; also where
+    Pillow is missing.
+    """
     try:
         import PIL.Image  # noqa: F401
     except ImportError:
         raise ConfigError(f"{where}: decoding images needs Pillow; pip install 'lsml_spark[media]'") from None
     return validate(
-        Image, {"mode": asked} if isinstance(asked, str) else dict(asked) if isinstance(asked, Mapping) else {"mode": asked}, where
+        Image,
+        {"mode": asked}
+        if isinstance(asked, str)
+        else dict(asked)
+        if isinstance(asked, Mapping)
+        else {"mode": asked},
+        where,
     )
 
 
 def size_of(raw: bytes) -> tuple[int, int]:
-    """(width, height) that the header of a PNG or JPEG tells, without decoding it; (0, 0) where there is no such header."""
+    """(width, height) that the header of a PNG or JPEG tells, without decoding it; (0, 0) where there is no
+    such header.
+    """
     if raw[:8] == b"\x89PNG\r\n\x1a\n" and len(raw) >= 24:
         return int.from_bytes(raw[16:20], "big"), int.from_bytes(raw[20:24], "big")
     at = 2 if raw[:2] == b"\xff\xd8" else len(raw)
@@ -41,7 +53,8 @@ def size_of(raw: bytes) -> tuple[int, int]:
         if raw[at] != 0xFF:
             break
         marker = raw[at + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame: precision, height, width
+        # a start of frame: precision, height, width
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             return int.from_bytes(raw[at + 7 : at + 9], "big"), int.from_bytes(raw[at + 5 : at + 7], "big")
         bare = marker == 0xFF or marker == 0x01 or 0xD0 <= marker <= 0xD8
         at += (1 if marker == 0xFF else 2) if bare else 2 + int.from_bytes(raw[at + 2 : at + 4], "big")
@@ -49,7 +62,9 @@ def size_of(raw: bytes) -> tuple[int, int]:
 
 
 def bytes_of(images_B: Sequence[bytes], told: Image) -> int:
-    """Memory that decoding takes, by the headers: the array of all, and the largest image while Pillow has it."""
+    """Memory that decoding takes, by the headers: the array of all, and the largest image while Pillow has
+    it.
+    """
     sizes = [size_of(raw) for raw in images_B]
     if not sizes:
         return 0
@@ -65,14 +80,20 @@ def opened(raw: bytes, mode: Literal["rgb", "gray"]) -> Any:
     try:
         with PIL.Image.open(io.BytesIO(raw), formats=("PNG", "JPEG")) as file:
             return file.convert("RGB" if mode == "rgb" else "L")
-    except Exception as error:  # of Pillow, which has no common one: OSError, SyntaxError, struct.error, zlib.error, a warning, …
-        why = "no PNG or JPEG" if isinstance(error, PIL.UnidentifiedImageError) else " ".join(str(error).split())
+    # of Pillow, which has no common one: OSError, SyntaxError, struct.error, zlib.error, a warning, …
+    except Exception as error:
+        why = (
+            "no PNG or JPEG"
+            if isinstance(error, PIL.UnidentifiedImageError)
+            else " ".join(str(error).split())
+        )
         raise ValueError(f"{len(raw):,} bytes that are no image ({why})") from error
 
 
 def fitted(image: Any, resize: int | Sequence[int] | None, crop: Sequence[int] | None) -> Any:
-    """Brought to `resize` (height, width), or its shorter side to that length, bilinear; then the middle `crop` (height, width) of
-    it, black where it has none. ValueError where the longer side would be too long to hold."""
+    """Brought to `resize` (height, width), or its shorter side to that length, bilinear; then the middle
+    `crop` (height, width) of it, black where it has none. ValueError where the longer side would be too long
+    to hold."""
     import PIL.Image
 
     if isinstance(resize, int):
@@ -91,7 +112,8 @@ def fitted(image: Any, resize: int | Sequence[int] | None, crop: Sequence[int] |
 
 
 def decoded(images_B: Sequence[bytes], told: Image, column: str) -> np.ndarray:
-    """(B, height, width, 3) uint8, or (B, height, width) for gray. IntegrityError for bytes that are no image.
+    """(B, height, width, 3) uint8, or (B, height, width) for gray. IntegrityError for bytes that are no
+    image.
 
     ConfigError where sizes differ and `resize` does not say what to do.
     """
@@ -111,7 +133,8 @@ def decoded(images_B: Sequence[bytes], told: Image, column: str) -> np.ndarray:
         if pixels.shape != out.shape[1:]:
             sizes = f"{out.shape[1]}×{out.shape[2]} and {pixels.shape[0]}×{pixels.shape[1]}"
             raise ConfigError(
-                f'column \'{column}\': images of {sizes} in one batch; say decode={{"{column}": {{"resize": [height, width]}}}}'
+                f'column \'{column}\': images of {sizes} in one batch; say decode={{"{column}": {{"resize": '
+                f"[height, width]}}}}"
             )
         out[place] = pixels
     if out is None:

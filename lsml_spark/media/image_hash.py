@@ -1,6 +1,7 @@
 """Perceptual hash of an image: 64 bits that survive scaling and recompression, after Zauner (2010), pHash.
 
-The image as 32 × 32 grey values, their cosine transform, and of its 8 × 8 lowest frequencies whether each is above the median.
+The image as 32 × 32 grey values, their cosine transform, and of its 8 × 8 lowest frequencies whether each is
+above the median.
 """
 
 import io
@@ -23,7 +24,9 @@ def _cosines() -> np.ndarray:
 
 
 def image_hash(data: bytes, most_pixels: int) -> int | None:
-    """The hash as a signed 64-bit number; None where the bytes are no image, a bomb, or one of a single colour."""
+    """The hash as a signed 64-bit number; None where the bytes are no image, a bomb, or one of a single
+    colour.
+    """
     from PIL import Image
 
     try:
@@ -32,23 +35,33 @@ def image_hash(data: bytes, most_pixels: int) -> int | None:
             with Image.open(io.BytesIO(data)) as image:
                 if image.width * image.height > most_pixels:
                     return None
-                grey = np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR), np.float64)
+                grey = np.asarray(
+                    image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR), np.float64
+                )
     except Exception:  # what does not decode is the business of `decodable`
         return None
     if grey.std() < FLAT:
         return None
     cosines = _cosines()
     low = (cosines @ grey @ cosines.T).ravel()
-    return int(np.packbits(low > np.median(low[1:])).view(">i8")[0])  # the mean, low[0], would move the median
+    # the mean, low[0], would move the median
+    return int(np.packbits(low > np.median(low[1:])).view(">i8")[0])
 
 
 def buckets(hash_: int, bits: int) -> list[int]:
     """Buckets of which two hashes share one at least wherever they differ in no more than `bits` bits.
 
-    The hash is cut into bits + 2 pieces, of which at least two are then untouched: a bucket per pair of pieces.
+    The hash is cut into bits + 2 pieces, of which at least two are then untouched: a bucket per pair of
+    pieces.
     """
     pieces = bits + 2
     edges = [64 * piece // pieces for piece in range(pieces + 1)]
     masks = [((1 << (high - low)) - 1) << low for low, high in itertools.pairwise(edges)]
-    found = [(number, hash_ & (one | other)) for number, (one, other) in enumerate(itertools.combinations(masks, 2))]
-    return [int.from_bytes(blake2b(b"%d:%d" % bucket, digest_size=8).digest(), "big", signed=True) for bucket in found]
+    found = [
+        (number, hash_ & (one | other))
+        for number, (one, other) in enumerate(itertools.combinations(masks, 2))
+    ]
+    return [
+        int.from_bytes(blake2b(b"%d:%d" % bucket, digest_size=8).digest(), "big", signed=True)
+        for bucket in found
+    ]

@@ -9,9 +9,11 @@ from lsml_spark.transforms.schema import Schema
 
 
 class Mlp(Model):
-    """Embeddings of ids, means of embeddings of lists, numbers and flattened tensors, side by side through layers to the outputs.
+    """Embeddings of ids, means of embeddings of lists, numbers and flattened tensors, side by side through
+    layers to the outputs.
 
-    `residual`: a layer whose width is that of the one before adds to it. With no `hidden` layers it is linear in the embeddings.
+    `residual`: a layer whose width is that of the one before adds to it. With no `hidden` layers it is linear
+    in the embeddings.
     """
 
     dim: int = Field(16, ge=1)  # width of an embedding

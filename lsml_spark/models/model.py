@@ -1,6 +1,8 @@
-"""What a model is to the rest of the house: a config that the YAML names by `use:` and that builds a `Network`.
+"""What a model is to the rest of the house: a config that the YAML names by `use:` and that builds a
+`Network`.
 
-Configs import no torch, so a pipeline can be checked where there is none; `build` imports the network's module.
+Configs import no torch, so a pipeline can be checked where there is none; `build` imports the network's
+module.
 """
 
 from abc import ABC, abstractmethod
@@ -15,11 +17,15 @@ if TYPE_CHECKING:
 
 
 class Model(Component, ABC):
-    """Base of the models' configs: its fields are the architecture, all that is needed beside encoders.json and the task to rebuild it."""
+    """Base of the models' configs: its fields are the architecture, all that is needed beside encoders.json
+    and the task to rebuild it.
+    """
 
     @abstractmethod
     def build(self, schema: Schema) -> "Network":
-        """A freshly initialised network for these features and so many outputs, drawn from torch's current seed."""
+        """A freshly initialised network for these features and so many outputs, drawn from torch's current
+        seed.
+        """
 
 
 def vocabulary_of(encoders: Mapping[str, Any], column: str) -> str:

@@ -1,7 +1,8 @@
-"""A model on disk: `model.safetensors` (weights), `model.json` (config and dtype) and `encoders.json`, enough to score anywhere.
+"""A model on disk: `model.safetensors` (weights), `model.json` (config and dtype) and `encoders.json`, enough
+to score anywhere.
 
-A folder is data, never code: a network of the user's own is built only where its module has been imported already, because the
-pipeline's YAML or the caller named it. What `model.json` names is not imported.
+A folder is data, never code: a network of the user's own is built only where its module has been imported
+already, because the pipeline's YAML or the caller named it. What `model.json` names is not imported.
 """
 
 import sys
@@ -49,9 +50,13 @@ def task_of(description: Mapping[str, Any], encoders: Mapping[str, Any]) -> Task
     return find_component(Task, TASKS, told["use"]).model_validate(dict(told))
 
 
-def save(folder: Path, weights: Mapping[str, Tensor], encoders: Mapping[str, Any], description: Mapping[str, Any]) -> None:
+def save(
+    folder: Path, weights: Mapping[str, Tensor], encoders: Mapping[str, Any], description: Mapping[str, Any]
+) -> None:
     """Write the three files; equal weights (a network's whole state_dict) give equal bytes."""
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, folder / WEIGHTS)
+    save_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, folder / WEIGHTS
+    )
     (folder / DESCRIPTION).write_bytes(canonical(description) + b"\n")
     (folder / ENCODERS).write_bytes(canonical(encoders) + b"\n")
 
@@ -61,19 +66,25 @@ def weights(folder: Path) -> dict[str, Tensor]:
     try:
         return load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
-        raise IntegrityError(f"{folder / WEIGHTS}: cannot be read ({error}); run the train stage of that night again") from error
+        raise IntegrityError(
+            f"{folder / WEIGHTS}: cannot be read ({error}); run the train stage of that night again"
+        ) from error
 
 
 def load(folder: Path) -> Saved:
     """The model of a folder, ready to score.
 
-    IntegrityError, naming the file, where one of the three is missing, damaged or does not fit the others, or where the network is
-    of a module that nobody has imported.
+    IntegrityError, naming the file, where one of the three is missing, damaged or does not fit the others, or
+    where the network is of a module that nobody has imported.
     """
     path = folder / DESCRIPTION
     description, encoders = read_json(path), read_encoders(folder / ENCODERS)
     config, dtype = description.get("model"), getattr(torch, str(description.get("dtype")), None)
-    if not isinstance(config, dict) or not isinstance(config.get("use"), str) or not isinstance(dtype, torch.dtype):
+    if (
+        not isinstance(config, dict)
+        or not isinstance(config.get("use"), str)
+        or not isinstance(dtype, torch.dtype)
+    ):
         raise IntegrityError(f"{path}: names no model or no dtype; run the train stage of that night again")
     _refuse_unknown_module(path, config["use"])
     for encoder in encoders["columns"].values():
@@ -91,13 +102,19 @@ def load(folder: Path) -> Saved:
         network.load_state_dict(weights(folder))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         why = " ".join(str(error).split())[:300]
-        raise IntegrityError(f"{path}: its model cannot be built ({why}); run the train stage of that night again") from error
+        raise IntegrityError(
+            f"{path}: its model cannot be built ({why}); run the train stage of that night again"
+        ) from error
     except RuntimeError as error:
-        raise IntegrityError(f"{folder}: weights and encoders do not fit: {str(error).splitlines()[0]}") from error
+        raise IntegrityError(
+            f"{folder}: weights and encoders do not fit: {str(error).splitlines()[0]}"
+        ) from error
     return Saved(network.eval(), task, encoders, description)
 
 
-def _refuse_unknown_module(path: Path, name: str, kind: str = "model", where: str = "train.model.use") -> None:
+def _refuse_unknown_module(
+    path: Path, name: str, kind: str = "model", where: str = "train.model.use"
+) -> None:
     """`use:` of ours has no dot; of the user's, the module must be here already."""
     module = name.rpartition(".")[0]
     if module and module not in sys.modules:

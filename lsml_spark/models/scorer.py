@@ -1,4 +1,6 @@
-"""A trained model folder as a system: it encodes the raw rows with its own encoders, so models of any night compare."""
+"""A trained model folder as a system: it encodes the raw rows with its own encoders, so models of any night
+compare.
+"""
 
 from pathlib import Path
 from typing import Self

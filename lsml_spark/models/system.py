@@ -1,4 +1,6 @@
-"""What is compared: anything that turns rows into predictions of what the task learns, such as probabilities of labels."""
+"""What is compared: anything that turns rows into predictions of what the task learns, such as probabilities
+of labels.
+"""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ class Predictor(ABC):
 
     @abstractmethod
     def predict(self, rows: pa.RecordBatch) -> np.ndarray:
-        """Predictions (B, …) in the form of the task's `predict`: of `regress` numbers (B,), of `labels` probabilities (B, V)."""
+        """Predictions (B, …) in the form of the task's `predict`: of `regress` numbers (B,), of `labels`
+        probabilities (B, V).
+        """
 
 
 class System(Predictor):
@@ -44,7 +48,9 @@ class System(Predictor):
 
 @dataclass(frozen=True)
 class Lists:
-    """Lists of labels as (row, column) pairs of what a system knows, with each item's distance from its list's end."""
+    """Lists of labels as (row, column) pairs of what a system knows, with each item's distance from its
+    list's end.
+    """
 
     row_T: np.ndarray
     column_T: np.ndarray
@@ -62,7 +68,8 @@ class Lists:
 
 
 class Baseline(Component, ABC):
-    """Base of the baselines' configs. They get the whole training window, not only the rows that were selected.
+    """Base of the baselines' configs. They get the whole training window, not only the rows that were
+    selected.
 
     `title` and `short`: how the pages and the screens name it.
     """
@@ -72,7 +79,8 @@ class Baseline(Component, ABC):
 
     @abstractmethod
     def fit(self, train: pa.Table, context: str | None) -> Predictor:
-        """From the training samples: `key`, `label`, `date`, the list column named by `context`, and the task's own target.
+        """From the training samples: `key`, `label`, `date`, the list column named by `context`, and the
+        task's own target.
 
         ConfigError where it cannot learn what the task learns.
         """

@@ -1,4 +1,6 @@
-"""The promote stage: tonight's model stands tomorrow only if it is no worse than the champion, overall and for every band of keys."""
+"""The promote stage: tonight's model stands tomorrow only if it is no worse than the champion, overall and
+for every band of keys.
+"""
 
 from typing import Any
 
@@ -13,11 +15,14 @@ from lsml_spark.core.work import Outcome, Work, gone_champion
 
 
 class Config(Strict):
-    """Tolerances are relative, of the task's first figure: 0.01 lets a model's log loss, or RMSE, be 1 % worse than the champion's."""
+    """Tolerances are relative, of the task's first figure: 0.01 lets a model's log loss, or RMSE, be 1 %
+    worse than the champion's.
+    """
 
     tolerance: float = Field(0.01, ge=0.0)  # overall
     band_tolerance: float = Field(0.05, ge=0.0)  # in every band of keys
-    slice_tolerance: float | None = Field(None, ge=0.0)  # of the slices that `evaluate.slices` names; null: they have no say
+    # of the slices that `evaluate.slices` names; null: they have no say
+    slice_tolerance: float | None = Field(None, ge=0.0)
     min_rows: int = Field(50, ge=1)  # bands and slices with fewer test rows have no say
     beat: str = "popularity"  # the baseline that a first model must beat
 
@@ -29,31 +34,46 @@ class Config(Strict):
 
 
 def run(work: Work, config: Config) -> Outcome:
-    """Inputs `evaluate`, `train`, and where there are such `previous` (the promote folder of the night before) and `champion`
-    (the model that stands). Writes `decision.json`."""
+    """Inputs `evaluate`, `train`, and where there are such `previous` (the promote folder of the night
+    before) and `champion` (the model that stands). Writes `decision.json`."""
     metrics = work.inputs["evaluate"].json("metrics.json")
     systems, figure = metrics["systems"], deciding(metrics)
     standing, lost = _standing(work, systems["champion"] is not None)
     if other := metrics.get("champion_learned"):
-        promoted, reasons = first(systems, config, figure, f"The champion of {standing} learned something else, {other}")
+        promoted, reasons = first(
+            systems, config, figure, f"The champion of {standing} learned something else, {other}"
+        )
     elif standing is None:
         promoted, reasons = first(systems, config, figure)
     elif systems["champion"] is None:
-        raise IntegrityError(f"{work.inputs['evaluate'].folder}: the champion of {standing} was not scored; run evaluate again")
+        raise IntegrityError(
+            f"{work.inputs['evaluate'].folder}: the champion of {standing} was not scored; run evaluate again"
+        )
     else:
         promoted, reasons = no_worse(systems["model"], systems["champion"], standing, config, figure)
     if lost:
         reasons = [f"{lost[0].upper()}{lost[1:]}.", *reasons]
     tonight = work.date.isoformat()
-    decision = {"promoted": promoted, "champion": tonight if promoted else standing, "previous": standing, "reasons": reasons}
+    decision = {
+        "promoted": promoted,
+        "champion": tonight if promoted else standing,
+        "previous": standing,
+        "reasons": reasons,
+    }
     return Outcome(Ledger(), files=[write_json(work.folder, "decision.json", decision)], metrics=decision)
 
 
-def first(systems: dict[str, Any], config: Config, figure: Figure, why: str = "There is no champion yet") -> tuple[bool, list[str]]:
-    """No champion: beat the named baseline on the figure that decides, and where labels are chosen have no lower recall."""
+def first(
+    systems: dict[str, Any], config: Config, figure: Figure, why: str = "There is no champion yet"
+) -> tuple[bool, list[str]]:
+    """No champion: beat the named baseline on the figure that decides, and where labels are chosen have no
+    lower recall.
+    """
     if config.beat not in systems or systems[config.beat] is None:
         others = [name for name, figures in systems.items() if figures and name != "model"]
-        raise ConfigError(f"promote.beat: evaluate scored no '{config.beat}'{did_you_mean(config.beat, others)}")
+        raise ConfigError(
+            f"promote.beat: evaluate scored no '{config.beat}'{did_you_mean(config.beat, others)}"
+        )
     model, baseline = systems["model"], systems[config.beat]
     ours, theirs = model[figure.name], baseline[figure.name]
     if ours is None or theirs is None:
@@ -67,7 +87,9 @@ def first(systems: dict[str, Any], config: Config, figure: Figure, why: str = "T
     return better, [f"{why}, and the model {verdict} {config.beat}: {said}."]
 
 
-def no_worse(model: dict[str, Any], champion: dict[str, Any], standing: str, config: Config, figure: Figure) -> tuple[bool, list[str]]:
+def no_worse(
+    model: dict[str, Any], champion: dict[str, Any], standing: str, config: Config, figure: Figure
+) -> tuple[bool, list[str]]:
     """Within tolerance of the champion overall, and in every band and slice that has rows enough."""
     value, old = model[figure.name], champion[figure.name]
     if value is None or old is None:
@@ -76,7 +98,10 @@ def no_worse(model: dict[str, Any], champion: dict[str, Any], standing: str, con
     passed: list[str] = []
     verdict = failed if _worse(figure, value, old, config.tolerance) else passed
     allowed = f"{config.tolerance:.1%} worse is allowed"
-    verdict.append(f"{_capital(figure.title)} {_change(figure, value, old)} overall ({value:.3f} against {old:.3f}; {allowed}).")
+    verdict.append(
+        f"{_capital(figure.title)} {_change(figure, value, old)} overall ({value:.3f} against {old:.3f}; "
+        f"{allowed})."
+    )
     judged = dict.fromkeys(("bands", "slices"), 0)
     for kind, where, tolerance in (
         ("bands", "on keys with {} training rows", config.band_tolerance),
@@ -96,7 +121,8 @@ def no_worse(model: dict[str, Any], champion: dict[str, Any], standing: str, con
     if not failed:
         slices = f" and {judged['slices']} slices" if judged["slices"] else ""
         passed.append(
-            f"No worse than the champion of {standing} in any of the {judged['bands']} bands{slices} with {config.min_rows} "
+            f"No worse than the champion of {standing} in any of the {judged['bands']} bands{slices} with "
+            f"{config.min_rows} "
             "test rows or more."
         )
     return not failed, failed or passed
@@ -104,7 +130,11 @@ def no_worse(model: dict[str, Any], champion: dict[str, Any], standing: str, con
 
 def _worse(figure: Figure, value: float, old: float, tolerance: float) -> bool:
     """Whether a value is worse than an old one by more than this share of it."""
-    return value < old - tolerance * abs(old) if figure.better == "higher" else value > old + tolerance * abs(old)
+    return (
+        value < old - tolerance * abs(old)
+        if figure.better == "higher"
+        else value > old + tolerance * abs(old)
+    )
 
 
 def _change(figure: Figure, value: float, old: float) -> str:
@@ -118,7 +148,8 @@ def _capital(title: str) -> str:
 
 
 def _standing(work: Work, scored: bool) -> tuple[str | None, str | None]:
-    """The night whose model stands before this one, and a sentence where it is not the one that was promoted last.
+    """The night whose model stands before this one, and a sentence where it is not the one that was promoted
+    last.
 
     That night's folder may be gone; evaluate has then scored the one that stood before it, or none.
     """

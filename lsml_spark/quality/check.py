@@ -2,8 +2,8 @@
 
     UnitPrice: [{in_range: {low: 0.01, high: 1000}, on_bad: quarantine, where: "Country = 'EIRE'"}]
 
-The one key that is not common to all checks names it: `in_range` is class `InRange` in quality/checks/in_range.py. A new check is
-one new file.
+The one key that is not common to all checks names it: `in_range` is class `InRange` in
+quality/checks/in_range.py. A new check is one new file.
 """
 
 import re
@@ -26,7 +26,8 @@ from lsml_spark.spark.tables import quoted
 PACKAGE = "lsml_spark.quality.checks"
 OnBad = Literal["warn", "quarantine", "fail"]
 C = TypeVar("C", bound="Check")
-NAMING = {"column", "columns", "features", "by", "id", "key", "near", "split", "unit", "text", "image"}  # fields that name columns
+# fields that name columns
+NAMING = {"column", "columns", "features", "by", "id", "key", "near", "split", "unit", "text", "image"}
 COMMON = ("on_bad", "name", "at_most", "where", "column")
 
 
@@ -82,15 +83,21 @@ class RowCheck(Check):
         return F.col(quoted(self.column))
 
     def reads(self) -> Sequence[str]:
-        """Columns whose values `fit` wants to see; none for a check that needs no look at the day beforehand."""
+        """Columns whose values `fit` wants to see; none for a check that needs no look at the day
+        beforehand.
+        """
         return ()
 
     def fit(self, sample: pa.Table) -> Self:
-        """This check with its bounds set from a sample of the day's rows (columns `reads()`); rows are drawn by hash."""
+        """This check with its bounds set from a sample of the day's rows (columns `reads()`); rows are drawn
+        by hash.
+        """
         return self
 
     def attach(self, rows: DataFrame) -> DataFrame:
-        """`rows` with columns that `violated` needs beside those of the day, e.g. from a join; call them `self.attached`."""
+        """`rows` with columns that `violated` needs beside those of the day, e.g. from a join; call them
+        `self.attached`.
+        """
         return rows
 
     @property
@@ -141,6 +148,12 @@ def parse(item: Any, base: type[C], column: str = "") -> C:
     (name,) = names
     check = find_component(base, PACKAGE, name)
     value = item[name]
-    fields = dict(value) if isinstance(value, Mapping) else {} if value is None or value is True else {check.shorthand or name: value}
+    fields = (
+        dict(value)
+        if isinstance(value, Mapping)
+        else {}
+        if value is None or value is True
+        else {check.shorthand or name: value}
+    )
     common = {key: item[key] for key in COMMON if key in item}
     return built(check, {**fields, **common, **({"column": column} if column else {})})

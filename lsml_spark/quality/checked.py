@@ -1,4 +1,6 @@
-"""The quality section against Spark before there is a day: types, SQL and patterns are analysed over a table without rows."""
+"""The quality section against Spark before there is a day: types, SQL and patterns are analysed over a table
+without rows.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,11 +23,13 @@ from lsml_spark.quality.split import PLACE, naming, typed_rows
 from lsml_spark.spark.mistakes import sql_mistake
 from lsml_spark.spark.tables import quoted
 
-KINDS: Mapping[type[Check], str] = {Fresh: "time", UnitChange: "number"}  # of the column that a check of the day looks at
+# of the column that a check of the day looks at
+KINDS: Mapping[type[Check], str] = {Fresh: "time", UnitChange: "number"}
 
 
 def clean_of(config: Config, spark: SparkSession) -> DataFrame:
-    """A `clean` table of this contract without rows; ConfigError where the contract or a check is not what Spark takes.
+    """A `clean` table of this contract without rows; ConfigError where the contract or a check is not what
+    Spark takes.
 
     Runs no job but where `references` looks at the schema of its table.
     """
@@ -44,7 +48,9 @@ def clean_of(config: Config, spark: SparkSession) -> DataFrame:
 def _refuse_other_types(config: Config, spark: SparkSession) -> None:
     def problem(columns: Sequence[str]) -> str | None:
         try:
-            spark.createDataFrame([], ", ".join(f"{quoted(name)} {config.contract[name].type}" for name in columns))
+            spark.createDataFrame(
+                [], ", ".join(f"{quoted(name)} {config.contract[name].type}" for name in columns)
+            )
         except (PySparkException, ValueError, TypeError) as error:
             return str(error).strip().splitlines()[0]
         return None
@@ -52,7 +58,9 @@ def _refuse_other_types(config: Config, spark: SparkSession) -> None:
     if problem(list(config.contract)):
         for name in config.contract:
             if said := problem([name]):
-                raise ConfigError(f"quality.contract.{name}: '{config.contract[name].type}' is no type of Spark SQL: {said}")
+                raise ConfigError(
+                    f"quality.contract.{name}: '{config.contract[name].type}' is no type of Spark SQL: {said}"
+                )
         raise ConfigError(f"quality.contract: {problem(list(config.contract))}")
 
 
@@ -63,11 +71,15 @@ def _refuse_other_kind(check: Check, types: Mapping[str, str]) -> None:
     fitting = [name for name, type_ in types.items() if kind_of(type_) == wanted]
     if check.column and check.column not in fitting:
         raise ConfigError(
-            f"quality.table: {check.check}: column '{check.column}' is {types[check.column]}; this check is for columns of {wanted} "
+            f"quality.table: {check.check}: column '{check.column}' is {types[check.column]}; this check is "
+            f"for columns of {wanted} "
             f"({', '.join(fitting) or 'there are none'})"
         )
     if not check.column and len(fitting) != 1:
-        raise ConfigError(f"quality.table: {check.check}: say which column of {wanted}: `column: …` ({', '.join(fitting) or 'none'})")
+        raise ConfigError(
+            f"quality.table: {check.check}: say which column of {wanted}: `column: …` "
+            f"({', '.join(fitting) or 'none'})"
+        )
 
 
 def _analyse(spark: SparkSession, typed: DataFrame, checks: Sequence[RowCheck]) -> None:
@@ -91,7 +103,9 @@ def _analyse(spark: SparkSession, typed: DataFrame, checks: Sequence[RowCheck]) 
         try:
             typed.select(rule.state.alias("state"))
         except PySparkException as error:
-            raise ConfigError(f"quality: {rule.label}: {sql_mistake(error) or str(error).splitlines()[0]}") from error
+            raise ConfigError(
+                f"quality: {rule.label}: {sql_mistake(error) or str(error).splitlines()[0]}"
+            ) from error
     raise together
 
 

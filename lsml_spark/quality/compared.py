@@ -8,6 +8,8 @@ from lsml_spark.quality.raw.records import CORRUPT
 
 
 def compared(check: RowCheck) -> Column:
-    """True for well-formed rows that fulfil the check's `where`; a malformed line is nobody's duplicate or neighbour."""
+    """True for well-formed rows that fulfil the check's `where`; a malformed line is nobody's duplicate or
+    neighbour.
+    """
     read = F.col(CORRUPT).isNull()
     return read & F.coalesce(F.expr(check.where).cast("boolean"), F.lit(False)) if check.where else read

@@ -1,4 +1,6 @@
-"""One column of the day compared with reference days: the distance, the noise to be expected, and what moved most."""
+"""One column of the day compared with reference days: the distance, the noise to be expected, and what moved
+most.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +28,9 @@ NAMES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Compared:
-    """`noise` is what two samples of one law exceed once in a thousand times; `moved` and `new` are for people."""
+    """`noise` is what two samples of one law exceed once in a thousand times; `moved` and `new` are for
+    people.
+    """
 
     distance: float
     noise: float
@@ -34,33 +38,59 @@ class Compared:
     new: list[str] = field(default_factory=list)
 
 
-def compare(distance: Distance, today: Column, reference: Sequence[Column], n_today: float, n_reference: Sequence[float]) -> Compared:
-    """The distance of a profile's column from the mixture of the reference's; ValueError where it makes no sense for the column.
+def compare(
+    distance: Distance,
+    today: Column,
+    reference: Sequence[Column],
+    n_today: float,
+    n_reference: Sequence[float],
+) -> Compared:
+    """The distance of a profile's column from the mixture of the reference's; ValueError where it makes no
+    sense for the column.
 
-    `n_today`, `n_reference`: independent observations behind each, for the noise and for the weights of the mixture.
+    `n_today`, `n_reference`: independent observations behind each, for the noise and for the weights of the
+    mixture.
     """
     if distance in ("ks", "wasserstein"):
         return _by_points(distance, today, reference, n_today, n_reference)
     both = [today, *reference]
-    if all("top" in column for column in both) and not (distance == "psi" and all("points" in column for column in both)):
+    if all("top" in column for column in both) and not (
+        distance == "psi" and all("points" in column for column in both)
+    ):
         return _by_categories(distance, today, reference, n_today, sum(n_reference))
     if distance != "zipf" and all("points" in column for column in both):
         return _by_bins(distance, today, reference, n_today, n_reference)
     raise ValueError(
-        f"{distance} needs a list of values, which a {today.get('kind', '')} column with many of them has not: "
+        f"{distance} needs a list of values, which a {today.get('kind', '')} column with many of them has "
+        "not: "
         "take psi, ks or wasserstein, or declare ids as string in the contract"
     )
 
 
-def _by_points(distance: str, today: Column, reference: Sequence[Column], n: float, m_D: Sequence[float]) -> Compared:
+def _by_points(
+    distance: str, today: Column, reference: Sequence[Column], n: float, m_D: Sequence[float]
+) -> Compared:
     if not all("points" in column for column in (today, *reference)):
-        raise ValueError(f"{distance} needs numbers or times; a {today.get('kind', '')} column takes linf, js, psi or zipf")
-    q, p = Points.mixture([today["points"]], [1.0]), Points.mixture([column["points"] for column in reference], m_D)
+        raise ValueError(
+            f"{distance} needs numbers or times; a {today.get('kind', '')} column takes linf, js, psi or zipf"
+        )
+    q, p = (
+        Points.mixture([today["points"]], [1.0]),
+        Points.mixture([column["points"] for column in reference], m_D),
+    )
     unit = p.spread()
     both = Points.mixture([column["points"] for column in (today, *reference)], [n, *m_D])
     if distance == "ks":
-        return Compared(distances.kolmogorov_smirnov(p, q), noise.kolmogorov_smirnov(p, n, sum(m_D)), _quantiles(p, q, unit))
-    return Compared(distances.wasserstein(p, q) / unit, noise.wasserstein(both, n, sum(m_D)) / unit, _quantiles(p, q, unit))
+        return Compared(
+            distances.kolmogorov_smirnov(p, q),
+            noise.kolmogorov_smirnov(p, n, sum(m_D)),
+            _quantiles(p, q, unit),
+        )
+    return Compared(
+        distances.wasserstein(p, q) / unit,
+        noise.wasserstein(both, n, sum(m_D)) / unit,
+        _quantiles(p, q, unit),
+    )
 
 
 def _quantiles(p: Points, q: Points, unit: float, most: int = 2) -> list[str]:
@@ -82,8 +112,12 @@ def _by_categories(distance: str, today: Column, reference: Sequence[Column], n:
     return Compared(*_of_shares(distance, p_K, q_K, n, m), moved, new)
 
 
-def _keys(was: Categories, is_: Categories, names: Sequence[str], p_K: np.ndarray, q_K: np.ndarray) -> list[str]:
-    """What a shift of key frequencies is made of: keys that came, keys that went, and a steeper or flatter law."""
+def _keys(
+    was: Categories, is_: Categories, names: Sequence[str], p_K: np.ndarray, q_K: np.ndarray
+) -> list[str]:
+    """What a shift of key frequencies is made of: keys that came, keys that went, and a steeper or flatter
+    law.
+    """
     came = sum(q for name, q, p in zip(names, q_K, p_K, strict=False) if p == 0 and name not in was.names)
     went = sum(p for name, q, p in zip(names, q_K, p_K, strict=False) if q == 0 and name not in is_.names)
     slopes = [distances.slope(np.sort(share_K[:-1][share_K[:-1] > 0])[::-1][:100]) for share_K in (p_K, q_K)]
@@ -93,13 +127,19 @@ def _keys(was: Categories, is_: Categories, names: Sequence[str], p_K: np.ndarra
     ]
 
 
-def _by_bins(distance: str, today: Column, reference: Sequence[Column], n: float, m_D: Sequence[float]) -> Compared:
-    q, p = Points.mixture([today["points"]], [1.0]), Points.mixture([column["points"] for column in reference], m_D)
+def _by_bins(
+    distance: str, today: Column, reference: Sequence[Column], n: float, m_D: Sequence[float]
+) -> Compared:
+    q, p = (
+        Points.mixture([today["points"]], [1.0]),
+        Points.mixture([column["points"] for column in reference], m_D),
+    )
     edges = distances.bins_of(p)
     p_K, q_K = distances.binned(p, edges), distances.binned(q, edges)
     low, high = ["…", *(f"{edge:.6g}" for edge in edges)], [*(f"{edge:.6g}" for edge in edges), "…"]
     return Compared(
-        *_of_shares(distance, p_K, q_K, n, sum(m_D)), _shares([f"({a}, {b}]" for a, b in zip(low, high, strict=True)], p_K, q_K)
+        *_of_shares(distance, p_K, q_K, n, sum(m_D)),
+        _shares([f"({a}, {b}]" for a, b in zip(low, high, strict=True)], p_K, q_K),
     )
 
 

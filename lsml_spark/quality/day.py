@@ -1,4 +1,5 @@
-"""What a check of a whole day may look at: the day's profile, a sample of its rows, and the good days before it.
+"""What a check of a whole day may look at: the day's profile, a sample of its rows, and the good days before
+it.
 
 A profile is plain JSON values, as written to `profile.json`; docs/reference.md lists its fields.
 """
@@ -25,7 +26,8 @@ class Past:
     load_profile: Callable[[], Profile]
     load_metrics: Callable[[], Metrics]
     load_clean: Callable[[], DataFrame]
-    load_scores: Callable[[], pa.Table | None] = lambda: None  # what the model of that night thought of its held-out rows
+    # what the model of that night thought of its held-out rows
+    load_scores: Callable[[], pa.Table | None] = lambda: None
 
     @cached_property
     def profile(self) -> Profile:
@@ -43,7 +45,8 @@ class Day:
     Fields:
         rows, clean: how many records there were, and how many passed the row checks.
         profile: of all its typed rows, quarantined ones too.
-        sample: up to 20,000 of its typed rows drawn by hash (all rows of a smaller day): the contract's columns.
+        sample: up to 20,000 of its typed rows drawn by hash (all rows of a smaller day): the contract's
+            columns.
         history: earlier good days, the oldest first.
         headers: columns of each raw file as found, by file name.
         typed: all rows under the contract's types, with `_file` and `_line`; `clean_rows`: those that passed.

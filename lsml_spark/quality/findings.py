@@ -37,7 +37,9 @@ def _of_rule(rule: Rule, broken: int, looked_at: int, rows: int) -> dict[str, An
     return finding
 
 
-def _row_finding(label: str, rule: Rule, severity: str, broken: int, looked_at: int, at_most: float) -> dict[str, Any]:
+def _row_finding(
+    label: str, rule: Rule, severity: str, broken: int, looked_at: int, at_most: float
+) -> dict[str, Any]:
     share = broken / looked_at if looked_at else 0.0
     allowed = f", at most {at_most:.1%} allowed" if at_most else ""
     return {
@@ -99,6 +101,9 @@ def _examples(counts: Counts, rule: int, state: int, column: str) -> list[dict[s
 
 def shown(row: Mapping[str, Any], column: str = "") -> dict[str, str]:
     """A row as text, the column in question first; long values are cut, very wide rows too."""
-    names = sorted((name for name, value in row.items() if value is not None), key=lambda name: (name != column, not name.startswith("_")))
+    names = sorted(
+        (name for name, value in row.items() if value is not None),
+        key=lambda name: (name != column, not name.startswith("_")),
+    )
     words = {name: str(row[name]) for name in names[:WIDEST]}
     return {name: word if len(word) <= LONGEST else f"{word[:LONGEST]}…" for name, word in words.items()}

@@ -1,4 +1,5 @@
-"""The good days before the one that is judged, as the stage's inputs name them: `history/<date>` and `scores/<date>`.
+"""The good days before the one that is judged, as the stage's inputs name them: `history/<date>` and
+`scores/<date>`.
 
 A catch-up of sixty days looks at most earlier days sixty times; what was read of them is remembered.
 """
@@ -25,8 +26,14 @@ def past_days(spark: SparkSession, inputs: Mapping[str, Source]) -> list[Past]:
     found = []
     for name, source in inputs.items():
         kind, _, date = name.partition("/")
-        if kind == "history" and METRICS in source.manifest.tables and any(file.path == PROFILE for file in source.manifest.files):
-            found.append(_past(spark, datetime.date.fromisoformat(date), source, inputs.get(f"scores/{date}")))
+        if (
+            kind == "history"
+            and METRICS in source.manifest.tables
+            and any(file.path == PROFILE for file in source.manifest.files)
+        ):
+            found.append(
+                _past(spark, datetime.date.fromisoformat(date), source, inputs.get(f"scores/{date}"))
+            )
     return sorted(found, key=lambda past: past.date)
 
 
@@ -37,7 +44,9 @@ def _past(spark: SparkSession, date: datetime.date, source: Source, scores: Sour
         load_profile=partial(_profile, source.file(PROFILE), version),
         load_metrics=partial(_metrics, tuple(source.files(METRICS)), version),
         load_clean=partial(_clean, spark, source),
-        load_scores=partial(_scores, tuple(scores.files("scores")) if scores and "scores" in scores.manifest.tables else None),
+        load_scores=partial(
+            _scores, tuple(scores.files("scores")) if scores and "scores" in scores.manifest.tables else None
+        ),
     )
 
 
@@ -67,6 +76,16 @@ def _scores(paths: Sequence[Path] | None) -> pa.Table | None:
 def metrics_table(profile: Profile) -> pa.Table:
     """A profile's figures as rows of (column or "" for the table, metric, value): what later nights query."""
     rows = [("", metric, value) for metric, value in profile["metrics"].items()]
-    rows += [(name, metric, value) for name, column in profile["columns"].items() for metric, value in column["metrics"].items()]
+    rows += [
+        (name, metric, value)
+        for name, column in profile["columns"].items()
+        for metric, value in column["metrics"].items()
+    ]
     names, metrics, values = zip(*rows, strict=True)
-    return pa.table({"column": pa.array(names), "metric": pa.array(metrics), "value": pa.array(map(float, values), pa.float64())})
+    return pa.table(
+        {
+            "column": pa.array(names),
+            "metric": pa.array(metrics),
+            "value": pa.array(map(float, values), pa.float64()),
+        }
+    )

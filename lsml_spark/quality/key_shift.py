@@ -1,4 +1,5 @@
-"""How far the shares of keys moved, where there are too many keys for a list: counted by Spark, of the clean rows of both sides.
+"""How far the shares of keys moved, where there are too many keys for a list: counted by Spark, of the clean
+rows of both sides.
 
 Only sums and the three keys that moved most come to the driver, so the number of keys does not matter.
 """
@@ -17,7 +18,9 @@ from lsml_spark.spark.tables import quoted
 
 
 def key_shift(day: Day, column: str, pasts: Sequence[Past]) -> Compared | None:
-    """Total variation of the key shares of the day and of the past days together; None where a side has no keys."""
+    """Total variation of the key shares of the day and of the past days together; None where a side has no
+    keys.
+    """
     assert day.clean_rows is not None
     earlier = [past.load_clean() for past in pasts]
     known = [_keys(clean, column) for clean in earlier if column in clean.columns]
@@ -45,8 +48,15 @@ def key_shift(day: Day, column: str, pasts: Sequence[Past]) -> Compared | None:
         moved = both.orderBy(F.desc(F.abs(q - p)), "key").limit(3).collect()
     finally:
         both.unpersist()
-    words = [f"keys that came hold {percent(sums.came or 0)} of the rows, keys that went held {percent(sums.went or 0)}"]
-    words += [f"'{row.key}' {percent(row.now / n)} (was {percent(row.was / m)})" for row in moved if row.now / n != row.was / m]
+    words = [
+        f"keys that came hold {percent(sums.came or 0)} of the rows, keys that went held "
+        f"{percent(sums.went or 0)}"
+    ]
+    words += [
+        f"'{row.key}' {percent(row.now / n)} (was {percent(row.was / m)})"
+        for row in moved
+        if row.now / n != row.was / m
+    ]
     return Compared(float(sums.distance), noise.total_variation_of(float(sums.spread), n, m), words)
 
 

@@ -1,4 +1,6 @@
-"""Rows that come back from quarantine: forgiven a rule, or repaired by hand, and held against all other rules again."""
+"""Rows that come back from quarantine: forgiven a rule, or repaired by hand, and held against all other rules
+again.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,19 +22,31 @@ from lsml_spark.spark.tables import quoted
 
 
 def run(work: Work, config: Config, request: Mapping[str, Any], spark: SparkSession) -> Outcome:
-    """Input `quality`: the folder with the quarantine. Writes `clean` (what comes back) and `quarantine` (what stays).
+    """Input `quality`: the folder with the quarantine. Writes `clean` (what comes back) and `quarantine`
+    (what stays).
 
-    `request`: `{"rules": [reason that is forgiven, …], "rows": {"file:line": {column: text of the repaired row}}}`.
+    `request`: `{"rules": [reason that is forgiven, …], "rows": {"file:line": {column: text of the repaired
+    row}}}`.
     """
     contract = {name: field.type for name, field in config.contract.items()}
     rules, repaired = list(request["rules"]), request["rows"]
     place = F.concat_ws(":", *PLACE)
     held = tables.read(spark, work.inputs["quality"], table="quarantine")
-    wanted = held.where(F.arrays_overlap("reasons", F.lit(rules).cast("array<string>")) | place.isin(list(repaired)))
+    wanted = held.where(
+        F.arrays_overlap("reasons", F.lit(rules).cast("array<string>")) | place.isin(list(repaired))
+    )
     records = _mended(spark, records_of(wanted, contract), list(contract), repaired)
     forgiven = frozenset(rule.removesuffix(RAISES) for rule in rules)
     done = split(
-        spark, work, contract, config.row_checks(), records, every_reason(), config.format, forgiven=forgiven, needed=config.needed()
+        spark,
+        work,
+        contract,
+        config.row_checks(),
+        records,
+        every_reason(),
+        config.format,
+        forgiven=forgiven,
+        needed=config.needed(),
     )
     return Outcome(done.ledger, done.written.tables, [write_json(work.folder, "request.json", dict(request))])
 
@@ -46,13 +60,25 @@ def _mended(spark: SparkSession, records: DataFrame, contract: Sequence[str], re
         return records
     new = {name: f"__mended_{i}" for i, name in enumerate(contract)}
     rows = [(place, True, *[row.get(name) for name in contract]) for place, row in repaired.items()]
-    mended = spark.createDataFrame(rows, f"__place string, __mended boolean, {', '.join(f'{name} string' for name in new.values())}")
-    both = records.withColumn("__place", F.concat_ws(":", *PLACE)).join(F.broadcast(mended), "__place", "left")
+    mended = spark.createDataFrame(
+        rows, f"__place string, __mended boolean, {', '.join(f'{name} string' for name in new.values())}"
+    )
+    both = records.withColumn("__place", F.concat_ws(":", *PLACE)).join(
+        F.broadcast(mended), "__place", "left"
+    )
     found = {field.name: field.dataType for field in records.schema}
     said = {name: _said(new[name], found[name]) for name in contract}
-    columns = [F.when(F.col("__mended"), said[name]).otherwise(F.col(quoted(name))).alias(name) for name in contract]
-    lost = [F.when(F.col(new[name]).isNotNull() & said[name].isNull(), F.concat(F.lit(f"{name}: "), F.col(new[name]))) for name in contract]
-    wrong = F.when(F.col("__mended"), F.nullif(F.concat_ws(", ", *lost), F.lit("")))  # what is no value of the file's own type
+    columns = [
+        F.when(F.col("__mended"), said[name]).otherwise(F.col(quoted(name))).alias(name) for name in contract
+    ]
+    lost = [
+        F.when(
+            F.col(new[name]).isNotNull() & said[name].isNull(), F.concat(F.lit(f"{name}: "), F.col(new[name]))
+        )
+        for name in contract
+    ]
+    # what is no value of the file's own type
+    wrong = F.when(F.col("__mended"), F.nullif(F.concat_ws(", ", *lost), F.lit("")))
     corrupt = F.when(F.col("__mended").isNull(), F.col(CORRUPT)).otherwise(wrong).alias(CORRUPT)
     return both.select(*columns, corrupt, F.when(F.col("__mended").isNull(), F.col(WHY)).alias(WHY), *PLACE)
 

@@ -1,7 +1,8 @@
 """All rules that a row is held against, two bits a rule: kept, broken, raised, not looked at.
 
-The parse rules (a line of the wrong form, a value of the wrong type) come first, then the YAML's checks in their order.
-Bits travel with the row as a few longs, so three hundred rules are ten columns; reasons are spelt out for rejected rows alone.
+The parse rules (a line of the wrong form, a value of the wrong type) come first, then the YAML's checks in
+their order. Bits travel with the row as a few longs, so three hundred rules are ten columns; reasons are
+spelt out for rejected rows alone.
 """
 
 from collections.abc import Sequence
@@ -45,8 +46,8 @@ _RULES: dict[tuple[str, type, str], Rule] = {}
 def of_check(check: RowCheck, application: str) -> Rule:
     """A check where the line could be read and `where` holds; what raises is state 2.
 
-    A catch-up holds sixty days against the same rules, and each expression costs dozens of calls into the JVM: a check that
-    neither fits itself nor joins is compiled once per Spark application.
+    A catch-up holds sixty days against the same rules, and each expression costs dozens of calls into the
+    JVM: a check that neither fits itself nor joins is compiled once per Spark application.
     """
     if check.reads() or type(check).attach is not RowCheck.attach:
         return _compiled(check)
@@ -60,7 +61,13 @@ def _compiled(check: RowCheck) -> Rule:
     broken = F.coalesce(check.violated(), F.lit(False)).cast("int")
     looked_at = F.expr(f"{CORRUPT} IS NULL AND ({check.where})" if check.where else f"{CORRUPT} IS NULL")
     state = F.when(looked_at, broken).otherwise(PASSED_BY if check.where else KEPT)
-    return Rule(check.label, check.column, check.on_bad == "quarantine", F.coalesce(attempt(state), F.lit(RAISED)), check)
+    return Rule(
+        check.label,
+        check.column,
+        check.on_bad == "quarantine",
+        F.coalesce(attempt(state), F.lit(RAISED)),
+        check,
+    )
 
 
 def names_of_masks(rules: Sequence[Rule]) -> list[str]:
@@ -73,12 +80,19 @@ def with_states(rows: DataFrame, rules: Sequence[Rule]) -> DataFrame:
     states = [f"__s{i}" for i in range(len(rules))]
     masks = []
     for i, name in enumerate(names_of_masks(rules)):
-        bits = [f"shiftleft(cast({state} AS bigint), {2 * j})" for j, state in enumerate(states[i * PER_LONG : (i + 1) * PER_LONG])]
+        bits = [
+            f"shiftleft(cast({state} AS bigint), {2 * j})"
+            for j, state in enumerate(states[i * PER_LONG : (i + 1) * PER_LONG])
+        ]
         masks.append(f"{' | '.join(bits)} AS {name}")
     try:
-        unpacked = rows.select("*", *[rule.state.alias(name) for rule, name in zip(rules, states, strict=True)])
+        unpacked = rows.select(
+            "*", *[rule.state.alias(name) for rule, name in zip(rules, states, strict=True)]
+        )
     except PySparkException as error:
-        raise ConfigError(f"quality: a check does not compile: {str(error).strip().splitlines()[0]}") from error
+        raise ConfigError(
+            f"quality: a check does not compile: {str(error).strip().splitlines()[0]}"
+        ) from error
     return unpacked.selectExpr(*map(quoted, rows.columns), *masks)
 
 
@@ -87,7 +101,9 @@ def rejected(rules: Sequence[Rule]) -> str:
     odd = 0x5555555555555555
     found = []
     for i, name in enumerate(names_of_masks(rules)):
-        rejecting = sum(1 << 2 * j for j, rule in enumerate(rules[i * PER_LONG : (i + 1) * PER_LONG]) if rule.rejects)
+        rejecting = sum(
+            1 << 2 * j for j, rule in enumerate(rules[i * PER_LONG : (i + 1) * PER_LONG]) if rule.rejects
+        )
         low, high = f"{name} & {odd}L", f"shiftright({name}, 1) & {odd}L"
         found.append(f"({low}) & ~({high}) & {rejecting}L != 0 OR ({high}) & ~({low}) != 0")
     return " OR ".join(found)
@@ -97,31 +113,39 @@ def reasons(rules: Sequence[Rule]) -> Column:
     """Labels of the rules for which a row is quarantined, in the order of the rules; NULL for a clean row."""
     masks = ", ".join(names_of_masks(rules))
     states = F.expr(
-        f"flatten(transform(array({masks}), m -> transform(sequence(0, {PER_LONG - 1}), j -> cast(shiftright(m, 2 * j) & 3 AS int))))"
+        f"flatten(transform(array({masks}), m -> transform(sequence(0, {PER_LONG - 1}), j -> "
+        "cast(shiftright(m, 2 * j) & 3 AS int))))"
     )
     # "reject" or "count", then the label; one literal, for each costs calls into the JVM
-    labels = F.split(F.lit("\x1f".join(f"{'r' if rule.rejects else 'c'}{rule.label}" for rule in rules)), "\x1f")
+    labels = F.split(
+        F.lit("\x1f".join(f"{'r' if rule.rejects else 'c'}{rule.label}" for rule in rules)), "\x1f"
+    )
     named = F.zip_with(
         states,
         labels,
-        lambda state, label: F.when((state == BROKEN) & F.startswith(label, F.lit("r")), F.substr(label, F.lit(2))).when(
-            state == RAISED, F.concat(F.substr(label, F.lit(2)), F.lit(RAISES))
-        ),
+        lambda state, label: F.when(
+            (state == BROKEN) & F.startswith(label, F.lit("r")), F.substr(label, F.lit(2))
+        ).when(state == RAISED, F.concat(F.substr(label, F.lit(2)), F.lit(RAISES))),
     )
     return F.when(F.expr(rejected(rules)), F.array_compact(named))
 
 
 @dataclass
 class Counts:
-    """Per rule: rows in each of the four states, and the rows with the smallest keys that broke it or made it raise."""
+    """Per rule: rows in each of the four states, and the rows with the smallest keys that broke it or made it
+    raise.
+    """
 
     states: np.ndarray  # (rules, 4)
-    examples: dict[tuple[int, int], list[tuple[int, dict[str, Any]]]] = field(default_factory=dict)  # (rule, state) → (key, row)
+    # (rule, state) → (key, row)
+    examples: dict[tuple[int, int], list[tuple[int, dict[str, Any]]]] = field(default_factory=dict)
 
     def merge(self, other: "Counts") -> None:
         self.states += other.states
         for place, found in other.examples.items():
-            self.examples[place] = sorted(self.examples.get(place, []) + found, key=lambda pair: pair[0])[:EXAMPLES]
+            self.examples[place] = sorted(self.examples.get(place, []) + found, key=lambda pair: pair[0])[
+                :EXAMPLES
+            ]
 
 
 def merged(parts: Sequence[Counts], rules: int) -> Counts:
@@ -166,13 +190,17 @@ class Counter:
         keys = np.asarray(batch.column(self.key))[places]
         known = self.counts.examples.get((rule, state), [])
         best = np.argsort(keys, kind="stable")[:EXAMPLES]
-        new = [(int(keys[i]), int(places[i])) for i in best if len(known) < EXAMPLES or keys[i] < known[-1][0]]
+        new = [
+            (int(keys[i]), int(places[i])) for i in best if len(known) < EXAMPLES or keys[i] < known[-1][0]
+        ]
         if new:
             found = known + [(key, self._row(batch, place, self.columns[rule])) for key, place in new]
             self.counts.examples[rule, state] = sorted(found, key=lambda pair: pair[0])[:EXAMPLES]
 
     def _row(self, batch: pa.RecordBatch, place: int, first: str) -> dict[str, Any]:
-        """As much of a row as a finding shows: of five hundred columns, the first thirty that hold anything."""
+        """As much of a row as a finding shows: of five hundred columns, the first thirty that hold
+        anything.
+        """
         row: dict[str, Any] = {}
         present = set(batch.schema.names)
         for name in sorted(self.shown, key=lambda name: name != first):

@@ -1,7 +1,9 @@
-"""The pass over the records: typed, held against every rule, measured, and written as clean or as quarantined rows.
+"""The pass over the records: typed, held against every rule, measured, and written as clean or as quarantined
+rows.
 
-One Spark job, and one before it where a check wants to look at a sample first. Which row goes where depends on the records,
-the config and the seed alone. The same pass serves the nightly stage and rows that come back from quarantine.
+One Spark job, and one before it where a check wants to look at a sample first. Which row goes where depends
+on the records, the config and the seed alone. The same pass serves the nightly stage and rows that come back
+from quarantine.
 """
 
 import pickle
@@ -23,11 +25,31 @@ from lsml_spark.core.seeds import derive
 from lsml_spark.core.work import Work
 from lsml_spark.quality.check import RowCheck
 from lsml_spark.quality.figures.measure import kind_of
-from lsml_spark.quality.figures.profile import SAMPLE_ROWS, Profiler, combined, empty_sample, hash_columns, hash_names, together, types_of
+from lsml_spark.quality.figures.profile import (
+    SAMPLE_ROWS,
+    Profiler,
+    combined,
+    empty_sample,
+    hash_columns,
+    hash_names,
+    together,
+    types_of,
+)
 from lsml_spark.quality.figures.sampled import KEY
 from lsml_spark.quality.raw.records import CORRUPT, WHY
 from lsml_spark.quality.raw.typed import not_of_type, typed_column
-from lsml_spark.quality.rules import BROKEN, KEPT, Counter, Counts, Rule, merged, names_of_masks, of_check, reasons, with_states
+from lsml_spark.quality.rules import (
+    BROKEN,
+    KEPT,
+    Counter,
+    Counts,
+    Rule,
+    merged,
+    names_of_masks,
+    of_check,
+    reasons,
+    with_states,
+)
 from lsml_spark.spark import tables
 from lsml_spark.spark.attempt import compiled_apart
 from lsml_spark.spark.mistakes import sql_mistake
@@ -39,7 +61,9 @@ DROPPED = "dropped\t"
 
 @dataclass(frozen=True)
 class Split:
-    """What the pass gave: tables `clean` and `quarantine`, rules with their counts, profile and sample of the typed rows."""
+    """What the pass gave: tables `clean` and `quarantine`, rules with their counts, profile and sample of the
+    typed rows.
+    """
 
     written: Written
     rules: Sequence[Rule]
@@ -58,8 +82,14 @@ class Split:
     @property
     def ledger(self) -> Ledger:
         """Rows that were dropped are tallied under `DROPPED` and their reason."""
-        dropped = {reason.removeprefix(DROPPED): rows for reason, rows in self.written.tally.items() if reason.startswith(DROPPED)}
-        quarantined = {reason: rows for reason, rows in self.written.tally.items() if not reason.startswith(DROPPED)}
+        dropped = {
+            reason.removeprefix(DROPPED): rows
+            for reason, rows in self.written.tally.items()
+            if reason.startswith(DROPPED)
+        }
+        quarantined = {
+            reason: rows for reason, rows in self.written.tally.items() if not reason.startswith(DROPPED)
+        }
         rows_in = self.clean + sum(self.written.tally.values())
         return Ledger(rows_in=rows_in, rows_out=self.clean, quarantined=quarantined, dropped=dropped)
 
@@ -78,8 +108,9 @@ def split(
     """Write `clean` and `quarantine` of `records` into `work.folder`.
 
     Args:
-        contract: Spark type by column. `records` has these columns as they were found, `_corrupt` (the line where it is
-            malformed, else NULL), `_why` (what is wrong with it, one of `malformed`), `_file` and `_line`.
+        contract: Spark type by column. `records` has these columns as they were found, `_corrupt` (the line
+            where it is malformed, else NULL), `_why` (what is wrong with it, one of `malformed`), `_file` and
+            `_line`.
         form: how texts say numbers, dates and that a value is missing.
         forgiven: labels of rules that are left out.
         needed: columns; a row that no rule rejects is dropped where one of them is missing, and counted.
@@ -93,7 +124,10 @@ def split(
                 keyed = check.attach(keyed)
         rules = [
             rule
-            for rule in [*_parse_rules(records, typed, contract, malformed, form), *[_rule(check, spark) for check in fitted]]
+            for rule in [
+                *_parse_rules(records, typed, contract, malformed, form),
+                *[_rule(check, spark) for check in fitted],
+            ]
             if rule.label not in forgiven
         ]
         return _write(work, contract, with_states(keyed, rules), rules, needed)
@@ -102,7 +136,9 @@ def split(
 def records_of(quarantine: DataFrame, contract: Mapping[str, str]) -> DataFrame:
     """The rows of a quarantine table as they were found: what `split` takes."""
     why = F.when(F.col(CORRUPT).isNotNull(), F.col("reason")).alias(WHY)
-    return quarantine.select(*[F.col(quoted(f"_raw_{name}")).alias(name) for name in contract], CORRUPT, why, *PLACE)
+    return quarantine.select(
+        *[F.col(quoted(f"_raw_{name}")).alias(name) for name in contract], CORRUPT, why, *PLACE
+    )
 
 
 def typed_rows(records: DataFrame, contract: Mapping[str, str], form: Format = PLAIN) -> DataFrame:
@@ -111,12 +147,20 @@ def typed_rows(records: DataFrame, contract: Mapping[str, str], form: Format = P
     try:
         typed = [typed_column(name, found[name], type_, form) for name, type_ in contract.items()]
         columns = [F.expr(column) if isinstance(column, str) else column for column in typed]
-        return records.select(*columns, *[F.expr(f"{quoted(name)} AS {quoted(f'_raw_{name}')}") for name in contract], CORRUPT, WHY, *PLACE)
+        return records.select(
+            *columns,
+            *[F.expr(f"{quoted(name)} AS {quoted(f'_raw_{name}')}") for name in contract],
+            CORRUPT,
+            WHY,
+            *PLACE,
+        )
     except PySparkException as error:
-        for name, type_ in contract.items():  # e.g. a list or a day in the file where the contract has a number
+        # e.g. a list or a day in the file where the contract has a number
+        for name, type_ in contract.items():
             if _never_becomes(records, name, found[name], type_, form):
                 raise QualityGateError(
-                    f"column {name!r} is {found[name]} in the files, which cannot become the contract's {type_}"
+                    f"column {name!r} is {found[name]} in the files, which cannot become the contract's "
+                    f"{type_}"
                 ) from error
         raise ConfigError(f"quality.contract: {str(error).strip().splitlines()[0]}") from error
 
@@ -137,11 +181,15 @@ def _parse_rules(
     for reason in malformed:
         yield Rule(reason, "", True, (F.col(CORRUPT).isNotNull() & (F.col(WHY) == reason)).cast("int"))
     known = F.coalesce(F.col(WHY).isin(list(malformed)), F.lit(False)) if malformed else F.lit(False)
-    yield Rule("malformed line", "", True, (F.col(CORRUPT).isNotNull() & ~known).cast("int"))  # e.g. of an older quarantine
+    # e.g. of an older quarantine
+    yield Rule("malformed line", "", True, (F.col(CORRUPT).isNotNull() & ~known).cast("int"))
     found, wanted = types_of(records, list(contract)), types_of(typed, list(contract))
     for name, type_ in contract.items():
         if found[name] != wanted[name]:
-            state = f"CASE WHEN {CORRUPT} IS NULL AND {not_of_type(name, found[name], form)} THEN {BROKEN} ELSE {KEPT} END"
+            state = (
+                f"CASE WHEN {CORRUPT} IS NULL AND {not_of_type(name, found[name], form)} THEN {BROKEN} "
+                f"ELSE {KEPT} END"
+            )
             yield Rule(f"{name}: not {type_}", name, True, F.expr(state))
 
 
@@ -153,7 +201,9 @@ def _fitted(keyed: DataFrame, checks: Sequence[RowCheck]) -> list[RowCheck]:
     for check in checks:
         for column in check.reads():
             if column not in keyed.columns:
-                raise ConfigError(f"quality: {check.label}: there is no column '{column}' in quality.contract")
+                raise ConfigError(
+                    f"quality: {check.label}: there is no column '{column}' in quality.contract"
+                )
     drawn = keyed.where(F.col(CORRUPT).isNull()).select(*map(quoted, wanted), KEY)
     sample = drawn.orderBy(KEY).limit(SAMPLE_ROWS).toArrow().drop_columns([KEY])
     found = []
@@ -191,7 +241,9 @@ class _Watcher:
     def add(self, batch: pa.RecordBatch) -> None:
         self.counter.add(batch)
         malformed = batch.column(CORRUPT)
-        self.profiler.add(batch if malformed.null_count == len(malformed) else batch.filter(malformed.is_null()))
+        self.profiler.add(
+            batch if malformed.null_count == len(malformed) else batch.filter(malformed.is_null())
+        )
 
     def finish(self) -> bytes:
         return pickle.dumps((self.profiler.seen(), self.counter.counts))
@@ -203,7 +255,9 @@ def _merge(rules: int, parts: Sequence[bytes]) -> bytes:
     return pickle.dumps((together(profiled, SAMPLE_ROWS), merged(counted, rules)))
 
 
-def _write(work: Work, contract: Mapping[str, str], rows: DataFrame, rules: Sequence[Rule], needed: Sequence[str]) -> Split:
+def _write(
+    work: Work, contract: Mapping[str, str], rows: DataFrame, rules: Sequence[Rule], needed: Sequence[str]
+) -> Split:
     types = types_of(rows, list(contract))
     raw = [quoted(f"_raw_{name}") for name in contract]
     taken = {name.lower() for name in contract}  # to SQL, `Date` and `date` are one
@@ -219,21 +273,39 @@ def _write(work: Work, contract: Mapping[str, str], rows: DataFrame, rules: Sequ
     )
     columns_in = {
         "clean": [*contract, clean_date, *PLACE],
-        "quarantine": [*[f"_raw_{name}" for name in contract], CORRUPT, own["date"], *PLACE, own["reason"], why],
+        "quarantine": [
+            *[f"_raw_{name}" for name in contract],
+            CORRUPT,
+            own["date"],
+            *PLACE,
+            own["reason"],
+            why,
+        ],
     }
     shown = [*PLACE, *[name for name, type_ in types.items() if kind_of(type_) != "binary"]]
     as_found = [f"_raw_{name}" for name in shown if name in contract]
     watched = [*contract, *shown, *as_found, CORRUPT, KEY, *names_of_masks(rules), *hash_names(types)]
     start = partial(_Watcher, types, [rule.column for rule in rules], shown)
     watch = Watch(list(dict.fromkeys(watched)), start, partial(_merge, len(rules)))
-    lacks = F.coalesce(*[F.when(is_missing(name), f"{DROPPED}{name}: missing") for name in needed], F.lit(None).cast("string"))
+    lacks = F.coalesce(
+        *[F.when(is_missing(name), f"{DROPPED}{name}: missing") for name in needed],
+        F.lit(None).cast("string"),
+    )
     tally = F.coalesce(own["reason"], lacks)
-    route = F.when(tally.isNull(), "clean").when(F.col(own["reason"]).isNotNull(), "quarantine").otherwise("dropped")
+    route = (
+        F.when(tally.isNull(), "clean")
+        .when(F.col(own["reason"]).isNotNull(), "quarantine")
+        .otherwise("dropped")
+    )
     renamed = {name: wanted for wanted, name in own.items()}
-    written = tables.write(judged, work.folder, columns_in, route=route, tally=tally, watch=watch, renamed=renamed)
+    written = tables.write(
+        judged, work.folder, columns_in, route=route, tally=tally, watch=watch, renamed=renamed
+    )
 
     seen = [pickle.loads(part) for part in written.seen]  # our own workers wrote it
     counts = merged([counted for _, counted in seen], len(rules))
     kept = Profiler(types, 0, beside=PLACE).kept
-    profile, sample = combined([profiled for profiled, _ in seen], types, SAMPLE_ROWS, empty_sample(judged, kept))
+    profile, sample = combined(
+        [profiled for profiled, _ in seen], types, SAMPLE_ROWS, empty_sample(judged, kept)
+    )
     return Split(written, rules, counts, profile, sample)

@@ -1,9 +1,11 @@
-"""Propose how raw days are read, a contract and a list of checks, from days that are believed to be clean: YAML to begin with.
+"""Propose how raw days are read, a contract and a list of checks, from days that are believed to be clean:
+YAML to begin with.
 
-How the files are written is tried out (quality/raw/sniff.py), types and words for "missing" are inferred from a sample
-(quality/raw/habits.py, quality/raw/infer.py), checks from a profile (quality/proposals.py). Then all of it is held against the days
-themselves: a column that the reader cannot type is text, a check that does not hold tolerates twice what it found and is
-dropped where that is much, and the YAML is read back as the stage will read it.
+How the files are written is tried out (quality/raw/sniff.py), types and words for "missing" are inferred from
+a sample (quality/raw/habits.py, quality/raw/infer.py), checks from a profile (quality/proposals.py). Then all
+of it is held against the days themselves: a column that the reader cannot type is text, a check that does not
+hold tolerates twice what it found and is dropped where that is much, and the YAML is read back as the stage
+will read it.
 """
 
 import dataclasses
@@ -27,7 +29,15 @@ from lsml_spark.quality.proposals import Proposal, Seen, of_columns, of_rows, of
 from lsml_spark.quality.raw.habits import Habits, habits_of, plain_number
 from lsml_spark.quality.raw.header import Header
 from lsml_spark.quality.raw.infer import ENOUGH, type_of
-from lsml_spark.quality.raw.records import CORRUPT, WHY, first_unreadable, is_text, read_days, read_header, without_header
+from lsml_spark.quality.raw.records import (
+    CORRUPT,
+    WHY,
+    first_unreadable,
+    is_text,
+    read_days,
+    read_header,
+    without_header,
+)
 from lsml_spark.quality.raw.sniff import Sniffed, sniff
 from lsml_spark.quality.raw.time_forms import form_of
 from lsml_spark.quality.raw.typed import not_of_type
@@ -59,8 +69,8 @@ class Days:
 
 
 def suggest(spark: SparkSession, data: Sequence[Path] | Days) -> str:
-    """The YAML of a `raw:` and a `quality:` section. ConfigError where there is nothing to look at, QualityGateError where a file
-    cannot be read to its end."""
+    """The YAML of a `raw:` and a `quality:` section. ConfigError where there is nothing to look at,
+    QualityGateError where a file cannot be read to its end."""
     days = data if isinstance(data, Days) else look_at(data)
     try:
         found = propose(spark, days)
@@ -99,18 +109,29 @@ def raw_files(data: Sequence[Path]) -> list[Path]:
     for path in data:
         if not path.exists():
             raise ConfigError(f"{path}: no such file or folder")
-        inside = sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES)) if path.is_dir() else [path]
-        found += [file for file in inside if file.is_file() and not any(hidden(part) for part in file.relative_to(path).parts)]
+        inside = (
+            sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES))
+            if path.is_dir()
+            else [path]
+        )
+        found += [
+            file
+            for file in inside
+            if file.is_file() and not any(hidden(part) for part in file.relative_to(path).parts)
+        ]
     if not found:
         raise ConfigError(
-            f"{', '.join(map(str, data))}: no files that end in {', '.join((*TEXT, '.parquet'))}; name files of other endings"
+            f"{', '.join(map(str, data))}: no files that end in {', '.join((*TEXT, '.parquet'))}; name files "
+            "of other endings"
         )
     return found
 
 
 @dataclass(frozen=True)
 class Found:
-    """`options` of `raw:` with `why`; the contract as YAML values; the proposals that hold; how many rows were looked at."""
+    """`options` of `raw:` with `why`; the contract as YAML values; the proposals that hold; how many rows
+    were looked at.
+    """
 
     options: Mapping[str, Any]
     why: Mapping[str, str]
@@ -130,11 +151,18 @@ def propose(spark: SparkSession, days: Days) -> Found:
     if not found.num_rows:
         raise ConfigError(f"{', '.join(path.name for path in days.files)}: no rows to learn from")
     text = {name for name in names if records.schema[name].dataType.simpleString() == "string"}
-    values = {name: [value for value in found[name].to_pylist() if value and value.strip()] for name in names if name in text}
+    values = {
+        name: [value for value in found[name].to_pylist() if value and value.strip()]
+        for name in names
+        if name in text
+    }
     habits = habits_of(values, days.form.delimiter == ",")
     options = {**days.sniffed.options, **habits.options}
     form = Format.model_validate(options)
-    types = {name: _type_of(values[name], habits) if name in text else ddl(records.schema[name].dataType) for name in names}
+    types = {
+        name: _type_of(values[name], habits) if name in text else ddl(records.schema[name].dataType)
+        for name in names
+    }
     types, notes = _that_read(records, types, form)
 
     typed = typed_rows(records, types, form).where(F.col(CORRUPT).isNull()).cache()
@@ -146,7 +174,10 @@ def propose(spark: SparkSession, days: Days) -> Found:
     finally:
         typed.unpersist()
     always = {called for name, called in columns.items() if all(name in header.columns for header in headers)}
-    contract = {called: _field(types[called], called in always, name if name != called else None) for name, called in columns.items()}
+    contract = {
+        called: _field(types[called], called in always, name if name != called else None)
+        for name, called in columns.items()
+    }
     notes += [*habits.notes, *_malformed(records)]
     why = {**days.sniffed.why, **habits.why}
     return Found(form.changed(), why, notes, contract, held + list(of_table(profile, seen)), profile["rows"])
@@ -160,13 +191,17 @@ def _headers(days: Days) -> list[Header]:
 
 
 def _called(found: Sequence[str]) -> dict[str, str]:
-    """The names of the contract by those of the files: not those that the stage adds, none twice but for its case."""
+    """The names of the contract by those of the files: not those that the stage adds, none twice but for its
+    case.
+    """
     called: dict[str, str] = {}
     for i, name in enumerate(found):
         other = name if name.strip() else f"column_{i + 1}"
         if other.casefold() in ADDED or other.startswith("_"):
             other = f"raw_{other.strip('_')}"
-        while other.casefold() in {known.casefold() for known in called.values()} or (other != name and other in found):
+        while other.casefold() in {known.casefold() for known in called.values()} or (
+            other != name and other in found
+        ):
             other += "_"
         called[name] = other
     return called
@@ -175,7 +210,11 @@ def _called(found: Sequence[str]) -> dict[str, str]:
 def _field(type_: str, required: bool, source: str | None) -> Any:
     if required and source is None:
         return type_
-    return {"type": type_, **({} if required else {"required": False}), **({} if source is None else {"source": source})}
+    return {
+        "type": type_,
+        **({} if required else {"required": False}),
+        **({} if source is None else {"source": source}),
+    }
 
 
 def _type_of(values: Sequence[str], habits: Habits) -> str:
@@ -185,24 +224,34 @@ def _type_of(values: Sequence[str], habits: Habits) -> str:
     type_ = type_of(left)
     if type_ == "string":
         for kind in ("date", "timestamp"):
-            if f"{kind}_formats" in habits.options and (form := form_of(left)) is not None and form.kind == kind:
+            if (
+                f"{kind}_formats" in habits.options
+                and (form := form_of(left)) is not None
+                and form.kind == kind
+            ):
                 return kind
     return type_
 
 
-def _that_read(records: DataFrame, types: Mapping[str, str], form: Format) -> tuple[dict[str, str], list[str]]:
+def _that_read(
+    records: DataFrame, types: Mapping[str, str], form: Format
+) -> tuple[dict[str, str], list[str]]:
     """The types, with text where the reader cannot type nearly all that is there; and what was so."""
     found = {name: ddl(records.schema[name].dataType) for name in types}
     asked = [name for name, type_ in types.items() if found[name] != type_]
     if not asked:
         return dict(types), []
     typed = typed_rows(records, types, form).where(F.col(CORRUPT).isNull())
-    wrong = [F.count_if(F.expr(not_of_type(name, found[name], form))).alias(str(i)) for i, name in enumerate(asked)]
+    wrong = [
+        F.count_if(F.expr(not_of_type(name, found[name], form))).alias(str(i)) for i, name in enumerate(asked)
+    ]
     counted = typed.agg(F.count(F.lit(1)).alias("rows"), *wrong).first()
     assert counted is not None
     bad = {name for i, name in enumerate(asked) if counted[str(i)] > (1 - ENOUGH) * counted["rows"]}
     notes = [
-        f"{name}: looks like {types[name]}, but {counted[str(asked.index(name))]:,} rows cannot be read as such" for name in sorted(bad)
+        f"{name}: looks like {types[name]}, but {counted[str(asked.index(name))]:,} rows cannot be read as "
+        "such"
+        for name in sorted(bad)
     ]
     return {name: "string" if name in bad else type_ for name, type_ in types.items()}, notes
 
@@ -210,7 +259,11 @@ def _that_read(records: DataFrame, types: Mapping[str, str], form: Format) -> tu
 def _malformed(records: DataFrame) -> list[str]:
     rows = records.groupBy(WHY).count().collect()
     total = sum(row["count"] for row in rows)
-    return [f"{row['count']:,} of {total:,} lines: {row[WHY]}" for row in sorted(rows, key=lambda row: str(row[WHY])) if row[WHY]]
+    return [
+        f"{row['count']:,} of {total:,} lines: {row[WHY]}"
+        for row in sorted(rows, key=lambda row: str(row[WHY]))
+        if row[WHY]
+    ]
 
 
 def _where(files: Sequence[Path]) -> dict[str, str]:
@@ -223,13 +276,19 @@ def _where(files: Sequence[Path]) -> dict[str, str]:
 
 
 def _by_file(typed: DataFrame, names: Sequence[str]) -> Seen:
-    missing = [F.avg(F.col(quoted(name)).isNull().cast("double")).alias(str(i)) for i, name in enumerate(names)]
+    missing = [
+        F.avg(F.col(quoted(name)).isNull().cast("double")).alias(str(i)) for i, name in enumerate(names)
+    ]
     files = typed.groupBy("_file").agg(F.count(F.lit(1)).alias("rows"), *missing).orderBy("_file").collect()
-    return Seen([row["rows"] for row in files], {name: [row[str(i)] for row in files] for i, name in enumerate(names)})
+    return Seen(
+        [row["rows"] for row in files], {name: [row[str(i)] for row in files] for i, name in enumerate(names)}
+    )
 
 
 def _doubled(typed: DataFrame, names: Sequence[str]) -> float:
-    rows = typed.groupBy("_file", F.xxhash64(*[quoted(name) for name in names if not _is_map(typed, name)])).count()
+    rows = typed.groupBy(
+        "_file", F.xxhash64(*[quoted(name) for name in names if not _is_map(typed, name)])
+    ).count()
     total = rows.agg(F.sum("count").alias("rows"), F.count(F.lit(1)).alias("different")).first()
     return 1 - total["different"] / total["rows"] if total and total["rows"] else 0.0
 
@@ -240,7 +299,10 @@ def _is_map(frame: DataFrame, name: str) -> bool:
 
 def _that_hold(typed: DataFrame, proposals: Sequence[Proposal]) -> Iterator[Proposal]:
     """The proposals with what they need to hold on the days that were shown."""
-    checks = [parse(proposal.item, RowCheck, column=proposal.column if proposal.place == "columns" else "") for proposal in proposals]
+    checks = [
+        parse(proposal.item, RowCheck, column=proposal.column if proposal.place == "columns" else "")
+        for proposal in proposals
+    ]
     fitted, rows = [], typed
     for check in checks:
         reads = list(check.reads())
@@ -248,13 +310,23 @@ def _that_hold(typed: DataFrame, proposals: Sequence[Proposal]) -> Iterator[Prop
         fitted.append(check.fit(sample) if sample is not None else check)
     for check in fitted:
         rows = check.attach(rows)
-    flags = rows.select(*[F.coalesce(check.violated(), F.lit(False)).alias(str(i)) for i, check in enumerate(fitted)])
-    counted = flags.agg(F.count(F.lit(1)).alias("rows"), *[F.count_if(str(i)).alias(str(i)) for i in range(len(fitted))]).first()
+    flags = rows.select(
+        *[F.coalesce(check.violated(), F.lit(False)).alias(str(i)) for i, check in enumerate(fitted)]
+    )
+    counted = flags.agg(
+        F.count(F.lit(1)).alias("rows"), *[F.count_if(str(i)).alias(str(i)) for i in range(len(fitted))]
+    ).first()
     for i, (proposal, check) in enumerate(zip(proposals, fitted, strict=True)):
-        share = max(0.0, counted[str(i)] / counted["rows"] - check.at_most) if counted and counted["rows"] else 0.0
+        share = (
+            max(0.0, counted[str(i)] / counted["rows"] - check.at_most)
+            if counted and counted["rows"]
+            else 0.0
+        )
         if not share or (check.on_bad == "quarantine" and proposal.place == "rows" and share <= DROPPED):
             yield proposal
         elif share <= DROPPED:
             tolerated = math.ceil(2e4 * share) / 1e4
-            item = {key: value for key, value in proposal.item.items() if key != "on_bad"} | {"at_most": tolerated}
+            item = {key: value for key, value in proposal.item.items() if key != "on_bad"} | {
+                "at_most": tolerated
+            }
             yield dataclasses.replace(proposal, item=item, why=f"{proposal.why}; {share:.2%} break it")

@@ -27,7 +27,10 @@ def lines_of(
         yield f"# {comment(note)}"
     if raw:
         yield "raw:"
-        yield from (f"  {key}: {flow(value)}" + (f"  # {comment(why[key])}" if key in why else "") for key, value in raw.items())
+        yield from (
+            f"  {key}: {flow(value)}" + (f"  # {comment(why[key])}" if key in why else "")
+            for key, value in raw.items()
+        )
         yield ""
     yield "quality:"
     yield "  contract:"

@@ -1,7 +1,8 @@
-"""What each chart draws, as JSON for plotly: curves are computed here, colours are names that the page resolves.
+"""What each chart draws, as JSON for plotly: curves are computed here, colours are names that the page
+resolves.
 
-A colour is "@name", a CSS variable of the style sheet, so that dark mode and print use the same data. Every label that
-comes from the data goes through `chart_text`.
+A colour is "@name", a CSS variable of the style sheet, so that dark mode and print use the same data. Every
+label that comes from the data goes through `chart_text`.
 """
 
 import math
@@ -39,11 +40,13 @@ DASHES = {
 POINTS = 400  # of a curve, or twice as many
 
 
-def rank_curve(frequencies: Sequence[float], keys: Sequence[float], heights: Sequence[float]) -> tuple[list, list]:
+def rank_curve(
+    frequencies: Sequence[float], keys: Sequence[float], heights: Sequence[float]
+) -> tuple[list, list]:
     """Steps of a rank–frequency plot: keys of one frequency share a plateau from its first to its last rank.
 
-    `heights` is drawn over the ranks that `frequencies` (any order) and `keys` give. At most about 2 × POINTS points
-    come back, thinned evenly in log rank.
+    `heights` is drawn over the ranks that `frequencies` (any order) and `keys` give. At most about 2 × POINTS
+    points come back, thinned evenly in log rank.
     """
     order = np.argsort(-np.asarray(frequencies, dtype=float), kind="stable")
     keys_F = np.asarray(keys, dtype=float)[order]
@@ -52,7 +55,9 @@ def rank_curve(frequencies: Sequence[float], keys: Sequence[float], heights: Seq
     first_F = last_F - keys_F + 1
     if len(order) > POINTS:
         wanted = np.geomspace(1, last_F[-1], POINTS)
-        kept = np.unique(np.append(np.searchsorted(last_F, wanted).clip(max=len(order) - 1), [0, len(order) - 1]))
+        kept = np.unique(
+            np.append(np.searchsorted(last_F, wanted).clip(max=len(order) - 1), [0, len(order) - 1])
+        )
         first_F, last_F, heights_F = first_F[kept], last_F[kept], heights_F[kept]
     xs, ys = [], []
     for first, last, height in zip(first_F, last_F, heights_F, strict=True):
@@ -68,7 +73,10 @@ def loss(curve: Mapping[str, Any]) -> Chart | None:
     if not steps:
         return None
     x, y = [point["step"] for point in steps], [point["loss"] for point in steps]
-    hover = [f"step {count(point['step'])}, epoch {point.get('epoch')}: {decimal(point['loss'])}" for point in steps]
+    hover = [
+        f"step {count(point['step'])}, epoch {point.get('epoch')}: {decimal(point['loss'])}"
+        for point in steps
+    ]
     data = [line("step", x, y, {"color": "@model", "width": 1.5}, hover)]
     means = _epoch_means(steps, curve.get("epochs") or [])
     if means:
@@ -78,14 +86,20 @@ def loss(curve: Mapping[str, Any]) -> Chart | None:
     return {"data": data, "layout": layout}
 
 
-def _epoch_means(steps: Sequence[Mapping], epochs: Sequence[Mapping]) -> list[tuple[int | None, float | None, str]]:
+def _epoch_means(
+    steps: Sequence[Mapping], epochs: Sequence[Mapping]
+) -> list[tuple[int | None, float | None, str]]:
     """(step, mean, label): each epoch's mean as a level line over its steps, a gap between epochs."""
     points: list[tuple[int | None, float | None, str]] = []
     for epoch in epochs:
         inside = [point["step"] for point in steps if point.get("epoch") == epoch.get("epoch")]
         if inside and is_number(epoch.get("loss")):
             label = f"epoch {epoch['epoch']}: mean {decimal(epoch['loss'])}"
-            points += [(min(inside), epoch["loss"], label), (max(inside), epoch["loss"], label), (None, None, "")]
+            points += [
+                (min(inside), epoch["loss"], label),
+                (max(inside), epoch["loss"], label),
+                (None, None, ""),
+            ]
     return points
 
 
@@ -94,7 +108,11 @@ def bands(metrics: Mapping[str, Any], figure: Figure) -> Chart | None:
     names = [str(band) for band in metrics.get("bands") or []]
     systems = competitors(metrics)
     values_of = {
-        one.name: {band: value for band in names if is_number(value := dig(metrics, "systems", one.name, "bands", band, figure.name))}
+        one.name: {
+            band: value
+            for band in names
+            if is_number(value := dig(metrics, "systems", one.name, "bands", band, figure.name))
+        }
         for one in systems
     }
     names = [band for band in names if any(band in known for known in values_of.values())]
@@ -118,8 +136,13 @@ def trend(dates: Sequence[str], metrics: Sequence[Mapping[str, Any]], figure: Fi
         if one.name == "champion" or not any(map(is_number, values)):
             continue  # last night's model is the champion: its line would repeat the model's
         title = chart_text(one.title)
-        hover = [f"{chart_text(date)}: {title} {written(figure, value)}" for date, value in zip(dates, values, strict=True)]
-        data.append({**line(title, list(map(chart_text, dates)), values, {}, hover), **_system_style(one.style)})
+        hover = [
+            f"{chart_text(date)}: {title} {written(figure, value)}"
+            for date, value in zip(dates, values, strict=True)
+        ]
+        data.append(
+            {**line(title, list(map(chart_text, dates)), values, {}, hover), **_system_style(one.style)}
+        )
     shown = list(map(chart_text, dates[:: max(1, math.ceil(len(dates) / 6))]))
     xaxis = {
         "type": "category",
@@ -132,12 +155,17 @@ def trend(dates: Sequence[str], metrics: Sequence[Mapping[str, Any]], figure: Fi
 
 
 def reliability(metrics: Mapping[str, Any]) -> Chart | None:
-    """Of the model: the share of rows that came true over the probability that was said, with 95 % intervals."""
+    """Of the model: the share of rows that came true over the probability that was said, with 95 %
+    intervals.
+    """
     rows = dig(metrics, "systems", "model", "reliability")
     if not isinstance(rows, list) or not rows:
         return None
     said, true, number, low, high = (list(column) for column in zip(*rows, strict=True))
-    hover = [f"said {percent(x)}: {percent(y)} of {count(n)} rows" for x, y, n in zip(said, true, number, strict=True)]
+    hover = [
+        f"said {percent(x)}: {percent(y)} of {count(n)} rows"
+        for x, y, n in zip(said, true, number, strict=True)
+    ]
     error = {
         "type": "data",
         "symmetric": False,
@@ -148,11 +176,19 @@ def reliability(metrics: Mapping[str, Any]) -> Chart | None:
         "width": 4,
     }
     data = [
-        line("as said", [0, 1], [0, 1], {"color": "@quiet", "dash": "dot", "width": 1.5}, ["", ""], hoverinfo="skip"),
+        line(
+            "as said",
+            [0, 1],
+            [0, 1],
+            {"color": "@quiet", "dash": "dot", "width": 1.5},
+            ["", ""],
+            hoverinfo="skip",
+        ),
         {**line("model", said, true, {}, hover), **_system_style("model"), "error_y": error},
     ]
     axes = [
-        {"title": {"text": title}, "tickformat": ".0%", "range": [0, 1]} for title in ("probability that was said", "share that came true")
+        {"title": {"text": title}, "tickformat": ".0%", "range": [0, 1]}
+        for title in ("probability that was said", "share that came true")
     ]
     return {"data": data, "layout": {"xaxis": axes[0], "yaxis": axes[1]}}
 
@@ -162,7 +198,9 @@ def _axis(figure: Figure) -> dict[str, Any]:
     return {"title": {"text": chart_text(figure.title)}, **percents}
 
 
-def line(name: str, x: Sequence, y: Sequence, style: Mapping[str, Any], hover: Sequence[str], **more: Any) -> Chart:
+def line(
+    name: str, x: Sequence, y: Sequence, style: Mapping[str, Any], hover: Sequence[str], **more: Any
+) -> Chart:
     """One trace that shows `hover`, a text per point."""
     return {
         "type": "scatter",

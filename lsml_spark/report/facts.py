@@ -1,7 +1,9 @@
-"""One night as the report sees it: the stages that exist, their manifests, and the JSON files that the contract names.
+"""One night as the report sees it: the stages that exist, their manifests, and the JSON files that the
+contract names.
 
-Everything may be missing: a night that stopped at the quality gate has one stage, the first night has no previous one.
-`dig` walks nested facts and answers None instead of failing, so that the page shows "–" where a stage knew nothing.
+Everything may be missing: a night that stopped at the quality gate has one stage, the first night has no
+previous one. `dig` walks nested facts and answers None instead of failing, so that the page shows "–" where a
+stage knew nothing.
 """
 
 import json
@@ -20,7 +22,8 @@ STAGES = REPORT.reads
 
 @dataclass(frozen=True)
 class Night:
-    """The stages of one logical date in the order of the data, those of the night before, quality of earlier ones, the last pilot.
+    """The stages of one logical date in the order of the data, those of the night before, quality of earlier
+    ones, the last pilot.
 
     `champion`: the train folder of the model that stood before this night.
     """
@@ -51,7 +54,9 @@ class Night:
         return facts_of(self.previous.get(stage), name)
 
     def quality(self) -> dict[str, Any]:
-        """`verdict`, `findings`, `schema_drift` of the quality stage: from its metrics, else from findings.json."""
+        """`verdict`, `findings`, `schema_drift` of the quality stage: from its metrics, else from
+        findings.json.
+        """
         return quality_of(self.sources.get("quality"))
 
     def serves(self) -> str | None:
@@ -75,11 +80,15 @@ class Night:
 
 
 def from_work(work: Work) -> Night:
-    """The night of a report stage: its inputs, `previous/<stage>` of an earlier night, `history/<date>` of the good ones, and
-    `pilot` and `champion`."""
+    """The night of a report stage: its inputs, `previous/<stage>` of an earlier night, `history/<date>` of
+    the good ones, and `pilot` and `champion`."""
     sources = {stage: work.inputs[stage] for stage in STAGES if stage in work.inputs}
     previous, history = (
-        {name.removeprefix(prefix): work.inputs[name] for name in sorted(work.inputs) if name.startswith(prefix)}
+        {
+            name.removeprefix(prefix): work.inputs[name]
+            for name in sorted(work.inputs)
+            if name.startswith(prefix)
+        }
         for prefix in ("previous/", "history/")
     )
     pilot, champion = work.inputs.get("pilot"), work.inputs.get("champion")
@@ -87,9 +96,13 @@ def from_work(work: Work) -> Night:
 
 
 def from_folder(folder: Path, pipeline: str) -> Night:
-    """The night in `runs/<pipeline>/<date>/`, whatever of it is finished; IntegrityError on a damaged manifest."""
+    """The night in `runs/<pipeline>/<date>/`, whatever of it is finished; IntegrityError on a damaged
+    manifest.
+    """
     manifests = {stage: manifest.read(folder / stage) for stage in STAGES}
-    sources = {stage: Source(folder / stage, found) for stage, found in manifests.items() if found is not None}
+    sources = {
+        stage: Source(folder / stage, found) for stage, found in manifests.items() if found is not None
+    }
     seed = next((source.manifest.seed for source in sources.values()), 0)
     return Night(pipeline, folder.name, seed, sources)
 
@@ -104,7 +117,9 @@ def dig(value: Any, *path: str) -> Any:
 
 
 def quality_of(source: Source | None) -> dict[str, Any]:
-    """`verdict`, `findings`, `schema_drift` of a quality folder: from its metrics, else from findings.json."""
+    """`verdict`, `findings`, `schema_drift` of a quality folder: from its metrics, else from
+    findings.json.
+    """
     if source is None:
         return {}
     known = {key: value for key, value in source.manifest.metrics.items() if value is not None}

@@ -1,8 +1,8 @@
 """Jinja with everything escaped, JSON that cannot leave its `<script>`, and a Content-Security-Policy.
 
-The policy allows the plotly file beside the page and one inline script by its hash, nothing from any network. Plotly
-sets styles from script, hence 'unsafe-inline' for styles alone; `file:` is there because a page opened from disk has no
-origin of its own.
+The policy allows the plotly file beside the page and one inline script by its hash, nothing from any network.
+Plotly sets styles from script, hence 'unsafe-inline' for styles alone; `file:` is there because a page opened
+from disk has no origin of its own.
 """
 
 import base64
@@ -21,16 +21,24 @@ from lsml_spark.report import text
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-def render(template: str, scripts: Sequence[str] = ("home.js", "charts.js"), styles: Sequence[str] = ("style.css",), **names: Any) -> bytes:
+def render(
+    template: str,
+    scripts: Sequence[str] = ("home.js", "charts.js"),
+    styles: Sequence[str] = ("style.css",),
+    **names: Any,
+) -> bytes:
     """A page as UTF-8 with these assets inlined; equal names give equal bytes."""
     script = "".join(map(_asset, scripts))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
-        f"default-src 'none'; script-src 'self' file: 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+        f"default-src 'none'; script-src 'self' file: 'sha256-{digest}'; style-src 'unsafe-inline'; img-src "
+        "data:; "
         "base-uri 'none'; form-action 'none'"
     )
     page = _environment().get_template(template)
-    return page.render(policy=policy, style=Markup("".join(map(_asset, styles))), script=Markup(script), **names).encode()
+    return page.render(
+        policy=policy, style=Markup("".join(map(_asset, styles))), script=Markup(script), **names
+    ).encode()
 
 
 def as_json(value: Any) -> Markup:
@@ -41,8 +49,11 @@ def as_json(value: Any) -> Markup:
 
 @cache
 def script_name() -> str:
-    """The one script file of a site; the version in its name lets pages of two plotly versions live together."""
-    from plotly.offline import get_plotlyjs_version  # plotly takes a moment to import; only the report needs it
+    """The one script file of a site; the version in its name lets pages of two plotly versions live
+    together.
+    """
+    # plotly takes a moment to import; only the report needs it
+    from plotly.offline import get_plotlyjs_version
 
     return f"plotly-{get_plotlyjs_version()}.min.js"
 
@@ -53,7 +64,9 @@ def _asset(name: str) -> str:
 
 
 def _seen(value: Any) -> Any:
-    """Whatever a template prints: what is not of our own making shows its control characters and the turns of its direction."""
+    """Whatever a template prints: what is not of our own making shows its control characters and the turns of
+    its direction.
+    """
     return text.seen(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

@@ -1,24 +1,29 @@
-"""The report stage: manifests and metrics of a night to static pages: `night.html`, `selection.html`, `quality.html`, `quality.json`,
-and `training.html`, which alone shows times and so is named in `run.files`, outside the identity.
+"""The report stage: manifests and metrics of a night to static pages: `night.html`, `selection.html`,
+`quality.html`, `quality.json`, and `training.html`, which alone shows times and so is named in `run.files`,
+outside the identity.
 
 What is read, beyond the manifest fields of docs/reference.md (each may be missing and is then left out):
 
 - `manifest.metrics` of any stage: `failed` (a sentence: the night stopped here).
-- `manifest.metrics` of quality (of a former version, its findings.json): `verdict` ok | warn | failed, `findings` [{check, column,
-  severity: warn | quarantine | fail, rows, share, message, ok}], `schema_drift` [sentence].
-- `manifest.run` of any stage: `versions` {library: version}. Times and hosts are left out of all pages but training.html: equal
-  nights by equal commands, equal pages.
+- `manifest.metrics` of quality (of a former version, its findings.json): `verdict` ok | warn | failed,
+  `findings` [{check, column, severity: warn | quarantine | fail, rows, share, message, ok}], `schema_drift`
+  [sentence].
+- `manifest.run` of any stage: `versions` {library: version}. Times and hosts are left out of all pages but
+  training.html: equal nights by equal commands, equal pages.
 - `manifest.run` of train, see report/training/words.py, and its metrics.jsonl.
-- `manifest.ledger` of every stage; `manifest.tables["test"].rows` of prepare, features and shard (the held-out day).
-- `manifest.metrics` of zipf: `shift` against the keys of the last night; of features: `columns`, what each became.
-- the `quarantine` and `metrics` tables of quality, its profile.json, and profile.json (zipf), selection.json, curve.json,
-  metrics.json, decision.json; the labels of prepare's `test` table.
+- `manifest.ledger` of every stage; `manifest.tables["test"].rows` of prepare, features and shard (the
+  held-out day).
+- `manifest.metrics` of zipf: `shift` against the keys of the last night; of features: `columns`, what each
+  became.
+- the `quarantine` and `metrics` tables of quality, its profile.json, and profile.json (zipf), selection.json,
+  curve.json, metrics.json, decision.json; the labels of prepare's `test` table.
 - `pilot`: the last pilot's pilot.json; `champion`: the date of the model that stood before this night.
 - `manifest.run` of any stage: `command` [word]: what was typed to run it.
-- `previous/<stage>` of the latest earlier night, `history/<date>`: the quality folders of earlier good nights.
+- `previous/<stage>` of the latest earlier night, `history/<date>`: the quality folders of earlier good
+  nights.
 
-The stage's own metrics are `verdict`, `sentence`, `reasons` [[level, text]], `unusual` (see report/unusual.py) and
-`serves` (the night whose model is in use).
+The stage's own metrics are `verdict`, `sentence`, `reasons` [[level, text]], `unusual` (see
+report/unusual.py) and `serves` (the night whose model is in use).
 """
 
 from dataclasses import asdict
@@ -43,11 +48,16 @@ from lsml_spark.report.training import words as training
 from lsml_spark.report.unusual import Unusual
 
 # In the order in which they build on one another; the last one draws the page.
-QUALITY = ("home.js", *(f"quality{part}.js" for part in ("_numbers", "_draw", "_panel", "_columns", "_checks", "_keys", "")))
+QUALITY = (
+    "home.js",
+    *(f"quality{part}.js" for part in ("_numbers", "_draw", "_panel", "_columns", "_checks", "_keys", "")),
+)
 
 
 class Config(Strict):
-    """`title` heads the page (default: the pipeline's name); `examples` is how many quarantined rows are shown."""
+    """`title` heads the page (default: the pipeline's name); `examples` is how many quarantined rows are
+    shown.
+    """
 
     title: str = ""  # heads the pages; default: the pipeline's name
     examples: int = Field(default=20, ge=0, le=1000)  # quarantined rows that are shown
@@ -59,12 +69,18 @@ def run(work: Work, config: Config) -> Outcome:
     found, strange = document.build(night)
     verdict = judge(night, strange)
     quality = document.judged(found, verdict.kind, verdict.sentence)
-    pages = {"night.html": night_page(night, verdict, quality, config), "quality.html": quality_page(night, quality, strange, config)}
+    pages = {
+        "night.html": night_page(night, verdict, quality, config),
+        "quality.html": quality_page(night, quality, strange, config),
+    }
     if night.sources.keys() & {"zipf", "select"}:
         pages["selection.html"] = selection_page(night, config)
     for name, content in pages.items():
         (work.folder / name).write_bytes(content)
-    files = [*(describe(work.folder, work.folder / name) for name in pages), write_json(work.folder, "quality.json", quality)]
+    files = [
+        *(describe(work.folder, work.folder / name) for name in pages),
+        write_json(work.folder, "quality.json", quality),
+    ]
     metrics = {
         "verdict": verdict.kind,
         "sentence": verdict.sentence,

@@ -1,14 +1,16 @@
 """Trends over nights, small enough for 500 columns × 10 metrics × 90 nights in one page.
 
-A figure that never changes is one number. Any other is `[now, last, low, high, text]`: the text holds the median and the spread
-of the earlier nights, then each night, in base 63 between low and high; "." is a night without a value. One digit a night (63
-steps) is finer than a sparkline of 27 pixels shows, two are read as numbers; the median and the spread have two. 450,000 values
-so take 450 kB, as JSON numbers 3 to 5 MB; deflate gains nothing on noise, and a script shared by the site would leave a page
-that is mailed alone without its trends, and pages of old nights changing with every new one.
+A figure that never changes is one number. Any other is `[now, last, low, high, text]`: the text holds the
+median and the spread of the earlier nights, then each night, in base 63 between low and high; "." is a night
+without a value. One digit a night (63 steps) is finer than a sparkline of 27 pixels shows, two are read as
+numbers; the median and the spread have two. 450,000 values so take 450 kB, as JSON numbers 3 to 5 MB; deflate
+gains nothing on noise, and a script shared by the site would leave a page that is mailed alone without its
+trends, and pages of old nights changing with every new one.
 
-The usual range is median ± 3.5 · 1.4826 · MAD of the earlier good nights, the modified z-score of Iglewicz and Hoaglin (How to
-Detect and Handle Outliers, 1993); where more than half of the nights are equal, the mean absolute deviation · 1.2533. A share has
-at least a point on either side, a count three rows and a twentieth: what never varied may stir without being unusual.
+The usual range is median ± 3.5 · 1.4826 · MAD of the earlier good nights, the modified z-score of Iglewicz
+and Hoaglin (How to Detect and Handle Outliers, 1993); where more than half of the nights are equal, the mean
+absolute deviation · 1.2533. A share has at least a point on either side, a count three rows and a twentieth:
+what never varied may stir without being unusual.
 """
 
 import math
@@ -22,15 +24,30 @@ READABLE = 250_000  # characters that all trends of a page may take for a night 
 WIDTH = 3.5  # half the usual range, in robust standard deviations
 LEAST = 7  # nights before anything is usual
 # As quality_numbers.js has them.
-COUNTS = ("rows", "clean", "quarantined", "missing", "distinct", "nan", "infinite", "zeros", "negative", "empty", "true")
-FEWER, MORE = "quarantined", "kept_share"  # no night has too few rows in quarantine, or too large a share kept
+COUNTS = (
+    "rows",
+    "clean",
+    "quarantined",
+    "missing",
+    "distinct",
+    "nan",
+    "infinite",
+    "zeros",
+    "negative",
+    "empty",
+    "true",
+)
+# no night has too few rows in quarantine, or too large a share kept
+FEWER, MORE = "quarantined", "kept_share"
 LENGTHS = ("length_", "size_", "stddev", "mad")  # never below 0 either
 
 Figure = float | list[Any] | None
 
 
 def number(value: Any, figures: int = 6) -> float | int | None:
-    """A JSON number of at most `figures` significant digits; whole numbers stay whole; None for what is no number."""
+    """A JSON number of at most `figures` significant digits; whole numbers stay whole; None for what is no
+    number.
+    """
     if value is None or not math.isfinite(value):
         return None
     if float(value).is_integer() or abs(value) >= 10**figures:
@@ -39,7 +56,9 @@ def number(value: Any, figures: int = 6) -> float | int | None:
 
 
 def beside(value: float, unit: float, digits: int) -> float | int | None:
-    """A JSON number to a hundredth of `unit` (two digits: a thousandth): more is not seen beside what varies that much."""
+    """A JSON number to a hundredth of `unit` (two digits: a thousandth): more is not seen beside what varies
+    that much.
+    """
     if not unit > 0 or not math.isfinite(unit):
         return number(value)
     places = digits + 1 - math.floor(math.log10(unit))
@@ -50,9 +69,16 @@ def encode(values_N: np.ndarray, low: float, high: float, digits: int) -> str:
     """Values between low and high as `digits` digits each."""
     scale, steps = max(abs(low), abs(high)), len(DIGITS) ** digits - 1
     known_N = np.isfinite(values_N)
-    shares_N = (values_N / scale - low / scale) / (high / scale - low / scale) if high > low else np.zeros(len(values_N))
+    shares_N = (
+        (values_N / scale - low / scale) / (high / scale - low / scale)
+        if high > low
+        else np.zeros(len(values_N))
+    )
     levels = np.rint(np.where(known_N, shares_N, 0).clip(0, 1) * steps).astype(int).tolist()
-    return "".join(_digits(level, digits) if known else MISSING * digits for level, known in zip(levels, known_N, strict=True))
+    return "".join(
+        _digits(level, digits) if known else MISSING * digits
+        for level, known in zip(levels, known_N, strict=True)
+    )
 
 
 def decode(text: str, low: float, high: float, digits: int) -> np.ndarray:
@@ -79,7 +105,9 @@ def usual(history_N: np.ndarray) -> tuple[float, float] | None:
 
 
 def usual_range(value: Figure, metric: str) -> tuple[float, float] | None:
-    """(low, high) as they are written: a share lies in [0, 1], and what counts or measures is never below 0."""
+    """(low, high) as they are written: a share lies in [0, 1], and what counts or measures is never below
+    0.
+    """
     found = band(value)
     if found is None:
         return None
@@ -103,13 +131,19 @@ def outside(value: Figure, metric: str = "") -> int:
     if found is None or not isinstance(value, list) or value[0] is None:
         return 0
     off = value[0] - found[0]
-    if abs(off) <= _reach(found, metric) + 1e-3 * (value[3] - value[2]) or (metric == FEWER and off < 0) or (metric == MORE and off > 0):
+    if (
+        abs(off) <= _reach(found, metric) + 1e-3 * (value[3] - value[2])
+        or (metric == FEWER and off < 0)
+        or (metric == MORE and off > 0)
+    ):
         return 0
     return 1 if off > 0 else -1
 
 
 def figure(now: Any, last: Any, history_N: np.ndarray, digits: int) -> Figure:
-    """`[now, last, low, high, text]`, `[now, last]` without earlier nights, or one number that it has been on every night."""
+    """`[now, last, low, high, text]`, `[now, last]` without earlier nights, or one number that it has been on
+    every night.
+    """
     tonight = np.nan if number(now) is None else now
     values_N = np.append(history_N, tonight)
     known_N = values_N[np.isfinite(values_N)]

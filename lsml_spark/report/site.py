@@ -1,7 +1,8 @@
-"""The site of a pipeline, `runs/<pipeline>/site/`: an index, the pages of each night, one script file, checksums.
+"""The site of a pipeline, `runs/<pipeline>/site/`: an index, the pages of each night, one script file,
+checksums.
 
-Every file is replaced whole, `checksums.json` last; equal manifests give equal bytes, so publishing twice changes
-nothing. Only files that the last `checksums.json` names are ever removed.
+Every file is replaced whole, `checksums.json` last; equal manifests give equal bytes, so publishing twice
+changes nothing. Only files that the last `checksums.json` names are ever removed.
 """
 
 import hashlib
@@ -50,7 +51,9 @@ def publish(runs: Path, pipeline: str) -> Path:
     scripts = {page.script_name()}
     for _, pages in found:
         for name, content in pages.items():
-            scripts |= {script.decode() for script in _SCRIPT.findall(content)} if name.endswith(".html") else set()
+            scripts |= (
+                {script.decode() for script in _SCRIPT.findall(content)} if name.endswith(".html") else set()
+            )
             sums[name] = _put(site / name, content)
     sums |= _scripts(site, scripts)
     sums["index.html"] = _put(site / "index.html", _index(pipeline, [row for row, _ in found]))
@@ -67,11 +70,13 @@ def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], dict[str, bytes
         metrics, written = night.facts("evaluate", "metrics.json"), read(folder / "report")
         verdict = judge(night, of_json(written.metrics.get("unusual") if written else None))
         pages = _pages_of(folder, written)
-        # A day that only went through quality is history in the window of a later night, not a night of its own.
+        # A day that only went through quality is history in the window of a later night, not a night of its
+        # own.
         history = not pages and set(night.sources) <= {"quality"}
     except IntegrityError as error:
         night, metrics, pages, history, written = Night(pipeline, folder.name, 0, {}), {}, {}, False, None
-        where = str(error).replace(f"{folder.parent}{os.sep}", "")  # the site says the same wherever the runs are
+        # the site says the same wherever the runs are
+        where = str(error).replace(f"{folder.parent}{os.sep}", "")
         verdict = Verdict("failed", "A file of this night is damaged.", [Reason("failed", where)])
     row = {
         "date": night.date,
@@ -83,7 +88,9 @@ def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], dict[str, bytes
         "training": _named("training.html", pages, night.date),
         **sections.flow_numbers(night),
         "metrics": metrics,
-        "systems": [(one, dig(metrics, "systems", one.name)) for one in competitors(metrics) if one.name != "champion"],
+        "systems": [
+            (one, dig(metrics, "systems", one.name)) for one in competitors(metrics) if one.name != "champion"
+        ],
         "best": {figure.name: _best(metrics, figure) for figure in figures(metrics)},
         "written": written is not None,
         "serves": written.metrics.get("serves") if written else None,
@@ -93,7 +100,9 @@ def _night(folder: Path, pipeline: str) -> tuple[dict[str, Any], dict[str, bytes
 
 
 def _best(metrics: dict[str, Any], figure: Figure) -> str | None:
-    """The system with the best figure; None where there are not two that differ. The champion is the model of a night before."""
+    """The system with the best figure; None where there are not two that differ. The champion is the model of
+    a night before.
+    """
     names = [one.name for one in competitors(metrics) if one.name != "champion"]
     known = {name: value for name in names if is_number(value := dig(metrics, "systems", name, figure.name))}
     choose = min if figure.better == "lower" else max
@@ -101,7 +110,9 @@ def _best(metrics: dict[str, Any], figure: Figure) -> str | None:
 
 
 def _pages_of(night: Path, found: Manifest | None) -> dict[str, bytes]:
-    """The report's files under their names on the site, as its manifest describes them; IntegrityError where they differ."""
+    """The report's files under their names on the site, as its manifest describes them; IntegrityError where
+    they differ.
+    """
     folder = night / "report"
     if found is None:
         return {}
@@ -133,7 +144,10 @@ def _index(pipeline: str, rows: list[dict[str, Any]]) -> bytes:
     in_order = nights[::-1]
     dates, metrics = [night["date"] for night in in_order], [night["metrics"] for night in in_order]
     shown = figures(next((night["metrics"] for night in nights if night["metrics"]), {}))[:2]
-    counts = {kind: sum(night["verdict"].kind == kind for night in nights) for kind in ("ok", "warning", "stopped", "failed")}
+    counts = {
+        kind: sum(night["verdict"].kind == kind for night in nights)
+        for kind in ("ok", "warning", "stopped", "failed")
+    }
     return page.render(
         "index.html",
         title=pipeline,
@@ -146,7 +160,9 @@ def _index(pipeline: str, rows: list[dict[str, Any]]) -> bytes:
 
 
 def _scripts(site: Path, names: set[str]) -> dict[str, str]:
-    """The script files that pages load: today's plotly, and those of older pages as long as the site still has them."""
+    """The script files that pages load: today's plotly, and those of older pages as long as the site still
+    has them.
+    """
     current = page.script_name()
     sums = {}
     for name in sorted(names):

@@ -1,7 +1,8 @@
-"""How the report writes numbers and foreign text. Missing figures are an en dash, never a crash and never a zero.
+"""How the report writes numbers and foreign text. Missing figures are an en dash, never a crash and never a
+zero.
 
-Values of the data are shown as they are, but harmless: control characters as pictures, long ones cut; Jinja escapes
-HTML.
+Values of the data are shown as they are, but harmless: control characters as pictures, long ones cut; Jinja
+escapes HTML.
 """
 
 import datetime
@@ -17,7 +18,8 @@ NONE = "–"
 TIGHT = "\u00a0"  # a blank at which no line breaks: a figure stays beside its unit
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# What has no glyph or turns the text around it: bidi controls, joiners, fillers, tags, halves of surrogate pairs.
+# What has no glyph or turns the text around it: bidi controls, joiners, fillers, tags, halves of surrogate
+# pairs.
 _INVISIBLE = re.compile(
     "[\u0080-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
     "\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
@@ -45,7 +47,9 @@ def counted(value: Any, word: str) -> str:
 
 
 def percent(value: Any) -> str:
-    """A share: 0.2314 → 23.1 %; small shares keep two digits, a share that is not zero is never shown as 0."""
+    """A share: 0.2314 → 23.1 %; small shares keep two digits, a share that is not zero is never shown as
+    0.
+    """
     if not is_number(value):
         return NONE
     figure = abs(value) * 100
@@ -94,7 +98,9 @@ def change(now: Any, last: Any) -> str:
 
 
 def visible(value: Any, limit: int = 200) -> str:
-    """Foreign text made visible: control characters as pictures (␀ ␊), invisible ones by code point; then cut."""
+    """Foreign text made visible: control characters as pictures (␀ ␊), invisible ones by code point; then
+    cut.
+    """
     text = str(value)
     cut = len(text) - limit
     if cut > 0:
@@ -133,7 +139,9 @@ def capital(text: str) -> str:
 
 
 def chart_text(value: Any) -> str:
-    """Foreign text for a plotly label: tags and entities, which plotly reads, are escaped and so shown as typed."""
+    """Foreign text for a plotly label: tags and entities, which plotly reads, are escaped and so shown as
+    typed.
+    """
     return str(escape(visible(value, 60)))
 
 

@@ -1,8 +1,9 @@
-"""Which figures of a night lie outside their usual range: those of the day as a whole are a warning, those of a column a note.
+"""Which figures of a night lie outside their usual range: those of the day as a whole are a warning, those of
+a column a note.
 
-The night's page, its quality page and the index say the same, for they all read what is found here. A day has a handful of
-figures, so one that is far off is worth a look. Columns have hundreds, of which some are off on any night: a pipeline that wants
-to be warned of them says so by the check `anomaly`.
+The night's page, its quality page and the index say the same, for they all read what is found here. A day has
+a handful of figures, so one that is far off is worth a look. Columns have hundreds, of which some are off on
+any night: a pipeline that wants to be warned of them says so by the check `anomaly`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,9 @@ MOST = 5  # columns that are named
 
 @dataclass(frozen=True)
 class Unusual:
-    """`day`: a phrase per figure of the day; `columns`: (name as shown, how many of its figures), the most first."""
+    """`day`: a phrase per figure of the day; `columns`: (name as shown, how many of its figures), the most
+    first.
+    """
 
     day: Sequence[str] = ()
     columns: Sequence[tuple[str, int]] = field(default_factory=tuple)
@@ -35,7 +38,10 @@ class Unusual:
             return ""
         of = joined([f"{name} ({number})" for name, number in self.columns[:MOST]])
         more = f" and of {len(self.columns) - MOST} other columns" if len(self.columns) > MOST else ""
-        return f"Figures of {of}{more} are outside their usual range; the check `anomaly` would make that a warning."
+        return (
+            f"Figures of {of}{more} are outside their usual range; the check `anomaly` would make that a "
+            "warning."
+        )
 
     def as_json(self) -> dict[str, Any]:
         """For the manifest of the report; `of_json` reads it."""
@@ -47,14 +53,18 @@ def of_json(stored: Any) -> Unusual:
     if not isinstance(stored, Mapping):
         return Unusual()
     return Unusual(
-        [str(phrase) for phrase in stored.get("day") or []], [(str(name), int(number)) for name, number in stored.get("columns") or []]
+        [str(phrase) for phrase in stored.get("day") or []],
+        [(str(name), int(number)) for name, number in stored.get("columns") or []],
     )
 
 
 def find(table: Mapping[str, Figure], columns: Sequence[Mapping[str, Any]]) -> Unusual:
     """Of the figures of the day, and of each column's `figures` by name."""
     day = [_phrase(metric, value) for metric, value in table.items() if outside(value, metric)]
-    counted = [(str(column["name"]), sum(1 for name, value in column["figures"].items() if outside(value, name))) for column in columns]
+    counted = [
+        (str(column["name"]), sum(1 for name, value in column["figures"].items() if outside(value, name)))
+        for column in columns
+    ]
     return Unusual(day, sorted([found for found in counted if found[1]], key=lambda found: -found[1]))
 
 

@@ -1,4 +1,6 @@
-"""How many rows the budget pays for: rows, a share of them, or time at the speed that the last night measured."""
+"""How many rows the budget pays for: rows, a share of them, or time at the speed that the last night
+measured.
+"""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +26,10 @@ def parse(budget: float | str) -> float | Time:
     if isinstance(budget, str):
         found = TIME.fullmatch(budget.strip())
         if not found or not float(found[1]):
-            raise ValueError(f"'{budget}' is no budget: say a share (0.5), a number of rows (200000) or a time (90min, 2h on 8 workers)")
+            raise ValueError(
+                f"'{budget}' is no budget: say a share (0.5), a number of rows (200000) or a time (90min, 2h "
+                "on 8 workers)"
+            )
         return Time(float(found[1]) * SECONDS[found[2]], int(found[3]) if found[3] else None)
     if not budget > 0:
         raise ValueError(f"a budget of {budget} rows trains nothing; it must be greater than 0")
@@ -32,7 +37,9 @@ def parse(budget: float | str) -> float | Time:
 
 
 def rows(budget: float | Time, available: int, speed: "Speed | None") -> float:
-    """Rows to keep of those available; ConfigError where a time is asked for and no night has measured a speed."""
+    """Rows to keep of those available; ConfigError where a time is asked for and no night has measured a
+    speed.
+    """
     if isinstance(budget, Time):
         if speed is None:
             raise ConfigError(
@@ -45,18 +52,28 @@ def rows(budget: float | Time, available: int, speed: "Speed | None") -> float:
 
 @dataclass(frozen=True)
 class Speed:
-    """Of a finished training: rows per second of all its workers together, and how often each row was read."""
+    """Of a finished training: rows per second of all its workers together, and how often each row was
+    read.
+    """
 
     rows_per_second: float
     workers: int
     epochs: int
 
     @classmethod
-    def of(cls, train: Mapping[str, Any], config: Mapping[str, Any], metrics: Mapping[str, Any]) -> "Speed | None":
+    def of(
+        cls, train: Mapping[str, Any], config: Mapping[str, Any], metrics: Mapping[str, Any]
+    ) -> "Speed | None":
         """From a train manifest's `run`, `config` and `metrics`."""
         measured = train.get("rows_per_second")
         return cls(float(measured), int(metrics["world"]), int(config["epochs"])) if measured else None
 
     def rows_in(self, budget: Time) -> float:
         """Rows that can be read in all epochs within that time, if workers scale."""
-        return budget.seconds * self.rows_per_second / self.workers * (budget.workers or self.workers) / self.epochs
+        return (
+            budget.seconds
+            * self.rows_per_second
+            / self.workers
+            * (budget.workers or self.workers)
+            / self.epochs
+        )

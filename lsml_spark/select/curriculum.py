@@ -1,4 +1,6 @@
-"""The order in which keys enter training: from the known to the strange, or the other way round (Bengio et al. 2009)."""
+"""The order in which keys enter training: from the known to the strange, or the other way round (Bengio et
+al. 2009).
+"""
 
 from typing import Any, Literal
 
@@ -13,10 +15,11 @@ from lsml_spark.select.policies.policy import Spectrum
 class Curriculum(Strict):
     """`order`: by what the keys are ordered.
 
-    The kept rows in `stages` of about equal size; an epoch trains on the first ones, from `full_by` of the epochs on, on all.
+    The kept rows in `stages` of about equal size; an epoch trains on the first ones, from `full_by` of the
+    epochs on, on all.
 
-    `frequent_first` and `rare_first` order keys by how often they were seen, `easy_first` and `hard_first` by the recall of
-    the nights before, which are then needed. Keys that tie are of one stage.
+    `frequent_first` and `rare_first` order keys by how often they were seen, `easy_first` and `hard_first` by
+    the recall of the nights before, which are then needed. Keys that tie are of one stage.
     """
 
     order: Literal["frequent_first", "rare_first", "easy_first", "hard_first"] = "frequent_first"
@@ -36,7 +39,10 @@ class Curriculum(Strict):
         first, by = self.order.split("_")[0], spectrum.frequency
         if first in ("easy", "hard"):
             if spectrum.recall is None:
-                raise ConfigError(f"select.curriculum: {self.order} needs the scores of an earlier night, and there are none")
+                raise ConfigError(
+                    f"select.curriculum: {self.order} needs the scores of an earlier night, and there are "
+                    "none"
+                )
             by = spectrum.recall
         rank_S = np.unique(by if first in ("rare", "hard") else -by, return_inverse=True)[1]
         rows_R = np.bincount(rank_S, weights=rates_S * spectrum.rows)

@@ -1,8 +1,10 @@
-"""Learning curves of a pilot: how fast the loss falls with more rows, and how large it is for keys of which frequency.
+"""Learning curves of a pilot: how fast the loss falls with more rows, and how large it is for keys of which
+frequency.
 
-Per band of frequency b and share q of the rows, loss_b(q) = c_b + a_b q^-β with one β for all bands (Hestness et al. 2017). For
-a given β this is a non-negative linear fit; β is the one of largest posterior under a log-normal prior around ½, since three
-shares say little about a curve. Intervals and the noise of each loss come from a bootstrap over keys.
+Per band of frequency b and share q of the rows, loss_b(q) = c_b + a_b q^-β with one β for all bands (Hestness
+et al. 2017). For a given β this is a non-negative linear fit; β is the one of largest posterior under a
+log-normal prior around ½, since three shares say little about a curve. Intervals and the noise of each loss
+come from a bootstrap over keys.
 """
 
 from dataclasses import dataclass
@@ -29,7 +31,10 @@ def fit(share_S: np.ndarray, loss_SB: np.ndarray, deviation_SB: np.ndarray) -> C
     best: tuple[float, float, np.ndarray] | None = None
     for beta in BETAS:
         design_S2 = np.stack([np.ones_like(share_S), share_S**-beta], axis=1)
-        solved = [nnls(design_S2 / sd[:, None], loss / sd) for loss, sd in zip(loss_SB.T, deviation_SB.T, strict=True)]
+        solved = [
+            nnls(design_S2 / sd[:, None], loss / sd)
+            for loss, sd in zip(loss_SB.T, deviation_SB.T, strict=True)
+        ]
         cost = sum(residual**2 for _, residual in solved) + ((np.log(beta) - PRIOR) / SPREAD) ** 2
         if best is None or cost < best[0]:
             best = cost, float(beta), np.array([weights[1] for weights, _ in solved])

@@ -8,7 +8,8 @@ MOST = 500_000  # keys that are broadcast, about 50 MB
 
 
 def coarse_below(spectrum: Spectrum, most: int = MOST) -> int:
-    """The frequency up to which keys share one rate: 0, or so large that at most `most` keys were seen more often.
+    """The frequency up to which keys share one rate: 0, or so large that at most `most` keys were seen more
+    often.
 
     It depends on the spectrum alone, not on the budget, so selections nest still.
     """
@@ -19,13 +20,17 @@ def coarse_below(spectrum: Spectrum, most: int = MOST) -> int:
 
 
 def coarse(rates_S: np.ndarray, spectrum: Spectrum, below: int, fixed_S: np.ndarray) -> np.ndarray:
-    """The rates, with one and the same for the groups seen at most `below` times, except the `fixed_S`; as many rows in all."""
+    """The rates, with one and the same for the groups seen at most `below` times, except the `fixed_S`; as
+    many rows in all.
+    """
     tail_S = (spectrum.frequency <= below) & ~fixed_S
     rows_S = spectrum.rows * tail_S
     return np.where(tail_S, (rows_S * rates_S).sum() / max(rows_S.sum(), 1), rates_S)
 
 
 def alike(values_S: np.ndarray, spectrum: Spectrum, below: int) -> np.ndarray:
-    """The values, with that of most rows for all groups seen at most `below` times: another value would list their keys."""
+    """The values, with that of most rows for all groups seen at most `below` times: another value would list
+    their keys.
+    """
     tail_S = spectrum.frequency <= below
     return np.where(tail_S, values_S[np.argmax(spectrum.rows * tail_S)], values_S) if below else values_S

@@ -1,7 +1,9 @@
-"""Several draws of the same rates, one after the other, so that an epoch need not read the rows of the one before.
+"""Several draws of the same rates, one after the other, so that an epoch need not read the rows of the one
+before.
 
-Systematic sampling over the draws (Madow 1949): with one hash u per row, draw s takes it where ⌈(s+1)π − u⌉ > ⌈sπ − u⌉. Each draw
-keeps it with chance π, and in S draws it occurs ⌊Sπ⌋ or ⌈Sπ⌉ times, evenly spaced: RS2's passes without replacement, for any rates.
+Systematic sampling over the draws (Madow 1949): with one hash u per row, draw s takes it where ⌈(s+1)π − u⌉ >
+⌈sπ − u⌉. Each draw keeps it with chance π, and in S draws it occurs ⌊Sπ⌋ or ⌈Sπ⌉ times, evenly spaced: RS2's
+passes without replacement, for any rates.
 """
 
 from pyspark.sql import Column, DataFrame
@@ -11,7 +13,8 @@ ONCE = "rows"  # what a row is tallied under where it is first drawn
 
 
 def redrawn(frame: DataFrame, draw: Column, draws: int) -> tuple[DataFrame, Column]:
-    """The rows of every draw with the number of their draw as `pace`, and the tally of each row's first occurrence.
+    """The rows of every draw with the number of their draw as `pace`, and the tally of each row's first
+    occurrence.
 
     `draw` is uniform in [0, 1); draw 0 is the one that `draw < keep_rate` makes.
     """

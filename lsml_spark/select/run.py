@@ -43,8 +43,8 @@ def _readable(budget: float | str) -> float | str:
 
 
 class Config(Strict):
-    """`policy`: how many rows of each key are kept. `budget`: a share of the rows (≤ 1), a number of rows, or a
-    time ("90min", "2h on 8 workers").
+    """`policy`: how many rows of each key are kept. `budget`: a share of the rows (≤ 1), a number of rows, or
+    a time ("90min", "2h on 8 workers").
 
     `weights`: whether the loss is to stay that of all rows. `curriculum`: the order in which keys enter
     training. `redraws`: so many draws are written, and every epoch reads the next of them, so that rows of
@@ -59,7 +59,9 @@ class Config(Strict):
 
     @property
     def needs(self) -> frozenset[str]:
-        """Of earlier nights: `previous`, `scores`, `pilot` (see Policy.needs), `speed` (of the last training)."""
+        """Of earlier nights: `previous`, `scores`, `pilot` (see Policy.needs), `speed` (of the last
+        training).
+        """
         timed = {"speed"} if isinstance(self.budget, str) else set()
         return self.policy.needs | timed | (self.curriculum.needs if self.curriculum else frozenset())
 
@@ -68,7 +70,8 @@ class Config(Strict):
 class Selection:
     """What is to be drawn: `frame` has the rows with `keep_rate`, `weight` and FREQUENCY (see `Rated`).
 
-    `rows_S`: rows of `frame` by groups of equal rates, `rates_S`: the rate of each. The rest is of policies of keys.
+    `rows_S`: rows of `frame` by groups of equal rates, `rates_S`: the rate of each. The rest is of policies
+    of keys.
     """
 
     frame: DataFrame
@@ -80,14 +83,17 @@ class Selection:
 
 
 def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcome:
-    """Inputs `prepare` (train), `zipf` (counts), and what `config.needs` of earlier nights, where there is such.
+    """Inputs `prepare` (train), `zipf` (counts), and what `config.needs` of earlier nights, where there is
+    such.
 
     Writes `train` with `weight` and `keep_rate`, and `selection.json`.
     """
     spark = spark or session()
     _refuse_contradictions(config)
     if NOT_COUNTED in work.inputs["zipf"].manifest.ledger.dropped:
-        raise ConfigError("select needs the counts of every key, and zipf counted a sample of them; set zipf.exact to true")
+        raise ConfigError(
+            "select needs the counts of every key, and zipf counted a sample of them; set zipf.exact to true"
+        )
     available = work.inputs["prepare"].manifest.tables["train"].rows
     if not available:
         raise ConfigError("select: the training window has no samples")
@@ -96,7 +102,9 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         return _selected(spark, work, config, budget, available, at_hand)
 
 
-def _selected(spark: SparkSession, work: Work, config: Config, budget: float, available: int, at_hand: ExitStack) -> Outcome:
+def _selected(
+    spark: SparkSession, work: Work, config: Config, budget: float, available: int, at_hand: ExitStack
+) -> Outcome:
     train = tables.read(spark, work.inputs["prepare"], table="train")
     counts = tables.read(spark, work.inputs["zipf"], table="counts")
     columns = check(config, train.columns)
@@ -137,13 +145,26 @@ def _selected(spark: SparkSession, work: Work, config: Config, budget: float, av
     distinct = written.tally.get(ONCE, 0) if config.redraws > 1 else table.rows
     failed = None
     if not table.rows:
-        kept_none = f"select: none of the {available:,} training rows was kept (budget {config.budget}: {budget:.3g} rows)"
+        kept_none = (
+            f"select: none of the {available:,} training rows was kept (budget {config.budget}: "
+            f"{budget:.3g} rows)"
+        )
         failed = f"{kept_none}; with so few rows take a larger budget, or widen `window`"
-    return Outcome(_ledger(config, chosen, available, table.rows, distinct), written.tables, [file], selection, failed=failed)
+    return Outcome(
+        _ledger(config, chosen, available, table.rows, distinct),
+        written.tables,
+        [file],
+        selection,
+        failed=failed,
+    )
 
 
-def _known(spark: SparkSession, work: Work, counts: DataFrame, at_hand: ExitStack) -> tuple[DataFrame, float | None]:
-    """The keys with what earlier nights know of them, and the average recall. Joins of keys are made once and kept at hand."""
+def _known(
+    spark: SparkSession, work: Work, counts: DataFrame, at_hand: ExitStack
+) -> tuple[DataFrame, float | None]:
+    """The keys with what earlier nights know of them, and the average recall. Joins of keys are made once and
+    kept at hand.
+    """
     keys, average = counts.select("key", "count"), None
     if "previous" in work.inputs:
         keys = knowledge.with_new(keys, work.inputs["previous"])
@@ -156,7 +177,9 @@ def _known(spark: SparkSession, work: Work, counts: DataFrame, at_hand: ExitStac
     return keys, average
 
 
-def _of_keys(work: Work, config: Config, train: DataFrame, known: tuple[DataFrame, float | None], budget: float) -> Selection:
+def _of_keys(
+    work: Work, config: Config, train: DataFrame, known: tuple[DataFrame, float | None], budget: float
+) -> Selection:
     keys, average = known
     groups = Groups.of(keys)
     pilot = read_pilot(work.inputs.get("pilot"))
@@ -183,14 +206,19 @@ def _of_keys(work: Work, config: Config, train: DataFrame, known: tuple[DataFram
     rated = by_key(train, groups, columns, spectrum, NAMED)
     weight = 1 / F.col("keep_rate") if config.weights else F.lit(1.0)
     facts = {
-        "protected": {reason: {"keys": int(spectrum.keys[m].sum()), "rows": int(spectrum.rows[m].sum())} for reason, m in reasons.items()},
+        "protected": {
+            reason: {"keys": int(spectrum.keys[m].sum()), "rows": int(spectrum.rows[m].sum())}
+            for reason, m in reasons.items()
+        },
         "coarse_below": below or None,
         "pilot": pilot.facts if pilot else None,
     }
     return Selection(rated.frame.withColumn("weight", weight), spectrum.rows, rates_S, spectrum, rated, facts)
 
 
-def _of_rows(config: Config, policy: RowPolicy, train: DataFrame, scores: DataFrame | None, budget: float) -> Selection:
+def _of_rows(
+    config: Config, policy: RowPolicy, train: DataFrame, scores: DataFrame | None, budget: float
+) -> Selection:
     rated = policy.rated(train, scores, budget)
     _refuse_nonsense(policy, rated.rates_S, rated.rows_S, "rows")
     wanted = {*train.columns, "keep_rate", *policy.adds, *([COPIES] if policy.merges else [])}
@@ -204,7 +232,10 @@ def _of_rows(config: Config, policy: RowPolicy, train: DataFrame, scores: DataFr
 
 def _refuse_nonsense(policy: Policy, rates_S: np.ndarray, rows_S: np.ndarray, of: str) -> None:
     if rates_S.shape != rows_S.shape or not ((rates_S >= 0) & (rates_S <= 1)).all():
-        raise ConfigError(f"select.policy: '{policy.use}' gives keep rates that are not one number in [0, 1] per group of {of}")
+        raise ConfigError(
+            f"select.policy: '{policy.use}' gives keep rates that are not one number in [0, 1] per group of "
+            f"{of}"
+        )
 
 
 def _merges(policy: Policy) -> bool:
@@ -212,10 +243,14 @@ def _merges(policy: Policy) -> bool:
 
 
 def check(config: Config, names: list[str]) -> list[str]:
-    """The columns that the selected samples have, of those of prepare; ConfigError where the section contradicts itself or them."""
+    """The columns that the selected samples have, of those of prepare; ConfigError where the section
+    contradicts itself or them.
+    """
     _refuse_contradictions(config)
     if taken := [name for name in _adds(config) if name in names]:
-        raise ConfigError(f"select: adds a column '{taken[0]}' of its own; give that of prepare.sql another name")
+        raise ConfigError(
+            f"select: adds a column '{taken[0]}' of its own; give that of prepare.sql another name"
+        )
     return [*names, "weight", "keep_rate", *_adds(config)]
 
 
@@ -229,16 +264,24 @@ def _refuse_contradictions(config: Config) -> None:
     if why := policy.refuses(config.weights):
         raise ConfigError(f"select: {why}")
     if not of_rows and getattr(policy, "unit", "key") != "key":  # as policies of rows once said it
-        raise ConfigError(f"select.policy: '{policy.use}' is one of rows; derive it from RowPolicy (select/policies/of_rows.py)")
+        raise ConfigError(
+            f"select.policy: '{policy.use}' is one of rows; derive it from RowPolicy "
+            "(select/policies/of_rows.py)"
+        )
     if config.redraws > 1 and (of_rows or policy.spread(0.5) or config.curriculum):
         other = "the curriculum" if config.curriculum else f"'{policy.use}'"
         raise ConfigError(f"select.redraws: does not go with {other}; leave one of them out")
     if config.curriculum and (of_rows or policy.spread(0.5)):
-        raise ConfigError(f"select.curriculum: is an order of keys, and '{policy.use}' does not select by them; take zipf, for example")
+        raise ConfigError(
+            f"select.curriculum: is an order of keys, and '{policy.use}' does not select by them; take zipf, "
+            "for example"
+        )
 
 
 def _refuse_large_weights(config: Config, chosen: Selection) -> None:
-    """With a few huge weights the loss of an epoch hangs on a few rows: most of the budget would be spent for nothing."""
+    """With a few huge weights the loss of an epoch hangs on a few rows: most of the budget would be spent for
+    nothing.
+    """
     kept = chosen.rates_S * chosen.rows_S
     drawn = chosen.rates_S > 0
     if not drawn.any():
@@ -246,7 +289,8 @@ def _refuse_large_weights(config: Config, chosen: Selection) -> None:
     share = effective_sample_size(1 / chosen.rates_S[drawn], kept[drawn]) / kept.sum()
     if share < LEAST_ESS:
         raise ConfigError(
-            f"select: the weights of '{config.policy.use}' at this budget leave an effective sample size of {share:.2f} of the rows kept, "
+            f"select: the weights of '{config.policy.use}' at this budget leave an effective sample size of "
+            f"{share:.2f} of the rows kept, "
             f"below {LEAST_ESS}; say weights: false, take the policy mixed, or a larger budget"
         )
 
@@ -254,12 +298,17 @@ def _refuse_large_weights(config: Config, chosen: Selection) -> None:
 def _what_became_of(
     chosen: Selection, tally: summary.Tally, kept: DataFrame, counts: DataFrame, draws: int
 ) -> tuple[list[list], list[list]]:
-    """[frequency, rows, kept, keep rate] of all frequencies, [key, rows, kept] of the keys that lost most; kept in a draw, on average."""
+    """[frequency, rows, kept, keep rate] of all frequencies, [key, rows, kept] of the keys that lost most;
+    kept in a draw, on average.
+    """
     rated, spectrum = chosen.rated, chosen.spectrum
-    if rated and spectrum and (chosen.rates_S[~rated.listed_S] == 1).all():  # of keys that are not listed every row was kept
+    # of keys that are not listed every row was kept
+    if rated and spectrum and (chosen.rates_S[~rated.listed_S] == 1).all():
         lost = [[key, count, round(tally.keys[key] / draws)] for key, count in rated.heaviest]
         found = {f: round(n / draws) for f, n in tally.frequencies.items()}
-        for f, n in zip(spectrum.frequency[~rated.listed_S].tolist(), spectrum.rows[~rated.listed_S].tolist(), strict=True):
+        for f, n in zip(
+            spectrum.frequency[~rated.listed_S].tolist(), spectrum.rows[~rated.listed_S].tolist(), strict=True
+        ):
             found[f] = found.get(f, 0) + n
     else:
         by_count, lost = summary.recount(kept, counts, NAMED)
@@ -270,10 +319,15 @@ def _what_became_of(
         all_of[row["count"]] = row["count"] * row["keys"]
     expected: dict[int, float] = {}
     if spectrum:
-        for f, n, rate in zip(spectrum.frequency.tolist(), spectrum.rows.tolist(), chosen.rates_S.tolist(), strict=True):
+        for f, n, rate in zip(
+            spectrum.frequency.tolist(), spectrum.rows.tolist(), chosen.rates_S.tolist(), strict=True
+        ):
             all_of[f] = all_of.get(f, 0) + n
             expected[f] = expected.get(f, 0.0) + n * rate
-    return [[f, n, found.get(f, 0), round(expected.get(f, found.get(f, 0)) / n, 9)] for f, n in sorted(all_of.items())], lost
+    return [
+        [f, n, found.get(f, 0), round(expected.get(f, found.get(f, 0)) / n, 9)]
+        for f, n in sorted(all_of.items())
+    ], lost
 
 
 def _level(by_frequency: list[list]) -> int:

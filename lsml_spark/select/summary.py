@@ -14,14 +14,17 @@ from pyspark.sql import functions as F
 
 from lsml_spark.spark.tables import Watch
 
-FREQUENCY = "__frequency"  # of a row's key, NULL where it need not be known; no name that a sample's own column has
+# of a row's key, NULL where it need not be known; no name that a sample's own column has
+FREQUENCY = "__frequency"
 PARTS = 4  # bins of the histogram of weights per power of two
 AT_ONCE = 16  # batches: a frequency that occurs in them all is looked up once
 
 
 @dataclass
 class Tally:
-    """Of one partition, or of all: kept rows by bin of weight, by frequency of the key (where one was given), by named key."""
+    """Of one partition, or of all: kept rows by bin of weight, by frequency of the key (where one was given),
+    by named key.
+    """
 
     names: frozenset[str] = frozenset()
     weights: Counter[int] = field(default_factory=Counter)
@@ -44,11 +47,17 @@ class Tally:
         weight_N = rows["weight"].to_numpy()
         bin_N = np.floor(np.log2(weight_N) * PARTS + 1e-9).astype(np.int64)
         lowest = int(bin_N.min())
-        self.weights.update({lowest + i: count for i, count in enumerate(np.bincount(bin_N - lowest).tolist()) if count})
+        self.weights.update(
+            {lowest + i: count for i, count in enumerate(np.bincount(bin_N - lowest).tolist()) if count}
+        )
         self.total += float(weight_N.sum())
         self.squares += float((weight_N**2).sum())
         self.frequencies.update(_counted(rows[FREQUENCY].drop_null()))
-        self.keys.update(_counted(rows["key"].filter(pc.is_in(rows["key"], value_set=pa.array(list(self.names), pa.string())))))
+        self.keys.update(
+            _counted(
+                rows["key"].filter(pc.is_in(rows["key"], value_set=pa.array(list(self.names), pa.string())))
+            )
+        )
 
     def finish(self) -> bytes:
         self._count()
@@ -63,12 +72,17 @@ class Tally:
     @property
     def histogram(self) -> list[list[float]]:
         """[low, high, rows], ascending."""
-        return [[round(2 ** (bin_ / PARTS), 6), round(2 ** ((bin_ + 1) / PARTS), 6), rows] for bin_, rows in sorted(self.weights.items())]
+        return [
+            [round(2 ** (bin_ / PARTS), 6), round(2 ** ((bin_ + 1) / PARTS), 6), rows]
+            for bin_, rows in sorted(self.weights.items())
+        ]
 
 
 def watch(names: Sequence[str]) -> Watch:
     """Tallies of a frame with `weight`, FREQUENCY and `key`."""
-    return Watch(["weight", FREQUENCY, "key"], lambda: Tally(frozenset(names)), lambda seen: combined(seen).finish())
+    return Watch(
+        ["weight", FREQUENCY, "key"], lambda: Tally(frozenset(names)), lambda seen: combined(seen).finish()
+    )
 
 
 def combined(seen: Sequence[bytes]) -> Tally:
@@ -76,7 +90,11 @@ def combined(seen: Sequence[bytes]) -> Tally:
     tally = Tally()
     parts = [json.loads(report) for report in seen]
     for weights, frequencies, keys, _, _ in parts:
-        for counter, pairs in ((tally.weights, weights), (tally.frequencies, frequencies), (tally.keys, keys)):
+        for counter, pairs in (
+            (tally.weights, weights),
+            (tally.frequencies, frequencies),
+            (tally.keys, keys),
+        ):
             for value, count in pairs:
                 counter[value] += count
     tally.total, tally.squares = math.fsum(part[3] for part in parts), math.fsum(part[4] for part in parts)
@@ -84,13 +102,22 @@ def combined(seen: Sequence[bytes]) -> Tally:
 
 
 def recount(kept: DataFrame, counts: DataFrame, most: int) -> tuple[dict[int, int], list[list]]:
-    """From the written rows: kept rows by frequency of the key, and [key, rows, kept] of the keys that lost most. A shuffle of keys."""
+    """From the written rows: kept rows by frequency of the key, and [key, rows, kept] of the keys that lost
+    most. A shuffle of keys.
+    """
     per_key = kept.groupBy("key").agg(F.count(F.lit(1)).alias("kept"))
     both = counts.join(per_key, counts.key.eqNullSafe(per_key.key), "left")
     joined = both.select(counts.key, "count", F.coalesce("kept", F.lit(0)).alias("kept"))
     by_frequency = joined.groupBy("count").agg(F.sum("kept").alias("kept")).collect()
-    lost = joined.where("kept < count").orderBy(F.desc(F.col("count") - F.col("kept")), "key").limit(most).collect()
-    return {row["count"]: row["kept"] for row in by_frequency}, [[row["key"], row["count"], row["kept"]] for row in lost]
+    lost = (
+        joined.where("kept < count")
+        .orderBy(F.desc(F.col("count") - F.col("kept")), "key")
+        .limit(most)
+        .collect()
+    )
+    return {row["count"]: row["kept"] for row in by_frequency}, [
+        [row["key"], row["count"], row["kept"]] for row in lost
+    ]
 
 
 def _counted(values: pa.ChunkedArray) -> dict:

@@ -1,4 +1,6 @@
-"""Classes of rows: what shares its files with nobody else, by table (train, the splits, test), fold, and pace of a curriculum."""
+"""Classes of rows: what shares its files with nobody else, by table (train, the splits, test), fold, and pace
+of a curriculum.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +30,9 @@ class Class:
 
 @dataclass(frozen=True)
 class Classes:
-    """The classes that have rows, in the order of their files. `counts[i]`: rows of class i by bin of their hash, shape (2^bits,)."""
+    """The classes that have rows, in the order of their files. `counts[i]`: rows of class i by bin of their
+    hash, shape (2^bits,).
+    """
 
     classes: tuple[Class, ...]
     counts: tuple[np.ndarray, ...]
@@ -43,7 +47,10 @@ class Classes:
 
     def number(self, marked: DataFrame) -> Column:
         """A row's class, looked up by its table, fold and pace."""
-        shape = tuple(1 + max((getattr(class_, part) for class_ in self.classes), default=0) for part in ("table", "fold", "pace"))
+        shape = tuple(
+            1 + max((getattr(class_, part) for class_ in self.classes), default=0)
+            for part in ("table", "fold", "pace")
+        )
         number = np.zeros(shape, np.int64)
         for i, class_ in enumerate(self.classes):
             number[class_.table, class_.fold, class_.pace] = i
@@ -51,16 +58,29 @@ class Classes:
         return F.get(literal(number.ravel().tolist()), place).cast("int")
 
 
-def mark(frames: Mapping[str, DataFrame], config: Config, names: Sequence[str], seed: int, order_seed: int, grouped: bool) -> DataFrame:
-    """The rows of both tables with TABLE (place in `names`), FOLD, and ORDER; what only one table has is NULL in the other."""
-    types = {field.name: field.dataType for frame in reversed(list(frames.values())) for field in frame.schema}
+def mark(
+    frames: Mapping[str, DataFrame],
+    config: Config,
+    names: Sequence[str],
+    seed: int,
+    order_seed: int,
+    grouped: bool,
+) -> DataFrame:
+    """The rows of both tables with TABLE (place in `names`), FOLD, and ORDER; what only one table has is NULL
+    in the other.
+    """
+    types = {
+        field.name: field.dataType for frame in reversed(list(frames.values())) for field in frame.schema
+    }
     every = list(dict.fromkeys(name for frame in frames.values() for name in frame.columns))
     table = {TRAIN: split.table_of(config.split, types, seed), TEST: F.lit(len(names) - 1)}
     fold = F.when(F.col(TABLE) == 0, split.fold_of(config.folds, seed)).otherwise(0)
     parts = []
     for name, frame in frames.items():
         marked = frame.withColumn(TABLE, table[name].cast("int")).withColumn(FOLD, fold)
-        filled = [F.col(quoted(c)) if c in frame.columns else F.lit(None).cast(types[c]).alias(c) for c in every]
+        filled = [
+            F.col(quoted(c)) if c in frame.columns else F.lit(None).cast(types[c]).alias(c) for c in every
+        ]
         parts.append(marked.select(*filled, TABLE, FOLD))
     return reduce(DataFrame.unionByName, parts).withColumn(ORDER, order_by_hash(order_seed, grouped))
 
@@ -73,12 +93,16 @@ def _pace(marked: DataFrame) -> Column:
 
 
 def count(marked: DataFrame, config: Config, bits: int) -> Classes:
-    """From one job that reads the ids and little else. IntegrityError for a pace below 0, or a split's column that does not say."""
+    """From one job that reads the ids and little else. IntegrityError for a pace below 0, or a split's column
+    that does not say.
+    """
     keyed = marked.select(TABLE, FOLD, _pace(marked).alias(PACE), bin_of(bits).alias(BIN))
     found: dict[Class, np.ndarray] = {}
     for row in keyed.groupBy(TABLE, FOLD, PACE, BIN).count().toArrow().to_pylist():
         if row[PACE] < 0:
-            raise IntegrityError(f"column '{PACE}' holds {row[PACE]}, expected stages from 0; run the select stage again")
+            raise IntegrityError(
+                f"column '{PACE}' holds {row[PACE]}, expected stages from 0; run the select stage again"
+            )
         counts_B = found.setdefault(Class(row[TABLE], row[FOLD], row[PACE]), np.zeros(2**bits, np.int64))
         counts_B[row[BIN]] += row["count"]
     if any(class_.table == split.UNKNOWN for class_ in found):

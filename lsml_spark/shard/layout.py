@@ -1,8 +1,9 @@
 """The physical form of a shard: what makes a row group become tensors without a per-row step.
 
-No nulls, so columns are REQUIRED. A list of numbers is stored as Parquet binary of its raw little-endian bytes, which reads seven
-times faster than Parquet's own lists; a tensor, whose shape is the same in every row, and a record of several numeric columns as
-bytes of a fixed length, which a reader maps from the file. Each field's `lsml` metadata (`data/parquet/fields.py`) says how to undo it.
+No nulls, so columns are REQUIRED. A list of numbers is stored as Parquet binary of its raw little-endian
+bytes, which reads seven times faster than Parquet's own lists; a tensor, whose shape is the same in every
+row, and a record of several numeric columns as bytes of a fixed length, which a reader maps from the file.
+Each field's `lsml` metadata (`data/parquet/fields.py`) says how to undo it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,8 @@ import pyarrow as pa
 from lsml_spark.data.parquet.fields import Layout
 from lsml_spark.shard.lists import as_ragged, as_tensor
 
-BLOCK = 1024  # rows that are put side by side at a time: their columns and their records fit the cache together
+# rows that are put side by side at a time: their columns and their records fit the cache together
+BLOCK = 1024
 
 
 class Unfit(ValueError):
@@ -23,7 +25,9 @@ class Unfit(ValueError):
 
 @dataclass(frozen=True)
 class Form:
-    """`packed`: numeric columns that go into one record per dtype, in this order; `tensors`: dtype and shape of columns of one shape."""
+    """`packed`: numeric columns that go into one record per dtype, in this order; `tensors`: dtype and shape
+    of columns of one shape.
+    """
 
     packed: tuple[str, ...] = ()
     tensors: Mapping[str, Layout] = field(default_factory=dict)
@@ -33,9 +37,11 @@ PLAIN = Form()
 
 
 def to_shard(table: pa.Table, form: Form = PLAIN) -> pa.Table:
-    """The same rows in a shard's columns, records last. Unfit (a ValueError) where a value is NULL, or not what `form` says.
+    """The same rows in a shard's columns, records last. Unfit (a ValueError) where a value is NULL, or not
+    what `form` says.
 
-    float64 becomes float32, booleans uint8. A dtype with a single column to pack keeps it as the flat column that it is.
+    float64 becomes float32, booleans uint8. A dtype with a single column to pack keeps it as the flat column
+    that it is.
     """
     columns: dict[str, tuple[pa.Array, Layout]] = {}
     packed: dict[str, list[tuple[str, np.ndarray]]] = {}
@@ -43,7 +49,8 @@ def to_shard(table: pa.Table, form: Form = PLAIN) -> pa.Table:
         name = field_.name
         if column.null_count:
             raise Unfit(
-                f"column '{name}' has {column.null_count} NULLs; shards hold none: fill in by quality.missing, or coalesce in the SQL"
+                f"column '{name}' has {column.null_count} NULLs; shards hold none: fill in by "
+                "quality.missing, or coalesce in the SQL"
             )
         array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         try:
@@ -53,7 +60,9 @@ def to_shard(table: pa.Table, form: Form = PLAIN) -> pa.Table:
         if name in form.packed:
             flat = columns[name][0]
             if not is_number(flat.type):
-                raise Unfit(f"column '{name}' holds {field_.type} values; only numbers can be packed into a record")
+                raise Unfit(
+                    f"column '{name}' holds {field_.type} values; only numbers can be packed into a record"
+                )
             packed.setdefault(str(np.dtype(flat.type.to_pandas_dtype())), []).append((name, flat.to_numpy()))
     for dtype, unsorted in packed.items():
         if len(unsorted) == 1:
@@ -64,8 +73,14 @@ def to_shard(table: pa.Table, form: Form = PLAIN) -> pa.Table:
             raise Unfit(f"column '{name}' has the name of a record; give it another one")
         for part, _ in parts:
             del columns[part]
-        columns[name] = (_record([values for _, values in parts]), Layout("record", dtype, columns=tuple(part for part, _ in parts)))
-    fields = [pa.field(name, array.type, nullable=False, metadata=layout.metadata()) for name, (array, layout) in columns.items()]
+        columns[name] = (
+            _record([values for _, values in parts]),
+            Layout("record", dtype, columns=tuple(part for part, _ in parts)),
+        )
+    fields = [
+        pa.field(name, array.type, nullable=False, metadata=layout.metadata())
+        for name, (array, layout) in columns.items()
+    ]
     return pa.Table.from_arrays([array for array, _ in columns.values()], schema=pa.schema(fields))
 
 
@@ -102,10 +117,14 @@ def _with_row(name: str, error: ValueError, table: pa.Table) -> str:
 
 
 def _record(columns: Sequence[np.ndarray]) -> pa.FixedSizeBinaryArray:
-    """Values of one row side by side: k arrays of shape (rows,) and one dtype become (rows,) of k · itemsize bytes."""
+    """Values of one row side by side: k arrays of shape (rows,) and one dtype become (rows,) of k · itemsize
+    bytes.
+    """
     rows, dtype = len(columns[0]), columns[0].dtype
     record_NK = np.empty((rows, len(columns)), dtype)
     for start in range(0, rows, BLOCK):
         for k, values_N in enumerate(columns):
             record_NK[start : start + BLOCK, k] = values_N[start : start + BLOCK]
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(len(columns) * dtype.itemsize), rows, [None, pa.py_buffer(record_NK)])
+    return pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(len(columns) * dtype.itemsize), rows, [None, pa.py_buffer(record_NK)]
+    )

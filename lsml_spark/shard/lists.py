@@ -21,7 +21,9 @@ class BadRow(ValueError):
 
 
 def as_ragged(lists: pa.ListArray) -> pa.BinaryArray:
-    """The same buffers seen as bytes: offsets times the width of an item, no copy of the values. ValueError where they are no numbers."""
+    """The same buffers seen as bytes: offsets times the width of an item, no copy of the values. ValueError
+    where they are no numbers.
+    """
     values = lists.values
     if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
         more = "; declare its shape in shard.tensors" if pa.types.is_nested(values.type) else ""
@@ -32,13 +34,17 @@ def as_ragged(lists: pa.ListArray) -> pa.BinaryArray:
     offsets = (lists.offsets.to_numpy().astype(np.int64) + values.offset) * width
     if offsets[-1] >= 2**31:
         raise ValueError("has more than 2 GiB of list values in one row group; lower shard.rows_per_group")
-    return pa.BinaryArray.from_buffers(pa.binary(), len(lists), [None, pa.py_buffer(offsets.astype(np.int32)), values.buffers()[1]])
+    return pa.BinaryArray.from_buffers(
+        pa.binary(), len(lists), [None, pa.py_buffer(offsets.astype(np.int32)), values.buffers()[1]]
+    )
 
 
 def as_tensor(array: pa.Array, layout: Layout) -> pa.FixedSizeBinaryArray:
-    """Rows of one shape as bytes of one length: from lists (flat, or as deep as the shape), or from bytes that are a tensor already.
+    """Rows of one shape as bytes of one length: from lists (flat, or as deep as the shape), or from bytes
+    that are a tensor already.
 
-    BadRow for the first row of another length; ValueError for values that `layout.dtype` cannot hold, and for other types.
+    BadRow for the first row of another length; ValueError for values that `layout.dtype` cannot hold, and for
+    other types.
     """
     if pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type):
         return _from_bytes(array, layout)
@@ -48,7 +54,10 @@ def as_tensor(array: pa.Array, layout: Layout) -> pa.FixedSizeBinaryArray:
     while pa.types.is_list(inner):
         depth, inner = depth + 1, inner.value_type
     if depth not in (1, len(layout.shape)):
-        raise ValueError(f"has lists {depth} deep, shard.tensors says shape {list(layout.shape)}; give one list, or one per dimension")
+        raise ValueError(
+            f"has lists {depth} deep, shard.tensors says shape {list(layout.shape)}; give one list, or one "
+            "per dimension"
+        )
     if not (pa.types.is_integer(inner) or pa.types.is_floating(inner) or pa.types.is_boolean(inner)):
         raise ValueError(f"has lists of {inner}; tensors hold numbers")
     sizes = layout.shape if depth == len(layout.shape) else (math.prod(layout.shape),)
@@ -58,7 +67,9 @@ def as_tensor(array: pa.Array, layout: Layout) -> pa.FixedSizeBinaryArray:
         if len(wrong := np.flatnonzero(lengths != size)):
             found = int(lengths[wrong[0]])
             what = "a list that is NULL" if found < 0 else f"a list of {found}"
-            raise BadRow(int(wrong[0]) // lists_of_a_row, f"found {what}, expected {size} (shape {list(layout.shape)})")
+            raise BadRow(
+                int(wrong[0]) // lists_of_a_row, f"found {what}, expected {size} (shape {list(layout.shape)})"
+            )
         values, lists_of_a_row = values.flatten(), lists_of_a_row * size
     if values.null_count:
         raise ValueError("has lists that hold NULL; shards hold none")
@@ -69,12 +80,20 @@ def as_tensor(array: pa.Array, layout: Layout) -> pa.FixedSizeBinaryArray:
     if pa.types.is_integer(wanted) and values.type != wanted:
         values = values.cast(wanted)  # refuses what would not fit
     flat = np.ascontiguousarray(values.to_numpy(zero_copy_only=False).astype(dtype, copy=False))
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(layout.width), len(array), [None, pa.py_buffer(flat)])
+    return pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(layout.width), len(array), [None, pa.py_buffer(flat)]
+    )
 
 
 def _from_bytes(array: pa.Array, layout: Layout) -> pa.FixedSizeBinaryArray:
     lengths = np.asarray(pc.binary_length(array))
     if len(wrong := np.flatnonzero(lengths != layout.width)):
         shape = f"{layout.dtype} of shape {list(layout.shape)}"
-        raise BadRow(int(wrong[0]), f"found {int(lengths[wrong[0]])} bytes, expected {layout.width} ({shape})")
-    return array.cast(pa.binary()).cast(pa.binary(layout.width)) if len(array) else pa.array([], pa.binary(layout.width))
+        raise BadRow(
+            int(wrong[0]), f"found {int(lengths[wrong[0]])} bytes, expected {layout.width} ({shape})"
+        )
+    return (
+        array.cast(pa.binary()).cast(pa.binary(layout.width))
+        if len(array)
+        else pa.array([], pa.binary(layout.width))
+    )

@@ -1,8 +1,10 @@
-"""Which row goes into which shard: by the order of its hash, cut so that the shards of a class hold equal numbers of rows.
+"""Which row goes into which shard: by the order of its hash, cut so that the shards of a class hold equal
+numbers of rows.
 
-A class is what shares its files with nobody else: a split, a fold, a pace of a curriculum. The driver counts a histogram of the hashes,
-finds the bins in which a shard begins, and has Spark name the row in each that is the shard's first: exact to the row for any
-number of rows, and all that the driver ever holds is the histogram and one edge per shard.
+A class is what shares its files with nobody else: a split, a fold, a pace of a curriculum. The driver counts
+a histogram of the hashes, finds the bins in which a shard begins, and has Spark name the row in each that is
+the shard's first: exact to the row for any number of rows, and all that the driver ever holds is the
+histogram and one edge per shard.
 """
 
 from collections.abc import Sequence
@@ -21,12 +23,16 @@ GROUP_BITS = 40  # of them, where groups lie together
 
 
 def order_by_hash(seed: int, grouped: bool = False) -> Column:
-    """A row's place in the shuffle: 53 bits of the hash of its id; in front of them 40 of its group's, whose rows then lie together."""
+    """A row's place in the shuffle: 53 bits of the hash of its id; in front of them 40 of its group's, whose
+    rows then lie together.
+    """
     row = F.xxhash64("sample_id", F.lit(seed))
     if not grouped:
         return F.shiftrightunsigned(row, 64 - BITS)
     group = F.when(F.col(GROUP).isNull(), row).otherwise(F.xxhash64(GROUP, F.lit(seed)))
-    return F.shiftleft(F.shiftrightunsigned(group, 64 - GROUP_BITS), BITS - GROUP_BITS) + F.shiftrightunsigned(row, 64 - BITS + GROUP_BITS)
+    return F.shiftleft(
+        F.shiftrightunsigned(group, 64 - GROUP_BITS), BITS - GROUP_BITS
+    ) + F.shiftrightunsigned(row, 64 - BITS + GROUP_BITS)
 
 
 def bin_bits(rows: int) -> int:
@@ -40,7 +46,8 @@ def bin_of(bits: int) -> Column:
 
 @dataclass(frozen=True)
 class Edges:
-    """Where shards begin. `first_K`: smallest hash of each shard, class after class, of which class c has `shards_C[c]`.
+    """Where shards begin. `first_K`: smallest hash of each shard, class after class, of which class c has
+    `shards_C[c]`.
 
     `ties`: (shard, hash, sample id) of the shards whose first row has the hash of the row before it.
     """
@@ -56,7 +63,9 @@ class Edges:
 
     @property
     def slack(self) -> int:
-        """How far a shard begins from where it would if the hashes lay evenly, in shards; the bound of the search for a row's."""
+        """How far a shard begins from where it would if the hashes lay evenly, in shards; the bound of the
+        search for a row's.
+        """
         farthest = 0
         for offset, shards in zip(self.offset_C.tolist(), self.shards_C, strict=True):
             first = np.asarray(self.first_K[offset + 1 : offset + shards], dtype=np.float64)
@@ -72,14 +81,17 @@ class Edges:
     def rows(self, rows_C: Sequence[int]) -> list[int]:
         """Rows of each shard, from those of each class."""
         return [
-            rows * (k + 1) // shards - rows * k // shards for rows, shards in zip(rows_C, self.shards_C, strict=True) for k in range(shards)
+            rows * (k + 1) // shards - rows * k // shards
+            for rows, shards in zip(rows_C, self.shards_C, strict=True)
+            for k in range(shards)
         ]
 
 
 def edges(frame: DataFrame, counts_C: Sequence[np.ndarray], shards_C: Sequence[int], bits: int) -> Edges:
     """The edges that give each class shards of equal rows (± 1). `frame` has CLASS, ORDER and `sample_id`.
 
-    `counts_C`: rows of each class by bin, shape (2^bits,) each; `shards_C`: how many shards it gets, at most its rows.
+    `counts_C`: rows of each class by bin, shape (2^bits,) each; `shards_C`: how many shards it gets, at most
+    its rows.
     """
     wanted = [(c, *place) for c, shards in enumerate(shards_C) for place in _places(counts_C[c], shards)]
     found = _rows_at(frame, wanted, bits) if wanted else {}
@@ -106,22 +118,37 @@ def _places(counts_B: np.ndarray, shards: int) -> list[tuple[int, int, int]]:
 def _rows_at(
     frame: DataFrame, wanted: Sequence[tuple[int, int, int, int]], bits: int
 ) -> dict[tuple[int, int], tuple[int, str, int | None]]:
-    """(hash, sample id, hash of the row before it in its bin) of the rows at (class, shard, bin, rank), by class and shard."""
-    columns = [pa.array(column, pa.int32() if i < 3 else pa.int64()) for i, column in enumerate(zip(*wanted, strict=True))]
+    """(hash, sample id, hash of the row before it in its bin) of the rows at (class, shard, bin, rank), by
+    class and shard.
+    """
+    columns = [
+        pa.array(column, pa.int32() if i < 3 else pa.int64())
+        for i, column in enumerate(zip(*wanted, strict=True))
+    ]
     asked = frame.sparkSession.createDataFrame(pa.table(columns, names=[CLASS, "shard", BIN, "rank"]))
     rows = frame.select(CLASS, ORDER, "sample_id").withColumn(BIN, bin_of(bits))
     held = rows.join(F.broadcast(asked.select(CLASS, BIN).distinct()), [CLASS, BIN], "left_semi")
-    sorted_ = held.groupBy(CLASS, BIN).agg(F.sort_array(F.collect_list(F.struct(ORDER, "sample_id"))).alias("rows"))
+    sorted_ = held.groupBy(CLASS, BIN).agg(
+        F.sort_array(F.collect_list(F.struct(ORDER, "sample_id"))).alias("rows")
+    )
     here, before = F.get("rows", F.col("rank").cast("int")), F.get("rows", F.col("rank").cast("int") - 1)
-    found = asked.join(sorted_, [CLASS, BIN]).select(CLASS, "shard", here.alias("row"), before[ORDER].alias("before")).collect()
+    found = (
+        asked.join(sorted_, [CLASS, BIN])
+        .select(CLASS, "shard", here.alias("row"), before[ORDER].alias("before"))
+        .collect()
+    )
     return {(row[CLASS], row.shard): (row.row[ORDER], row.row.sample_id, row.before) for row in found}
 
 
 def shard_of(edges: Edges) -> Column:
-    """The number of a row's shard: guessed from its hash, then moved past the edges that are not beyond it."""
+    """The number of a row's shard: guessed from its hash, then moved past the edges that are not beyond
+    it.
+    """
     if not edges.first_K:
         return F.lit(0)  # of no row
-    first, shards, offset = (literal(values) for values in (edges.first_K, edges.shards_C, edges.offset_C.tolist()))
+    first, shards, offset = (
+        literal(values) for values in (edges.first_K, edges.shards_C, edges.offset_C.tolist())
+    )
     mine, begin = F.get(shards, F.col(CLASS)), F.get(offset, F.col(CLASS))
     if max(edges.shards_C) == 1:
         return begin.cast("int")

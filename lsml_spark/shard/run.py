@@ -1,7 +1,7 @@
 """The shard stage: rows into shards by the hash of their id, in hash order.
 
-Reading a shard forward is then already a uniform shuffle, its rows are the same number as its neighbour's, and its bytes do
-not depend on Spark's partitioning.
+Reading a shard forward is then already a uniform shuffle, its rows are the same number as its neighbour's,
+and its bytes do not depend on Spark's partitioning.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,10 +39,11 @@ NO_FEATURES = ("sample_id", "key", "weight", "keep_rate", PACE, "offset")
 
 
 def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcome:
-    """Input `features`. Writes `train`, the splits of the config and `test`, byte for byte the same on every rerun, and `statistics.json`.
+    """Input `features`. Writes `train`, the splits of the config and `test`, byte for byte the same on every
+    rerun, and `statistics.json`.
 
-    Each fold and each pace of the training rows has files of its own, so that a trainer can leave whole row groups unread; the
-    metrics say which fold and pace each file of `train` has.
+    Each fold and each pace of the training rows has files of its own, so that a trainer can leave whole row
+    groups unread; the metrics say which fold and pace each file of `train` has.
     """
     spark = spark or session()
     source = work.inputs["features"]
@@ -52,7 +53,11 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     encoders = _encoders(source)
     label = encoders["label"]
     grouped = GROUP in columns[TRAIN] and GROUP not in columns[TEST]
-    features = [name for name in columns[TRAIN] if name not in (*NO_FEATURES, label) and not (grouped and name == GROUP)]
+    features = [
+        name
+        for name in columns[TRAIN]
+        if name not in (*NO_FEATURES, label) and not (grouped and name == GROUP)
+    ]
     form = form_of(config, frames[TRAIN], features, _tensors(encoders))
     rows_in = sum(table.rows for table in source.manifest.tables.values())
 
@@ -60,16 +65,24 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     marked = mark(frames, config, names, work.seed, seeds.derive(work.seed, "shard", work.date), grouped)
     classes = count(marked, config, bits)
     held = rows_in - sum(classes.rows[i] for i in classes.of_table(0))
-    # Without splits there are the days before and the day itself, whose ids prepare has compared, and which share keys as days do.
+    # Without splits there are the days before and the day itself, whose ids prepare has compared, and which
+    # share keys as days do.
     shared = leakage(marked, names, TABLE, features, config.split, held) if config.split else {}
     sample = take(marked, columns[TRAIN], form, config, classes)
-    group = group_rows(sample.bytes_per_row, config.batch) if config.rows_per_group == "auto" else config.rows_per_group
+    group = (
+        group_rows(sample.bytes_per_row, config.batch)
+        if config.rows_per_group == "auto"
+        else config.rows_per_group
+    )
     numbered = marked.withColumn(CLASS, classes.number(marked))
     found = edges(numbered, classes.counts, _shards(config, classes, sample.bytes_per_row, group), bits)
 
     watch = _watch(numbered, columns[TRAIN], label)
     written = _write(numbered, work, columns, config, found, group, form, sample, watch)
-    of_table = {name: [shard for i in classes.of_table(t) for shard in found.numbers(i)] for t, name in enumerate(names)}
+    of_table = {
+        name: [shard for i in classes.of_table(t) for shard in found.numbers(i)]
+        for t, name in enumerate(names)
+    }
     _refuse_unequal(written, of_table, found.rows(classes.rows))
     statistics = write_json(work.folder, STATISTICS, by_table(written.seen, of_table, columns))
     metrics: dict[str, Any] = {
@@ -85,7 +98,12 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         metrics["pace"] = [class_.pace for class_ in of_file]
     if config.folds:
         metrics["fold"] = [class_.fold for class_ in of_file]
-    return Outcome(Ledger(rows_in, sum(table.rows for table in written.tables.values())), written.tables, [statistics], metrics)
+    return Outcome(
+        Ledger(rows_in, sum(table.rows for table in written.tables.values())),
+        written.tables,
+        [statistics],
+        metrics,
+    )
 
 
 def _encoders(source: Source) -> dict[str, Any]:
@@ -98,7 +116,11 @@ def _encoders(source: Source) -> dict[str, Any]:
 def _tensors(encoders: Mapping[str, Any]) -> dict[str, Layout]:
     """The columns that a transform has made tensors of."""
     columns = {name: column_of(encoders, name) for name in encoders["columns"]}
-    return {name: Layout("tensor", one.dtype, one.shape) for name, one in columns.items() if isinstance(one, Tensor)}
+    return {
+        name: Layout("tensor", one.dtype, one.shape)
+        for name, one in columns.items()
+        if isinstance(one, Tensor)
+    }
 
 
 def _shards(config: Config, classes: Classes, bytes_per_row: float, group: int) -> list[int]:
@@ -108,7 +130,11 @@ def _shards(config: Config, classes: Classes, bytes_per_row: float, group: int) 
         if class_.table == 0 and isinstance(config.shards, int):
             found.append(min(config.shards, rows))
         else:
-            found.append(shard_count(rows, bytes_per_row, config.target_bytes, group, config.lanes if class_.table == 0 else 1))
+            found.append(
+                shard_count(
+                    rows, bytes_per_row, config.target_bytes, group, config.lanes if class_.table == 0 else 1
+                )
+            )
     return found
 
 
@@ -138,16 +164,32 @@ def _write(
     )
     physical = tables.Physical(partial(to_shard, form=form), sample.storage.options, config.checksum)
     with in_words():
-        return tables.write(ordered, work.folder, columns, route=F.col(TABLE), rows_per_group=group, physical=physical, watch=watch)
+        return tables.write(
+            ordered,
+            work.folder,
+            columns,
+            route=F.col(TABLE),
+            rows_per_group=group,
+            physical=physical,
+            watch=watch,
+        )
 
 
-def _refuse_unequal(written: tables.Written, of_table: Mapping[str, Sequence[int]], expected: Sequence[int]) -> None:
-    """IntegrityError where a shard has not the rows that it was planned to have: then an id came more than once."""
+def _refuse_unequal(
+    written: tables.Written, of_table: Mapping[str, Sequence[int]], expected: Sequence[int]
+) -> None:
+    """IntegrityError where a shard has not the rows that it was planned to have: then an id came more than
+    once.
+    """
     for name, numbers in of_table.items():
-        wanted, there = [expected[shard] for shard in numbers], [file.rows for file in written.tables[name].files]
+        wanted, there = (
+            [expected[shard] for shard in numbers],
+            [file.rows for file in written.tables[name].files],
+        )
         if wanted != there:
             raise IntegrityError(
-                f"shards of table {name} have {there} rows, expected {wanted}; is a sample_id in the features twice?"[:400]
+                f"shards of table {name} have {there} rows, expected {wanted}; is a sample_id in the "
+                "features twice?"[:400]
             )
 
 
@@ -157,5 +199,10 @@ def _told(sample: Sample) -> dict[str, Any]:
     for field in sample.laid_out.schema:
         compression, encoding = sample.storage.columns[field.name]
         layout = {key: value for key, value in asdict(layout_of(field)).items() if value}
-        found[field.name] = {**layout, "type": str(field.type), "compression": compression, "encoding": encoding}
+        found[field.name] = {
+            **layout,
+            "type": str(field.type),
+            "compression": compression,
+            "encoding": encoding,
+        }
     return found

@@ -1,4 +1,6 @@
-"""A sample of the rows as they will lie in the shards: what a row weighs, and how its columns are best stored."""
+"""A sample of the rows as they will lie in the shards: what a row weighs, and how its columns are best
+stored.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,25 +46,35 @@ def is_number(type_: DataType) -> bool:
 
 
 def form_of(config: Config, train: DataFrame, features: Sequence[str], made: Mapping[str, Layout]) -> Form:
-    """What is packed and what is a tensor: those of the config, and those `made` by a transform. ConfigError for columns that are
-    not there or cannot be."""
+    """What is packed and what is a tensor: those of the config, and those `made` by a transform. ConfigError
+    for columns that are not there or cannot be."""
     types = {field.name: field.dataType for field in train.schema}
     for name in config.tensors:
         if name not in types:
-            raise ConfigError(f"shard.tensors.{name}: the features have no such column{did_you_mean(name, features)}")
+            raise ConfigError(
+                f"shard.tensors.{name}: the features have no such column{did_you_mean(name, features)}"
+            )
         if name in made:
-            raise ConfigError(f"shard.tensors.{name}: is a tensor already, of shape {list(made[name].shape)}; leave it out here")
+            raise ConfigError(
+                f"shard.tensors.{name}: is a tensor already, of shape {list(made[name].shape)}; leave it out "
+                "here"
+            )
     packed = [name for name in features if is_number(types[name])] if config.pack == "all" else config.pack
     for name in packed:
         if name not in features:
             raise ConfigError(f"shard.pack: '{name}' is no feature{did_you_mean(name, features)}")
         if not is_number(types[name]):
-            raise ConfigError(f"shard.pack: '{name}' is {types[name].simpleString()}; only numbers can be packed into a record")
+            raise ConfigError(
+                f"shard.pack: '{name}' is {types[name].simpleString()}; only numbers can be packed into a "
+                "record"
+            )
     return Form(tuple(packed), {name: tensor.layout for name, tensor in config.tensors.items()} | dict(made))
 
 
 def take(marked: DataFrame, columns: Sequence[str], form: Form, config: Config, classes: Classes) -> Sample:
-    """The rows of lowest hash of the training table (of the next where it has none): the same for any partitions of the input."""
+    """The rows of lowest hash of the training table (of the next where it has none): the same for any
+    partitions of the input.
+    """
     table = min((class_.table for class_ in classes.classes), default=0)
     there = sum(classes.rows[i] for i in classes.of_table(table))
     width = sum(_width(field, form) for field in marked.schema if field.name in columns)
@@ -71,7 +83,9 @@ def take(marked: DataFrame, columns: Sequence[str], form: Form, config: Config, 
     chosen = marked.where((F.col(TABLE) == table) & (F.col(ORDER) < below)).orderBy(ORDER, "sample_id")
     found = chosen.select(*map(quoted, columns)).toArrow()
     if table:  # without those columns that only training rows have
-        found = found.select([name for name in found.column_names if found[name].null_count < max(found.num_rows, 1)])
+        found = found.select(
+            [name for name in found.column_names if found[name].null_count < max(found.num_rows, 1)]
+        )
     with in_words():
         laid_out = to_shard(found, form)
     return Sample(laid_out, choose(laid_out, config.columns))
@@ -86,7 +100,9 @@ def _width(field: StructField, form: Form) -> int:
 
 @contextmanager
 def in_words() -> Iterator[None]:
-    """What the layout refuses, as an error for people (no file is damaged); Spark wraps it in pages of traces."""
+    """What the layout refuses, as an error for people (no file is damaged); Spark wraps it in pages of
+    traces.
+    """
     try:
         yield
     except Unfit as error:

@@ -19,7 +19,8 @@ PNG = b"\x89PNG"
 
 
 def rows(shard: Path, count: int, columns: Sequence[str] = ()) -> list[dict[str, str]]:
-    """The first `count` rows, each value in words; a record's columns one by one. Of a folder: of its files, in order of names.
+    """The first `count` rows, each value in words; a record's columns one by one. Of a folder: of its files,
+    in order of names.
 
     ConfigError for a file or a column that is not there, IntegrityError for a file that is damaged.
     """
@@ -32,19 +33,31 @@ def rows(shard: Path, count: int, columns: Sequence[str] = ()) -> list[dict[str,
             schema = file.schema_arrow
             layouts = {field.name: layout_of(field) for field in schema}
             wanted = _wanted(shard, layouts, columns)
-            found = pa.Table.from_batches(list(_head(file, count, list(dict.fromkeys(wanted.values())))), schema=_select(schema, wanted))
+            found = pa.Table.from_batches(
+                list(_head(file, count, list(dict.fromkeys(wanted.values())))), schema=_select(schema, wanted)
+            )
         table = decoded(found)
     except PermissionError as error:
-        raise EnvironmentProblem(f"{shard}: may not be read ({error.strerror or error}); change its permissions") from error
+        raise EnvironmentProblem(
+            f"{shard}: may not be read ({error.strerror or error}); change its permissions"
+        ) from error
     except UNREADABLE as error:
         raise IntegrityError(
-            f"{shard}: cannot be read ({' '.join(str(error).split())}); `lsml verify` says which files are damaged"
+            f"{shard}: cannot be read ({' '.join(str(error).split())}); `lsml verify` says which files are "
+            "damaged"
         ) from error
-    return [{name: _in_words(row[name], layouts.get(name, Layout("scalar"))) for name in wanted} for row in table.to_pylist()]
+    return [
+        {name: _in_words(row[name], layouts.get(name, Layout("scalar"))) for name in wanted}
+        for row in table.to_pylist()
+    ]
 
 
 def _of_folder(folder: Path, count: int, columns: Sequence[str]) -> list[dict[str, str]]:
-    files = [path for path in sorted(folder.rglob("*.parquet")) if path.is_file() and not path.name.startswith((".", "_"))]
+    files = [
+        path
+        for path in sorted(folder.rglob("*.parquet"))
+        if path.is_file() and not path.name.startswith((".", "_"))
+    ]
     if not files:
         raise ConfigError(f"{folder}: holds no file that ends in .parquet")
     found: list[dict[str, str]] = []

@@ -1,6 +1,9 @@
-"""How many shards, how large a row group: pure functions of the rows, the bytes of one and what the trainer does with them."""
+"""How many shards, how large a row group: pure functions of the rows, the bytes of one and what the trainer
+does with them.
+"""
 
-GROUP_BYTES = 4 * 2**20  # of a row group: long enough to read at full speed, small enough to hold several per lane
+# of a row group: long enough to read at full speed, small enough to hold several per lane
+GROUP_BYTES = 4 * 2**20
 
 
 def group_rows(bytes_per_row: float, batch: int) -> int:
@@ -9,10 +12,11 @@ def group_rows(bytes_per_row: float, batch: int) -> int:
 
 
 def shard_count(rows: int, bytes_per_row: float, target: int, rows_per_group: int, lanes: int) -> int:
-    """Shards of a table of `rows`: as many as hold `target` bytes each, rounded up so that the lanes share them evenly.
+    """Shards of a table of `rows`: as many as hold `target` bytes each, rounded up so that the lanes share
+    them evenly.
 
-    From `lanes` on a multiple of it, below a divisor. Never so many that a shard has no whole row group; then the largest
-    number of that kind which leaves each of them one.
+    From `lanes` on a multiple of it, below a divisor. Never so many that a shard has no whole row group; then
+    the largest number of that kind which leaves each of them one.
     """
     wanted = max(1, -int(-rows * bytes_per_row // target))
     most = max(1, rows // rows_per_group)

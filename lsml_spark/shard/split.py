@@ -1,7 +1,9 @@
-"""Which table a training row goes to, and which fold: by hash of its key, by hash of its id, or as a column says.
+"""Which table a training row goes to, and which fold: by hash of its key, by hash of its id, or as a column
+says.
 
-The hashes depend on the pipeline's seed and not on the date, so a key that is held out tonight was held out last night: a model
-that starts from yesterday's weights has not seen it. Splits by key come first, so no key of theirs is anywhere else.
+The hashes depend on the pipeline's seed and not on the date, so a key that is held out tonight was held out
+last night: a model that starts from yesterday's weights has not seen it. Splits by key come first, so no key
+of theirs is anywhere else.
 """
 
 from collections.abc import Mapping
@@ -22,7 +24,8 @@ UNKNOWN = -1
 
 
 def table_of(rules: Mapping[str, Split], types: Mapping[str, DataType], seed: int) -> Column:
-    """0 for rows that stay in the training table, i for those of the i-th split, UNKNOWN where a column does not say.
+    """0 for rows that stay in the training table, i for those of the i-th split, UNKNOWN where a column does
+    not say.
 
     ConfigError where a rule's column is not there or is neither text nor boolean.
     """
@@ -42,31 +45,48 @@ def table_of(rules: Mapping[str, Split], types: Mapping[str, DataType], seed: in
     return F.coalesce(found, F.lit(0))
 
 
-def _by_column(name: str, rule: Split, rules: Mapping[str, Split], number: Mapping[str, int], types: Mapping[str, DataType]) -> Column:
+def _by_column(
+    name: str,
+    rule: Split,
+    rules: Mapping[str, Split],
+    number: Mapping[str, int],
+    types: Mapping[str, DataType],
+) -> Column:
     assert rule.column is not None
     _refuse_missing(name, rule.column, types)
     value, type_ = F.col(quoted(rule.column)), types[rule.column]
     if isinstance(type_, BooleanType):
         return F.when(value.isNull(), UNKNOWN).when(value, number[name])
     if not isinstance(type_, StringType):
-        raise ConfigError(f"shard.split.{name}.column: '{rule.column}' is {type_.simpleString()}, expected text or boolean")
-    known = [TRAIN, *[other for other, its in rules.items() if its.column == rule.column and its.use == "column"]]
+        raise ConfigError(
+            f"shard.split.{name}.column: '{rule.column}' is {type_.simpleString()}, expected text or boolean"
+        )
+    known = [
+        TRAIN,
+        *[other for other, its in rules.items() if its.column == rule.column and its.use == "column"],
+    ]
     return F.when(value.isNull() | ~value.isin(known), UNKNOWN).when(value == name, number[name])
 
 
 def _refuse_missing(name: str, column: str, types: Mapping[str, DataType]) -> None:
     if column not in types:
-        raise ConfigError(f"shard.split.{name}: the features have no column '{column}'{did_you_mean(column, list(types))}")
+        raise ConfigError(
+            f"shard.split.{name}: the features have no column '{column}'{did_you_mean(column, list(types))}"
+        )
 
 
 def refuse_unknown(rows: DataFrame, rules: Mapping[str, Split]) -> None:
-    """IntegrityError that names the first of these rows, whose split's column says nothing, or what is no split's name."""
+    """IntegrityError that names the first of these rows, whose split's column says nothing, or what is no
+    split's name.
+    """
     columns = sorted({rule.column for rule in rules.values() if rule.use == "column" and rule.column})
     row = rows.select("sample_id", *map(quoted, columns)).orderBy("sample_id").first()
     assert row is not None
     said = ", ".join(f"'{column}' is {row[column]!r}" for column in columns)
     names = ", ".join([TRAIN, *[name for name, rule in rules.items() if rule.use == "column"]])
-    raise IntegrityError(f"shard.split: {said} for sample_id {row.sample_id!r}; expected one of {names} (or a boolean)")
+    raise IntegrityError(
+        f"shard.split: {said} for sample_id {row.sample_id!r}; expected one of {names} (or a boolean)"
+    )
 
 
 def fold_of(folds: Folds | None, seed: int) -> Column:
@@ -79,5 +99,7 @@ def fold_of(folds: Folds | None, seed: int) -> Column:
 
 def _uniform(column: str, seed: int, purpose: str) -> Column:
     """In [0, 1), the same for the same value."""
-    hashed = F.shiftrightunsigned(F.xxhash64(F.col(quoted(column)), F.lit(seeds.derive(seed, "split", purpose))), 64 - BITS)
+    hashed = F.shiftrightunsigned(
+        F.xxhash64(F.col(quoted(column)), F.lit(seeds.derive(seed, "split", purpose))), 64 - BITS
+    )
     return hashed.cast("double") * F.lit(2.0**-BITS)

@@ -1,7 +1,9 @@
-"""What is in each shard: rows, and by column the smallest, the largest and the mean, taken as the rows pass to the file.
+"""What is in each shard: rows, and by column the smallest, the largest and the mean, taken as the rows pass
+to the file.
 
-Kept by column and not by shard, and without what the manifest says already (bytes, checksums), so that ten thousand shards make a
-JSON file of megabytes and the same rows the same file. There are no nulls to count: shards hold none.
+Kept by column and not by shard, and without what the manifest says already (bytes, checksums), so that ten
+thousand shards make a JSON file of megabytes and the same rows the same file. There are no nulls to count:
+shards hold none.
 """
 
 import json
@@ -66,14 +68,19 @@ class Moments:
             for name in self.numbers
         }
         labels = len(self.labels) if self.labels is not None else None
-        return json.dumps({"shard": self.shard, "rows": self.rows, "labels": labels, "columns": columns}).encode()
+        return json.dumps(
+            {"shard": self.shard, "rows": self.rows, "labels": labels, "columns": columns}
+        ).encode()
 
 
-def by_table(seen: Sequence[bytes], tables: Mapping[str, Sequence[int]], columns: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """The reports of all partitions as {table: {rows: […], labels: […], columns: {name: {min: […], max, mean, infinite}}}}.
+def by_table(
+    seen: Sequence[bytes], tables: Mapping[str, Sequence[int]], columns: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """The reports of all partitions as {table: {rows: […], labels: […], columns: {name: {min: […], max, mean,
+    infinite}}}}.
 
-    A list has one entry per file of the table, in the manifest's order. `tables`: the shards of each; `columns`: those it has.
-    `infinite` counts NaN and ±∞, which the other figures leave out.
+    A list has one entry per file of the table, in the manifest's order. `tables`: the shards of each;
+    `columns`: those it has. `infinite` counts NaN and ±∞, which the other figures leave out.
     """
     reports = {report["shard"]: report for report in map(json.loads, seen)}
     found = {}
@@ -84,7 +91,10 @@ def by_table(seen: Sequence[bytes], tables: Mapping[str, Sequence[int]], columns
             "rows": [report["rows"] for report in mine],
             "labels": [report["labels"] for report in mine],
             "columns": {
-                name: {figure: [report["columns"][name][i] for report in mine] for i, figure in enumerate(figures)}
+                name: {
+                    figure: [report["columns"][name][i] for report in mine]
+                    for i, figure in enumerate(figures)
+                }
                 for name in (mine[0]["columns"] if mine else ())
                 if name in columns[table]
             },

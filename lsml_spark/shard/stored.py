@@ -1,8 +1,8 @@
 """Compression and encoding of a shard's columns, by what a sample of the rows says.
 
-A column of a fixed width stays as it lies in memory, one page per row group, so that a reader can map it from the file. It is
-compressed only where that is worth the loss: it shrinks to a quarter, and is a tenth of the row. Texts, bytes and
-lists are read through a decoder anyway: lz4, but not what is compressed already.
+A column of a fixed width stays as it lies in memory, one page per row group, so that a reader can map it from
+the file. It is compressed only where that is worth the loss: it shrinks to a quarter, and is a tenth of the
+row. Texts, bytes and lists are read through a decoder anyway: lz4, but not what is compressed already.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,8 @@ from lsml_spark.core.errors import ConfigError
 from lsml_spark.data.parquet.fields import layout_of
 from lsml_spark.shard.config import Stored
 
-SHRINKS, OF_ROW = 0.25, 0.10  # a column of a fixed width is compressed if it shrinks below this and is that share of a row
+# a column of a fixed width is compressed if it shrinks below this and is that share of a row
+SHRINKS, OF_ROW = 0.25, 0.10
 PACKED_ALREADY = 0.9  # lz4 leaves at least this of JPEG, PNG, gzip …
 PAGE = 2**30  # bytes; more than a row group has, so that a column of it is one page
 WHOLE = 2**31 - 1  # rows of a page
@@ -27,8 +28,12 @@ ENCODINGS = {  # what each encoding can hold
     "plain": lambda _: True,
     "delta_binary_packed": pa.types.is_integer,
     "delta_length_byte_array": lambda type_: pa.types.is_string(type_) or pa.types.is_binary(type_),
-    "delta_byte_array": lambda type_: pa.types.is_string(type_) or pa.types.is_binary(type_) or pa.types.is_fixed_size_binary(type_),
-    "byte_stream_split": lambda type_: pa.types.is_floating(type_) or pa.types.is_integer(type_) or pa.types.is_fixed_size_binary(type_),
+    "delta_byte_array": lambda type_: (
+        pa.types.is_string(type_) or pa.types.is_binary(type_) or pa.types.is_fixed_size_binary(type_)
+    ),
+    "byte_stream_split": lambda type_: (
+        pa.types.is_floating(type_) or pa.types.is_integer(type_) or pa.types.is_fixed_size_binary(type_)
+    ),
 }
 
 
@@ -39,7 +44,10 @@ class Storage:
     columns: Mapping[str, tuple[str, str]]
 
     def options(self, schema: pa.Schema) -> dict[str, Any]:
-        chosen = {field.name: self.columns.get(field.name, ("none" if is_fixed(field.type) else "lz4", "plain")) for field in schema}
+        chosen = {
+            field.name: self.columns.get(field.name, ("none" if is_fixed(field.type) else "lz4", "plain"))
+            for field in schema
+        }
         return {
             "compression": {name: compression for name, (compression, _) in chosen.items()},
             "use_dictionary": False,
@@ -60,23 +68,32 @@ def _limits_rows_of_a_page() -> bool:
 def is_fixed(type_: pa.DataType) -> bool:
     """Every value has as many bytes."""
     return not (
-        pa.types.is_string(type_) or pa.types.is_binary(type_) or pa.types.is_large_string(type_) or pa.types.is_large_binary(type_)
+        pa.types.is_string(type_)
+        or pa.types.is_binary(type_)
+        or pa.types.is_large_string(type_)
+        or pa.types.is_large_binary(type_)
     )
 
 
 def choose(sample: pa.Table, asked: Mapping[str, Stored]) -> Storage:
-    """The storage of the columns of a table of which `sample` is laid out already. ConfigError where `asked` names no column, or
-    an encoding that its type has not."""
+    """The storage of the columns of a table of which `sample` is laid out already. ConfigError where `asked`
+    names no column, or an encoding that its type has not."""
     for name, stored in asked.items():
         where = f"shard.columns.{name}"
         if name not in sample.column_names:
             packed = next((field.name for field in sample.schema if name in layout_of(field).columns), None)
-            instead = f"; it is packed into {packed}, name that" if packed else did_you_mean(name, sample.column_names)
+            instead = (
+                f"; it is packed into {packed}, name that"
+                if packed
+                else did_you_mean(name, sample.column_names)
+            )
             raise ConfigError(f"{where}: a shard has no such column{instead}")
         type_ = sample.schema.field(name).type
         if stored.encoding and not ENCODINGS[stored.encoding](type_):
             fit = ", ".join(name for name, holds in ENCODINGS.items() if holds(type_))
-            raise ConfigError(f"{where}.encoding: {stored.encoding} cannot hold {type_} (those that can: {fit})")
+            raise ConfigError(
+                f"{where}.encoding: {stored.encoding} cannot hold {type_} (those that can: {fit})"
+            )
     row = sum(_stored_bytes(sample.select([name]), "none") for name in sample.column_names)
     columns = {}
     for name in sample.column_names:

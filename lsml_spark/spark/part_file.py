@@ -1,4 +1,5 @@
-"""One Parquet file that one partition writes: exact row groups, hashed while they are at hand, named by its own content.
+"""One Parquet file that one partition writes: exact row groups, hashed while they are at hand, named by its
+own content.
 
 Knows pyarrow alone; `tables.write` opens one for each table inside a Spark task.
 """
@@ -25,8 +26,8 @@ LOOKED_AT = 4096  # rows that tell whether the values of a column repeat
 class Physical:
     """How files are laid out that are no plain tables: shards. The layout refuses lists that hold NULL.
 
-    `lay_out` changes the form of a row group, not its rows (they are hashed before); `options` are those of pyarrow's writer
-    for the schema that comes of it; `checksum` names the algorithm of the files' checksums.
+    `lay_out` changes the form of a row group, not its rows (they are hashed before); `options` are those of
+    pyarrow's writer for the schema that comes of it; `checksum` names the algorithm of the files' checksums.
     """
 
     lay_out: Callable[[pa.Table], pa.Table]
@@ -75,12 +76,18 @@ class PartFile:
             if self.physical:
                 options = self.physical.options(ready.schema)
             else:
-                options = {"compression": "lz4", "use_dictionary": _worth_a_dictionary(ready), "write_page_checksum": True}
+                options = {
+                    "compression": "lz4",
+                    "use_dictionary": _worth_a_dictionary(ready),
+                    "write_page_checksum": True,
+                }
             self.writer = pq.ParquetWriter(self.partial, ready.schema, **options)
         self.writer.write_table(ready, row_group_size=self.rows_per_group)
 
     def finish(self) -> tuple[str, int, str, str]:
-        """Name, rows, their hash, and what the manifest says of the file but its path, as JSON: the driver reads no data again."""
+        """Name, rows, their hash, and what the manifest says of the file but its path, as JSON: the driver
+        reads no data again.
+        """
         self._flush(keep=0)
         assert self.writer is not None
         self.writer.close()
@@ -89,7 +96,12 @@ class PartFile:
         name = f"part-{self.part:05d}-{file.checksum.partition(':')[2][:16]}.parquet"
         os.replace(self.partial, self.folder / name)
         groups = [footer.row_group(i).num_rows for i in range(footer.num_row_groups)]
-        described = {"bytes": file.bytes, "checksum": file.checksum, "rows": footer.num_rows, "row_groups": groups}
+        described = {
+            "bytes": file.bytes,
+            "checksum": file.checksum,
+            "rows": footer.num_rows,
+            "row_groups": groups,
+        }
         return name, self.rows, f"{self.hash:016x}", json.dumps(described)
 
     def discard(self) -> None:
@@ -97,7 +109,8 @@ class PartFile:
 
 
 def _worth_a_dictionary(table: pa.Table) -> list[str]:
-    """Paths of the columns whose values repeat: a dictionary of ids that are all different costs a third of the writing.
+    """Paths of the columns whose values repeat: a dictionary of ids that are all different costs a third of
+    the writing.
 
     Nor do pictures and sounds repeat.
     """
@@ -106,7 +119,10 @@ def _worth_a_dictionary(table: pa.Table) -> list[str]:
         field.name
         for field in table.schema
         if not (pa.types.is_nested(field.type) or pa.types.is_null(field.type))
-        and (pa.types.is_binary(field.type) or pc.count_distinct(first[field.name]).as_py() > 0.9 * first.num_rows)
+        and (
+            pa.types.is_binary(field.type)
+            or pc.count_distinct(first[field.name]).as_py() > 0.9 * first.num_rows
+        )
     }
     empty = pa.BufferOutputStream()
     pq.write_metadata(table.schema, empty)

@@ -1,8 +1,8 @@
 """Local paths as Hadoop and Spark take them: every path that Spark is handed goes through `literal`.
 
-Python opens the file of that name. Hadoop takes the same text for a pattern (`*`, `?`, `[12]`, `{a,b}`, a backslash), passes over
-files whose name begins with `_` or `.`, and cannot spell some names at all. What cannot be read under its own name is refused
-here, for another file read in its place is worse than none.
+Python opens the file of that name. Hadoop takes the same text for a pattern (`*`, `?`, `[12]`, `{a,b}`, a
+backslash), passes over files whose name begins with `_` or `.`, and cannot spell some names at all. What
+cannot be read under its own name is refused here, for another file read in its place is worse than none.
 """
 
 import os

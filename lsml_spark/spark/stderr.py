@@ -1,4 +1,6 @@
-"""One line less on the screen: Java's notice that Spark asked for an incubator module, which no option of Java turns off."""
+"""One line less on the screen: Java's notice that Spark asked for an incubator module, which no option of
+Java turns off.
+"""
 
 import os
 import sys
@@ -13,7 +15,9 @@ NOTICE = b"WARNING: Using incubator modules: jdk.incubator.vector"
 
 @contextmanager
 def without_incubator_warning() -> Iterator[None]:
-    """A process that is started within it has a standard error that passes on all other lines, for as long as it lives."""
+    """A process that is started within it has a standard error that passes on all other lines, for as long as
+    it lives.
+    """
     try:
         sys.stderr.flush()
         kept = os.dup(2)
@@ -35,5 +39,6 @@ def without_incubator_warning() -> Iterator[None]:
 def _pass_on(read: int, write: int) -> None:
     with open(read, "rb") as lines, open(write, "wb", buffering=0) as screen, suppress(OSError):
         for line in lines:
-            if line.strip() != NOTICE and not stopping.came():  # what Java says of being stopped in the middle is no news
+            # what Java says of being stopped in the middle is no news
+            if line.strip() != NOTICE and not stopping.came():
                 screen.write(line)

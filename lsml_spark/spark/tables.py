@@ -1,8 +1,8 @@
 """Read and write the tables of a stage folder.
 
-Files are written by pyarrow inside the Spark tasks: exact row groups, hashed while they are at hand, named by their own
-content. A retried or speculative task writes another file that nobody names, and the driver sweeps it up before the
-manifest is written, so no rename of folders is needed and no row can be lost or doubled.
+Files are written by pyarrow inside the Spark tasks: exact row groups, hashed while they are at hand, named by
+their own content. A retried or speculative task writes another file that nobody names, and the driver sweeps
+it up before the manifest is written, so no rename of folders is needed and no row can be lost or doubled.
 """
 
 import json
@@ -19,7 +19,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, BooleanType, DatetimeType, MapType, NumericType, StringType, StructType
+from pyspark.sql.types import (
+    ArrayType,
+    BooleanType,
+    DatetimeType,
+    MapType,
+    NumericType,
+    StringType,
+    StructType,
+)
 
 from lsml_spark.core.manifest import File, Table
 from lsml_spark.core.work import Source
@@ -28,11 +36,14 @@ from lsml_spark.spark.part_file import HASH, PartFile, Physical
 from lsml_spark.spark.paths import literal
 
 ROUTE, TALLY = "__route", "__tally"
-RESULT = "part int, table string, file string, rows long, hash string, described string, tally string, seen binary"
+RESULT = (
+    "part int, table string, file string, rows long, hash string, described string, tally string, seen binary"
+)
 FLAT = (BooleanType, DatetimeType, NumericType, StringType)
 BATCH_BYTES = "spark.sql.execution.arrow.maxBytesPerBatch"
 WIDE = 1000  # columns
-MANY = 32  # partitions whose watchers report to the driver themselves; more report through √partitions mergers
+# partitions whose watchers report to the driver themselves; more report through √partitions mergers
+MANY = 32
 
 
 class Watcher(Protocol):
@@ -48,7 +59,8 @@ class Watcher(Protocol):
 class Watch:
     """`start` makes a watcher per partition; it is shown these columns of the frame, written or not.
 
-    `merge` combines what several have seen into one such report, so that a thousand samples need not meet on the driver.
+    `merge` combines what several have seen into one such report, so that a thousand samples need not meet on
+    the driver.
     """
 
     columns: Sequence[str]
@@ -58,7 +70,9 @@ class Watch:
 
 @dataclass(frozen=True)
 class Written:
-    """Tables written by one job, how many rows carried each non-null value of the tally column, what the watchers saw."""
+    """Tables written by one job, how many rows carried each non-null value of the tally column, what the
+    watchers saw.
+    """
 
     tables: Mapping[str, Table]
     tally: Mapping[str, int]
@@ -68,14 +82,20 @@ class Written:
 def read(spark: SparkSession, *sources: Source, table: str, like: Source | None = None) -> DataFrame:
     """One table of one or more stage folders, with the schema that the manifests state (no inference job).
 
-    Folders that were written under several contracts are read by name, with the columns and types of the folder `like` (default:
-    the last): a column that one lacks is NULL there.
+    Folders that were written under several contracts are read by name, with the columns and types of the
+    folder `like` (default: the last): a column that one lacks is NULL there.
     """
     wanted = (like or sources[-1]).manifest.tables[table].columns
     alike: dict[tuple[tuple[str, str], ...], list[Path]] = {}
     for source in sources:
-        alike.setdefault(tuple(sorted(source.manifest.tables[table].columns.items())), []).extend(_there(source, table))
-    frames = [_parquet(spark, dict(own), paths).select(*_as(wanted, dict(own))) for own, paths in alike.items() if dict(own) != wanted]
+        alike.setdefault(tuple(sorted(source.manifest.tables[table].columns.items())), []).extend(
+            _there(source, table)
+        )
+    frames = [
+        _parquet(spark, dict(own), paths).select(*_as(wanted, dict(own)))
+        for own, paths in alike.items()
+        if dict(own) != wanted
+    ]
     if not frames:
         return _parquet(spark, wanted, [path for paths in alike.values() for path in paths])
     same = [_parquet(spark, wanted, paths) for own, paths in alike.items() if dict(own) == wanted]
@@ -83,7 +103,9 @@ def read(spark: SparkSession, *sources: Source, table: str, like: Source | None 
 
 
 def _there(source: Source, table: str) -> list[Path]:
-    """The table's files; IntegrityError names one that is gone or of another size, which Spark would take for a mistake in the SQL."""
+    """The table's files; IntegrityError names one that is gone or of another size, which Spark would take for
+    a mistake in the SQL.
+    """
     for file in source.manifest.tables[table].files:
         path = source.folder / file.path
         if not path.is_file():
@@ -138,22 +160,33 @@ def write(
     watch: Watch | None = None,
     renamed: Mapping[str, str] = MappingProxyType({}),
 ) -> Written:
-    """Write rows of `frame` into sub-folders of `folder` in one pass; each partition gives at most one file per table.
+    """Write rows of `frame` into sub-folders of `folder` in one pass; each partition gives at most one file
+    per table.
 
-    `tables` names each table's columns; `route` names each row's table (default: the only one; a name that is no table
-    is counted, not written). `watch` looks at all rows on their way, in the same pass. `renamed`: what a column of the frame is
-    called in the files, where that is another name.
+    `tables` names each table's columns; `route` names each row's table (default: the only one; a name that is
+    no table is counted, not written). `watch` looks at all rows on their way, in the same pass. `renamed`:
+    what a column of the frame is called in the files, where that is another name.
     """
     spark_types = {field.name: ddl(field.dataType) for field in frame.schema}
-    wanted = list(dict.fromkeys(column for columns in [*tables.values(), watch.columns if watch else ()] for column in columns))
+    wanted = list(
+        dict.fromkeys(
+            column for columns in [*tables.values(), watch.columns if watch else ()] for column in columns
+        )
+    )
     if route is None:
         (columns,) = tables.values()
         row_hash = F.expr(_row_hash(frame, columns, physical is None))
     else:
-        hashes = [F.when(F.col(ROUTE) == name, F.expr(_row_hash(frame, columns, physical is None))) for name, columns in tables.items()]
+        hashes = [
+            F.when(F.col(ROUTE) == name, F.expr(_row_hash(frame, columns, physical is None)))
+            for name, columns in tables.items()
+        ]
         row_hash = F.coalesce(*hashes, F.lit(0)).cast("long")
-    # A text in every row that is the same in all of them costs more than some columns of data: only what is asked for travels.
-    directions = [column.alias(name) for column, name in ((route, ROUTE), (tally, TALLY)) if column is not None]
+    # A text in every row that is the same in all of them costs more than some columns of data: only what is
+    # asked for travels.
+    directions = [
+        column.alias(name) for column, name in ((route, ROUTE), (tally, TALLY)) if column is not None
+    ]
     routed = frame.select(*map(quoted, wanted), *directions).withColumn(HASH, row_hash)
     for name in tables:
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -177,7 +210,9 @@ def write(
             files=[File(path=f"{name}/{row.file}", **json.loads(row.described)) for row in files],
         )
         _sweep(folder / name, {row.file for row in files})
-    return Written(written, dict(sorted(tallies.items())), [bytes(row.seen) for row in results if row.seen is not None])
+    return Written(
+        written, dict(sorted(tallies.items())), [bytes(row.seen) for row in results if row.seen is not None]
+    )
 
 
 def look(frame: DataFrame, watch: Watch) -> list[bytes]:
@@ -193,12 +228,18 @@ def look(frame: DataFrame, watch: Watch) -> list[bytes]:
         yield pa.RecordBatch.from_arrays(columns, names=["part", "seen"])
 
     with _whole_batches(watched):
-        reports = _few_reports(_in_arrow(watched, look_at_partition, "part int, seen binary"), watch).collect()
+        reports = _few_reports(
+            _in_arrow(watched, look_at_partition, "part int, seen binary"), watch
+        ).collect()
     return [bytes(row.seen) for row in reports if row.seen is not None]
 
 
-def _in_arrow(frame: DataFrame, function: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]], schema: str) -> DataFrame:
-    """`mapInArrow`, which cannot resolve a name with a dot in it, and which looks each column up among all: of many, one struct."""
+def _in_arrow(
+    frame: DataFrame, function: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]], schema: str
+) -> DataFrame:
+    """`mapInArrow`, which cannot resolve a name with a dot in it, and which looks each column up among all:
+    of many, one struct.
+    """
     numbered = frame.toDF(*map(str, range(len(frame.columns))))
     if len(frame.columns) <= WIDE:
         return numbered.mapInArrow(function, schema)
@@ -213,8 +254,8 @@ def _in_arrow(frame: DataFrame, function: Callable[[Iterator[pa.RecordBatch]], I
 def _whole_batches(frame: DataFrame) -> Iterator[None]:
     """Batches of 10,000 rows whatever their bytes, where each column is a number or a short text.
 
-    Spark measures the batch after every row to hold it under 64 MB, a third of the time that rows take on their way to Python.
-    Bytes, lists and structs can be large: they keep that limit.
+    Spark measures the batch after every row to hold it under 64 MB, a third of the time that rows take on
+    their way to Python. Bytes, lists and structs can be large: they keep that limit.
     """
     spark = frame.sparkSession
     before = spark.conf.get(BATCH_BYTES, None)
@@ -230,23 +271,27 @@ def _whole_batches(frame: DataFrame) -> Iterator[None]:
 
 
 def _few_reports(results: DataFrame, watch: Watch | None) -> DataFrame:
-    """The same rows; where they come from many partitions, `seen` is merged and the other columns go through as they are.
+    """The same rows; where they come from many partitions, `seen` is merged and the other columns go through
+    as they are.
 
-    All rows of a partition go to the merger that its number says: if Spark must run a task again whose rows some mergers
-    have read already, and it names other files this time, no merger has one row of each attempt.
+    All rows of a partition go to the merger that its number says: if Spark must run a task again whose rows
+    some mergers have read already, and it names other files this time, no merger has one row of each attempt.
     """
     if watch is None or watch.merge is None:
         return results
     partitions = _partitions(results)
     if partitions <= MANY:
         return results
-    return results.repartition(math.isqrt(partitions - 1) + 1, "part").mapInArrow(_merger(watch.merge), results.schema)
+    return results.repartition(math.isqrt(partitions - 1) + 1, "part").mapInArrow(
+        _merger(watch.merge), results.schema
+    )
 
 
 def _partitions(frame: DataFrame) -> int:
     """How many partitions a frame has, without running anything.
 
-    A plan that Spark adapts as it runs says how its last shuffle is cut, or it has none but broadcasts: then the files count.
+    A plan that Spark adapts as it runs says how its last shuffle is cut, or it has none but broadcasts: then
+    the files count.
     """
     plan = frame._jdf.queryExecution().executedPlan()
     if plan.nodeName() != "AdaptiveSparkPlan":
@@ -256,7 +301,9 @@ def _partitions(frame: DataFrame) -> int:
     return int(shuffled or sum(leaves.apply(i).execute().getNumPartitions() for i in range(leaves.length())))
 
 
-def _merger(merge: Callable[[Sequence[bytes]], bytes]) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _merger(
+    merge: Callable[[Sequence[bytes]], bytes],
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def merge_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         found = list(batches)
         seen = [report for batch in found for report in batch.column("seen").drop_null().to_pylist()]
@@ -264,7 +311,9 @@ def _merger(merge: Callable[[Sequence[bytes]], bytes]) -> Callable[[Iterator[pa.
             return
         rows = pa.Table.from_batches(found)
         merged = pa.array([merge(seen), *[None] * (rows.num_rows - 1)], pa.binary())
-        yield from rows.set_column(rows.schema.get_field_index("seen"), "seen", merged).combine_chunks().to_batches()
+        yield from (
+            rows.set_column(rows.schema.get_field_index("seen"), "seen", merged).combine_chunks().to_batches()
+        )
 
     return merge_partition
 
@@ -278,18 +327,27 @@ def _part() -> int:
 
 
 def _row_hash(frame: DataFrame, columns: Sequence[str], nulls_in_lists: bool) -> str:
-    """SQL: xxhash64 of a row. It skips nulls, so the null flags are hashed too; it forgets where a list ends, so lists go in as JSON.
+    """SQL: xxhash64 of a row. It skips nulls, so the null flags are hashed too; it forgets where a list ends,
+    so lists go in as JSON.
 
     Where no list holds a NULL its length before it says as much, and costs nothing.
     """
-    nested = {field.name for field in frame.schema if isinstance(field.dataType, (ArrayType, MapType, StructType))}
+    nested = {
+        field.name for field in frame.schema if isinstance(field.dataType, (ArrayType, MapType, StructType))
+    }
     names = sorted(columns)  # the manifest keeps the names of columns, not their order
-    sized = set() if nulls_in_lists else {field.name for field in frame.schema if isinstance(field.dataType, ArrayType)}
+    sized = (
+        set()
+        if nulls_in_lists
+        else {field.name for field in frame.schema if isinstance(field.dataType, ArrayType)}
+    )
 
     def cell(name: str) -> str:
         if name in sized:
             return f"size({quoted(name)}), {quoted(name)}"
-        return f"to_json({quoted(name)}, map('ignoreNullFields', 'false'))" if name in nested else quoted(name)
+        return (
+            f"to_json({quoted(name)}, map('ignoreNullFields', 'false'))" if name in nested else quoted(name)
+        )
 
     flat = [cell(name) for name in names]
     return f"xxhash64({', '.join([*flat, *[f'isnull({quoted(name)})' for name in names]])})"
@@ -308,7 +366,10 @@ def _writer(
 
     def write_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         part = _part()
-        outputs = {name: PartFile(Path(folder, name), part, columns, rows_per_group, physical, renamed) for name, columns in plan.items()}
+        outputs = {
+            name: PartFile(Path(folder, name), part, columns, rows_per_group, physical, renamed)
+            for name, columns in plan.items()
+        }
         tally: dict[str, int] = {}
         watcher = watch.start() if watch else None
         try:
@@ -316,7 +377,9 @@ def _writer(
                 batch = numbered.rename_columns(names)
                 if watcher:
                     watcher.add(batch)
-                for pair in pc.value_counts(batch.column(TALLY).drop_null()).to_pylist() if TALLY in names else []:
+                for pair in (
+                    pc.value_counts(batch.column(TALLY).drop_null()).to_pylist() if TALLY in names else []
+                ):
                     tally[pair["values"]] = tally.get(pair["values"], 0) + pair["counts"]
                 for name, output in outputs.items():
                     rows = batch.filter(pc.equal(batch.column(ROUTE), name)) if ROUTE in names else batch
@@ -326,9 +389,21 @@ def _writer(
         finally:
             for output in outputs.values():
                 output.discard()
-        rows = [[part, name, file, count, hash_, described, "{}", None] for name, file, count, hash_, described in finished]
+        rows = [
+            [part, name, file, count, hash_, described, "{}", None]
+            for name, file, count, hash_, described in finished
+        ]
         rows.append([part, "", "", 0, "0", "", json.dumps(tally), watcher.finish() if watcher else None])
-        types = [pa.int32(), pa.string(), pa.string(), pa.int64(), pa.string(), pa.string(), pa.string(), pa.binary()]
+        types = [
+            pa.int32(),
+            pa.string(),
+            pa.string(),
+            pa.int64(),
+            pa.string(),
+            pa.string(),
+            pa.string(),
+            pa.binary(),
+        ]
         yield pa.RecordBatch.from_arrays(
             [pa.array(column, type_) for column, type_ in zip(zip(*rows, strict=True), types, strict=True)],
             names=["part", "table", "file", "rows", "hash", "described", "tally", "seen"],

@@ -29,15 +29,18 @@ class Costs(Strict):
 class Classify(Task):
     """Softmax over the known labels; a label outside of them weighs nothing.
 
-    `positive`: of two labels, the one whose probability the network's single logit gives. `smoothing`: the share of each row's
-    target that is spread over all labels. `class_weights`: `balanced` (rows / (labels · rows of the label)) or a weight a label,
-    1 where none is given. `adjust`: how far the logits are raised by the log share of their label while training, so that rare
-    labels need a margin (Menon et al. 2021; 1 trains for balanced accuracy).
+    `positive`: of two labels, the one whose probability the network's single logit gives. `smoothing`: the
+    share of each row's target that is spread over all labels. `class_weights`: `balanced` (rows / (labels ·
+    rows of the label)) or a weight a label, 1 where none is given. `adjust`: how far the logits are raised by
+    the log share of their label while training, so that rare labels need a margin (Menon et al. 2021; 1
+    trains for balanced accuracy).
     """
 
     positive: str | None = None
-    threshold: float = Field(0.5, gt=0.0, lt=1.0)  # of the positive label's probability, from which on a row is taken for it
-    costs: Costs | None = None  # of a mistake, where a figure is to say what the mistakes at that threshold cost
+    # of the positive label's probability, from which on a row is taken for it
+    threshold: float = Field(0.5, gt=0.0, lt=1.0)
+    # of a mistake, where a figure is to say what the mistakes at that threshold cost
+    costs: Costs | None = None
     precision: float = Field(0.9, gt=0.0, le=1.0)  # at which the recall of the positive label is shown
     smoothing: float = Field(0.0, ge=0.0, lt=1.0)
     class_weights: Literal["balanced"] | dict[str, float] | None = None
@@ -45,7 +48,9 @@ class Classify(Task):
 
     @model_validator(mode="after")
     def _weights_are_positive(self) -> "Classify":
-        if isinstance(self.class_weights, dict) and (bad := [name for name, value in self.class_weights.items() if value < 0]):
+        if isinstance(self.class_weights, dict) and (
+            bad := [name for name, value in self.class_weights.items() if value < 0]
+        ):
             raise ValueError(f"class_weights: '{bad[0]}' has a negative weight")
         return self
 
@@ -54,13 +59,20 @@ class Classify(Task):
         known = encoder_of(encoders, self.target).get("values", [])
         if self.positive is not None and (labels != 2 or self.positive not in known):
             shown = ", ".join(f"'{value}'" for value in known[:10])
-            raise ValueError(f"task.positive: '{self.positive}' must be one of two labels; training rows have {labels}: {shown}")
-        if isinstance(self.class_weights, dict) and (unknown := [name for name in self.class_weights if name not in known]):
+            raise ValueError(
+                f"task.positive: '{self.positive}' must be one of two labels; training rows have {labels}: "
+                f"{shown}"
+            )
+        if isinstance(self.class_weights, dict) and (
+            unknown := [name for name in self.class_weights if name not in known]
+        ):
             raise ValueError(f"task.class_weights: no training row has the label '{unknown[0]}'")
         return 1 if self.positive is not None else labels
 
     def schema_of(self, encoders: Mapping[str, Any]) -> Schema:
-        return Schema(encoders, self.width(encoders), self.target if self.positive is None else None, self.hides())
+        return Schema(
+            encoders, self.width(encoders), self.target if self.positive is None else None, self.hides()
+        )
 
     @property
     def shown(self) -> Mapping[str, Figure]:
@@ -74,14 +86,21 @@ class Classify(Task):
     def truth(self, rows: pa.Table, encoders: Mapping[str, Any]) -> np.ndarray:
         """(N,) int64: the place of the label among the known ones, −1 for any other."""
         values = pa.array(encoder_of(encoders, self.target)["values"], pa.string())
-        found = pc.fill_null(pc.index_in(rows[self.target].cast(pa.string()).combine_chunks(), value_set=values), -1)
+        found = pc.fill_null(
+            pc.index_in(rows[self.target].cast(pa.string()).combine_chunks(), value_set=values), -1
+        )
         return found.to_numpy(zero_copy_only=False).astype(np.int64)
 
-    def aligned(self, predicted: np.ndarray, labels: Sequence[str], encoders: Mapping[str, Any]) -> np.ndarray:
+    def aligned(
+        self, predicted: np.ndarray, labels: Sequence[str], encoders: Mapping[str, Any]
+    ) -> np.ndarray:
         if not len(labels):
             return predicted
         place = {label: i for i, label in enumerate(labels)}
-        at_V = np.array([place.get(label, len(labels)) for label in encoder_of(encoders, self.target)["values"]], dtype=np.int64)
+        at_V = np.array(
+            [place.get(label, len(labels)) for label in encoder_of(encoders, self.target)["values"]],
+            dtype=np.int64,
+        )
         return np.concatenate([predicted, np.full((len(predicted), 1), LEAST)], axis=1)[:, at_V]
 
     def losses(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -94,14 +113,19 @@ class Classify(Task):
             return dict.fromkeys(self.shown)
         losses_N = self.losses(truth, predicted)
         loss = float(losses_N[truth >= 0].mean()) if (truth >= 0).any() else np.nan
-        return {"log_loss": known(loss), "accuracy": known(classification.accuracy(truth, predicted.argmax(axis=1)))}
+        return {
+            "log_loss": known(loss),
+            "accuracy": known(classification.accuracy(truth, predicted.argmax(axis=1))),
+        }
 
     def samples(self, rows: pa.Table) -> pa.Table:
         """Their column `label` is the target, as text."""
         return rows.set_column(rows.column_names.index("label"), "label", rows[self.target].cast(pa.string()))
 
     def start(self, mean: np.ndarray) -> np.ndarray:
-        """Log shares; of one logit, 0: its network begins undecided, for the shares do not say which of them is `positive`."""
+        """Log shares; of one logit, 0: its network begins undecided, for the shares do not say which of them
+        is `positive`.
+        """
         return np.zeros(1) if self.positive is not None else np.log(mean)
 
     def criterion(self, outputs: Any, truth: Truth) -> tuple[Any, Any]:
@@ -109,11 +133,15 @@ class Classify(Task):
 
         logits_BV, label_B = self._logits(outputs, truth.encoders), truth.of(self.target)
         if self.adjust:
-            logits_BV = logits_BV + self.adjust * logits_BV.new_tensor(np.log(_shares(truth.encoders, self.target)))
+            logits_BV = logits_BV + self.adjust * logits_BV.new_tensor(
+                np.log(_shares(truth.encoders, self.target))
+            )
         if truth.offset is not None:
             logits_BV = with_offset(logits_BV, label_B, truth.offset.to(logits_BV))
         # A label outside the vocabulary (id 0) has no logit: it weighs nothing.
-        loss_B = cross_entropy(logits_BV, label_B - 1, ignore_index=-1, reduction="none", label_smoothing=self.smoothing)
+        loss_B = cross_entropy(
+            logits_BV, label_B - 1, ignore_index=-1, reduction="none", label_smoothing=self.smoothing
+        )
         known_B = label_B > 0
         if self.class_weights is None:
             return loss_B, known_B
@@ -140,14 +168,19 @@ class Classify(Task):
             found += [
                 Figure("AUC-ROC", "higher", "decimal", "auc_roc"),
                 Figure("PR-AUC", "higher", "decimal", "pr_auc"),
-                Figure(f"recall at {self.precision:.0%} precision", "higher", "percent", "recall_at_precision"),
+                Figure(
+                    f"recall at {self.precision:.0%} precision", "higher", "percent", "recall_at_precision"
+                ),
             ]
             if self.costs is not None:
                 found.append(Figure(f"cost a row at {self.threshold:g}", "lower", "decimal", "cost"))
         return found
 
-    def figures_of_labels(self, label_N: np.ndarray, labels: Sequence[str], prob_NV: np.ndarray) -> dict[str, float | None]:
-        """The values of `more`, and the ends of the AUC's 95 % interval. A label that training never showed is one of its own.
+    def figures_of_labels(
+        self, label_N: np.ndarray, labels: Sequence[str], prob_NV: np.ndarray
+    ) -> dict[str, float | None]:
+        """The values of `more`, and the ends of the AUC's 95 % interval. A label that training never showed
+        is one of its own.
 
         label_N: texts; prob_NV: probabilities of `labels`.
         """
@@ -162,7 +195,11 @@ class Classify(Task):
         if self.positive is not None and self.positive in labels:
             at = list(labels).index(self.positive)
             score_N, is_N = prob_NV[:, at], truth_N == at
-            predicted_N = np.where(score_N >= self.threshold, at, np.where(np.arange(len(names)) == at, -1.0, prob_NV).argmax(axis=1))
+            predicted_N = np.where(
+                score_N >= self.threshold,
+                at,
+                np.where(np.arange(len(names)) == at, -1.0, prob_NV).argmax(axis=1),
+            )
             area = ranking.auc_roc_interval(is_N, score_N)
             found = {
                 "calibration_error": calibration.expected_calibration_error(is_N, score_N),
@@ -182,13 +219,18 @@ class Classify(Task):
                     cost_false_negative=wrong.false_negative,
                 )
         else:
-            found["calibration_error"] = calibration.expected_calibration_error(predicted_N == truth_N, prob_NV.max(axis=1))
+            found["calibration_error"] = calibration.expected_calibration_error(
+                predicted_N == truth_N, prob_NV.max(axis=1)
+            )
         found["balanced_accuracy"] = classification.balanced_accuracy(truth_N, predicted_N)
         found["macro_f1"] = classification.macro_f1(truth_N, predicted_N)
         return {name: known(value) for name, value in found.items()}
 
-    def reliability(self, label_N: np.ndarray, labels: Sequence[str], prob_NV: np.ndarray) -> list[list[float]]:
-        """Of bins of equal mass: mean probability, share that came true, rows, and the 95 % interval of the share.
+    def reliability(
+        self, label_N: np.ndarray, labels: Sequence[str], prob_NV: np.ndarray
+    ) -> list[list[float]]:
+        """Of bins of equal mass: mean probability, share that came true, rows, and the 95 % interval of the
+        share.
 
         Of the positive label's probability, else of the first choice's.
         """
@@ -196,7 +238,9 @@ class Classify(Task):
             at = list(labels).index(self.positive)
             table = calibration.reliability(label_N == self.positive, prob_NV[:, at])
         else:
-            table = calibration.reliability(np.array([*labels])[prob_NV.argmax(axis=1)] == label_N, prob_NV.max(axis=1))
+            table = calibration.reliability(
+                np.array([*labels])[prob_NV.argmax(axis=1)] == label_N, prob_NV.max(axis=1)
+            )
         return [[float(value) for value in row] for row in zip(*table, strict=True)]
 
     def _logits(self, outputs: Any, encoders: Mapping[str, Any]) -> Any:
@@ -218,10 +262,12 @@ class Classify(Task):
 
 
 def with_offset(logits_BV: Any, label_B: Any, offset_B: Any) -> Any:
-    """The logits with each row's offset added to that of its own label; a label that is unknown (id 0) has none.
+    """The logits with each row's offset added to that of its own label; a label that is unknown (id 0) has
+    none.
 
-    Rows kept with a chance π(x, y) have other log odds than all rows; with log π(x, y) − log π(x, other label) as the offset,
-    the logits alone estimate those of all rows (Fithian & Hastie 2014). Masked, not scattered: deterministic on any device.
+    Rows kept with a chance π(x, y) have other log odds than all rows; with log π(x, y) − log π(x, other
+    label) as the offset, the logits alone estimate those of all rows (Fithian & Hastie 2014). Masked, not
+    scattered: deterministic on any device.
     """
     import torch
 

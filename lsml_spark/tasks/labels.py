@@ -18,10 +18,13 @@ LEAST = 1e-7  # the probability of a label that a system does not know
 
 
 class Labels(Task):
-    """A list of labels a row: a sigmoid for each label that training showed; others are left out of loss and figures."""
+    """A list of labels a row: a sigmoid for each label that training showed; others are left out of loss and
+    figures.
+    """
 
     learns: ClassVar[Target] = "lists"
-    threshold: float = Field(0.5, gt=0.0, lt=1.0)  # of a label's probability, from which on a row is taken to have it
+    # of a label's probability, from which on a row is taken to have it
+    threshold: float = Field(0.5, gt=0.0, lt=1.0)
 
     @property
     def shown(self) -> Mapping[str, Figure]:
@@ -69,7 +72,9 @@ class Labels(Task):
         """(N, V) bool: which of the known labels each row has."""
         return held(rows[self.target].combine_chunks(), encoder_of(encoders, self.target)["values"])
 
-    def aligned(self, predicted: np.ndarray, labels: Sequence[str], encoders: Mapping[str, Any]) -> np.ndarray:
+    def aligned(
+        self, predicted: np.ndarray, labels: Sequence[str], encoders: Mapping[str, Any]
+    ) -> np.ndarray:
         known_V = encoder_of(encoders, self.target)["values"]
         place = {label: i for i, label in enumerate(labels)}
         at_V = np.array([place.get(label, len(labels)) for label in known_V], dtype=np.int64)

@@ -16,14 +16,17 @@ from lsml_spark.tasks.task import Target, Task, Truth, floats_of, known, refuse_
 
 
 class Rank(Task):
-    """A score that puts the rows of a group in the order of their gains, which are the target's numbers, at least 0.
+    """A score that puts the rows of a group in the order of their gains, which are the target's numbers, at
+    least 0.
 
-    The loss of a row is the mean of log(1 + exp(s' − s)) over the rows of its group with a smaller gain, whose score is s' (RankNet,
-    Burges et al. 2005); a row without such peers has none. A step sees the pairs within a lane, where a group's rows lie together.
+    The loss of a row is the mean of log(1 + exp(s' − s)) over the rows of its group with a smaller gain,
+    whose score is s' (RankNet, Burges et al. 2005); a row without such peers has none. A step sees the pairs
+    within a lane, where a group's rows lie together.
     """
 
     learns: ClassVar[Target] = "numbers"
-    group: str = "key"  # a column of the samples; rows of equal values are one group, rows without a value none
+    # a column of the samples; rows of equal values are one group, rows without a value none
+    group: str = "key"
     at: int | None = Field(10, ge=1)  # places that NDCG counts; null: all
     gain: Literal["linear", "exponential"] = "linear"  # of a target y in NDCG: y, or 2^y − 1
 
@@ -33,11 +36,16 @@ class Rank(Task):
 
     @property
     def shown(self) -> Mapping[str, Figure]:
-        return {"ndcg": Figure("NDCG" + (f"@{self.at}" if self.at else ""), "higher"), "in_order": Figure("pairs in order", "higher")}
+        return {
+            "ndcg": Figure("NDCG" + (f"@{self.at}" if self.at else ""), "higher"),
+            "in_order": Figure("pairs in order", "higher"),
+        }
 
     @property
     def baselines(self) -> tuple[dict[str, Any], ...]:
-        """The same for all is an order by chance; what the key alone says is another one where a group has many keys."""
+        """The same for all is an order by chance; what the key alone says is another one where a group has
+        many keys.
+        """
         by_key = () if self.group == "key" else ({"use": "key_mean", "target": self.target},)
         return ({"use": "constant", "target": self.target}, *by_key)
 
@@ -66,7 +74,9 @@ class Rank(Task):
         made = np.empty(rows.num_rows, dtype=[("gain", np.float64), ("group", np.int64)])
         made["gain"] = floats_of(rows, self.target)
         if (made["gain"] < 0).any():
-            raise ConfigError(f"task.target: '{self.target}' holds {made['gain'].min():g}; gains to rank by are at least 0")
+            raise ConfigError(
+                f"task.target: '{self.target}' holds {made['gain'].min():g}; gains to rank by are at least 0"
+            )
         group = rows[self.group].combine_chunks().cast(pa.string()).dictionary_encode().indices
         alone_N = -1 - np.arange(rows.num_rows)
         found_N = group.fill_null(-1).to_numpy(zero_copy_only=False)
@@ -77,5 +87,10 @@ class Rank(Task):
         return pairs.losses(truth["group"], truth["gain"], predicted)
 
     def figures(self, truth: np.ndarray, predicted: np.ndarray) -> dict[str, float | None]:
-        gain = ndcg(truth["gain"], predicted, truth["group"], k=self.at, exponential=self.gain == "exponential")
-        return {"ndcg": known(gain), "in_order": known(pairs.in_order(truth["group"], truth["gain"], predicted))}
+        gain = ndcg(
+            truth["gain"], predicted, truth["group"], k=self.at, exponential=self.gain == "exponential"
+        )
+        return {
+            "ndcg": known(gain),
+            "in_order": known(pairs.in_order(truth["group"], truth["gain"], predicted)),
+        }

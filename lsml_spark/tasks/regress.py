@@ -16,11 +16,13 @@ MAIN = {"squared": "rmse", "absolute": "mae", "huber": "mae", "quantile": "pinba
 
 
 class Regress(Task):
-    """A number, learned in the scale of its transform (`standardize`, `log`, or `number` as it is) and predicted in its own unit.
+    """A number, learned in the scale of its transform (`standardize`, `log`, or `number` as it is) and
+    predicted in its own unit.
 
-    `squared` learns the mean, `absolute` the median, `huber` the mean of what lies within `delta` scales of it and the median of the
-    rest, `quantile` the number that a share `quantile` of the rows stays below, `poisson` the mean of counts (the network's output is
-    its logarithm, and the target's transform must be `number`).
+    `squared` learns the mean, `absolute` the median, `huber` the mean of what lies within `delta` scales of
+    it and the median of the rest, `quantile` the number that a share `quantile` of the rows stays below,
+    `poisson` the mean of counts (the network's output is its logarithm, and the target's transform must be
+    `number`).
     """
 
     learns: ClassVar[Target] = "numbers"
@@ -43,12 +45,17 @@ class Regress(Task):
     @property
     def baselines(self) -> tuple[dict[str, Any], ...]:
         by = "median" if self.loss in ("absolute", "huber") else "mean"
-        return ({"use": "constant", "by": by, "target": self.target}, {"use": "key_mean", "target": self.target})
+        return (
+            {"use": "constant", "by": by, "target": self.target},
+            {"use": "key_mean", "target": self.target},
+        )
 
     def width(self, encoders: Mapping[str, Any]) -> int:
         refuse_other_than_a_number(encoders, self.target, "regress")
         if self.loss == "poisson" and encoder_of(encoders, self.target)["use"] != "number":
-            raise ValueError(f"task.loss: poisson takes counts as they are; give '{self.target}' the transform `number`")
+            raise ValueError(
+                f"task.loss: poisson takes counts as they are; give '{self.target}' the transform `number`"
+            )
         return 1
 
     def start(self, mean: np.ndarray) -> np.ndarray:
@@ -61,7 +68,8 @@ class Regress(Task):
         z_B, y_B = outputs[:, 0], truth.of(self.target).to(outputs)
         known_B = torch.ones_like(y_B, dtype=torch.bool)
         if self.loss == "poisson":
-            # The deviance's half, so that a perfect row loses nothing; below 0, where no count is, it is not finite.
+            # The deviance's half, so that a perfect row loses nothing; below 0, where no count is, it is not
+            # finite.
             return z_B.exp() - y_B * z_B + torch.special.xlogy(y_B, y_B) - y_B, known_B
         above_B = y_B - z_B
         if self.loss == "squared":
@@ -86,7 +94,9 @@ class Regress(Task):
             return np.maximum(self.quantile * above_N, (self.quantile - 1) * above_N)
         if self.loss == "poisson":
             mean_N = np.maximum(predicted, 1e-9)
-            return 2 * (np.where(truth > 0, truth * np.log(np.maximum(truth, 1e-300) / mean_N), 0.0) - truth + mean_N)
+            return 2 * (
+                np.where(truth > 0, truth * np.log(np.maximum(truth, 1e-300) / mean_N), 0.0) - truth + mean_N
+            )
         return above_N**2 if self.loss == "squared" else np.abs(above_N)
 
     def figures(self, truth: np.ndarray, predicted: np.ndarray) -> dict[str, float | None]:
@@ -95,6 +105,8 @@ class Regress(Task):
             "mae": regression.mae(truth, predicted),
             "r2": regression.r2(truth, predicted),
             "pinball": regression.pinball(truth, predicted, quantile=self.quantile),
-            "deviance": regression.poisson_deviance(truth, np.maximum(predicted, 1e-9)) if self.loss == "poisson" else np.nan,
+            "deviance": regression.poisson_deviance(truth, np.maximum(predicted, 1e-9))
+            if self.loss == "poisson"
+            else np.nan,
         }
         return {name: known(found[name]) for name in self.shown}

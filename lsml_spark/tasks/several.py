@@ -16,8 +16,9 @@ from lsml_spark.transforms.schema import Schema
 class Several(Task):
     """Each of `tasks` has a target of its own and its part of the outputs. The first one's figures decide.
 
-    The losses are added with fixed `weights` (1 where none is given), or by `uncertainty`: a log variance s is learned for each task,
-    and its loss counts exp(−s) · loss + s / 2 (Kendall, Gal & Cipolla 2018), so that noisy tasks weigh less.
+    The losses are added with fixed `weights` (1 where none is given), or by `uncertainty`: a log variance s
+    is learned for each task, and its loss counts exp(−s) · loss + s / 2 (Kendall, Gal & Cipolla 2018), so
+    that noisy tasks weigh less.
     """
 
     tasks: dict[str, component(Task, PACKAGE)]  # type: ignore[valid-type]  # by names of your own
@@ -32,10 +33,14 @@ class Several(Task):
             raise ValueError(f"tasks: '{doubled[0]}' is the target of two tasks")
         if odd := [name for name, task in self.tasks.items() if task.use in ("several", "masked")]:
             raise ValueError(f"tasks.{odd[0]}: `{self.tasks[odd[0]].use}` cannot be one of several")
-        if isinstance(self.weights, dict) and (unknown := [name for name in self.weights if name not in self.tasks]):
+        if isinstance(self.weights, dict) and (
+            unknown := [name for name in self.weights if name not in self.tasks]
+        ):
             raise ValueError(f"weights: there is no task '{unknown[0]}'")
         if len({task.grouped_by for task in self.tasks.values()} - {None}) > 1:
-            raise ValueError("tasks: two of them want rows together by different columns; a row lies in one place")
+            raise ValueError(
+                "tasks: two of them want rows together by different columns; a row lies in one place"
+            )
         object.__setattr__(self, "target", targets[0])
         return self
 
@@ -56,14 +61,26 @@ class Several(Task):
         """Those of each task under its name, the first ones of all first."""
         of_each = {name: list(task.shown.items()) for name, task in self.tasks.items()}
         longest = max(map(len, of_each.values()))
-        pairs = [(name, *figures[i]) for i in range(longest) for name, figures in of_each.items() if i < len(figures)]
-        return {f"{name}_{key}": Figure(f"{name}: {figure.title}", figure.better, figure.write) for name, key, figure in pairs}
+        pairs = [
+            (name, *figures[i])
+            for i in range(longest)
+            for name, figures in of_each.items()
+            if i < len(figures)
+        ]
+        return {
+            f"{name}_{key}": Figure(f"{name}: {figure.title}", figure.better, figure.write)
+            for name, key, figure in pairs
+        }
 
     @property
     def baselines(self) -> tuple[dict[str, Any], ...]:
         """The first baseline of each task, as one."""
         of = {name: {**task.baselines[0]} for name, task in self.tasks.items() if task.baselines}
-        return ({"use": "each", "of": of, "targets": {name: task.target for name, task in self.tasks.items()}},) if of else ()
+        return (
+            ({"use": "each", "of": of, "targets": {name: task.target for name, task in self.tasks.items()}},)
+            if of
+            else ()
+        )
 
     def hides(self) -> frozenset[str]:
         return frozenset().union(*[task.hides() for task in self.parts])
@@ -80,9 +97,12 @@ class Several(Task):
         import torch
 
         network.register_parameter("log_variance", torch.nn.Parameter(torch.zeros(len(self.tasks))))
-        # The outputs carry it to the loss, so that it takes part in the forward pass like all else that is learned.
+        # The outputs carry it to the loss, so that it takes part in the forward pass like all else that is
+        # learned.
         network.register_forward_hook(
-            lambda module, _, outputs: torch.cat([outputs, module.log_variance.expand(len(outputs), -1).to(outputs.dtype)], dim=1)
+            lambda module, _, outputs: torch.cat(
+                [outputs, module.log_variance.expand(len(outputs), -1).to(outputs.dtype)], dim=1
+            )
         )
 
     def criterion(self, outputs: Any, truth: Truth) -> tuple[Any, Any]:
@@ -117,7 +137,12 @@ class Several(Task):
 
     def aligned(self, predicted: np.ndarray, labels: Any, encoders: Mapping[str, Any]) -> np.ndarray:
         known_by = labels if isinstance(labels, Mapping) else {}
-        return together({name: task.aligned(predicted[name], known_by.get(name, ()), encoders) for name, task in self.tasks.items()})
+        return together(
+            {
+                name: task.aligned(predicted[name], known_by.get(name, ()), encoders)
+                for name, task in self.tasks.items()
+            }
+        )
 
     def losses(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """The first task's."""
@@ -130,7 +155,9 @@ class Several(Task):
 
 
 def together(columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Arrays (N, …) as the fields of one structured array (N,), so that masks and slices hold for all of them."""
+    """Arrays (N, …) as the fields of one structured array (N,), so that masks and slices hold for all of
+    them.
+    """
     rows = len(next(iter(columns.values())))
     made = np.empty(rows, dtype=[(name, column.dtype, column.shape[1:]) for name, column in columns.items()])
     for name, column in columns.items():

@@ -1,7 +1,8 @@
-"""What is learned: the column that is the target, the width of the network's head, the loss of a row, what a prediction is, its
-figures and which of them decides. Nothing else in the house knows what a label is.
+"""What is learned: the column that is the target, the width of the network's head, the loss of a row, what a
+prediction is, its figures and which of them decides. Nothing else in the house knows what a label is.
 
-Imports no torch, so a pipeline can be checked where there is none; `criterion` and `predict` meet tensors only.
+Imports no torch, so a pipeline can be checked where there is none; `criterion` and `predict` meet tensors
+only.
 """
 
 from abc import ABC, abstractmethod
@@ -25,9 +26,9 @@ Target = Literal["ids", "numbers", "lists"]
 class Truth:
     """What the loss compares a batch's outputs with, on their device.
 
-    `label`: of the first target, (B,) int64 ids, 0 for unknown, or floats; a list of ids is (values (T,), offsets (B + 1,)).
-    `columns`: all other encoded columns. `offset`: (B,), added to the logit of the row's own label while training, where the shards
-    have it.
+    `label`: of the first target, (B,) int64 ids, 0 for unknown, or floats; a list of ids is (values (T,),
+    offsets (B + 1,)). `columns`: all other encoded columns. `offset`: (B,), added to the logit of the row's
+    own label while training, where the shards have it.
     """
 
     label: Any
@@ -79,14 +80,18 @@ class Task(Component, ABC):
         return Schema(encoders, self.width(encoders), None, self.hides())
 
     def start(self, mean: np.ndarray) -> np.ndarray:
-        """Outputs (W,) of a network that has learned nothing but `mean`: of the target's numbers (1,), or the shares of its ids (V,)."""
+        """Outputs (W,) of a network that has learned nothing but `mean`: of the target's numbers (1,), or the
+        shares of its ids (V,).
+        """
         return np.zeros(len(mean))
 
     def prepare(self, network: Any) -> None:
         """Add to a fresh network what the task itself learns."""
 
     def view(self, columns: Mapping[str, Any], label: Any) -> tuple[Mapping[str, Any], Any]:
-        """(columns that the network sees, target) of a batch in training; what is drawn comes from torch's generator."""
+        """(columns that the network sees, target) of a batch in training; what is drawn comes from torch's
+        generator.
+        """
         return columns, label
 
     def samples(self, rows: pa.Table) -> pa.Table:
@@ -95,17 +100,23 @@ class Task(Component, ABC):
 
     @abstractmethod
     def criterion(self, outputs: Any, truth: Truth) -> tuple[Any, Any]:
-        """(loss of each row (B,), 0 where it has none; what a row's weight is multiplied by (B,), 0 where it has no loss)."""
+        """(loss of each row (B,), 0 where it has none; what a row's weight is multiplied by (B,), 0 where it
+        has no loss).
+        """
 
     @abstractmethod
     def predict(self, outputs: Any, encoders: Mapping[str, Any]) -> np.ndarray:
         """Predictions of outputs (B, W): float64, in the target's own unit."""
 
     def truth(self, rows: pa.Table, encoders: Mapping[str, Any]) -> np.ndarray:
-        """The target of samples as `prepare` wrote them, in the form that `figures` compares with predictions; (N, …)."""
+        """The target of samples as `prepare` wrote them, in the form that `figures` compares with
+        predictions; (N, …).
+        """
         raise NotImplementedError
 
-    def aligned(self, predicted: np.ndarray, labels: Sequence[str], encoders: Mapping[str, Any]) -> np.ndarray:
+    def aligned(
+        self, predicted: np.ndarray, labels: Sequence[str], encoders: Mapping[str, Any]
+    ) -> np.ndarray:
         """Predictions (N, …) of a system that knows these labels, in the form of those of the model."""
         return predicted
 
@@ -123,7 +134,9 @@ def size_of(encoders: Mapping[str, Any], target: str, use: str, lists: bool = Fa
     column = column_of(encoders, target)
     if not isinstance(column, Ids) or column.list != lists:
         what = "a list of ids a row" if lists else "one id a row"
-        raise ValueError(f"task `{use}` learns {what}; give '{target}' the transform `vocabulary` in features.columns")
+        raise ValueError(
+            f"task `{use}` learns {what}; give '{target}' the transform `vocabulary` in features.columns"
+        )
     return column.size
 
 
@@ -131,7 +144,9 @@ def refuse_other_than_a_number(encoders: Mapping[str, Any], target: str, use: st
     """ValueError where a target is not one number a row."""
     column = column_of(encoders, target)
     if not isinstance(column, Numbers) or column.width != 1:
-        raise ValueError(f"task `{use}` learns a number; give '{target}' the transform `standardize`, `log` or `number`")
+        raise ValueError(
+            f"task `{use}` learns a number; give '{target}' the transform `standardize`, `log` or `number`"
+        )
 
 
 def floats_of(rows: pa.Table, target: str) -> np.ndarray:

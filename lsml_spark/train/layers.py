@@ -13,7 +13,8 @@ from lsml_spark.train.config import Layer
 
 
 def grouped(groups: Sequence[Any], network: nn.Module, layers: Mapping[str, Layer]) -> list[Any]:
-    """The optimiser's groups, cut so that all parameters of a group have one layer: the first whose pattern fits their name.
+    """The optimiser's groups, cut so that all parameters of a group have one layer: the first whose pattern
+    fits their name.
 
     ConfigError for a pattern that fits no parameter.
     """
@@ -24,13 +25,19 @@ def grouped(groups: Sequence[Any], network: nn.Module, layers: Mapping[str, Laye
         if not fnmatch.filter(names.values(), pattern):
             heads = sorted({name.partition(".")[0] for name in names.values()})
             near = did_you_mean(pattern.partition(".")[0], heads)
-            raise ConfigError(f"train.layers: no parameter of the network is called '{pattern}'{near}; they begin with {', '.join(heads)}")
+            raise ConfigError(
+                f"train.layers: no parameter of the network is called '{pattern}'{near}; they begin with "
+                f"{', '.join(heads)}"
+            )
     cut: list[dict[str, Any]] = []
     for group in groups if groups and isinstance(groups[0], Mapping) else [{"params": list(groups)}]:
         parts: dict[str | None, list[Any]] = {}
         for parameter in group["params"]:
             parts.setdefault(_pattern(names[id(parameter)], layers), []).append(parameter)
-        cut += [{**group, "params": parameters, "layer": layers.get(str(pattern))} for pattern, parameters in parts.items()]
+        cut += [
+            {**group, "params": parameters, "layer": layers.get(str(pattern))}
+            for pattern, parameters in parts.items()
+        ]
     return cut
 
 
@@ -42,8 +49,8 @@ def set_rates(optimizer: torch.optim.Optimizer, rate: float, epoch: int) -> None
 
 
 def drop_frozen(optimizer: torch.optim.Optimizer) -> None:
-    """After the backward pass: without gradients, frozen parameters are neither moved nor counted, and the optimiser learns nothing
-    of them."""
+    """After the backward pass: without gradients, frozen parameters are neither moved nor counted, and the
+    optimiser learns nothing of them."""
     for group in optimizer.param_groups:
         if group.get("layer") is not None and not group["lr"]:
             for parameter in group["params"]:

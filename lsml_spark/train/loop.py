@@ -1,4 +1,6 @@
-"""The training run of one rank: updates over the plans of the epochs, checkpoints among them, all of it watched and booked."""
+"""The training run of one rank: updates over the plans of the epochs, checkpoints among them, all of it
+watched and booked.
+"""
 
 import itertools
 import math
@@ -23,7 +25,8 @@ from lsml_spark.train.survival.checkpoint import Checkpoints, Position
 from lsml_spark.train.survival.watch import Watch, stop_requested
 
 CURVE_POINTS = 500
-PHASE = {"all-reduce": ALL_REDUCE, "data": DATA, "compute": COMPUTE, "checkpoint": CHECKPOINT}  # of the watch → of the clock
+# of the watch → of the clock
+PHASE = {"all-reduce": ALL_REDUCE, "data": DATA, "compute": COMPUTE, "checkpoint": CHECKPOINT}
 
 
 @dataclass
@@ -31,7 +34,8 @@ class Run:
     """What one rank did in this process (not in an earlier one that was interrupted)."""
 
     resumed: int = 0  # epochs that an earlier process made, wholly or in part
-    resumptions: list[dict[str, int]] = field(default_factory=list)  # where the run was taken up again, in all its processes
+    # where the run was taken up again, in all its processes
+    resumptions: list[dict[str, int]] = field(default_factory=list)
     rows_by_epoch: dict[int, int] = field(default_factory=dict)  # rows of this rank's lanes
     blame: Blame = field(default_factory=Blame)  # where the time of the steps went, on all ranks
     lost: Lost = field(default_factory=Lost)  # row groups of this rank that could not be read
@@ -73,14 +77,20 @@ class Training:
         self.counts = world.rank % (world.size // self.model.lanes_world) == 0
         self.refused: list[str] = []  # sample ids of updates that this rank alone has left out
         self.orders = [start.plan(epoch, self.model.lanes_world) for epoch in range(config.epochs)]
-        self.total = config.stop.total(sum(math.ceil(order.steps / config.accumulate) for order in self.orders))
+        self.total = config.stop.total(
+            sum(math.ceil(order.steps / config.accumulate) for order in self.orders)
+        )
         self.store = Checkpoints(spec.scratch, spec.identity, config.survival.checkpoint.keep)
         self.run, self.clock = Run(), StepClock()
         self.record: Record | None = None  # rank 0's
-        watch.reading = lambda: "; ".join(str(shards.groups[group]) for group in list(self.run.lost.reading.values()))
+        watch.reading = lambda: "; ".join(
+            str(shards.groups[group]) for group in list(self.run.lost.reading.values())
+        )
 
     def fit(self) -> tuple[Position, Run]:
-        """TrainingError where the loss is not finite; EnvironmentProblem where a checkpoint cannot be written; Stopped after SIGTERM."""
+        """TrainingError where the loss is not finite; EnvironmentProblem where a checkpoint cannot be
+        written; Stopped after SIGTERM.
+        """
         try:
             position = self._resumed()
             self.saved = time.monotonic()
@@ -88,7 +98,12 @@ class Training:
             if self.world.rank == 0:
                 ends = None if self.config.stop.time is None else self.began + self.config.stop.time
                 self.record = Record(
-                    self.spec.scratch, self.clock, first=position.update, updates=self.total, epochs=self.config.epochs, ends=ends
+                    self.spec.scratch,
+                    self.clock,
+                    first=position.update,
+                    updates=self.total,
+                    epochs=self.config.epochs,
+                    ends=ends,
                 )
             while position.epoch < self.config.epochs and not position.stopped:
                 position = self._epoch(position)
@@ -108,14 +123,23 @@ class Training:
         found = self.store.newest()
         position = checkpoint.position_of(found[1]) if found else Position.first(self.start.champion)
         if len(set(map(tuple, self.world.gather([position.epoch, position.step])))) > 1:
-            raise TrainingError(f"the ranks see different checkpoints in {self.spec.scratch}; it must be one folder shared by all hosts")
+            raise TrainingError(
+                f"the ranks see different checkpoints in {self.spec.scratch}; it must be one folder shared "
+                "by all hosts"
+            )
         if self.world.rank == 0:
             self.store.forget_after(found)
         if found:
             tensors, values = found
             full_state.load(self.network, self.optimizer, tensors)
             prefix = "exchange."
-            self.model.load_state({name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)})
+            self.model.load_state(
+                {
+                    name.removeprefix(prefix): value
+                    for name, value in tensors.items()
+                    if name.startswith(prefix)
+                }
+            )
             self.updates.scaler.load_state_dict(values["scaler"])
             self.run.resumed = position.epoch + (position.step > 0)
             at = {"step": position.update, "epoch": position.epoch, "world": self.world.size}
@@ -146,20 +170,37 @@ class Training:
                 self.record.add(update - 1, epoch, stats, rate, self.updates.scale, seconds)
             stopped = config.stop.why(update, stats.signals.seconds)
             position = Position(
-                epoch, number + len(local), update, stats.signals.seconds, before.start, curve, before.by_epoch, asdict(done), stopped
+                epoch,
+                number + len(local),
+                update,
+                stats.signals.seconds,
+                before.start,
+                curve,
+                before.by_epoch,
+                asdict(done),
+                stopped,
             )
             if stopped or position.step >= order.steps:
                 break
             if self._due(update, stats.signals):
                 self._save(position)
             if stats.signals.stop:
-                raise Stopped(f"stopped after step {position.step} of epoch {epoch}; the same command goes on from there")
+                raise Stopped(
+                    f"stopped after step {position.step} of epoch {epoch}; the same command goes on from "
+                    "there"
+                )
             self._mark("data", epoch, position.step)
         self.run.lost_by_epoch[epoch] = self.run.lost.rows - lost_before
         whole = position.step >= order.steps
-        by_epoch = [*before.by_epoch, {"epoch": epoch, "rows": done.rows, "loss": done.loss} | ({} if whole else {"steps": position.step})]
+        by_epoch = [
+            *before.by_epoch,
+            {"epoch": epoch, "rows": done.rows, "loss": done.loss}
+            | ({} if whole else {"steps": position.step}),
+        ]
         stopped = stopped or config.stop.after_epoch(by_epoch)
-        position = Position(epoch + 1, 0, update, position.seconds, before.start, curve, by_epoch, {}, stopped)
+        position = Position(
+            epoch + 1, 0, update, position.seconds, before.start, curve, by_epoch, {}, stopped
+        )
         self._mark("all-reduce")
         self.run.blame.add(self.world.gather(self.clock.take()))
         self._save(position)
@@ -191,9 +232,13 @@ class Training:
         set_rates(self.optimizer, rate, epoch)
         return rate
 
-    def _update(self, order: Plan, number: int, local: Sequence[Sequence[Batch]], update: int) -> StepStats | None:
+    def _update(
+        self, order: Plan, number: int, local: Sequence[Sequence[Batch]], update: int
+    ) -> StepStats | None:
         rank, epoch = self.model.lanes_rank, order.epoch
-        step_seeds = [seeds.derive(self.spec.seed, "step", epoch, number + ahead) for ahead in range(len(local))]
+        step_seeds = [
+            seeds.derive(self.spec.seed, "step", epoch, number + ahead) for ahead in range(len(local))
+        ]
         if self.config.by_lane:
             parts = parts_by_lane(order.lanes_of(rank), local, step_seeds)
         else:
@@ -228,11 +273,17 @@ class Training:
             tensors |= {f"exchange.{name}": tensor for state in of_ranks for name, tensor in state.items()}
             self.store.save(
                 tensors,
-                {"plan": self.orders[0].digest, "scaler": self.updates.scaler.state_dict(), "resumptions": self.run.resumptions},
+                {
+                    "plan": self.orders[0].digest,
+                    "scaler": self.updates.scaler.state_dict(),
+                    "resumptions": self.run.resumptions,
+                },
                 position,
             )
 
-    def _explained(self, error: NonFinite, order: Plan, number: int, local: Sequence[Sequence[Batch]]) -> TrainingError:
+    def _explained(
+        self, error: NonFinite, order: Plan, number: int, local: Sequence[Sequence[Batch]]
+    ) -> TrainingError:
         """The same error on every rank, naming the samples whichever rank read them."""
         found = self.refused + self._sample_ids(error.rows_of, order, number)
         ids_of_all = list(dict.fromkeys(itertools.chain(*self.world.gather(found))))
@@ -242,15 +293,25 @@ class Training:
             named = ", ".join(ids_of_all[:10]) + (" …" if len(ids_of_all) > 10 else "")
             return TrainingError(f"{where}; sample ids: {named}; look at their weight, offset and features")
         first = f", first sample id {ids_of_all[0]}" if ids_of_all else ""
-        return TrainingError(f"{where} for all {rows} rows{first}: it diverged; lower train.optimizer.lr or train.clip")
+        return TrainingError(
+            f"{where} for all {rows} rows{first}: it diverged; lower train.optimizer.lr or train.clip"
+        )
 
     def _sample_ids(self, rows_of: dict[int, list[list[int]]], order: Plan, number: int) -> list[str]:
         """Of the rows that NonFinite names."""
-        return refused_ids(self.shards, order, self.model.lanes_rank, number, rows_of, self.run.lost, self.config.by_lane)
+        return refused_ids(
+            self.shards, order, self.model.lanes_rank, number, rows_of, self.run.lost, self.config.by_lane
+        )
 
 
 def refused_ids(
-    shards: Shards, order: Plan, rank: int, number: int, rows_of: dict[int, list[list[int]]], lost: Lost, by_lane: bool = False
+    shards: Shards,
+    order: Plan,
+    rank: int,
+    number: int,
+    rows_of: dict[int, list[list[int]]],
+    lost: Lost,
+    by_lane: bool = False,
 ) -> list[str]:
     """Sample ids, with file and row group, of the rows that NonFinite names.
 
@@ -264,8 +325,15 @@ def refused_ids(
                 every: list[str] = []
                 for lane in lanes:
                     ids = shards.sample_ids(order, lane, number + ahead, without=lost.groups)
-                    groups = [group for group in order.rows_at(lane, number + ahead)[0].tolist() if group not in lost.groups]
-                    every += [f"{sample_id} ({shards.groups[group].name})" for sample_id, group in zip(ids, groups, strict=True)]
+                    groups = [
+                        group
+                        for group in order.rows_at(lane, number + ahead)[0].tolist()
+                        if group not in lost.groups
+                    ]
+                    every += [
+                        f"{sample_id} ({shards.groups[group].name})"
+                        for sample_id, group in zip(ids, groups, strict=True)
+                    ]
                 found += [every[row] for row in rows]
     return found
 
@@ -275,10 +343,18 @@ def extended(curve: list[dict], point: dict) -> list[dict]:
     every = 1 << max(0, math.ceil(math.log2((point["step"] + 1) / CURVE_POINTS)))
     if point["step"] % every:
         return curve
-    return [*(curve if len(curve) < CURVE_POINTS else [old for old in curve if old["step"] % every == 0]), point]
+    return [
+        *(curve if len(curve) < CURVE_POINTS else [old for old in curve if old["step"] % every == 0]),
+        point,
+    ]
 
 
 def curve_of(position: Position, world: World) -> dict:
     """curve.json."""
     stopped = {"stopped": position.stopped} if position.stopped else {}
-    return {"steps": position.steps, "epochs": position.by_epoch, "world": world.size, "start": position.start} | stopped
+    return {
+        "steps": position.steps,
+        "epochs": position.by_epoch,
+        "world": world.size,
+        "start": position.start,
+    } | stopped

@@ -1,10 +1,12 @@
-"""`exchange: {use: async}`: a parameter server (Dean et al. 2012; Li et al. 2014), to compare the synchronous ways with.
+"""`exchange: {use: async}`: a parameter server (Dean et al. 2012; Li et al. 2014), to compare the synchronous
+ways with.
 
-Rank 0 holds parameters and optimiser; every other rank pulls the parameters, computes a gradient on its own lanes, pushes it and
-pulls again. Within an epoch nobody waits for another worker, so a gradient may belong to parameters that others have moved on
-since: its staleness. Each push steps with 1 / workers of the learning rate, so that a round of all workers moves as far as one
-synchronous update. Each row is used once an epoch. The order of arrival decides the bits: no two runs are alike. There are no
-checkpoints: an interrupted run starts again.
+Rank 0 holds parameters and optimiser; every other rank pulls the parameters, computes a gradient on its own
+lanes, pushes it and pulls again. Within an epoch nobody waits for another worker, so a gradient may belong to
+parameters that others have moved on since: its staleness. Each push steps with 1 / workers of the learning
+rate, so that a round of all workers moves as far as one synchronous update. Each row is used once an epoch.
+The order of arrival decides the bits: no two runs are alike. There are no checkpoints: an interrupted run
+starts again.
 """
 
 import datetime
@@ -38,27 +40,38 @@ GO_ON, STOP = 0.0, 1.0  # what the server's is
 
 
 def fit_async(start: Start) -> tuple[Position, Run]:
-    """As `loop.fit`, with rank 0 as the server of world - 1 workers; only its `network` and Position are those of the run.
+    """As `loop.fit`, with rank 0 as the server of world - 1 workers; only its `network` and Position are
+    those of the run.
 
-    ConfigError for fewer than two ranks; LostPeers that names a worker that died; TrainingError where a loss is not finite.
+    ConfigError for fewer than two ranks; LostPeers that names a worker that died; TrainingError where a loss
+    is not finite.
     """
     spec, world, network = start.spec, start.world, start.network
     if world.size < 2:
-        raise ConfigError("train.exchange.use: async needs two ranks at least, a server and a worker; raise train.workers")
+        raise ConfigError(
+            "train.exchange.use: async needs two ranks at least, a server and a worker; raise train.workers"
+        )
     if tracks(network):
         raise ConfigError(
-            "train.exchange.use: async has nobody who joins the running statistics of batch norm; take another norm, or allreduce"
+            "train.exchange.use: async has nobody who joins the running statistics of batch norm; take "
+            "another norm, or allreduce"
         )
     workers, timeout = world.size - 1, datetime.timedelta(seconds=spec.config.survival.timeout)
     links = {rank: dist.new_group([0, rank], timeout, backend="gloo") for rank in range(1, world.size)}
     orders = [start.plan(epoch, workers) for epoch in range(spec.config.epochs)]
     run, position = Run(), Position.first(start.champion)
-    server = Server(spec, network, links, workers * sum(order.steps for order in orders)) if world.rank == 0 else None
+    server = (
+        Server(spec, network, links, workers * sum(order.steps for order in orders))
+        if world.rank == 0
+        else None
+    )
     for epoch, order in enumerate(orders):
         if server:
             run.rows_by_epoch[epoch], run.lost_by_epoch[epoch] = 0, 0
             why, done = "", server.epoch(epoch)
-            position = Position(epoch + 1, 0, server.pushes, 0.0, start.champion, server.curve, [*position.by_epoch, done], {})
+            position = Position(
+                epoch + 1, 0, server.pushes, 0.0, start.champion, server.curve, [*position.by_epoch, done], {}
+            )
         else:
             why = work(start, links[world.rank], order, run)
         reasons = [reason for reason in world.gather(why) if reason]
@@ -68,7 +81,9 @@ def fit_async(start: Start) -> tuple[Position, Run]:
 
 
 class Server:
-    """Parameters and optimiser. A thread per worker receives; the main thread applies what arrives, in the order of arrival."""
+    """Parameters and optimiser. A thread per worker receives; the main thread applies what arrives, in the
+    order of arrival.
+    """
 
     def __init__(self, spec: Spec, network: Network, links: Mapping[int, Any], updates: int):
         self.config, self.links, self.updates = spec.config, links, updates
@@ -79,7 +94,9 @@ class Server:
         self.inbox: queue.SimpleQueue[tuple[int, Tensor | Exception, Tensor]] = queue.SimpleQueue()
 
     def epoch(self, epoch: int) -> dict[str, Any]:
-        """Serve until every worker has given all of its steps, or one has refused; what curve.json says of the epoch."""
+        """Serve until every worker has given all of its steps, or one has refused; what curve.json says of
+        the epoch.
+        """
         totals, staleness, stopped = Totals(), Counter[int](), False
         for rank in self.links:
             threading.Thread(target=self._listen, args=(rank,), daemon=True).start()
@@ -104,7 +121,9 @@ class Server:
 
     def _apply(self, epoch: int, stats: StepStats, gradient: Tensor) -> None:
         rate = self.config.peak_rate * self.config.schedule.share(self.pushes, self.updates)
-        self.curve = extended(self.curve, {"step": self.pushes, "epoch": epoch, "loss": stats.loss, "lr": rate})
+        self.curve = extended(
+            self.curve, {"step": self.pushes, "epoch": epoch, "loss": stats.loss, "lr": rate}
+        )
         self.pushes += 1
         if not stats.weight:
             return
@@ -127,7 +146,10 @@ class Server:
         """One epoch of a worker's messages, into the inbox; its end of the line too."""
         try:
             while True:
-                told, gradient = torch.zeros(5, dtype=torch.float64), torch.empty(self.numbers, dtype=self.parameters[0].dtype)
+                told, gradient = (
+                    torch.zeros(5, dtype=torch.float64),
+                    torch.empty(self.numbers, dtype=self.parameters[0].dtype),
+                )
                 dist.recv(told, rank, self.links[rank])
                 if told[0] == GRADIENT:
                     dist.recv(gradient, rank, self.links[rank])
@@ -138,7 +160,10 @@ class Server:
             self.inbox.put((rank, error, torch.empty(0)))
 
     def _lost(self, rank: int, error: Exception) -> LostPeers:
-        return LostPeers(f"the parameter server lost its worker, rank {rank} of {len(self.links) + 1}: {str(error).splitlines()[0]}")
+        return LostPeers(
+            f"the parameter server lost its worker, rank {rank} of {len(self.links) + 1}: "
+            f"{str(error).splitlines()[0]}"
+        )
 
 
 def work(start: Start, link: Any, order: Plan, run: Run) -> str:
@@ -151,7 +176,9 @@ def work(start: Start, link: Any, order: Plan, run: Run) -> str:
     network.train()
     updates, why = Updates(model, idle, config, 1, start.encoders), ""
     goes_on, version = _pull(model.parameters, link)
-    for number, local in enumerate(batches(shards, order, worker, by_lane=False, on_bad=config.data.on_bad_shard, lost=run.lost)):
+    for number, local in enumerate(
+        batches(shards, order, worker, by_lane=False, on_bad=config.data.on_bad_shard, lost=run.lost)
+    ):
         seed = seeds.derive(spec.seed, "step", epoch, number)
         try:
             stats = updates.step([Part(0, local, [seeds.derive(seed, "rank", worker)])])
@@ -179,11 +206,16 @@ def _pull(parameters: Sequence[Any], link: Any) -> tuple[bool, int]:
     return bool(told[0] == GO_ON), int(told[1])
 
 
-def _push(link: Any, kind: float, version: int = 0, stats: StepStats | None = None, parameters: Sequence[Any] = ()) -> None:
+def _push(
+    link: Any, kind: float, version: int = 0, stats: StepStats | None = None, parameters: Sequence[Any] = ()
+) -> None:
     books = (stats.rows, stats.weight, stats.loss) if stats else (0, 0.0, 0.0)
     dist.send(torch.tensor([kind, version, *books], dtype=torch.float64), 0, link)
     if kind == GRADIENT:
-        gradients = [torch.zeros_like(parameter) if parameter.grad is None else parameter.grad for parameter in parameters]
+        gradients = [
+            torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            for parameter in parameters
+        ]
         dist.send(parameters_to_vector(gradients).cpu(), 0, link)
 
 

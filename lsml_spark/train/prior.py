@@ -29,10 +29,12 @@ def starting_outputs(shards: Shards, encoders: Mapping[str, Any], config: Config
 
 
 def _mean(shards: Shards, size: int, config: Config) -> np.ndarray:
-    """Of ids 1 … size the smoothed, weighted shares (size,): of one id a row they sum to 1, so that training starts from popularity;
-    of lists each is the share of rows that hold the id. Of numbers the weighted mean (1,).
+    """Of ids 1 … size the smoothed, weighted shares (size,): of one id a row they sum to 1, so that training
+    starts from popularity; of lists each is the share of rows that hold the id. Of numbers the weighted mean
+    (1,).
 
-    A row of the smoothing weighs as much as the average row, so that a share does not depend on the scale of the weights.
+    A row of the smoothing weighs as much as the average row, so that a share does not depend on the scale of
+    the weights.
     """
     sums, total, rows, known = np.zeros(size + 1), 0.0, 0, 0
     lists = False
@@ -47,7 +49,9 @@ def _mean(shards: Shards, size: int, config: Config) -> np.ndarray:
         if config.data.weights and (weight_N < 0).any():
             raise TrainingError(_negative(shards, group, weight_N))
         # A weight that is not finite is the ranks' to report, with its sample id.
-        weight_N = np.nan_to_num(weight_N, nan=0.0, posinf=0.0) if config.data.weights else np.ones(len(weight_N))
+        weight_N = (
+            np.nan_to_num(weight_N, nan=0.0, posinf=0.0) if config.data.weights else np.ones(len(weight_N))
+        )
         label = columns[shards.label]
         lists = isinstance(label, Ragged)
         if isinstance(label, Ragged):
@@ -59,14 +63,23 @@ def _mean(shards: Shards, size: int, config: Config) -> np.ndarray:
             ids, weight_T = np.zeros(len(number_N), np.int64), weight_N * number_N
             known += len(number_N)
         if len(ids) and not 0 <= ids.min() <= ids.max() <= size:
-            raise IntegrityError(f"{group.path}, row group {group.index}: label ids reach {ids.max()}, encoders.json knows {size}")
+            raise IntegrityError(
+                f"{group.path}, row group {group.index}: label ids reach {ids.max()}, encoders.json knows "
+                f"{size}"
+            )
         sums += np.bincount(ids, weights=weight_T, minlength=size + 1)
         total, rows, known = total + float(weight_N.sum()), rows + len(weight_N), known + int((ids > 0).sum())
     if rows and not (sums[1:].any() if size else total):
         here = f"{Path(shards.groups[0].path).parent}: of {rows:,} training rows"
         if known:
-            raise TrainingError(f"{here} those with a known label weigh nothing together; look at weight, or set train.data.weights: false")
-        raise TrainingError(f"{here} none has a label that encoders.json knows; look at label, and at min_count of its encoder")
+            raise TrainingError(
+                f"{here} those with a known label weigh nothing together; look at weight, or set "
+                "train.data.weights: false"
+            )
+        raise TrainingError(
+            f"{here} none has a label that encoders.json knows; look at label, and at min_count of its "
+            "encoder"
+        )
     if not size:
         return sums / total if total else sums
     if lists:
@@ -80,15 +93,22 @@ def _numbers(group: Group, name: str, columns: Mapping[str, Column], kinds: str)
     """A column of one number a row. IntegrityError where it is none."""
     column = columns[name]
     if isinstance(column, Ragged) or column.ndim != 1 or column.dtype.kind not in kinds:
-        raise IntegrityError(f"{group}, column '{name}': it does not hold one number a row; run the shard stage again")
+        raise IntegrityError(
+            f"{group}, column '{name}': it does not hold one number a row; run the shard stage again"
+        )
     return column
 
 
 def _negative(shards: Shards, group: Group, weight_N: np.ndarray) -> str:
-    """What is wrong with weights of which some are below 0: a sample would be learned to be unlikely, without bound."""
+    """What is wrong with weights of which some are below 0: a sample would be learned to be unlikely, without
+    bound.
+    """
     row = int(np.argmin(weight_N))
     try:
         name = f", sample id {np.asarray(shards.columns(group, [SAMPLE_ID])[SAMPLE_ID])[row]}"
     except LsmlError:
         name = ""
-    return f"{group}{name}: weight {weight_N[row]:g} is negative ({(weight_N < 0).sum()} such rows there); weights must be 0 or more"
+    return (
+        f"{group}{name}: weight {weight_N[row]:g} is negative ({(weight_N < 0).sum()} such rows there); "
+        "weights must be 0 or more"
+    )

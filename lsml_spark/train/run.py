@@ -1,7 +1,8 @@
 """The train stage: shards to a model. Writes the spec, starts the ranks, and checks what they say they did.
 
-The folder's weights depend on the rows, the config and the seed, not on the number of ranks (see `train.lane_sums`) or on an
-interruption: a run that was killed goes on from its last checkpoint, bit for bit. Imports no torch; the ranks do.
+The folder's weights depend on the rows, the config and the seed, not on the number of ranks (see
+`train.lane_sums`) or on an interruption: a run that was killed goes on from its last checkpoint, bit for bit.
+Imports no torch; the ranks do.
 """
 
 import importlib.metadata
@@ -42,10 +43,12 @@ INDIFFERENT: Any = {"workers": True, "launcher": True, "survival": True, "data":
 
 
 def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
-    """Inputs `shard`, `features`, `select` (for its rule of epochs) and `champion` (an earlier train folder) where there is one.
+    """Inputs `shard`, `features`, `select` (for its rule of epochs) and `champion` (an earlier train folder)
+    where there is one.
 
-    `launch`: see `train/survival/launch.py`; without one, torchrun's own rank where torchrun started us, else processes of this host.
-    TrainingError where a rank fails; IntegrityError where a shard does; ConfigError where ranks and lanes do not fit.
+    `launch`: see `train/survival/launch.py`; without one, torchrun's own rank where torchrun started us, else
+    processes of this host. TrainingError where a rank fails; IntegrityError where a shard does; ConfigError
+    where ranks and lanes do not fit.
     """
     told = _tell(work, config)
     log = told.scratch / "train.log"
@@ -66,10 +69,15 @@ def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
     try:
         launch(path, config.workers, log)
     except TrainingError as error:
-        raise results.failure(told.scratch) or TrainingError(f"{_last_error(log) or error}; log: {log}") from error
+        raise results.failure(told.scratch) or TrainingError(
+            f"{_last_error(log) or error}; log: {log}"
+        ) from error
     outcome = _finish(work, config, told)
     if told.champion and outcome.metrics["start"] is None:
-        say(f"the model of {told.champion_date} has another architecture or other features, so training began from fresh weights")
+        say(
+            f"the model of {told.champion_date} has another architecture or other features, so training "
+            "began from fresh weights"
+        )
     shutil.rmtree(told.scratch)
     return outcome
 
@@ -139,7 +147,10 @@ def _learned_the_same(champion: Source | None, config: Config) -> bool:
     if champion is None:
         return False
     told = read_json(champion.folder / "model.json").get("task") or {}
-    return (told.get("use", "classify"), told.get("target", config.task.target)) == (config.task.use, config.task.target)
+    return (told.get("use", "classify"), told.get("target", config.task.target)) == (
+        config.task.use,
+        config.task.target,
+    )
 
 
 def _rule(work: Work, config: Config) -> Rule:
@@ -151,8 +162,13 @@ def _rule(work: Work, config: Config) -> Rule:
     where, files = f"{select.folder / SELECTION}: epochs", shard.manifest.tables["train"].files
     paces = shard.manifest.metrics.get("pace")
     if asked.get("use") in ("curriculum", "turns") and paces is None:
-        raise IntegrityError(f"{shard.folder}: its manifest does not say the pace of its files; run the shard stage again ({where})")
-    pace_G = [pace for file, pace in zip(files, paces or [0] * len(files), strict=True) for _ in file.row_groups]
+        raise IntegrityError(
+            f"{shard.folder}: its manifest does not say the pace of its files; run the shard stage again "
+            f"({where})"
+        )
+    pace_G = [
+        pace for file, pace in zip(files, paces or [0] * len(files), strict=True) for _ in file.row_groups
+    ]
     return rule_of(asked, config.epochs, pace_G, where)
 
 
@@ -165,7 +181,9 @@ def _finish(work: Work, config: Config, told: Spec) -> Outcome:
     world = ranks[0]["world"] if 0 in ranks else config.workers
     missing = sorted(set(range(world)) - set(ranks))
     if missing:
-        raise TrainingError(f"rank {missing[0]} of {world} ended without a result; log: {told.scratch / 'train.log'}")
+        raise TrainingError(
+            f"rank {missing[0]} of {world} ended without a result; log: {told.scratch / 'train.log'}"
+        )
 
     curve, description = read_json(work.folder / "curve.json"), read_json(work.folder / "model.json")
     rows = work.inputs["shard"].manifest.tables["train"].rows
@@ -178,12 +196,21 @@ def _finish(work: Work, config: Config, told: Spec) -> Outcome:
         lost = sum(result["lost"]["rows_by_epoch"].get(str(epoch["epoch"]), 0) for result in ranks.values())
         told_lost = config.data.on_bad_shard == "skip" and (earlier or epoch["rows"] + lost == due)
         if not (epoch["rows"] == due or told_lost) or not (earlier or sum(by_rank) == epoch["rows"]):
-            raise IntegrityError(f"epoch {epoch['epoch']} read {epoch['rows']} rows, ranks counted {by_rank}, its plan has {due}")
+            raise IntegrityError(
+                f"epoch {epoch['epoch']} read {epoch['rows']} rows, ranks counted {by_rank}, its plan has "
+                f"{due}"
+            )
 
-    files = [describe(work.folder, work.folder / name) for name in ("model.safetensors", "model.json", "encoders.json", "curve.json")]
+    files = [
+        describe(work.folder, work.folder / name)
+        for name in ("model.safetensors", "model.json", "encoders.json", "curve.json")
+    ]
     ended = curve["epochs"][-1]
     last, order = ended["rows"], planned[ended["epoch"]]
-    due, steps = _due(ended, order), sum(epoch.get("steps", order.steps) for epoch, order in zip(curve["epochs"], planned, strict=False))
+    due, steps = (
+        _due(ended, order),
+        sum(epoch.get("steps", order.steps) for epoch, order in zip(curve["epochs"], planned, strict=False)),
+    )
     metrics = {
         "loss": ended["loss"],
         "epochs": len(curve["epochs"]),
@@ -199,10 +226,13 @@ def _finish(work: Work, config: Config, told: Spec) -> Outcome:
         "in unreadable row groups": due - last,
     }
     if due > last:
-        unreadable = {name: why for result in ranks.values() for name, why in result["lost"]["row_groups"].items()}
+        unreadable = {
+            name: why for result in ranks.values() for name, why in result["lost"]["row_groups"].items()
+        }
         metrics["unreadable"] = {"rows": due - last, "row_groups": unreadable}
     ledger = Ledger(rows, last, dropped={reason: count for reason, count in dropped.items() if count})
-    told_files = [work.folder / "metrics.jsonl", *sorted((work.folder / "events").glob("events.*"))]  # whose times no run repeats
+    # whose times no run repeats
+    told_files = [work.folder / "metrics.jsonl", *sorted((work.folder / "events").glob("events.*"))]
     described = [vars(describe(work.folder, path)) for path in told_files if path.is_file()]
     return Outcome(ledger, files=files, metrics=metrics, run=_speed(ranks) | {"files": described})
 
@@ -215,7 +245,10 @@ def _due(epoch: dict[str, Any], order: Plan) -> int:
 def _planned(told: Spec, config: Config, world: int) -> list[Plan]:
     """A plan for every epoch, for its counts of steps and rows (which the seed does not change)."""
     rows_G, batch, lanes = Shards.of(told.shards, told.files, []).rows_G, config.batch, config.lanes
-    return [plan(rows_G, seed=0, epoch=epoch, world=world, batch=batch, lanes=lanes, rule=told.rule) for epoch in range(config.epochs)]
+    return [
+        plan(rows_G, seed=0, epoch=epoch, world=world, batch=batch, lanes=lanes, rule=told.rule)
+        for epoch in range(config.epochs)
+    ]
 
 
 def _speed(ranks: dict[int, dict[str, Any]]) -> dict[str, Any]:
@@ -231,7 +264,11 @@ def _speed(ranks: dict[int, dict[str, Any]]) -> dict[str, Any]:
 def _last_error(log: Path) -> str | None:
     """The last line of the log that reads like an error of a rank."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    found = [line for line in lines if line.startswith("error: ") or (line[:1].isalpha() and "Error: " in line[:60])]
+    found = [
+        line
+        for line in lines
+        if line.startswith("error: ") or (line[:1].isalpha() and "Error: " in line[:60])
+    ]
     own = [line for line in found if "ChildFailedError" not in line]
     return own[-1].removeprefix("error: ") if own else None
 

@@ -1,4 +1,6 @@
-"""What a worker is told: one JSON file, the only thing that passes from the stage (or its launcher) to the ranks."""
+"""What a worker is told: one JSON file, the only thing that passes from the stage (or its launcher) to the
+ranks.
+"""
 
 from pathlib import Path
 
@@ -25,10 +27,13 @@ class Spec(BaseModel):
     prior: Path  # .npy, float64 (V,): log frequencies of the known labels
     champion: Path | None  # a train folder to start from
     champion_date: str | None
-    origin: Path | None = None  # a train folder, or a file of safetensors, to start from where there is no champion
+    # a train folder, or a file of safetensors, to start from where there is no champion
+    origin: Path | None = None
     out: Path  # rank 0 writes the model here
-    scratch: Path  # checkpoint, results of the ranks, log; survives a killed run, removed after a finished one
-    identity: str  # names everything that the weights depend on: a checkpoint of another identity is not resumed
+    # checkpoint, results of the ranks, log; survives a killed run, removed after a finished one
+    scratch: Path
+    # names everything that the weights depend on: a checkpoint of another identity is not resumed
+    identity: str
 
 
 def read(path: Path) -> Spec:
@@ -36,7 +41,9 @@ def read(path: Path) -> Spec:
     try:
         return Spec.model_validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise IntegrityError(f"{path}: cannot be read ({' '.join(str(error).split())[:300]}); run the train stage again") from error
+        raise IntegrityError(
+            f"{path}: cannot be read ({' '.join(str(error).split())[:300]}); run the train stage again"
+        ) from error
 
 
 def write(path: Path, spec: Spec) -> None:

@@ -15,7 +15,9 @@ from lsml_spark.train.spec import Spec
 
 @dataclass(frozen=True)
 class Start:
-    """`network` is on the rank's device; `champion`: the date of the model whose weights it has, None where they are fresh."""
+    """`network` is on the rank's device; `champion`: the date of the model whose weights it has, None where
+    they are fresh.
+    """
 
     spec: Spec
     world: World
@@ -33,5 +35,12 @@ class Start:
         seed, batch, lanes = seeds.derive(self.spec.seed, "order"), self.config.batch, self.config.lanes
         shuffle: Shuffle = "buffer" if self.config.task.grouped_by is None else "groups"
         return plan(
-            self.shards.rows_G, seed=seed, epoch=epoch, world=readers, batch=batch, lanes=lanes, rule=self.spec.rule, shuffle=shuffle
+            self.shards.rows_G,
+            seed=seed,
+            epoch=epoch,
+            world=readers,
+            batch=batch,
+            lanes=lanes,
+            rule=self.spec.rule,
+            shuffle=shuffle,
         )

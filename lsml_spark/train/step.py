@@ -24,7 +24,9 @@ PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True)
 class Part:
-    """What is summed before anything else: a lane of this rank, or all its lanes. A batch for each step that the update spans."""
+    """What is summed before anything else: a lane of this rank, or all its lanes. A batch for each step that
+    the update spans.
+    """
 
     place: int  # of its row in the books: the lane, or the rank
     batches: Sequence[Batch]
@@ -33,7 +35,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Signals:
-    """What ranks tell each other beside the sums: rank 0's clock and wish for a checkpoint, anyone's wish to stop."""
+    """What ranks tell each other beside the sums: rank 0's clock and wish for a checkpoint, anyone's wish to
+    stop.
+    """
 
     seconds: float = 0.0
     save: bool = False
@@ -42,7 +46,8 @@ class Signals:
 
 @dataclass(frozen=True)
 class StepStats:
-    """Of the global batch: rows, their total weight, their weighted mean loss in nats (0 where no row weighs), the gradient's norm.
+    """Of the global batch: rows, their total weight, their weighted mean loss in nats (0 where no row
+    weighs), the gradient's norm.
 
     `applied`: false where fp16 overflowed and the update was left out; its scale is smaller now.
     """
@@ -91,36 +96,56 @@ def _sums(books: Tensor) -> Sums:
 
 
 class Updates:
-    """Makes updates of `model` by `optimizer`. `places`: rows of the books, which are the lanes or the ranks of all ranks.
-    `encoders`: what the ids of the label stand for.
+    """Makes updates of `model` by `optimizer`. `places`: rows of the books, which are the lanes or the ranks
+    of all ranks. `encoders`: what the ids of the label stand for.
 
-    The gradient is Σ weight · ∂loss / Σ weight over the rows of all ranks, so unequal, short or empty batches are right too.
+    The gradient is Σ weight · ∂loss / Σ weight over the rows of all ranks, so unequal, short or empty batches
+    are right too.
     """
 
-    def __init__(self, model: Exchange, optimizer: torch.optim.Optimizer, config: Config, places: int, encoders: Mapping[str, Any] = {}):
-        self.model, self.optimizer, self.config, self.places, self.encoders = model, optimizer, config, places, encoders
+    def __init__(
+        self,
+        model: Exchange,
+        optimizer: torch.optim.Optimizer,
+        config: Config,
+        places: int,
+        encoders: Mapping[str, Any] = {},
+    ):
+        self.model, self.optimizer, self.config, self.places, self.encoders = (
+            model,
+            optimizer,
+            config,
+            places,
+            encoders,
+        )
         self.device = model.world.device
         together = max(model.world.size // model.lanes_world, 1)  # ranks that compute the same lanes
         self.buffers = Buffers(model.network, model.world, places, model.world.rank % together == 0)
-        self.refused: dict[int, list[list[int]]] = {}  # as NonFinite says it, of an update that this rank alone left out
+        # as NonFinite says it, of an update that this rank alone left out
+        self.refused: dict[int, list[list[int]]] = {}
         # Sums over rows are larger than the means that the scaler's own first scale is made for.
-        self.scaler = torch.amp.GradScaler(self.device.type, init_scale=2.0**8, enabled=config.precision.compute == "fp16")
+        self.scaler = torch.amp.GradScaler(
+            self.device.type, init_scale=2.0**8, enabled=config.precision.compute == "fp16"
+        )
 
     @property
     def scale(self) -> float | None:
         """Of the loss, where gradients are fp16."""
         return self.scaler.get_scale() if self.scaler.is_enabled() else None
 
-    def step(self, parts: Sequence[Part], rows: int = 0, last: bool = True, signals: Signals = Signals()) -> StepStats | None:
-        """One update. `rows`: how many it has, all ranks together; `last`: of its epoch. What all ranks have done since they last
-        told each other (mostly: now); None where they do not.
+    def step(
+        self, parts: Sequence[Part], rows: int = 0, last: bool = True, signals: Signals = Signals()
+    ) -> StepStats | None:
+        """One update. `rows`: how many it has, all ranks together; `last`: of its epoch. What all ranks have
+        done since they last told each other (mostly: now); None where they do not.
 
         NonFinite, before anything has changed, where a weighted loss or the gradient is not finite.
         """
         self.optimizer.zero_grad(set_to_none=True)
         self.model.begin(rows, last)
         self.buffers.begin()
-        books = torch.zeros(self.places + 1, 3, dtype=torch.float64, device=self.device)  # per place: rows, weight, weighted loss
+        # per place: rows, weight, weighted loss
+        books = torch.zeros(self.places + 1, 3, dtype=torch.float64, device=self.device)
         if self.model.world.rank == 0:
             books[-1, 0], books[-1, 1] = signals.seconds, signals.save
         books[-1, 2] = signals.stop
@@ -147,7 +172,11 @@ class Updates:
         own, told = merged()
         mine = _sums(own)
         every = mine if told is own else None if told is None else _sums(told)
-        self.refused = {} if mine.finite else {place: [_offenders(loss_B) for loss_B in of_part] for place, of_part in losses.items()}
+        self.refused = (
+            {}
+            if mine.finite
+            else {place: [_offenders(loss_B) for loss_B in of_part] for place, of_part in losses.items()}
+        )
         if every is not None and not every.finite:
             raise NonFinite(self.refused)
         # A rank that steps alone, and has nothing that weighs, stays: momentum would move it.
@@ -192,15 +221,21 @@ class Updates:
 
 
 def parts_by_lane(lanes: range, steps: Sequence[Sequence[Batch]], step_seeds: Sequence[int]) -> list[Part]:
-    """A part per lane: bits that do not depend on the number of ranks. `steps`: for each step of the update, a batch per lane."""
+    """A part per lane: bits that do not depend on the number of ranks. `steps`: for each step of the update,
+    a batch per lane.
+    """
     return [
-        Part(lane, [of_lane[i] for of_lane in steps], [seeds.derive(seed, "lane", lane) for seed in step_seeds])
+        Part(
+            lane, [of_lane[i] for of_lane in steps], [seeds.derive(seed, "lane", lane) for seed in step_seeds]
+        )
         for i, lane in enumerate(lanes)
     ]
 
 
 def _seed(device: torch.device, seed: int) -> None:
-    """As torch.manual_seed does for this device; that one sees to every kind of device, which takes a millisecond."""
+    """As torch.manual_seed does for this device; that one sees to every kind of device, which takes a
+    millisecond.
+    """
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.default_generators[device.index].manual_seed(seed)

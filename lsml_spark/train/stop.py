@@ -1,4 +1,6 @@
-"""When training ends before its last epoch: after so many updates, so much time, or where the loss no longer falls."""
+"""When training ends before its last epoch: after so many updates, so much time, or where the loss no longer
+falls.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -13,7 +15,8 @@ def _seconds(value: Any) -> Any:
     return seconds(value) if isinstance(value, str) else value
 
 
-Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0.0)]  # seconds; `2h`, `90min` and `30s` are understood
+# seconds; `2h`, `90min` and `30s` are understood
+Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0.0)]
 
 
 class Plateau(Strict):
@@ -32,7 +35,9 @@ class Plateau(Strict):
 
 
 class Stop(Strict):
-    """The first of these, or the last epoch, ends training. The schedule falls by whichever of steps and time is nearer to its end."""
+    """The first of these, or the last epoch, ends training. The schedule falls by whichever of steps and time
+    is nearer to its end.
+    """
 
     steps: int | None = Field(None, ge=1)  # updates
     time: Duration | None = None  # of training, the parts before an interruption included
@@ -52,4 +57,8 @@ class Stop(Strict):
 
     def after_epoch(self, by_epoch: Sequence[Mapping[str, Any]]) -> str | None:
         """The same, after whole epochs."""
-        return "plateau" if self.plateau and self.plateau.reached([epoch["loss"] for epoch in by_epoch]) else None
+        return (
+            "plateau"
+            if self.plateau and self.plateau.reached([epoch["loss"] for epoch in by_epoch])
+            else None
+        )

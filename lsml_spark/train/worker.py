@@ -1,9 +1,9 @@
 """One rank: `python -m lsml_spark.train.worker SPEC.json`, a process that does not know who launched it.
 
-RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT come from the environment; without RANK it trains alone. Rank 0
-writes the model; every rank writes its result file. Exit code 0; 4 for an error that a retry cannot mend (one line on
-standard error, its type in the result file); 143 where SIGTERM asked to stop and a checkpoint is written; 1 for anything
-else, such as a peer that died.
+RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT come from the environment; without RANK it trains
+alone. Rank 0 writes the model; every rank writes its result file. Exit code 0; 4 for an error that a retry
+cannot mend (one line on standard error, its type in the result file); 143 where SIGTERM asked to stop and a
+checkpoint is written; 1 for anything else, such as a peer that died.
 """
 
 import os
@@ -40,7 +40,9 @@ from lsml_spark.train.survival.heartbeat import PHASES
 from lsml_spark.train.survival.watch import Watch, blame, stoppable, where
 from lsml_spark.transforms.encode import read_encoders
 
-SWITCH = 0.0005  # seconds that a thread which reads may keep the interpreter from the step; Python's 5 ms are a whole small step
+# seconds that a thread which reads may keep the interpreter from the step; Python's 5 ms are a whole small
+# step
+SWITCH = 0.0005
 
 
 def main(arguments: list[str]) -> int:
@@ -63,10 +65,11 @@ def main(arguments: list[str]) -> int:
 
 
 def train(path: Path | None, timeout: float | None = None, stall_code: int = RETRY) -> None:
-    """Be one rank of the world that the environment describes. Rank 0 knows the spec's path; the others may pass None.
+    """Be one rank of the world that the environment describes. Rank 0 knows the spec's path; the others may
+    pass None.
 
-    LsmlError (after it is in the rank's result file) where training fails, Stopped after SIGTERM. `stall_code`: the exit code of
-    this process where its watch ends it.
+    LsmlError (after it is in the rank's result file) where training fails, Stopped after SIGTERM.
+    `stall_code`: the exit code of this process where its watch ends it.
     """
     known = spec.read(path) if path else None
     rank = own_rank()
@@ -91,14 +94,21 @@ def train(path: Path | None, timeout: float | None = None, stall_code: int = RET
             told = _told(error, known.scratch, rank)
             results.write(known.scratch, rank, {"error": told})
             if isinstance(error, LostPeers | MemoryError | torch.OutOfMemoryError) or _allocation(error):
-                raise (LostPeers if isinstance(error, LostPeers) else TrainingError)(told["message"]) from error
+                raise (LostPeers if isinstance(error, LostPeers) else TrainingError)(
+                    told["message"]
+                ) from error
             raise
 
 
 def _watched(told: Spec, world: World, code: int) -> Watch:
     hosts = set(world.gather(platform.node()))
     return Watch(
-        told.scratch, world.rank, told.config.survival.stall, lambda line: print(f"{PROGRESS}{line}", flush=True), code, len(hosts) > 1
+        told.scratch,
+        world.rank,
+        told.config.survival.stall,
+        lambda line: print(f"{PROGRESS}{line}", flush=True),
+        code,
+        len(hosts) > 1,
     )
 
 
@@ -112,10 +122,16 @@ def _told(error: Exception, scratch: Path, rank: int) -> dict[str, Any]:
         kind = type(error).__name__
     elif isinstance(error, MemoryError | torch.OutOfMemoryError) or _allocation(error):
         first = (message or type(error).__name__).splitlines()[0]
-        message = f"{where(scratch, rank)} ran out of memory: {first}; lower train.batch, or raise train.lanes or train.accumulate"
+        message = (
+            f"{where(scratch, rank)} ran out of memory: {first}; lower train.batch, or raise "
+            "train.lanes or train.accumulate"
+        )
     else:
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        message = f"{where(scratch, rank)} failed: {type(error).__name__}: {message} ({frame.filename}, line {frame.lineno})"
+        message = (
+            f"{where(scratch, rank)} failed: {type(error).__name__}: {message} ({frame.filename}, "
+            f"line {frame.lineno})"
+        )
     return {"type": kind, "message": message, "lost_peers": isinstance(error, LostPeers)}
 
 
@@ -131,9 +147,15 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
     encoders = read_encoders(told.encoders)
     network, champion = _network(told, encoders)
     network.to(device=world.device)
-    features = [name for name in encoders["columns"] if name != encoders["label"] or name not in told.config.task.hides()]
+    features = [
+        name
+        for name in encoders["columns"]
+        if name != encoders["label"] or name not in told.config.task.hides()
+    ]
     features += [GROUP] if told.config.task.grouped_by else []
-    shards = _reader(told.config.data.reader).of(told.shards, told.files, features, encoders["label"], told.optional)
+    shards = _reader(told.config.data.reader).of(
+        told.shards, told.files, features, encoders["label"], told.optional
+    )
     start = Start(told, world, network, encoders, shards, champion)
     position, run = fit_async(start) if told.config.exchange.use == "async" else Training(start, watch).fit()
     parameters = sum(parameter.numel() for parameter in network.parameters())
@@ -155,7 +177,10 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
     }
     rows = {str(epoch): count for epoch, count in run.rows_by_epoch.items()}
     lost_groups = {str(shards.groups[group]): why for group, why in run.lost.groups.items()}
-    lost = {"row_groups": lost_groups, "rows_by_epoch": {str(epoch): count for epoch, count in run.lost_by_epoch.items()}}
+    lost = {
+        "row_groups": lost_groups,
+        "rows_by_epoch": {str(epoch): count for epoch, count in run.lost_by_epoch.items()},
+    }
     done = {
         "world": world.size,
         "resumed": run.resumed,
@@ -172,7 +197,9 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
 
 
 def _reader(name: str) -> type[Shards]:
-    """Who decodes row groups. Petastorm is imported only where it is asked for: it lives in an environment of its own."""
+    """Who decodes row groups. Petastorm is imported only where it is asked for: it lives in an environment of
+    its own.
+    """
     if name == "lsml":
         return Shards
     from lsml_spark.data.petastorm.loaders import PetastormShards
@@ -219,7 +246,9 @@ def _adopted(told: Spec, origin: Path, network: Network, encoders: dict) -> str:
 
 
 def _prior(path: Path) -> np.ndarray:
-    """Log frequencies of the known labels. IntegrityError where the file is not the one that the stage wrote."""
+    """Log frequencies of the known labels. IntegrityError where the file is not the one that the stage
+    wrote.
+    """
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -227,13 +256,17 @@ def _prior(path: Path) -> np.ndarray:
 
 
 def in_process(spec_path: Path | None, ranks: int = 0, log_path: Path | None = None) -> None:
-    """Be a rank oneself: torchrun, or our agent, has started this process. Rank 0 passes the spec, the others None; `ranks` is torchrun's.
+    """Be a rank oneself: torchrun, or our agent, has started this process. Rank 0 passes the spec, the others
+    None; `ranks` is torchrun's.
 
-    Where a peer is lost and torchrun has restarts left, the process ends with the code of what may be tried again.
+    Where a peer is lost and torchrun has restarts left, the process ends with the code of what may be tried
+    again.
     """
     if PARENT in os.environ:
         die_with_parent()
-    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) < int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0"))
+    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) < int(
+        os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")
+    )
     try:
         train(spec_path, stall_code=RETRY if again else TrainingError.exit_code)
     except LostPeers as error:

@@ -14,11 +14,12 @@ from lsml_spark.transforms.transform import Becomes, Seen, Takes, Transform, req
 
 
 class Audio(Transform):
-    """WAV, FLAC, Ogg or MP3, its bytes or its path below `folder` → float32 (mels, 1 + rate · seconds // hop): the log-mel spectrogram of
-    media/audio.py of its first `seconds`, channels averaged, at `rate` Hz, silence behind its end.
+    """WAV, FLAC, Ogg or MP3, its bytes or its path below `folder` → float32 (mels, 1 + rate · seconds //
+    hop): the log-mel spectrogram of media/audio.py of its first `seconds`, channels averaged, at `rate` Hz,
+    silence behind its end.
 
-    `window` and `hop` are samples at `rate`. NULL becomes silence; what does not decode stops the stage, so keep it out by the check
-    `decodable`.
+    `window` and `hop` are samples at `rate`. NULL becomes silence; what does not decode stops the stage, so
+    keep it out by the check `decodable`.
     """
 
     becomes: ClassVar[Becomes] = "tensors"
@@ -32,7 +33,10 @@ class Audio(Transform):
     @model_validator(mode="after")
     def _fills_a_window(self) -> "Audio":
         if self.window >= round(self.rate * self.seconds):
-            raise ValueError(f"seconds: {self.seconds:g} s at {self.rate} Hz are fewer samples than a window of {self.window}")
+            raise ValueError(
+                f"seconds: {self.seconds:g} s at {self.rate} Hz are fewer samples than a window of "
+                f"{self.window}"
+            )
         return self
 
     @property
@@ -64,7 +68,8 @@ def _sound(encoder: Mapping[str, Any], value: bytes | str) -> np.ndarray:
     found = samples(raw)
     if found is None:
         raise IntegrityError(
-            f"transform `audio`: {len(raw):,} bytes that are no sound; keep such rows out by `decodable: audio` in quality.columns"
+            f"transform `audio`: {len(raw):,} bytes that are no sound; keep such rows out by `decodable: "
+            "audio` in quality.columns"
         )
     sound_SC, rate = found
     return resampled(sound_SC.mean(axis=1), rate, encoder["rate"])

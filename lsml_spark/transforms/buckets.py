@@ -11,8 +11,9 @@ from lsml_spark.transforms.transform import Becomes, Needs, Seen, Transform, flo
 
 
 class Buckets(Transform):
-    """x → the number of its interval, from 1; 0 for a missing value. Intervals of equal width or of equally many training rows,
-    `size` of them, or between given `edges`; each holds its lower edge, and the outer ones have no end."""
+    """x → the number of its interval, from 1; 0 for a missing value. Intervals of equal width or of equally
+    many training rows, `size` of them, or between given `edges`; each holds its lower edge, and the outer
+    ones have no end."""
 
     becomes: ClassVar[Becomes] = "ids"
     by: Literal["width", "mass"] = "mass"  # equal width, or equal mass: as many rows in each

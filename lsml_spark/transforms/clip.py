@@ -11,7 +11,9 @@ from lsml_spark.transforms.transform import Needs, Seen, Transform, floats
 
 
 class Clip(Transform):
-    """x between two quantiles of the training rows, scaled to 0 … 1 between them; a missing value becomes ½."""
+    """x between two quantiles of the training rows, scaled to 0 … 1 between them; a missing value becomes
+    ½.
+    """
 
     lower: float = Field(0.01, ge=0.0, lt=0.5)  # share of rows below
     upper: float = Field(0.99, gt=0.5, le=1.0)  # share of rows below the upper end

@@ -18,12 +18,13 @@ from lsml_spark.transforms.transform import Seen, Takes, Transform, bags
 
 
 class Embed(Transform):
-    """Value → its vector in `file`; of a list the mean of those that it has. NULL, an empty list and what the file does not know are
-    zeros.
+    """Value → its vector in `file`; of a list the mean of those that it has. NULL, an empty list and what the
+    file does not know are zeros.
 
-    `file` is word2vec's text (`word 0.1 0.2 …`, with or without its first line of sizes), Parquet with the columns `word` and
-    `vector`, or `.npy` (words, width) with the words beside it, one a line, in the `.txt` of the same name. Its `first` words travel
-    with the model, with the file's sha256; such files begin with the most frequent ones. A word that comes twice is the first.
+    `file` is word2vec's text (`word 0.1 0.2 …`, with or without its first line of sizes), Parquet with the
+    columns `word` and `vector`, or `.npy` (words, width) with the words beside it, one a line, in the `.txt`
+    of the same name. Its `first` words travel with the model, with the file's sha256; such files begin with
+    the most frequent ones. A word that comes twice is the first.
     """
 
     file: str  # of words and their vectors
@@ -38,11 +39,19 @@ class Embed(Transform):
         try:
             words, vectors = _read(path, self.first)
             vectors_KD = np.asarray(vectors, "<f4")
-            if not words or vectors_KD.shape != (len(words), vectors_KD.shape[-1]) or not np.isfinite(vectors_KD).all():
-                raise ValueError("it does not hold one vector of finite numbers, all of one length, for each word")
+            if (
+                not words
+                or vectors_KD.shape != (len(words), vectors_KD.shape[-1])
+                or not np.isfinite(vectors_KD).all()
+            ):
+                raise ValueError(
+                    "it does not hold one vector of finite numbers, all of one length, for each word"
+                )
             checksum = hashlib.sha256(path.read_bytes()).hexdigest()
         except (OSError, ValueError, KeyError) as error:  # ArrowInvalid is a ValueError
-            raise ConfigError(f"features: `embed`: {path}: cannot be read as vectors of words ({error})") from error
+            raise ConfigError(
+                f"features: `embed`: {path}: cannot be read as vectors of words ({error})"
+            ) from error
         place = {word: i for i, word in reversed(list(enumerate(words)))}
         kept = sorted(place.values())
         told = base64.b64encode(np.ascontiguousarray(vectors_KD[kept]).tobytes()).decode()
@@ -58,7 +67,9 @@ class Embed(Transform):
     def apply(encoder: Mapping[str, Any], values: pa.Array) -> np.ndarray:
         vectors_KD = _decoded(encoder["vectors"], encoder["width"])
         items, row_T = bags(values)
-        place = pc.index_in(items.cast(pa.string()), value_set=pa.array(encoder["words"], pa.string()), skip_nulls=True)
+        place = pc.index_in(
+            items.cast(pa.string()), value_set=pa.array(encoder["words"], pa.string()), skip_nulls=True
+        )
         place_T = pc.fill_null(place, -1).to_numpy(zero_copy_only=False)
         known_T = place_T >= 0
         sums_ND = np.zeros((len(values), encoder["width"]))
@@ -78,7 +89,10 @@ def _read(path: Path, first: int) -> tuple[list[str], Any]:
         words = path.with_suffix(".txt").read_text("utf-8").splitlines()
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
         if len(vectors) != len(words):
-            raise ValueError(f"it has {len(vectors):,} vectors for the {len(words):,} words of {path.with_suffix('.txt').name}")
+            raise ValueError(
+                f"it has {len(vectors):,} vectors for the {len(words):,} words of "
+                f"{path.with_suffix('.txt').name}"
+            )
         return words[:first], vectors[:first]
     if path.suffix == ".parquet":
         import pyarrow.parquet as pq

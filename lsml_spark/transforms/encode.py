@@ -1,4 +1,6 @@
-"""Apply fitted encoders (encoders.json) to columns: the same code at training and at scoring time, with or without Spark."""
+"""Apply fitted encoders (encoders.json) to columns: the same code at training and at scoring time, with or
+without Spark.
+"""
 
 import json
 from collections.abc import Mapping
@@ -25,24 +27,35 @@ def read_json(path: Path) -> dict[str, Any]:
         if not isinstance(found, dict):
             raise ValueError(f"it holds {type(found).__name__}, not an object")
     except (OSError, ValueError, RecursionError) as error:
-        raise IntegrityError(f"{path}: cannot be read ({error}); run the stage that wrote it again") from error
+        raise IntegrityError(
+            f"{path}: cannot be read ({error}); run the stage that wrote it again"
+        ) from error
     return found
 
 
 def read_encoders(path: Path) -> dict[str, Any]:
-    """encoders.json: `label`, and the encoder of each column, or the column that it is `like`. IntegrityError as above.
+    """encoders.json: `label`, and the encoder of each column, or the column that it is `like`. IntegrityError
+    as above.
 
-    An encoder says what its column is: `values` (of ids 1, 2, …) or their number `size`, the `width` of numbers, or the `shape` and
-    `dtype` of a tensor.
+    An encoder says what its column is: `values` (of ids 1, 2, …) or their number `size`, the `width` of
+    numbers, or the `shape` and `dtype` of a tensor.
     """
     encoders = read_json(path)
     columns, label = encoders.get("columns"), encoders.get("label")
     if not isinstance(columns, dict) or not isinstance(label, str) or label not in columns:
-        raise IntegrityError(f"{path}: names no columns with the label among them; run the features stage again")
+        raise IntegrityError(
+            f"{path}: names no columns with the label among them; run the features stage again"
+        )
     for name, encoder in columns.items():
-        own = encoder if not isinstance(encoder, dict) or "like" not in encoder else columns.get(str(encoder["like"]))
+        own = (
+            encoder
+            if not isinstance(encoder, dict) or "like" not in encoder
+            else columns.get(str(encoder["like"]))
+        )
         if not isinstance(own, dict) or not _is_told(own):
-            raise IntegrityError(f"{path}: column '{name}' has no list of values; run the features stage again")
+            raise IntegrityError(
+                f"{path}: column '{name}' has no list of values; run the features stage again"
+            )
     return encoders
 
 
@@ -53,7 +66,11 @@ def _is_told(own: Mapping[str, Any]) -> bool:
         sizes = own["shape"] if own.get("dtype") in TENSORS and isinstance(own["shape"], list) else []
     else:
         sizes = [own.get("size", own.get("width"))]
-    return isinstance(own.get("use"), str) and bool(sizes) and all(isinstance(size, int) and size > 0 for size in sizes)
+    return (
+        isinstance(own.get("use"), str)
+        and bool(sizes)
+        and all(isinstance(size, int) and size > 0 for size in sizes)
+    )
 
 
 def encoder_of(encoders: Mapping[str, Any], column: str) -> Mapping[str, Any]:
@@ -68,11 +85,11 @@ def source_of(encoders: Mapping[str, Any], column: str) -> str:
 
 
 def encode(encoders: Mapping[str, Any], batch: pa.RecordBatch, training: bool = False) -> pa.RecordBatch:
-    """The batch with every feature whose source is there: ids as int32 (0 is unknown), numbers as float32; lists of either; tensors
-    as Arrow's fixed_shape_tensor.
+    """The batch with every feature whose source is there: ids as int32 (0 is unknown), numbers as float32;
+    lists of either; tensors as Arrow's fixed_shape_tensor.
 
-    A feature takes the place of a column of its name, or stands behind the others. Other columns pass unchanged. `training`: the
-    rows are those that the encoders were fitted on, and have their label.
+    A feature takes the place of a column of its name, or stands behind the others. Other columns pass
+    unchanged. `training`: the rows are those that the encoders were fitted on, and have their label.
     """
     asked = training and any(_class(encoder["use"]).knows_targets for encoder in encoders["columns"].values())
     target_NT = targets(encoders, batch) if asked else None
@@ -88,17 +105,23 @@ def encode(encoders: Mapping[str, Any], batch: pa.RecordBatch, training: bool = 
 
 
 def inverse(encoder: Mapping[str, Any], numbers: np.ndarray) -> np.ndarray:
-    """Encoded numbers (N,) in the unit of their column again. ValueError where its transform cannot be taken back."""
+    """Encoded numbers (N,) in the unit of their column again. ValueError where its transform cannot be taken
+    back.
+    """
     transform = _class(encoder["use"])
     if not hasattr(transform, "inverse"):
-        raise ValueError(f"the transform `{encoder['use']}` cannot be taken back; a target's must be `standardize`, `log` or `number`")
+        raise ValueError(
+            f"the transform `{encoder['use']}` cannot be taken back; a target's must be `standardize`, `log` "
+            "or `number`"
+        )
     found: np.ndarray = transform.inverse(encoder, numbers)
     return found
 
 
 def targets(encoders: Mapping[str, Any], batch: pa.RecordBatch) -> np.ndarray:
-    """The label of each row as numbers (N, T): the number that its transform makes of it; of two labels whether it is the second,
-    the less frequent one; of K labels K numbers, one of which is 1. NaN where it is unknown."""
+    """The label of each row as numbers (N, T): the number that its transform makes of it; of two labels
+    whether it is the second, the less frequent one; of K labels K numbers, one of which is 1. NaN where it is
+    unknown."""
     label = encoders["label"]
     encoder = encoder_of(encoders, label)
     encoded = _encoded(encoder, batch.column(source_of(encoders, label))).to_numpy(zero_copy_only=False)
@@ -111,7 +134,11 @@ def targets(encoders: Mapping[str, Any], batch: pa.RecordBatch) -> np.ndarray:
 
 def _encoded(encoder: Mapping[str, Any], array: pa.Array, target_NT: np.ndarray | None = None) -> pa.Array:
     if pa.types.is_list(array.type) and "width" not in encoder:  # a list becomes so many numbers as a whole
-        return _list(array.flatten(), pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False), encoder)
+        return _list(
+            array.flatten(),
+            pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False),
+            encoder,
+        )
     transform = _class(encoder["use"])
     found = transform.apply(encoder, array)
     if target_NT is not None and transform.knows_targets:
@@ -126,15 +153,21 @@ def _list(items: pa.Array, lengths: np.ndarray, encoder: Mapping[str, Any]) -> p
 def _tensors(rows: Any, encoder: Mapping[str, Any]) -> pa.Array:
     shape, flat = encoder["shape"], pa.array(np.ascontiguousarray(rows, encoder["dtype"]).ravel())
     type_ = pa.fixed_shape_tensor(flat.type, shape)
-    return pa.ExtensionArray.from_storage(type_, pa.FixedSizeListArray.from_arrays(flat, type=type_.storage_type))
+    return pa.ExtensionArray.from_storage(
+        type_, pa.FixedSizeListArray.from_arrays(flat, type=type_.storage_type)
+    )
 
 
 def _arrow(values: np.ndarray | Ragged) -> pa.Array:
     if isinstance(values, Ragged):
-        return pa.ListArray.from_arrays(pa.array(values.offsets_N1.astype(np.int32)), pa.array(values.values_T.astype(np.int32)))
+        return pa.ListArray.from_arrays(
+            pa.array(values.offsets_N1.astype(np.int32)), pa.array(values.values_T.astype(np.int32))
+        )
     if values.ndim == 2:
         flat = pa.array(values.astype(np.float32).ravel())
-        return pa.ListArray.from_arrays(pa.array(np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]), flat)
+        return pa.ListArray.from_arrays(
+            pa.array(np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]), flat
+        )
     return pa.array(values.astype(np.int32 if values.dtype.kind in "iu" else np.float32))
 
 

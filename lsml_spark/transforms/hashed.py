@@ -1,4 +1,6 @@
-"""Categories as ids without a table: the hash of the value, so that no vocabulary is kept and no value is unknown."""
+"""Categories as ids without a table: the hash of the value, so that no vocabulary is kept and no value is
+unknown.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,11 +14,12 @@ from lsml_spark.transforms.transform import Becomes, Needs, Seen, Takes, Transfo
 
 
 class Hashed(Transform):
-    """Value → 1 + xxhash64(value) mod `size`; 0 for NULL. `collisions` of the encoder is the share of training rows whose value
-    shares its id with a more frequent one.
+    """Value → 1 + xxhash64(value) mod `size`; 0 for NULL. `collisions` of the encoder is the share of
+    training rows whose value shares its id with a more frequent one.
 
-    `signed`: `size` numbers instead, all 0 but that of the value, which is 1 or −1 by the hash's highest bit, so that values which
-    collide cancel on average (Weinberger et al. 2009); those of a list add up. NULL and an empty list are zeros.
+    `signed`: `size` numbers instead, all 0 but that of the value, which is 1 or −1 by the hash's highest bit,
+    so that values which collide cancel on average (Weinberger et al. 2009); those of a list add up. NULL and
+    an empty list are zeros.
     """
 
     size: int = Field(ge=1)  # how many ids, or numbers
@@ -53,7 +56,9 @@ class Hashed(Transform):
         out_NW = np.zeros((len(values), encoder["width"]), np.float32)
         there_T = place_T < len(hashes_K)
         hashes_T = hashes_K[place_T[there_T]]
-        np.add.at(out_NW, (row_T[there_T], _ids(hashes_T, encoder["width"]) - 1), np.where(hashes_T >> 63, -1, 1))
+        np.add.at(
+            out_NW, (row_T[there_T], _ids(hashes_T, encoder["width"]) - 1), np.where(hashes_T >> 63, -1, 1)
+        )
         return out_NW
 
 

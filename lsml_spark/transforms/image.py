@@ -16,10 +16,12 @@ Length = Annotated[int, Field(ge=1)]
 
 
 class Image(Transform):
-    """PNG or JPEG, its bytes or its path below `folder` → uint8 (height, width, 3), or (…, 1) for gray, as Pillow makes it.
+    """PNG or JPEG, its bytes or its path below `folder` → uint8 (height, width, 3), or (…, 1) for gray, as
+    Pillow makes it.
 
-    `resize`: [height, width], or the length of the shorter side; `crop`: [height, width] of the middle, black where a smaller image
-    has nothing. NULL becomes black; what does not decode stops the stage, so keep it out by the check `decodable`.
+    `resize`: [height, width], or the length of the shorter side; `crop`: [height, width] of the middle, black
+    where a smaller image has nothing. NULL becomes black; what does not decode stops the stage, so keep it
+    out by the check `decodable`.
     """
 
     becomes: ClassVar[Becomes] = "tensors"
@@ -31,7 +33,9 @@ class Image(Transform):
     @model_validator(mode="after")
     def _has_one_shape(self) -> "Image":
         if not self.crop and not isinstance(self.resize, tuple):
-            raise ValueError("images of many sizes need one: say resize: [height, width], or crop: [height, width]")
+            raise ValueError(
+                "images of many sizes need one: say resize: [height, width], or crop: [height, width]"
+            )
         return self
 
     @property
@@ -41,7 +45,11 @@ class Image(Transform):
     def fit(self, seen: Seen) -> dict[str, Any]:
         require(self, "PIL", "media")
         shape = [*(self.crop or self.resize), 3 if self.mode == "rgb" else 1]  # type: ignore[misc]
-        return {"shape": shape, "dtype": "uint8", **self.model_dump(mode="json", include={"mode", "resize", "crop", "folder"})}
+        return {
+            "shape": shape,
+            "dtype": "uint8",
+            **self.model_dump(mode="json", include={"mode", "resize", "crop", "folder"}),
+        }
 
     @staticmethod
     def apply(encoder: Mapping[str, Any], values: pa.Array) -> np.ndarray:
@@ -59,5 +67,7 @@ def _pixels(encoder: Mapping[str, Any], value: bytes | str) -> np.ndarray:
     try:
         image = fitted(opened(raw, encoder["mode"]), encoder["resize"], encoder["crop"])
     except ValueError as error:
-        raise IntegrityError(f"transform `image`: {error}; keep such rows out by `decodable: image` in quality.columns") from error
+        raise IntegrityError(
+            f"transform `image`: {error}; keep such rows out by `decodable: image` in quality.columns"
+        ) from error
     return np.asarray(image).reshape(encoder["shape"])

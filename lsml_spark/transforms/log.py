@@ -10,7 +10,9 @@ from lsml_spark.transforms.transform import Needs, Seen, Transform, floats
 
 
 class Log(Transform):
-    """sign(x) · log(1 + |x|), standardised by its own mean over the training rows' quantiles; a missing value becomes 0."""
+    """sign(x) · log(1 + |x|), standardised by its own mean over the training rows' quantiles; a missing value
+    becomes 0.
+    """
 
     @property
     def needs(self) -> Needs:

@@ -15,11 +15,11 @@ Length = Annotated[int, Field(ge=1)]
 
 
 class Ngrams(Transform):
-    """Text → 1 + xxhash64(n-gram) mod `size` of each of its n-grams, n from n[0] to n[1], the shorter ones first, each group in
-    the order of the text; an empty list for NULL and for a text without any.
+    """Text → 1 + xxhash64(n-gram) mod `size` of each of its n-grams, n from n[0] to n[1], the shorter ones
+    first, each group in the order of the text; an empty list for NULL and for a text without any.
 
-    The n-grams are those of scikit-learn's CountVectorizer: of `words` (what `pattern` finds), of `letters`, or of the
-    `letters_in_words`, a blank before and behind each word (its `char_wb`).
+    The n-grams are those of scikit-learn's CountVectorizer: of `words` (what `pattern` finds), of `letters`,
+    or of the `letters_in_words`, a blank before and behind each word (its `char_wb`).
     """
 
     becomes: ClassVar[Becomes] = "lists"
@@ -44,7 +44,10 @@ class Ngrams(Transform):
         except re.error as error:
             raise ValueError(f"{pattern!r} is no regular expression ({error})") from error
         if groups > 1:
-            raise ValueError(f"{pattern!r} has {groups} groups; a word is the whole match or its one group: write the others as (?:…)")
+            raise ValueError(
+                f"{pattern!r} has {groups} groups; a word is the whole match or its one group: write the "
+                "others as (?:…)"
+            )
         return pattern
 
     @property
@@ -52,7 +55,13 @@ class Ngrams(Transform):
         return "text"
 
     def fit(self, seen: Seen) -> dict[str, Any]:
-        return {"size": self.size, "by": self.by, "n": list(self.n), "lowercase": self.lowercase, "pattern": self.pattern}
+        return {
+            "size": self.size,
+            "by": self.by,
+            "n": list(self.n),
+            "lowercase": self.lowercase,
+            "pattern": self.pattern,
+        }
 
     @staticmethod
     def apply(encoder: Mapping[str, Any], values: pa.Array) -> Ragged:
@@ -71,7 +80,9 @@ def analyzer(encoder: Mapping[str, Any]) -> Callable[[str], list[str]]:
     pieces = {
         "words": lambda text: _windows(word.findall(text), low, high, " ".join),
         "letters": lambda text: _windows(re.sub(r"\s\s+", " ", text), low, high, str),
-        "letters_in_words": lambda text: [gram for part in text.split() for gram in _within(f" {part} ", low, high)],
+        "letters_in_words": lambda text: [
+            gram for part in text.split() for gram in _within(f" {part} ", low, high)
+        ],
     }[encoder["by"]]
     return lambda text: pieces(text.lower() if encoder["lowercase"] else text)
 

@@ -13,8 +13,8 @@ EDGE = 1e-7  # of a normal: no rank is 0 or 1
 
 
 class Quantile(Transform):
-    """The share of training rows below x, or the normal deviate of that share: scikit-learn's QuantileTransformer with 1,001
-    quantiles. A missing value becomes the middle."""
+    """The share of training rows below x, or the normal deviate of that share: scikit-learn's
+    QuantileTransformer with 1,001 quantiles. A missing value becomes the middle."""
 
     to: Literal["uniform", "normal"] = "uniform"  # which distribution the column gets
 

@@ -1,4 +1,6 @@
-"""What a network meets: of each feature, whether it is ids of a vocabulary, numbers or a tensor, told from encoders.json."""
+"""What a network meets: of each feature, whether it is ids of a vocabulary, numbers or a tensor, told from
+encoders.json.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,10 +49,12 @@ def column_of(encoders: Mapping[str, Any], name: str) -> Ids | Numbers | Tensor:
 
 @dataclass(frozen=True)
 class Schema:
-    """What a network meets: the columns of the shards that it may look at, and how many outputs a row its head has.
+    """What a network meets: the columns of the shards that it may look at, and how many outputs a row its
+    head has.
 
-    `label`: the column whose known values the outputs stand for, one each in the order of their ids; None where they stand for
-    something else. `hidden`: columns of the shards that it must not look at, the target among them.
+    `label`: the column whose known values the outputs stand for, one each in the order of their ids; None
+    where they stand for something else. `hidden`: columns of the shards that it must not look at, the target
+    among them.
     """
 
     encoders: Mapping[str, Any]
@@ -69,12 +73,18 @@ class Schema:
     @property
     def features(self) -> dict[str, Any]:
         """What each feature is, in the order of encoders.json."""
-        return {name: column_of(self.encoders, name) for name in self.encoders["columns"] if name not in self.hidden}
+        return {
+            name: column_of(self.encoders, name)
+            for name in self.encoders["columns"]
+            if name not in self.hidden
+        }
 
     @property
     def ids(self) -> dict[str, int]:
         """The features that are one id a row, each with its number of known values V (ids 0 … V)."""
-        return {name: one.size for name, one in self.features.items() if isinstance(one, Ids) and not one.list}
+        return {
+            name: one.size for name, one in self.features.items() if isinstance(one, Ids) and not one.list
+        }
 
     @property
     def lists(self) -> dict[str, int]:
@@ -94,5 +104,8 @@ class Schema:
     def without_tensors(self, model: str) -> "Schema":
         """Itself. ConfigError where there are tensors, which this model would overlook."""
         for name, shape in self.tensors.items():
-            raise ConfigError(f"train.model: `{model}` looks at no tensors, and '{name}' is one of shape {list(shape)}; take `mlp`")
+            raise ConfigError(
+                f"train.model: `{model}` looks at no tensors, and '{name}' is one of shape {list(shape)}; "
+                "take `mlp`"
+            )
         return self

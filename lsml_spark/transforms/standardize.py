@@ -10,8 +10,8 @@ from lsml_spark.transforms.transform import Needs, Seen, Transform, floats
 
 
 class Standardize(Transform):
-    """(x − center) / scale: mean and deviation, or, `by: median`, the median and the MAD, which outliers do not move. A missing
-    value becomes 0, the center; a column of one value has scale 1."""
+    """(x − center) / scale: mean and deviation, or, `by: median`, the median and the MAD, which outliers do
+    not move. A missing value becomes 0, the center; a column of one value has scale 1."""
 
     by: Literal["mean", "median"] = "mean"  # what is the center
 
@@ -20,7 +20,9 @@ class Standardize(Transform):
         return "moments" if self.by == "mean" else "spread"
 
     def fit(self, seen: Seen) -> dict[str, Any]:
-        center, scale = (seen.mean, seen.deviation) if self.by == "mean" else (float(seen.quantiles_Q[500]), seen.mad)
+        center, scale = (
+            (seen.mean, seen.deviation) if self.by == "mean" else (float(seen.quantiles_Q[500]), seen.mad)
+        )
         return {"center": center, "scale": scale or 1.0}
 
     @staticmethod

@@ -1,4 +1,6 @@
-"""Categories as the mean target of their training rows (Micci-Barreca 2001), each row's own target left out."""
+"""Categories as the mean target of their training rows (Micci-Barreca 2001), each row's own target left
+out.
+"""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -12,11 +14,12 @@ from lsml_spark.transforms.transform import Needs, Seen, Transform
 
 
 class TargetMean(Transform):
-    """(sum + `smoothing` · mean) / (rows + `smoothing`), where sum and rows are those of the training rows with this value, and
-    mean is that of all. NULL and a value that no training row has become the mean.
+    """(sum + `smoothing` · mean) / (rows + `smoothing`), where sum and rows are those of the training rows
+    with this value, and mean is that of all. NULL and a value that no training row has become the mean.
 
-    A training row is left out of all three, so that no feature knows its row's own target. The target is the label as its own
-    transform makes it: a number; of two labels whether it is the less frequent one; of more labels one such number each.
+    A training row is left out of all three, so that no feature knows its row's own target. The target is the
+    label as its own transform makes it: a number; of two labels whether it is the less frequent one; of more
+    labels one such number each.
     """
 
     knows_targets: ClassVar[bool] = True
@@ -41,7 +44,12 @@ class TargetMean(Transform):
 
     @staticmethod
     def apply(encoder: Mapping[str, Any], values: pa.Array) -> np.ndarray:
-        return _means(encoder, values, np.zeros(len(values), np.int64), np.zeros((len(values), encoder["width"]), np.int64))
+        return _means(
+            encoder,
+            values,
+            np.zeros(len(values), np.int64),
+            np.zeros((len(values), encoder["width"]), np.int64),
+        )
 
     @staticmethod
     def apply_to_training(encoder: Mapping[str, Any], values: pa.Array, target_NT: np.ndarray) -> np.ndarray:
@@ -50,13 +58,17 @@ class TargetMean(Transform):
 
 
 def counted(target_NT: np.ndarray, unit: float) -> np.ndarray:
-    """Targets in whole units, so that sums are exact in any order and a row can be taken out again to the bit; 0 for NaN."""
+    """Targets in whole units, so that sums are exact in any order and a row can be taken out again to the
+    bit; 0 for NaN.
+    """
     return np.rint(np.nan_to_num(target_NT) / unit).astype(np.int64)
 
 
 def _means(encoder: Mapping[str, Any], values: pa.Array, own_N: np.ndarray, own_NT: np.ndarray) -> np.ndarray:
     """Without `own_N` rows (0 or 1) of the sum `own_NT` each."""
-    place = pc.index_in(values.cast(pa.string()), value_set=pa.array(encoder["keys"], pa.string()), skip_nulls=True)
+    place = pc.index_in(
+        values.cast(pa.string()), value_set=pa.array(encoder["keys"], pa.string()), skip_nulls=True
+    )
     place_N = pc.fill_null(place, len(encoder["keys"])).to_numpy(zero_copy_only=False)
     nothing = [0] * encoder["width"]
     there_N = place_N < len(encoder["keys"])

@@ -1,7 +1,8 @@
 """Texts as lists of subword ids, by the library `tokenizers`, trained on the training rows.
 
-Spark counts the words (what the pre-tokenizer cuts a text into), the driver trains on the counts. The library numbers WordPiece's
-continuations (`##x`) as it meets them in a hash table, and so finds another vocabulary in every run; here they have numbers first.
+Spark counts the words (what the pre-tokenizer cuts a text into), the driver trains on the counts. The library
+numbers WordPiece's continuations (`##x`) as it meets them in a hash table, and so finds another vocabulary in
+every run; here they have numbers first.
 """
 
 import json
@@ -17,7 +18,8 @@ from pydantic import Field
 from lsml_spark.data.batch import Ragged
 from lsml_spark.transforms.transform import Becomes, Needs, Seen, Takes, Transform, require
 
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # Spark and the ranks have processes enough, and fork
+# Spark and the ranks have processes enough, and fork
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 UNKNOWN = "[UNK]"
 LONGEST = 100  # characters of a word; WordPiece takes a longer one for unknown
 FED = 2_000_000  # words that training is shown: above that, their counts are scaled down
@@ -26,9 +28,9 @@ FED = 2_000_000  # words that training is shown: above that, their counts are sc
 class Tokens(Transform):
     """Text → the ids of its subwords, 1 … V < `size`, 0 for one that is unknown; an empty list for NULL.
 
-    `wordpiece`: words and punctuation as BERT cuts them (Devlin et al. 2019); `bpe`: bytes as GPT-2 cuts them (Radford et al. 2019),
-    so that nothing is unknown. Learned from the 200,000 most frequent words of at most 100 characters; a character that is not
-    among the `size` / 4 most frequent ones has no token.
+    `wordpiece`: words and punctuation as BERT cuts them (Devlin et al. 2019); `bpe`: bytes as GPT-2 cuts them
+    (Radford et al. 2019), so that nothing is unknown. Learned from the 200,000 most frequent words of at most
+    100 characters; a character that is not among the `size` / 4 most frequent ones has no token.
     """
 
     becomes: ClassVar[Becomes] = "lists"
@@ -54,16 +56,25 @@ class Tokens(Transform):
 
     def fit(self, seen: Seen) -> dict[str, Any]:
         require(self, "tokenizers", "text")
-        counts = {word: int(count) for word, count in zip(seen.values_K, seen.counts_K, strict=True) if len(word) <= LONGEST}
+        counts = {
+            word: int(count)
+            for word, count in zip(seen.values_K, seen.counts_K, strict=True)
+            if len(word) <= LONGEST
+        }
         state = json.loads(self._empty().to_str())
         state["model"] = json.loads(self._trained(counts).to_str())["model"]
         vocabulary = state["model"]["vocab"]
-        return {"values": sorted(vocabulary, key=vocabulary.get)[1:], "tokenizer": json.dumps(state, sort_keys=True, ensure_ascii=False)}
+        return {
+            "values": sorted(vocabulary, key=vocabulary.get)[1:],
+            "tokenizer": json.dumps(state, sort_keys=True, ensure_ascii=False),
+        }
 
     @staticmethod
     def apply(encoder: Mapping[str, Any], values: pa.Array) -> Ragged:
         texts = values.cast(pa.string()).fill_null("").to_pylist()
-        return Ragged.of([found.ids for found in _read(encoder["tokenizer"]).encode_batch(texts, add_special_tokens=False)])
+        return Ragged.of(
+            [found.ids for found in _read(encoder["tokenizer"]).encode_batch(texts, add_special_tokens=False)]
+        )
 
     def _empty(self) -> Any:
         """A tokenizer that has not learned anything."""
@@ -84,18 +95,31 @@ class Tokens(Transform):
         """A tokenizer with a vocabulary, in which UNKNOWN has the id 0."""
         from tokenizers import Tokenizer, pre_tokenizers, trainers
 
-        told: dict[str, Any] = {"vocab_size": self.size, "min_frequency": self.min_count, "show_progress": False}
+        told: dict[str, Any] = {
+            "vocab_size": self.size,
+            "min_frequency": self.min_count,
+            "show_progress": False,
+        }
         tokenizer = Tokenizer(self._empty().model)
         if self.by == "wordpiece":
             characters: Counter[str] = Counter()
             for word, count in counts.items():
                 characters.update(dict.fromkeys(word, count))
-            kept = {one for one, _ in sorted(characters.items(), key=lambda pair: (-pair[1], pair[0]))[: self.size // 4]}
+            kept = {
+                one
+                for one, _ in sorted(characters.items(), key=lambda pair: (-pair[1], pair[0]))[
+                    : self.size // 4
+                ]
+            }
             counts = {word: count for word, count in counts.items() if kept.issuperset(word)}
             inside = sorted({one for word in counts for one in word[1:]})
-            trainer: Any = trainers.WordPieceTrainer(special_tokens=[UNKNOWN, *(f"##{one}" for one in inside)], **told)
+            trainer: Any = trainers.WordPieceTrainer(
+                special_tokens=[UNKNOWN, *(f"##{one}" for one in inside)], **told
+            )
         else:
-            trainer = trainers.BpeTrainer(special_tokens=[UNKNOWN], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), **told)
+            trainer = trainers.BpeTrainer(
+                special_tokens=[UNKNOWN], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), **told
+            )
         share = min(1.0, FED / max(sum(counts.values()), 1))
         shown = (word for word, count in sorted(counts.items()) for _ in range(max(1, int(count * share))))
         tokenizer.train_from_iterator(shown, trainer)

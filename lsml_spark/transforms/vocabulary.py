@@ -12,7 +12,9 @@ from lsml_spark.transforms.transform import Becomes, Needs, Seen, Transform
 
 
 class Vocabulary(Transform):
-    """Value → id 1..V by falling count, then name; 0 for a value that training rows hold fewer than `min_count` times, and for NULL."""
+    """Value → id 1..V by falling count, then name; 0 for a value that training rows hold fewer than
+    `min_count` times, and for NULL.
+    """
 
     becomes: ClassVar[Becomes] = "ids"
     min_count: int = Field(1, ge=1)  # training rows of a value that gets an id

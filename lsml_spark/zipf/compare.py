@@ -1,7 +1,9 @@
-"""Is it a power law? Likelihood ratios against two rivals on the same tail (Vuong 1989; Clauset, Shalizi & Newman 2009, §5).
+"""Is it a power law? Likelihood ratios against two rivals on the same tail (Vuong 1989; Clauset, Shalizi &
+Newman 2009, §5).
 
-A ratio above 0 speaks for the power law. The lognormal's is normalised by its standard deviation, so it is a normal deviate. The
-power law lies inside the law with cut-off: there the plain ratio is never above 0, and −2 × it is χ² with one degree of freedom.
+A ratio above 0 speaks for the power law. The lognormal's is normalised by its standard deviation, so it is a
+normal deviate. The power law lies inside the law with cut-off: there the plain ratio is never above 0, and −2
+× it is χ² with one degree of freedom.
 """
 
 import numpy as np
@@ -13,9 +15,11 @@ LEVEL = 0.1  # Clauset et al. decide at p < 0.1
 
 
 def tests(law: fit.Fit | None, frequency_F: np.ndarray, keys_F: np.ndarray) -> dict | None:
-    """{"lognormal" and "cutoff": {"ratio", "p", "favoured"}}; favoured is "power_law", the rival, or None at p ≥ 0.1.
+    """{"lognormal" and "cutoff": {"ratio", "p", "favoured"}}; favoured is "power_law", the rival, or None at
+    p ≥ 0.1.
 
-    `keys_F` may be fractional: the keys looked at, where the spectrum was scaled up from a sample. None without a law.
+    `keys_F` may be fractional: the keys looked at, where the spectrum was scaled up from a sample. None
+    without a law.
     """
     if law is None:
         return None
@@ -30,7 +34,9 @@ def tests(law: fit.Fit | None, frequency_F: np.ndarray, keys_F: np.ndarray) -> d
 
 
 def vuong(difference_F: np.ndarray, n_F: np.ndarray) -> tuple[float, float]:
-    """(normalised ratio, two-sided p) of pointwise differences of the log likelihoods that n_F keys have each."""
+    """(normalised ratio, two-sided p) of pointwise differences of the log likelihoods that n_F keys have
+    each.
+    """
     keys = n_F.sum()
     total = float(n_F @ difference_F)
     spread = float(np.sqrt(n_F @ (difference_F - total / keys) ** 2))

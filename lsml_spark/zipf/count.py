@@ -1,8 +1,10 @@
-"""How many rows each key has: of all keys, or, beyond the budget, of the head and of a hashed sample of the keys.
+"""How many rows each key has: of all keys, or, beyond the budget, of the head and of a hashed sample of the
+keys.
 
-The sample keeps whole keys (one in N by a hash of the key, the same keys every night), so the spectrum of the tail scales by
-N. The head, which such a sample would miss or overstate, is counted exactly: its candidates are the heavy hitters of a sketch
-(`approx_top_k`: Misra–Gries as in Apache DataSketches), their counts are not the sketch's.
+The sample keeps whole keys (one in N by a hash of the key, the same keys every night), so the spectrum of the
+tail scales by N. The head, which such a sample would miss or overstate, is counted exactly: its candidates
+are the heavy hitters of a sketch (`approx_top_k`: Misra–Gries as in Apache DataSketches), their counts are
+not the sketch's.
 """
 
 from dataclasses import dataclass
@@ -28,7 +30,9 @@ def many_keys(samples: DataFrame, most: int) -> bool:
 
 def heaviest(samples: DataFrame, keys: int) -> DataFrame:
     """(key): about that many candidates for the most frequent keys, as a small local table; one scan."""
-    (found,) = samples.select(F.expr(f"approx_top_k(key, {keys}, {max(TRACKED, keys)})").alias("top")).collect()
+    (found,) = samples.select(
+        F.expr(f"approx_top_k(key, {keys}, {max(TRACKED, keys)})").alias("top")
+    ).collect()
     return samples.sparkSession.createDataFrame([(item["item"],) for item in found["top"]], "key string")
 
 
@@ -64,7 +68,9 @@ class Errors:
 
 
 def scaled(head_F2: np.ndarray, tail_F2: np.ndarray, one_in: int) -> np.ndarray:
-    """The spectrum of all keys: that of the head as counted, and `one_in` keys for each of the sampled tail."""
+    """The spectrum of all keys: that of the head as counted, and `one_in` keys for each of the sampled
+    tail.
+    """
     both = np.concatenate([head_F2, tail_F2 * [1, one_in]])
     frequency_F, place = np.unique(both[:, 0], return_inverse=True)
     keys_F = np.zeros(len(frequency_F), np.int64)
@@ -73,9 +79,15 @@ def scaled(head_F2: np.ndarray, tail_F2: np.ndarray, one_in: int) -> np.ndarray:
 
 
 def errors(tail_F2: np.ndarray, one_in: int, rows: int) -> Errors:
-    """Poisson sampling of keys with chance 1/N: a total estimated as N Σ y has variance N(N−1) Σ y² (Särndal et al. 1992, §3.2)."""
+    """Poisson sampling of keys with chance 1/N: a total estimated as N Σ y has variance N(N−1) Σ y² (Särndal
+    et al. 1992, §3.2).
+    """
     frequency_F, keys_F = tail_F2.T.astype(float)
     scale = one_in * (one_in - 1)
     once = float(keys_F[frequency_F == 1].sum())
     total = float(np.sqrt(scale * (frequency_F**2 @ keys_F)))
-    return Errors(round(total, 1), round(float(np.sqrt(scale * keys_F.sum())), 1), round(float(np.sqrt(scale * once)) / max(rows, 1), 9))
+    return Errors(
+        round(total, 1),
+        round(float(np.sqrt(scale * keys_F.sum())), 1),
+        round(float(np.sqrt(scale * once)) / max(rows, 1), 9),
+    )

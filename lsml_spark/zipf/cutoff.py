@@ -1,7 +1,9 @@
-"""Power law with exponential cut-off, P(x) ∝ x^-α e^-λx for x ≥ xmin (Clauset, Shalizi & Newman 2009, table 2.1).
+"""Power law with exponential cut-off, P(x) ∝ x^-α e^-λx for x ≥ xmin (Clauset, Shalizi & Newman 2009, table
+2.1).
 
-The normalising sum is taken term by term first, then by Euler–Maclaurin with the integral by Gauss–Legendre in ln x, where the
-integrand is smooth for every α and λ > 0; an incomplete gamma function of negative order would lose its digits.
+The normalising sum is taken term by term first, then by Euler–Maclaurin with the integral by Gauss–Legendre
+in ln x, where the integrand is smooth for every α and λ > 0; an incomplete gamma function of negative order
+would lose its digits.
 """
 
 import numpy as np
@@ -14,7 +16,9 @@ NODES, WEIGHTS = leggauss(160)
 
 
 def log_likelihoods(x_F: np.ndarray, n_F: np.ndarray, alpha: float) -> np.ndarray:
-    """log P(count = x) under the most likely law of a tail that starts at x_F[0]; (F,). `alpha`: that of the plain power law."""
+    """log P(count = x) under the most likely law of a tail that starts at x_F[0]; (F,). `alpha`: that of the
+    plain power law.
+    """
     share_F = n_F / n_F.sum()
     mean, log_mean = float(share_F @ x_F), float(share_F @ np.log(x_F))
     top = float(x_F[-1])

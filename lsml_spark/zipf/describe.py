@@ -14,7 +14,8 @@ LEAST_TAIL = 50  # keys that a power law is fitted to
 def describe(spectrum_F2: np.ndarray, one_in: int = 1) -> dict:
     """profile.json, less the named keys, from rows of (frequency, keys); shape (F, 2), ascending.
 
-    `one_in`: the spectrum was scaled up from one key in so many; tests and deviations then count the keys looked at.
+    `one_in`: the spectrum was scaled up from one key in so many; tests and deviations then count the keys
+    looked at.
     """
     frequency, keys = spectrum_F2[:, 0], spectrum_F2[:, 1]
     law = fit.power_law(frequency, keys, LEAST_TAIL * one_in)

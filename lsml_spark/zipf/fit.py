@@ -1,7 +1,8 @@
 """Power law of the keys' counts from a frequency spectrum: how many keys were seen how often.
 
-Discrete maximum likelihood, its start by the least Kolmogorov–Smirnov distance (Clauset, Shalizi & Newman 2009, §3). Works on
-the spectrum, whose length grows like the square root of the rows, never on the list of keys.
+Discrete maximum likelihood, its start by the least Kolmogorov–Smirnov distance (Clauset, Shalizi & Newman
+2009, §3). Works on the spectrum, whose length grows like the square root of the rows, never on the list of
+keys.
 """
 
 from dataclasses import dataclass
@@ -10,13 +11,17 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import zeta
 
-STARTS = 200  # candidates for xmin; a longer spectrum is tried at its first counts and then evenly in the log of their position
+# candidates for xmin; a longer spectrum is tried at its first counts and then evenly in the log of their
+# position
+STARTS = 200
 FAR = 100  # from here Euler–Maclaurin with four terms is ζ to rounding
 
 
 @dataclass(frozen=True)
 class Fit:
-    """P(count = x) ∝ x^-alpha for x ≥ xmin; `ks` is the largest distance of the distribution functions there."""
+    """P(count = x) ∝ x^-alpha for x ≥ xmin; `ks` is the largest distance of the distribution functions
+    there.
+    """
 
     alpha: float
     xmin: int
@@ -25,9 +30,11 @@ class Fit:
 
 
 def power_law(frequency_F: np.ndarray, keys_F: np.ndarray, min_tail: int = 50) -> Fit | None:
-    """Discrete maximum-likelihood power law; xmin by the least Kolmogorov–Smirnov distance, at least `min_tail` keys above it.
+    """Discrete maximum-likelihood power law; xmin by the least Kolmogorov–Smirnov distance, at least
+    `min_tail` keys above it.
 
-    Up to `STARTS` counts with that many keys are tried as xmin, so the cost is linear in the length of the spectrum.
+    Up to `STARTS` counts with that many keys are tried as xmin, so the cost is linear in the length of the
+    spectrum.
 
     Args:
         frequency_F: ascending distinct counts ≥ 1, shape (F,).
@@ -55,7 +62,9 @@ def starts(candidates: int) -> np.ndarray:
 
 
 def distance(x_F: np.ndarray, n_F: np.ndarray, alpha: float) -> float:
-    """Kolmogorov–Smirnov over all whole numbers ≥ x_F[0]: between two counts that occur, the law alone rises."""
+    """Kolmogorov–Smirnov over all whole numbers ≥ x_F[0]: between two counts that occur, the law alone
+    rises.
+    """
     total = hurwitz(alpha, x_F[:1])[0]
     at, before = (1 - hurwitz(alpha, y) / total for y in (x_F + 1, x_F))
     found = np.cumsum(n_F) / n_F.sum()

@@ -1,7 +1,9 @@
-"""Lognormal tail of whole numbers: the density of a lognormal, rounded, given x ≥ xmin (Clauset, Shalizi & Newman 2009, table 2.1).
+"""Lognormal tail of whole numbers: the density of a lognormal, rounded, given x ≥ xmin (Clauset, Shalizi &
+Newman 2009, table 2.1).
 
-P(x) = [Φ(z(x+½)) − Φ(z(x−½))] / [1 − Φ(z(xmin−½))] with z(y) = (ln y − μ)/σ. Fitted in (a, ln σ) with μ = (1−a)σ²: for
-σ → ∞ it becomes the power law of exponent a, so the ridge where μ → −∞ and σ → ∞ together lies along one axis.
+P(x) = [Φ(z(x+½)) − Φ(z(x−½))] / [1 − Φ(z(xmin−½))] with z(y) = (ln y − μ)/σ. Fitted in (a, ln σ) with μ =
+(1−a)σ²: for σ → ∞ it becomes the power law of exponent a, so the ridge where μ → −∞ and σ → ∞ together lies
+along one axis.
 """
 
 import numpy as np
@@ -9,12 +11,16 @@ from scipy.special import log_ndtr
 
 from lsml_spark.zipf.minimum import minimum
 
-WIDE = 1e5  # from here the density at x is the probability of x to ten digits, and Φ(high) − Φ(low) has no longer that many
+# from here the density at x is the probability of x to ten digits, and Φ(high) − Φ(low) has no longer that
+# many
+WIDE = 1e5
 BOUNDS = ((-20.0, 8.0), (np.log(0.05), np.log(30.0)))  # of a and ln σ
 
 
 def log_likelihoods(x_F: np.ndarray, n_F: np.ndarray, alpha: float) -> np.ndarray:
-    """log P(count = x) under the most likely lognormal of a tail that starts at x_F[0]; (F,). `alpha`: that of the power law."""
+    """log P(count = x) under the most likely lognormal of a tail that starts at x_F[0]; (F,). `alpha`: that
+    of the power law.
+    """
     near = int(np.searchsorted(x_F, WIDE))
     low_F, high_F, log_F = np.log(x_F[:near] - 0.5), np.log(x_F[:near] + 0.5), np.log(x_F[near:])
     share_F = n_F / n_F.sum()

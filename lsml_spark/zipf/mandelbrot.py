@@ -1,7 +1,9 @@
-"""Zipf–Mandelbrot on ranks, f(r) = C / (r + q)^s: Mandelbrot 1953, fitted by maximum likelihood of the rows (Izsák 2006).
+"""Zipf–Mandelbrot on ranks, f(r) = C / (r + q)^s: Mandelbrot 1953, fitted by maximum likelihood of the rows
+(Izsák 2006).
 
-Each row is a draw of a rank among the K keys seen. Keys of one frequency hold consecutive ranks, and the sum of ln(r + q) over
-them is a difference of two ln Γ, so the likelihood of all keys costs the length of the spectrum.
+Each row is a draw of a rank among the K keys seen. Keys of one frequency hold consecutive ranks, and the sum
+of ln(r + q) over them is a difference of two ln Γ, so the likelihood of all keys costs the length of the
+spectrum.
 """
 
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ BOUNDS = ((0.0, 12.0), (0.0, 25.0))  # of s and ln(1 + q)
 
 @dataclass(frozen=True)
 class Mandelbrot:
-    """Expected rows of the key of rank r: c / (r + q)^s. q = 0 is Zipf's law; Σ over the keys seen is the rows."""
+    """Expected rows of the key of rank r: c / (r + q)^s. q = 0 is Zipf's law; Σ over the keys seen is the
+    rows.
+    """
 
     s: float
     q: float
@@ -25,7 +29,9 @@ class Mandelbrot:
 
 
 def mandelbrot(frequency_F: np.ndarray, keys_F: np.ndarray) -> Mandelbrot | None:
-    """The most likely curve of a spectrum (ascending counts, keys of each; (F,)); None with fewer than three distinct counts."""
+    """The most likely curve of a spectrum (ascending counts, keys of each; (F,)); None with fewer than three
+    distinct counts.
+    """
     if len(frequency_F) < 3:
         return None
     f_F, n_F = frequency_F[::-1].astype(float), keys_F[::-1].astype(float)
@@ -43,7 +49,9 @@ def mandelbrot(frequency_F: np.ndarray, keys_F: np.ndarray) -> Mandelbrot | None
 
 
 def log_sum(s: float, q: float, keys: float) -> float:
-    """ln Σ_{r=1}^{keys} (r + q)^-s: the first terms one by one, the rest by Euler–Maclaurin; any s, 1 included."""
+    """ln Σ_{r=1}^{keys} (r + q)^-s: the first terms one by one, the rest by Euler–Maclaurin; any s, 1
+    included.
+    """
     terms = int(min(TERMS, keys))
     base = s * np.log1p(q)  # the first term is taken out so that nothing underflows
     head = np.exp(base - s * np.log(q + np.arange(1, terms + 1))).sum()

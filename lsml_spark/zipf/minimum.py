@@ -1,7 +1,8 @@
-"""The least value of a smooth function of two parameters, by Nelder & Mead 1965 from the best of a few starts.
+"""The least value of a smooth function of two parameters, by Nelder & Mead 1965 from the best of a few
+starts.
 
-Pure Python on purpose: the quasi-Newton methods call LAPACK, whose threads cost 25 times the work on problems of this size when the
-cores are busy. Started again from where it ended, since a simplex may collapse early.
+Pure Python on purpose: the quasi-Newton methods call LAPACK, whose threads cost 25 times the work on problems
+of this size when the cores are busy. Started again from where it ended, since a simplex may collapse early.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +11,11 @@ import numpy as np
 from scipy.optimize import minimize
 
 
-def minimum(cost: Callable[[np.ndarray], float], starts: Sequence[Sequence[float]], bounds: Sequence[tuple[float, float]]) -> np.ndarray:
+def minimum(
+    cost: Callable[[np.ndarray], float],
+    starts: Sequence[Sequence[float]],
+    bounds: Sequence[tuple[float, float]],
+) -> np.ndarray:
     """The parameters of the least cost found inside `bounds`, shape (2,)."""
     low, high = np.array(bounds).T
     inside = [np.clip(start, low, high) for start in starts]

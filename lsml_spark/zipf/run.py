@@ -23,8 +23,8 @@ NOT_COUNTED = "key not in the sample"
 class Config(Strict):
     """`top`: how many of the most frequent keys the profile names.
 
-    `exact`: count every key; `auto`: unless there are more than `max_keys`; `false`: never. Otherwise one key in `one_in` is
-    counted, and about `head` of the most frequent. `select` needs the counts of every key.
+    `exact`: count every key; `auto`: unless there are more than `max_keys`; `false`: never. Otherwise one key
+    in `one_in` is counted, and about `head` of the most frequent. `select` needs the counts of every key.
     """
 
     top: int = Field(50, ge=0)
@@ -37,9 +37,10 @@ class Config(Strict):
 def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcome:
     """Input `prepare`, and `previous` (the last night's zipf) to look back at, where there is one.
 
-    Writes table `counts` (key, count) and `profile.json`; how the keys shifted since then is among the metrics alone, so that
-    what later stages depend on does not hang on another night. Only the spectrum and a few named keys come to the driver. A NULL
-    key, which `prepare` drops, would be counted as a key of its own, and never sampled.
+    Writes table `counts` (key, count) and `profile.json`; how the keys shifted since then is among the
+    metrics alone, so that what later stages depend on does not hang on another night. Only the spectrum and a
+    few named keys come to the driver. A NULL key, which `prepare` drops, would be counted as a key of its
+    own, and never sampled.
     """
     spark = spark or session()
     samples = tables.read(spark, work.inputs["prepare"], table="train")
@@ -54,7 +55,10 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     top = table.orderBy(F.desc("count"), "key").limit(config.top).collect()
     profile["top"] = [[row["key"], row["count"]] for row in top]
     file = write_json(work.folder, "profile.json", profile)
-    metrics = {name: profile[name] for name in ("rows", "keys", "hapaxes", "hapax_share", "unseen_mass", "unseen_keys", "fit")}
+    metrics = {
+        name: profile[name]
+        for name in ("rows", "keys", "hapaxes", "hapax_share", "unseen_mass", "unseen_keys", "fit")
+    }
     metrics["shift"] = _shift(spark, table, profile, work.inputs.get("previous"))
     # Every sample is counted under exactly one key: Σ count, recounted by `lsml verify`, is the rows out.
     ledger = Ledger(rows, counted, dropped={NOT_COUNTED: rows - counted} if profile["sampled"] else {})
@@ -72,7 +76,9 @@ def _describe(table: DataFrame) -> dict:
 
 
 def _describe_sample(table: DataFrame, head: DataFrame, one_in: int, rows: int) -> dict:
-    """The profile of all keys from those counted, and under `sampled` how far it may be off; `rows` are known exactly."""
+    """The profile of all keys from those counted, and under `sampled` how far it may be off; `rows` are known
+    exactly.
+    """
     marked = count.with_head(table, head)
     head_F2, tail_F2 = (count.spectrum(marked.where(F.col("head") == part)) for part in (True, False))
     profile = describe(count.scaled(head_F2, tail_F2, one_in), one_in)
@@ -89,7 +95,9 @@ def _describe_sample(table: DataFrame, head: DataFrame, one_in: int, rows: int) 
 
 
 def _shift(spark: SparkSession, table: DataFrame, profile: dict, previous: Source | None) -> dict | None:
-    """Against the last night; None without one, or where keys of either were sampled: those not counted would seem new or gone."""
+    """Against the last night; None without one, or where keys of either were sampled: those not counted would
+    seem new or gone.
+    """
     if previous is None or profile["sampled"] or previous.json("profile.json").get("sampled"):
         return None
     before = tables.read(spark, previous, table="counts")

@@ -1,18 +1,20 @@
 """Which keys came, went and moved since the last night, from the two tables of counts.
 
-Total variation distance of the shares, ½ Σ |p_k − q_k|: the least share of the rows whose key must change to turn one night
-into the other. Sums and the largest movers come to the driver, never the keys.
+Total variation distance of the shares, ½ Σ |p_k − q_k|: the least share of the rows whose key must change to
+turn one night into the other. Sums and the largest movers come to the driver, never the keys.
 """
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 
-def shift(now: DataFrame, before: DataFrame, rows_now: int, rows_before: int, movers: int = 20) -> dict | None:
+def shift(
+    now: DataFrame, before: DataFrame, rows_now: int, rows_before: int, movers: int = 20
+) -> dict | None:
     """Tables (key, count) of both nights and their rows; None where a night has none.
 
-    Returns: `entered` and `left`: {keys, share} (of the rows tonight, of those before); `distance`; `movers`: [[key, share
-    before, share now], …] by falling change of share, then by key.
+    Returns: `entered` and `left`: {keys, share} (of the rows tonight, of those before); `distance`; `movers`:
+    [[key, share before, share now], …] by falling change of share, then by key.
     """
     if not rows_now or not rows_before:
         return None
@@ -33,7 +35,9 @@ def shift(now: DataFrame, before: DataFrame, rows_now: int, rows_before: int, mo
         # The key decides ties, so that a rerun names the same.
         F.max_by(F.struct("key", "before", "now", size), F.struct(size, "key"), movers).alias("movers"),
     ).collect()
-    moved = sorted((row for row in total["movers"] if row["size"]), key=lambda row: (-row["size"], row["key"] or ""))
+    moved = sorted(
+        (row for row in total["movers"] if row["size"]), key=lambda row: (-row["size"], row["key"] or "")
+    )
     return {
         "entered": {"keys": total["entered"], "share": round(total["entered_share"], 6)},
         "left": {"keys": total["left"], "share": round(total["left_share"], 6)},

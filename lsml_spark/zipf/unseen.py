@@ -1,4 +1,6 @@
-"""What was not seen: mass of unseen keys (Good 1953, after Turing) and their number (Chao 1984, bias-corrected)."""
+"""What was not seen: mass of unseen keys (Good 1953, after Turing) and their number (Chao 1984,
+bias-corrected).
+"""
 
 import numpy as np
 

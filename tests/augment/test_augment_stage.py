@@ -27,28 +27,39 @@ def samples(spark):
             "weight": random.random(ROWS),
         }
     )
-    return spark.createDataFrame(frame, "sample_id string, key string, label string, context array<string>, weight double").cache()
+    return spark.createDataFrame(
+        frame, "sample_id string, key string, label string, context array<string>, weight double"
+    ).cache()
 
 
 @pytest.fixture
 def augmented(spark, night):
     def run(frame, steps):
         work = night.work("augment", {"select": night.source("select", train=frame)})
-        return night.finish(work, augment.run(work, validate(augment.Config, {"steps": steps}, "night.yaml: augment"), spark))
+        return night.finish(
+            work, augment.run(work, validate(augment.Config, {"steps": steps}, "night.yaml: augment"), spark)
+        )
 
     return run
 
 
 def test_the_same_items_are_dropped_in_any_partitioning(augmented, samples):
-    hashes = {augmented(samples.repartition(n), [DROPOUT]).manifest.tables["train"].rows_hash for n in (1, 3, 11)}
+    hashes = {
+        augmented(samples.repartition(n), [DROPOUT]).manifest.tables["train"].rows_hash for n in (1, 3, 11)
+    }
     assert len(hashes) == 1
 
 
 def test_every_sample_comes_out_once_and_only_its_basket_changes(spark, augmented, samples):
     source = augmented(samples, [DROPOUT])
-    before, after = (frame.orderBy("sample_id").toPandas() for frame in (samples, tables.read(spark, source, table="train")))
+    before, after = (
+        frame.orderBy("sample_id").toPandas()
+        for frame in (samples, tables.read(spark, source, table="train"))
+    )
     assert source.manifest.ledger == Ledger(ROWS, ROWS)
-    assert after.drop(columns="context")[["sample_id", "key", "label", "weight"]].equals(before.drop(columns="context"))
+    assert after.drop(columns="context")[["sample_id", "key", "label", "weight"]].equals(
+        before.drop(columns="context")
+    )
     changed = [len(a) < len(b) for a, b in zip(after.context, before.context, strict=True) if b is not None]
     assert 0.2 < np.mean(changed) < 0.5
     assert after.context.isna().tolist() == before.context.isna().tolist()
@@ -61,7 +72,10 @@ def test_no_steps_leave_the_rows_as_they_are(night, augmented, samples):
 
 
 def test_two_equal_steps_draw_anew(spark, augmented, samples):
-    frames = [samples, *(tables.read(spark, augmented(samples, [DROPOUT] * n), table="train") for n in (1, 2))]
+    frames = [
+        samples,
+        *(tables.read(spark, augmented(samples, [DROPOUT] * n), table="train") for n in (1, 2)),
+    ]
     whole, once, twice = (frame.selectExpr("sum(size(context))").first()[0] for frame in frames)
     assert once / whole == pytest.approx(0.85, abs=0.02)
     assert twice / whole == pytest.approx(0.85**2, abs=0.02)

@@ -28,7 +28,12 @@ def seeds_of(n: int, seed: int = 3) -> np.ndarray:
 
 
 def dropped(lists, seed: int = 3, **parameters) -> list:
-    return BasketDropout(column="basket", **parameters).apply(batch_of(lists), seeds_of(len(lists), seed)).column("basket").to_pylist()
+    return (
+        BasketDropout(column="basket", **parameters)
+        .apply(batch_of(lists), seeds_of(len(lists), seed))
+        .column("basket")
+        .to_pylist()
+    )
 
 
 def is_thinned(after: list, before: list) -> bool:
@@ -47,12 +52,16 @@ def test_items_and_samples_are_dropped_at_the_stated_rates():
     present = np.zeros(length)
     for basket in after:
         present[[int(item) for item in basket]] += 1
-    assert np.abs(present / n - (1 - rows * items)).max() < 5 * np.sqrt(0.15 * 0.85 / n), "every place in the basket has the same chance"
+    assert np.abs(present / n - (1 - rows * items)).max() < 5 * np.sqrt(0.15 * 0.85 / n), (
+        "every place in the basket has the same chance"
+    )
 
 
 def test_touched_baskets_lose_a_binomial_number_of_items():
     lengths = np.array([len(basket) for basket in dropped([list("abcd")] * 40_000, rows=1.0, items=0.5)])
-    assert np.bincount(lengths, minlength=5) / 40_000 == pytest.approx([1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16], abs=0.01)
+    assert np.bincount(lengths, minlength=5) / 40_000 == pytest.approx(
+        [1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16], abs=0.01
+    )
 
 
 @given(lists=baskets, seed=st.integers(0, 2**32), rows=st.floats(0, 1), items=st.floats(0, 0.99))

@@ -9,7 +9,9 @@ PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md")), REPO / "dock
 
 
 def code(page: Path) -> list[tuple[str, str]]:
-    """(language, line) of the lines of code blocks: fenced ones, and those indented by four, which have no language."""
+    """(language, line) of the lines of code blocks: fenced ones, and those indented by four, which have no
+    language.
+    """
     found, fence = [], None
     for line in re.sub(r"\\\n\s*", "", page.read_text()).splitlines():  # one line where \ ends it
         if line.startswith("```"):
@@ -25,7 +27,9 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def commands(page: Path, program: str) -> list[list[str]]:
-    """Words behind `program` of each command, comments and redirections left out; of a chain the last command."""
+    """Words behind `program` of each command, comments and redirections left out; of a chain the last
+    command.
+    """
     found = []
     for language, line in code(page):
         told = re.search(rf"^(?:.*&& )?(?:\S*/)?{program} (.*)$", line)
@@ -37,6 +41,10 @@ def commands(page: Path, program: str) -> list[list[str]]:
 
 
 def file_keys(page: Path) -> dict[tuple[str, str], set[str]]:
-    """{(file, stages): words in code} of each section "### `file` (stages)": what a page says of the file's keys."""
-    sections = re.findall(r"^### `(\S+)` \(([^)]*)\)\n(.*?)(?=^##)", page.read_text(), re.MULTILINE | re.DOTALL)
+    """{(file, stages): words in code} of each section "### `file` (stages)": what a page says of the file's
+    keys.
+    """
+    sections = re.findall(
+        r"^### `(\S+)` \(([^)]*)\)\n(.*?)(?=^##)", page.read_text(), re.MULTILINE | re.DOTALL
+    )
     return {(name, stages): set(re.findall(r"`(\w+)`", text)) for name, stages, text in sections}

@@ -24,7 +24,14 @@ def pipeline(folder: Path, name: str = "toy.yaml") -> Path:
     return path
 
 
-def stage(root: Path, date: str, name: str, ledger: Ledger | None = None, files: dict[str, Any] | None = None, **metrics: Any) -> None:
+def stage(
+    root: Path,
+    date: str,
+    name: str,
+    ledger: Ledger | None = None,
+    files: dict[str, Any] | None = None,
+    **metrics: Any,
+) -> None:
     """A finished stage of a night of `toy`; `files` are JSON files by name."""
     folder = Runs(root.resolve(), "toy").stage(datetime.date.fromisoformat(date), name)
     folder.mkdir(parents=True)
@@ -35,7 +42,8 @@ def stage(root: Path, date: str, name: str, ledger: Ledger | None = None, files:
 def scored(root: Path, date: str, model: float, popularity: float, promoted: bool) -> None:
     """evaluate and promote of a night; the two numbers are log losses, recall goes the other way."""
     systems = {
-        name: {"log_loss": loss, "recall": 1 / (1 + loss), "breadth": 3} for name, loss in (("model", model), ("popularity", popularity))
+        name: {"log_loss": loss, "recall": 1 / (1 + loss), "breadth": 3}
+        for name, loss in (("model", model), ("popularity", popularity))
     }
     stage(root, date, "evaluate", files={"metrics.json": {"k": 20, "rows": 10, "systems": systems}})
     stage(root, date, "promote", files={"decision.json": {"promoted": promoted}})

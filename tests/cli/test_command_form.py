@@ -16,7 +16,16 @@ from lsml_spark.core.command import command_line
 from lsml_spark.core.ledger import Ledger
 
 DATE = "2024-03-04"
-VERBS = (["run"], ["status"], ["report"], ["verify"], ["pilot"], ["label"], ["quality", "check"], ["quality", "explain"])
+VERBS = (
+    ["run"],
+    ["status"],
+    ["report"],
+    ["verify"],
+    ["pilot"],
+    ["label"],
+    ["quality", "check"],
+    ["quality", "explain"],
+)
 
 
 @pytest.mark.parametrize("verb", [*VERBS, ["quarantine", "show"], ["quarantine", "release"]], ids=" ".join)
@@ -43,7 +52,8 @@ def test_of_several_pipelines_each_is_offered_as_a_command_to_paste(here, monkey
     assert said.exit_code == 2
     offered = [shlex.split(words) for words in said.output.split("`")[1::2]]
     assert offered == [
-        ["lsml", "quality", "check", f"pipelines/{name}", "--date", DATE, "--root", "r t"] for name in ("a.yaml", "b c.yaml")
+        ["lsml", "quality", "check", f"pipelines/{name}", "--date", DATE, "--root", "r t"]
+        for name in ("a.yaml", "b c.yaml")
     ]
 
 
@@ -66,7 +76,14 @@ def test_the_old_forms_still_work(here):
 
 
 def test_a_command_line_is_quoted_for_the_shell(here):
-    said = command_line("quarantine show", here / "my pipes" / "a'b.yaml", "--date", DATE, overrides=["raw.folder=/a b"], root=here / "r$t")
+    said = command_line(
+        "quarantine show",
+        here / "my pipes" / "a'b.yaml",
+        "--date",
+        DATE,
+        overrides=["raw.folder=/a b"],
+        root=here / "r$t",
+    )
     assert shlex.split(said) == [
         *["lsml", "quarantine", "show", "my pipes/a'b.yaml", "--date", DATE],
         *["--set", "raw.folder=/a b", "--root", "r$t"],
@@ -75,15 +92,24 @@ def test_a_command_line_is_quoted_for_the_shell(here):
 
 def test_the_default_root_is_not_said(here):
     assert command_line("run", Path("a.yaml"), root=here / "runs") == "lsml run a.yaml"
-    assert command_line("run", Path("/elsewhere/a.yaml"), root=Path("/r")) == "lsml run /elsewhere/a.yaml --root /r"
+    assert (
+        command_line("run", Path("/elsewhere/a.yaml"), root=Path("/r"))
+        == "lsml run /elsewhere/a.yaml --root /r"
+    )
 
 
 def test_the_hints_of_explain_carry_pipeline_root_and_settings(here):
     path = pipeline(here)
-    stage(here / "r t", DATE, "quality", Ledger(10, 0, quarantined={'a: "no" int': 10}), failed="no clean row")
+    stage(
+        here / "r t", DATE, "quality", Ledger(10, 0, quarantined={'a: "no" int': 10}), failed="no clean row"
+    )
     said = lsml("quality", "explain", path, "--date", DATE, "--root", "r t", "--set", "window=3").output
     hints = [shlex.split(line.split("`")[1]) for line in said.splitlines() if "`lsml " in line]
-    assert [" ".join(words[:3]) for words in hints] == ["lsml run toy.yaml", "lsml quarantine show", "lsml quarantine release"]
+    assert [" ".join(words[:3]) for words in hints] == [
+        "lsml run toy.yaml",
+        "lsml quarantine show",
+        "lsml quarantine release",
+    ]
     for words in hints:
         assert words[-4:] == ["--set", "window=3", "--root", "r t"]
         assert words[words.index("--date") + 1] == DATE

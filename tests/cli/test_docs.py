@@ -26,7 +26,8 @@ def test_the_readme_is_read_in_five_minutes():
 def test_what_make_docs_writes_is_not_stale(maker):
     """Of the Config classes, and of benchmarks/results."""
     words = [sys.executable, "-W", "ignore", str(REPO / "docs" / f"{maker}.py"), "--check"]
-    # A Spark session that another test started keeps folders of scripts off the path, and these lie side by side.
+    # A Spark session that another test started keeps folders of scripts off the path, and these lie side by
+    # side.
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, env=environ)
     assert done.returncode == 0, done.stderr
@@ -41,7 +42,9 @@ def anchors(page: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_into_a_page_lead_to_a_heading(page):
     links = re.findall(r"\]\(([^)#:]*\.md|)#([^)]*)\)", page.read_text())
-    assert [f"{to}#{name}" for to, name in links if name not in anchors(page.parent / to if to else page)] == []
+    assert [
+        f"{to}#{name}" for to, name in links if name not in anchors(page.parent / to if to else page)
+    ] == []
 
 
 def test_every_stage_has_its_screen_in_how_it_works():

@@ -23,7 +23,12 @@ from lsml_spark.select.policies.policy import Spectrum
 SMALL = ("window=6", "train.epochs=3", "train.batch=128", "train.model.dim=16", "train.model.hidden=[32]")
 RUN = (REPO / "README.md", REPO / "docs" / "operations.md")
 ALL = [(page.name, words) for page in PAGES for words in commands(page, "lsml")]
-JOBS = [(page.name, words) for page in PAGES for program in ("spark-submit", "torchrun") for words in commands(page, program)]
+JOBS = [
+    (page.name, words)
+    for page in PAGES
+    for program in ("spark-submit", "torchrun")
+    for words in commands(page, program)
+]
 
 
 def parse(words: list[str]) -> dict:
@@ -52,7 +57,9 @@ def test_there_are_commands():
     assert len(JOBS) >= 4
 
 
-@pytest.mark.parametrize(("page", "words"), ALL, ids=lambda value: value if isinstance(value, str) else " ".join(value[:2]))
+@pytest.mark.parametrize(
+    ("page", "words"), ALL, ids=lambda value: value if isinstance(value, str) else " ".join(value[:2])
+)
 def test_a_documented_command_parses(page, words):
     told = parse(words)
     if told.get("date"):
@@ -61,7 +68,9 @@ def test_a_documented_command_parses(page, words):
         Pipeline(REPO / named).check(STAGES)
 
 
-@pytest.mark.parametrize(("page", "words"), JOBS, ids=lambda value: value if isinstance(value, str) else " ".join(value[-5:]))
+@pytest.mark.parametrize(
+    ("page", "words"), JOBS, ids=lambda value: value if isinstance(value, str) else " ".join(value[-5:])
+)
 def test_a_documented_job_names_a_script_and_a_pipeline_that_are_there(page, words):
     at = next(i for i, word in enumerate(words) if word.startswith("jobs/"))
     assert (REPO / words[at]).is_file()
@@ -80,9 +89,17 @@ def test_links_lead_to_files(page):
 def test_the_exit_codes_of_the_docs_are_those_of_the_errors():
     from lsml_spark.core import errors
 
-    table = re.search(r"## Exit codes\n(.*?)\n##", (REPO / "docs/operations.md").read_text(), re.DOTALL).group(1)
-    said = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for code in row.split(",")}
-    known = {found.exit_code for found in vars(errors).values() if isinstance(found, type) and issubclass(found, errors.LsmlError)}
+    table = re.search(
+        r"## Exit codes\n(.*?)\n##", (REPO / "docs/operations.md").read_text(), re.DOTALL
+    ).group(1)
+    said = {
+        int(code) for row in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for code in row.split(",")
+    }
+    known = {
+        found.exit_code
+        for found in vars(errors).values()
+        if isinstance(found, type) and issubclass(found, errors.LsmlError)
+    }
     assert known | {0, 129, 130} <= said
 
 
@@ -106,7 +123,9 @@ def lsml(words: list[str], *more: str):
 @pytest.mark.dist
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_commands_of_readme_and_operations_run_as_printed_and_in_their_order(spark, tmp_path, monkeypatch):
+def test_the_commands_of_readme_and_operations_run_as_printed_and_in_their_order(
+    spark, tmp_path, monkeypatch
+):
     """On small settings and another root: both are options that every command takes."""
     (tmp_path / "pipelines").mkdir()
     shutil.copy(REPO / "pipelines/retail.yaml", tmp_path / "pipelines")
@@ -115,7 +134,9 @@ def test_the_commands_of_readme_and_operations_run_as_printed_and_in_their_order
     monkeypatch.chdir(tmp_path)
     small = [word for setting in SMALL for word in ("--set", setting)]
     for words in [words for page in RUN for words in commands(page, "lsml")]:
-        here = [whole for word in words for whole in (glob.glob(f"{tmp_path}/{word}") if "*" in word else [word])]
+        here = [
+            whole for word in words for whole in (glob.glob(f"{tmp_path}/{word}") if "*" in word else [word])
+        ]
         more = small if "overrides" in parse(words) and "pipelines/retail.yaml" in words else []
         done = lsml(here, *more)
         assert done.exit_code == 0, f"lsml {' '.join(words)}\n{done.output}"
@@ -134,7 +155,9 @@ def unsaid_keys(night: Path) -> list[str]:
         for stage in (STAGES if stages == "every stage" else stages.split(", "))
         for path in [night / stage / name]
     ]
-    return [f"{path}: {key}" for path, words in files for key in json.loads(path.read_text()) if key not in words]
+    return [
+        f"{path}: {key}" for path, words in files for key in json.loads(path.read_text()) if key not in words
+    ]
 
 
 @pytest.mark.spark

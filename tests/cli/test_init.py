@@ -66,7 +66,12 @@ def test_the_window_takes_in_the_earlier_days_however_far_apart(tmp_path):
 
 
 def test_names_of_pipelines(tmp_path):
-    assert [name_of(tmp_path / name) for name in ("My Days!", "ä", "_x", "taxi_2")] == ["my-days", "mine", "x", "taxi_2"]
+    assert [name_of(tmp_path / name) for name in ("My Days!", "ä", "_x", "taxi_2")] == [
+        "my-days",
+        "mine",
+        "x",
+        "taxi_2",
+    ]
 
 
 def column(name, type_, *checks, unique=False):
@@ -74,7 +79,11 @@ def column(name, type_, *checks, unique=False):
 
 
 def test_the_label_is_the_column_that_can_be_guessed():
-    category, code, number = column("colour", "string", {"one_of": ["a", "b"]}), column("sku", "string"), column("n", "int")
+    category, code, number = (
+        column("colour", "string", {"one_of": ["a", "b"]}),
+        column("sku", "string"),
+        column("n", "int"),
+    )
     named, key = column("Target", "string", {"one_of": ["a", "b"]}), column("id", "string", unique=True)
     assert draft.label_of([named, category, code, number, key]) is named
     assert draft.label_of([category, code, number, key]) is category
@@ -86,7 +95,13 @@ def test_the_label_is_the_column_that_can_be_guessed():
 
 @pytest.mark.parametrize(
     ("type_", "high", "step"),
-    [("int", 180, "5"), ("int", 30, "1"), ("double", 1.0, "0.05"), ("bigint", 150_000, "5000"), ("double", 0, "5e-11")],
+    [
+        ("int", 180, "5"),
+        ("int", 30, "1"),
+        ("double", 1.0, "0.05"),
+        ("bigint", 150_000, "5000"),
+        ("double", 0, "5e-11"),
+    ],
 )
 def test_numbers_go_by_round_steps(type_, high, step):
     assert column("n", type_, {"in_range": {"high": high}}).step() == step
@@ -94,7 +109,17 @@ def test_numbers_go_by_round_steps(type_, high, step):
 
 def test_hostile_names_are_left_out_and_the_yaml_still_reads(tmp_path):
     """Names that would break a line of YAML or SQL, or that are templates of ours."""
-    hostile = ["a\nb: c", "{{ date }}", "${HOME}", "tab\there", "-- x", "back`tick", "quote'\"", "naïve", "label"]
+    hostile = [
+        "a\nb: c",
+        "{{ date }}",
+        "${HOME}",
+        "tab\there",
+        "-- x",
+        "back`tick",
+        "quote'\"",
+        "naïve",
+        "label",
+    ]
     proposed = {"contract": dict.fromkeys(hostile, "string"), "columns": {"label": [{"one_of": ["x", "y"]}]}}
     days = days_of(files(tmp_path, "2024-03-01.csv"), ENDINGS)
     quality = yaml.safe_dump({"quality": proposed}, allow_unicode=True)

@@ -41,7 +41,10 @@ def test_a_stopped_night_is_called_so_and_the_best_figure_of_a_row_is_bold(toy):
     styled = console.export_text(styles=True)
     rows = {line.split()[0].split("m")[-1]: line for line in styled.splitlines() if "2024-" in line}
     assert "stopped" in rows[STOPPED]
-    bold = {date: [part.split("\x1b")[0].strip() for part in row.split("\x1b[1m")[1:]] for date, row in rows.items()}
+    bold = {
+        date: [part.split("\x1b")[0].strip() for part in row.split("\x1b[1m")[1:]]
+        for date, row in rows.items()
+    }
     assert bold[GOOD] == ["50.0%", "1.000"]  # popularity's
     assert bold[BETTER] == ["66.7%", "0.500"]  # the model's
     assert "breadth: how many" in styled

@@ -11,12 +11,24 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).parents[2]
-SHIPPED = ("lsml_spark", "pipelines", "jobs", "setup.cfg", "setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
+SHIPPED = (
+    "lsml_spark",
+    "pipelines",
+    "jobs",
+    "setup.cfg",
+    "setup.py",
+    "pyproject.toml",
+    "MANIFEST.in",
+    "README.md",
+    "LICENSE",
+)
 
 
 def python(*words: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables
-    return subprocess.run([sys.executable, *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +37,14 @@ def wheel(tmp_path_factory) -> Path:
     copy, out = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("wheel")
     for name in SHIPPED:
         if (REPO / name).is_dir():
-            shutil.copytree(REPO / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            shutil.copytree(
+                REPO / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+            )
         else:
             shutil.copy(REPO / name, copy)
-    built = python("-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", out, ".", cwd=copy)
+    built = python(
+        "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", out, ".", cwd=copy
+    )
     assert built.returncode == 0, built.stdout + built.stderr
     (path,) = out.glob("*.whl")
     return path

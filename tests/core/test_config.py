@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from lsml_spark.core import config
-from lsml_spark.core.config import Component, Strict, apply_overrides, component, digest, find_component, read_yaml, render, validate
+from lsml_spark.core.config import (
+    Component,
+    Strict,
+    apply_overrides,
+    component,
+    digest,
+    find_component,
+    read_yaml,
+    render,
+    validate,
+)
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.select.policies.policy import Policy
 from lsml_spark.select.policies.zipf import Zipf
@@ -91,7 +101,9 @@ def test_a_config_cannot_be_changed():
 
 def test_a_component_is_found_by_its_short_name_alone_or_with_parameters():
     assert validate(Example, {"policy": "zipf"}, "x").policy == Zipf(use="zipf")
-    assert validate(Example, {"policy": {"use": "zipf", "beta": 1.0}}, "x").policy == Zipf(use="zipf", beta=1.0)
+    assert validate(Example, {"policy": {"use": "zipf", "beta": 1.0}}, "x").policy == Zipf(
+        use="zipf", beta=1.0
+    )
 
 
 def test_a_component_of_the_users_is_found_by_its_dotted_path(tmp_path, monkeypatch):
@@ -127,7 +139,10 @@ def test_a_component_of_the_users_is_found_by_its_dotted_path(tmp_path, monkeypa
 def test_an_import_that_fails_inside_the_users_module_is_not_blamed_on_the_name(tmp_path, monkeypatch):
     (tmp_path / "needs_more.py").write_text("import a_package_that_is_not_there\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(ValueError, match=r"needs_more\.py line 1: ModuleNotFoundError: No module named 'a_package_that_is_not_there'"):
+    with pytest.raises(
+        ValueError,
+        match=r"needs_more\.py line 1: ModuleNotFoundError: No module named 'a_package_that_is_not_there'",
+    ):
         find_component(Policy, "lsml_spark.select.policies", "needs_more.Anything")
 
 
@@ -166,7 +181,9 @@ def test_the_names_of_components_are_those_that_can_be_used():
         "uniform",
         "zipf",
     ]
-    rows, tables = (config.component_names(base, "lsml_spark.quality.checks") for base in (RowCheck, TableCheck))
+    rows, tables = (
+        config.component_names(base, "lsml_spark.quality.checks") for base in (RowCheck, TableCheck)
+    )
     assert {"complete", "in_range", "near_duplicate", "sql", "unique"} <= set(rows)
     assert {"kept", "rows", "drift", "no_leakage"} <= set(tables)
     assert not set(rows) & set(tables)
@@ -175,7 +192,10 @@ def test_the_names_of_components_are_those_that_can_be_used():
 
 def test_overrides_set_nested_values_read_as_yaml():
     values = {"select": {"budget": 0.5}, "zipf": None}
-    changed = apply_overrides(values, ["select.budget=0.3", "select.policy={use: cap}", "zipf.top=7", "spark.a=on", "new.deep.key=[1, x]"])
+    changed = apply_overrides(
+        values,
+        ["select.budget=0.3", "select.policy={use: cap}", "zipf.top=7", "spark.a=on", "new.deep.key=[1, x]"],
+    )
     assert changed["select"] == {"budget": 0.3, "policy": {"use": "cap"}}
     assert changed["zipf"] == {"top": 7}
     assert changed["new"] == {"deep": {"key": [1, "x"]}}
@@ -200,8 +220,16 @@ def test_an_override_that_cannot_be_read_is_a_config_error(override):
 def test_dates_and_environment_variables_are_filled_in(monkeypatch):
     monkeypatch.setenv("LSML_TEST_FOLDER", "/data")
     monkeypatch.delenv("LSML_TEST_MISSING", raising=False)
-    values = {"files": ["{{ date }}.csv", "{{date}}/${LSML_TEST_FOLDER}"], "other": "${LSML_TEST_MISSING:-plain}", "n": 3}
-    assert render(values, date="2011-02-01") == {"files": ["2011-02-01.csv", "2011-02-01//data"], "other": "plain", "n": 3}
+    values = {
+        "files": ["{{ date }}.csv", "{{date}}/${LSML_TEST_FOLDER}"],
+        "other": "${LSML_TEST_MISSING:-plain}",
+        "n": 3,
+    }
+    assert render(values, date="2011-02-01") == {
+        "files": ["2011-02-01.csv", "2011-02-01//data"],
+        "other": "plain",
+        "n": 3,
+    }
 
 
 def test_an_unset_variable_and_an_unknown_template_are_config_errors(monkeypatch):
@@ -245,7 +273,11 @@ def test_yaml_cannot_run_code(tmp_path):
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
@@ -255,7 +287,9 @@ json_values = st.recursive(
 def test_a_digest_does_not_depend_on_the_order_of_keys_and_survives_json(values, random):
     keys = list(values)
     random.shuffle(keys)
-    assert digest({key: values[key] for key in keys}) == digest(values) == digest(json.loads(json.dumps(values)))
+    assert (
+        digest({key: values[key] for key in keys}) == digest(values) == digest(json.loads(json.dumps(values)))
+    )
 
 
 @given(one=json_values, other=json_values)
@@ -272,7 +306,12 @@ def test_a_config_hash_is_the_same_in_another_process_and_changes_with_a_default
     told = set()
     for seed in ("1", "2"):
         done = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": seed}, cwd=PROJECT
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONHASHSEED": seed},
+            cwd=PROJECT,
         )
         told.add(done.stdout.strip())
     assert told == {digest(Zipf(use="zipf", beta=0.25).model_dump(mode="json"))}

@@ -1,4 +1,6 @@
-"""Manifests: what is read is what was written, to the byte; the identity is what was produced, and nothing else."""
+"""Manifests: what is read is what was written, to the byte; the identity is what was produced, and nothing
+else.
+"""
 
 import dataclasses
 import hashlib
@@ -16,7 +18,12 @@ from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import File, Input, Manifest, Table
 from lsml_spark.core.work import Source
 
-TABLE = Table({"key": "string", "n": "int"}, 5, "00ff", [File("t/a.parquet", 10, "aa", 3, [2, 1]), File("t/b.parquet", 9, "bb", 2, [2])])
+TABLE = Table(
+    {"key": "string", "n": "int"},
+    5,
+    "00ff",
+    [File("t/a.parquet", 10, "aa", 3, [2, 1]), File("t/b.parquet", 9, "bb", 2, [2])],
+)
 
 
 def a_manifest(**changes) -> Manifest:
@@ -91,7 +98,9 @@ def test_a_manifest_rewritten_with_a_new_checksum_still_has_the_wrong_identity(t
     values = json.loads(path.read_text())
     values["ledger"]["rows_in"] += 1
     del values["checksum"]
-    values["checksum"] = hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
+    values["checksum"] = hashlib.sha256(
+        json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    ).hexdigest()
     path.write_text(json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     with pytest.raises(IntegrityError, match="identity"):
         manifest.read(tmp_path)
@@ -184,29 +193,47 @@ def test_a_source_knows_its_files_and_refuses_others(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "spoil", [lambda path: path.write_text('{"budget":4}\n'), lambda path: path.write_bytes(b"\xff{"), lambda path: path.unlink()]
+    "spoil",
+    [
+        lambda path: path.write_text('{"budget":4}\n'),
+        lambda path: path.write_bytes(b"\xff{"),
+        lambda path: path.unlink(),
+    ],
 )
 def test_a_file_of_a_stage_that_is_not_as_written_is_named_with_the_way_out(tmp_path, spoil):
     described = manifest.write_json(tmp_path, "selection.json", {"budget": 3})
     source = Source(tmp_path, dataclasses.replace(a_manifest(), files=[described]))
     spoil(tmp_path / "selection.json")
     for read in (source.file, source.json):
-        with pytest.raises(IntegrityError, match=rf"selection\.json: damaged .*--from {source.manifest.stage}` makes it anew"):
+        with pytest.raises(
+            IntegrityError, match=rf"selection\.json: damaged .*--from {source.manifest.stage}` makes it anew"
+        ):
             read("selection.json")
 
 
 def test_files_of_the_run_are_checked_like_all_others_and_no_part_of_the_identity():
     plain = a_manifest()
-    timed = dataclasses.replace(plain, run={"files": [{"path": "metrics.jsonl", "bytes": 3, "checksum": "sha256:00"}]})
-    assert [file.path for file in timed.all_files()] == [*(file.path for file in plain.all_files()), "metrics.jsonl"]
+    timed = dataclasses.replace(
+        plain, run={"files": [{"path": "metrics.jsonl", "bytes": 3, "checksum": "sha256:00"}]}
+    )
+    assert [file.path for file in timed.all_files()] == [
+        *(file.path for file in plain.all_files()),
+        "metrics.jsonl",
+    ]
     assert timed.identity == plain.identity
 
 
 def test_the_files_of_tables_and_others_are_all_files():
-    assert [file.path for file in a_manifest().all_files()] == ["t/a.parquet", "t/b.parquet", "selection.json"]
+    assert [file.path for file in a_manifest().all_files()] == [
+        "t/a.parquet",
+        "t/b.parquet",
+        "selection.json",
+    ]
 
 
-@pytest.mark.parametrize("path", ["../other/model.safetensors", "/etc/passwd", "a/../../b", "..", "", "./a", "a\x00b"])
+@pytest.mark.parametrize(
+    "path", ["../other/model.safetensors", "/etc/passwd", "a/../../b", "..", "", "./a", "a\x00b"]
+)
 @pytest.mark.parametrize("where", ["table", "file", "run"])
 def test_a_manifest_whose_files_lie_outside_of_its_folder_is_not_read(tmp_path, path, where):
     """Forged with the right checksums, as anybody can."""

@@ -1,4 +1,6 @@
-"""The format options of `raw:`: what is refused and how it is said, and that a pipeline that says nothing keeps its fingerprints."""
+"""The format options of `raw:`: what is refused and how it is said, and that a pipeline that says nothing
+keeps its fingerprints.
+"""
 
 import re
 from pathlib import Path
@@ -52,7 +54,15 @@ def test_what_cannot_be_is_refused_in_one_line(given, said):
 
 
 @pytest.mark.parametrize(
-    "pattern", ["dd.MM.yyyy", "d/M/yy", "yyyy-MM-dd'T'HH:mm:ss[.SSS]XXX", "dd-MMM-yyyy h:mm a", "yyyyMMdd VV", "D yyyy O"]
+    "pattern",
+    [
+        "dd.MM.yyyy",
+        "d/M/yy",
+        "yyyy-MM-dd'T'HH:mm:ss[.SSS]XXX",
+        "dd-MMM-yyyy h:mm a",
+        "yyyyMMdd VV",
+        "D yyyy O",
+    ],
 )
 def test_patterns_of_spark_are_taken(pattern):
     assert Format(date_formats=pattern).date_formats == [pattern]
@@ -71,16 +81,25 @@ def test_only_what_differs_from_the_defaults_is_said():
 
 def test_the_format_reaches_the_quality_stage_and_changes_its_config_only_where_something_is_said(tmp_path):
     path = tmp_path / "p.yaml"
-    given = {"name": "t", "raw": {"folder": "raw", "files": "{{ date }}.csv"}, "quality": {"contract": {"n": "int"}}}
+    given = {
+        "name": "t",
+        "raw": {"folder": "raw", "files": "{{ date }}.csv"},
+        "quality": {"contract": {"n": "int"}},
+    }
     path.write_text(yaml.safe_dump(given))
     assert "raw" not in Pipeline(path).resolved("quality")
     changed = Pipeline(path, ["raw.delimiter=;", "raw.header=false"])
     assert changed.resolved("quality")["raw"] == {"delimiter": ";", "header": False}
-    assert (changed.config("quality").format.delimiter, changed.config("quality").format.header) == (";", False)
+    assert (changed.config("quality").format.delimiter, changed.config("quality").format.header) == (
+        ";",
+        False,
+    )
     path.write_text(yaml.safe_dump({**given, "quality": {"contract": {"n": "int"}, "header": False}}))
     assert Pipeline(path).config("quality").format.header is False
     assert "raw" not in Pipeline(path).resolved("quality")
-    path.write_text(yaml.safe_dump({**given, "quality": {"contract": {"n": "int"}, "raw": {"delimiter": ";"}}}))
+    path.write_text(
+        yaml.safe_dump({**given, "quality": {"contract": {"n": "int"}, "raw": {"delimiter": ";"}}})
+    )
     with pytest.raises(ConfigError, match=r"how raw files are written is said in `raw:`"):
         Pipeline(path).config("quality")
 

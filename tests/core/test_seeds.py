@@ -23,7 +23,19 @@ def test_a_seed_for_a_purpose_never_changes():
 
 
 def test_purposes_do_not_run_into_each_other():
-    found = {seeds.derive(*key) for key in [(1, "a", "b"), (1, "ab"), (1, "a b"), (11, "b"), (1, "1", "b"), (1,), (-1,), (1, "b", "a")]}
+    found = {
+        seeds.derive(*key)
+        for key in [
+            (1, "a", "b"),
+            (1, "ab"),
+            (1, "a b"),
+            (11, "b"),
+            (1, "1", "b"),
+            (1,),
+            (-1,),
+            (1, "b", "a"),
+        ]
+    }
     assert len(found) == 8
 
 
@@ -39,7 +51,9 @@ def test_generators_of_one_purpose_agree_and_of_two_do_not():
     assert draws[0] == draws[1] != draws[2]
 
 
-@pytest.mark.parametrize("seeds_of_rows", [rows(), np.arange(N, dtype=np.uint64)], ids=["hashed ids", "running numbers"])
+@pytest.mark.parametrize(
+    "seeds_of_rows", [rows(), np.arange(N, dtype=np.uint64)], ids=["hashed ids", "running numbers"]
+)
 def test_draws_are_uniform_over_rows_and_over_positions(seeds_of_rows):
     for position in (0, 1, 16):
         drawn = seeds.uniforms(seeds_of_rows, np.full(N, position, dtype=np.uint64))
@@ -74,7 +88,9 @@ def test_draws_depend_on_their_own_row_alone():
 
 def test_the_draws_are_those_of_splitmix64():
     # First outputs of the reference implementation (Vigna, splitmix64.c) from state 1234567.
-    reference = np.array([6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431], dtype=np.uint64)
+    reference = np.array(
+        [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431], dtype=np.uint64
+    )
     drawn = seeds.uniforms(np.full(4, 1234567, dtype=np.uint64), np.arange(4, dtype=np.uint64))
     assert drawn.tolist() == [(int(value) >> 11) / 2**53 for value in reference]
 

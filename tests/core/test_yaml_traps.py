@@ -1,4 +1,6 @@
-"""What a YAML file can be beside a pipeline: every trap is one line that names the file and the place, and takes no time."""
+"""What a YAML file can be beside a pipeline: every trap is one line that names the file and the place, and
+takes no time.
+"""
 
 import os
 import time
@@ -13,14 +15,19 @@ from lsml_spark.core.overrides import apply_overrides
 from lsml_spark.core.yaml_text import read_value, read_yaml
 from lsml_spark.flow.pipeline import Pipeline
 
-BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(f"a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 9)}]\n" for i in range(9))
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 9)}]\n" for i in range(9)
+)
 TEXT_BOMB = f"a: &a {'x' * 10_000}\nb: [{', '.join(['*a'] * 2000)}]\n"
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("quality: {a: 1}\nname: x\nquality: {}", "line 3, column 1: the key 'quality' stands here for the second time, first in line 1"),
+        (
+            "quality: {a: 1}\nname: x\nquality: {}",
+            "line 3, column 1: the key 'quality' stands here for the second time, first in line 1",
+        ),
         ("a: {b: [{c: 1, d: 2, 'c': 3}]}", "the key 'c' stands here for the second time"),
         ("1: a\n'1': b", "the key '1' stands here for the second time"),
         ("a: &a [*a]", "stands within its own anchor"),
@@ -90,7 +97,10 @@ def test_what_is_no_regular_text_file_is_refused(tmp_path):
 
 
 def test_keys_are_text_as_they_are_written_and_values_are_plain():
-    text = "1990: int\nno: string\n2011-02-01: x\n1.50: y\n=: z\nwhen: 2011-02-01\nat: 2011-02-01 10:00:00\nequals: =\nyes: off"
+    text = (
+        "1990: int\nno: string\n2011-02-01: x\n1.50: y\n=: z\nwhen: 2011-02-01\nat: 2011-02-01 10:00:00\n"
+        "equals: =\nyes: off"
+    )
     assert read_value(text, "f") == {
         "1990": "int",
         "no": "string",
@@ -106,7 +116,8 @@ def test_keys_are_text_as_they_are_written_and_values_are_plain():
 
 def test_anchors_and_merge_keys_work_and_what_is_written_wins():
     text = (
-        "base: &base {low: 0, high: 9}\nmore: &more {at_most: 0.1, low: 7}\na: {<<: *base, high: 5}\nb: {<<: [*base, *more]}\nc: {'<<': 1}"
+        "base: &base {low: 0, high: 9}\nmore: &more {at_most: 0.1, low: 7}\na: {<<: *base, high: 5}\nb: "
+        "{<<: [*base, *more]}\nc: {'<<': 1}"
     )
     found = read_value(text, "f")
     assert found["a"] == {"low": 0, "high": 5}
@@ -122,7 +133,22 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
 
 fragments = st.lists(
     st.sampled_from(
-        [*"[]{}:,-?*&!|>%@`'\"#\t\n =~", "<<", "a", "&a ", "*a", ": ", "- ", "\n  ", "!!int ", "!!map ", "1e9", "0x", "---\n", "9" * 50]
+        [
+            *"[]{}:,-?*&!|>%@`'\"#\t\n =~",
+            "<<",
+            "a",
+            "&a ",
+            "*a",
+            ": ",
+            "- ",
+            "\n  ",
+            "!!int ",
+            "!!map ",
+            "1e9",
+            "0x",
+            "---\n",
+            "9" * 50,
+        ]
     ),
     max_size=60,
 ).map("".join)
@@ -172,7 +198,21 @@ def test_an_override_can_name_every_key(override, changed):
 
 
 @pytest.mark.parametrize(
-    "override", ["a..b=1", ".a=1", "a.=1", '"a=1', 'a"b"=1', "'a'b=1", "", "=", "a.b", "a=[1", "a={b: 1, b: 2}", "a=&x [*x]"]
+    "override",
+    [
+        "a..b=1",
+        ".a=1",
+        "a.=1",
+        '"a=1',
+        'a"b"=1',
+        "'a'b=1",
+        "",
+        "=",
+        "a.b",
+        "a=[1",
+        "a={b: 1, b: 2}",
+        "a=&x [*x]",
+    ],
 )
 def test_an_override_that_names_no_key_or_no_value_is_refused(override):
     with pytest.raises(ConfigError, match="--set"):
@@ -195,8 +235,14 @@ RAW = "name: toy\nraw: {folder: days, files: '{{ date }}.csv'}\n"
         ("raw: {folder: days, files: x}", "night.yaml: name: Field required"),
         (f"{RAW}window: many", "night.yaml: window: "),
         (f"{RAW}nme: x", "night.yaml: unknown key 'nme' (did you mean 'name'?)"),
-        (f"{RAW}spark: {{spark: {{executor: {{memory: 2g}}}}}}", "night.yaml: spark: spark: a mapping is no value of a Spark property"),
-        (f"{RAW}spark: {{master: local}}", "'master' is no Spark property, which all begin with `spark.`; write `spark.master`"),
+        (
+            f"{RAW}spark: {{spark: {{executor: {{memory: 2g}}}}}}",
+            "night.yaml: spark: spark: a mapping is no value of a Spark property",
+        ),
+        (
+            f"{RAW}spark: {{master: local}}",
+            "'master' is no Spark property, which all begin with `spark.`; write `spark.master`",
+        ),
         (f"{RAW}spark: [a]", "night.yaml: spark: expected Spark properties"),
         (f"{RAW}spark: {{spark.x: }}", "nothing is no value"),
         (f"{RAW}seed: '{{{{ date }}}}'", "night.yaml: seed: '{{ date }}' is unknown"),
@@ -210,7 +256,13 @@ def test_a_mistake_at_the_top_is_named_without_a_lone_dot(tmp_path, text, said):
 
 
 def test_variables_are_filled_in_in_every_section(tmp_path, monkeypatch):
-    for name, value in {"LSML_T_NAME": "toy", "LSML_T_W": "9", "LSML_T_S": "77", "LSML_T_D": "days", "LSML_T_MB": "512m"}.items():
+    for name, value in {
+        "LSML_T_NAME": "toy",
+        "LSML_T_W": "9",
+        "LSML_T_S": "77",
+        "LSML_T_D": "days",
+        "LSML_T_MB": "512m",
+    }.items():
         monkeypatch.setenv(name, value)
     text = """
 name: ${LSML_T_NAME}

@@ -22,7 +22,9 @@ def global_batches(p):
 
 
 def places(p, lane):
-    """The lane's rows of the whole epoch as numbers in the groups laid end to end; shape (rows of the lane,)."""
+    """The lane's rows of the whole epoch as numbers in the groups laid end to end; shape (rows of the
+    lane,).
+    """
     before_G = np.concatenate([[0], np.cumsum(p.rows_G)])
     group_B, row_B = p.rows_at(lane, 0, p.steps) if p.steps else (np.empty(0, int), np.empty(0, int))
     return before_G[group_B] + row_B

@@ -42,7 +42,10 @@ def read(paths, **told):
 @pytest.mark.parametrize("name", ["row", "image", "packed", "tokens", "name"])
 def test_a_flipped_bit_is_named_with_file_row_group_column_and_both_checksums(paths, name):
     stored, found = flip(paths[2], 1, name)
-    said = rf"part-00002\.parquet, row group 1, column '{name}': page 0: its CRC-32 is {found:08x}, stored is {stored:08x}"
+    said = (
+        rf"part-00002\.parquet, row group 1, column '{name}': page 0: its CRC-32 is {found:08x}, stored "
+        rf"is {stored:08x}"
+    )
     with pytest.raises(IntegrityError, match=said):
         read(paths, columns=["row", "image", "packed", "tokens", "name"])
 
@@ -67,12 +70,21 @@ def test_skipped_row_groups_are_left_out_to_the_row_and_counted_once(paths, shuf
 
 
 def test_the_rows_that_are_left_keep_their_own_values_and_other_ranks_their_batches(paths):
-    clean = [[batch["row"].tolist() for batch in make_torch_dataset(paths, batch=16, rank=rank, world=2, seed=1)] for rank in range(2)]
+    clean = [
+        [batch["row"].tolist() for batch in make_torch_dataset(paths, batch=16, rank=rank, world=2, seed=1)]
+        for rank in range(2)
+    ]
     flip(paths[1], 0, "label")
     bad = set(range(150, 200))
     for rank in range(2):
-        batches = list(make_torch_dataset(paths, batch=16, rank=rank, world=2, seed=1, options=ReadOptions(on_bad="skip")))
-        assert [batch["row"].tolist() for batch in batches] == [[row for row in rows if row not in bad] for rows in clean[rank]]
+        batches = list(
+            make_torch_dataset(
+                paths, batch=16, rank=rank, world=2, seed=1, options=ReadOptions(on_bad="skip")
+            )
+        )
+        assert [batch["row"].tolist() for batch in batches] == [
+            [row for row in rows if row not in bad] for rows in clean[rank]
+        ]
         for batch in batches:
             assert np.array_equal(batch["image"].numpy(), TRUTH["image"][batch["row"].numpy()])
 
@@ -90,7 +102,9 @@ def test_a_file_that_is_damaged_or_gone_is_named_and_can_be_skipped(paths, damag
         path.write_bytes(np.random.default_rng(0).bytes(5000) if damage == "garbage" else b"")
     for some in (dataset, strict):
         some.reader.shards.files.opened.clear()  # opened to see their footers, before the damage
-    with pytest.raises(IntegrityError, match=r"part-00003\.parquet, row group \d: (there is no such file|cannot be read)"):
+    with pytest.raises(
+        IntegrityError, match=r"part-00003\.parquet, row group \d: (there is no such file|cannot be read)"
+    ):
         list(strict)
     assert sorted(np.concatenate([batch["row"].numpy() for batch in dataset]).tolist()) == list(range(450))
     assert dataset.lost.rows == 150

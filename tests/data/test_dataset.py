@@ -1,4 +1,6 @@
-"""make_torch_dataset: every row once with its own values, alone or behind a DataLoader, and on after any batch."""
+"""make_torch_dataset: every row once with its own values, alone or behind a DataLoader, and on after any
+batch.
+"""
 
 import io
 import itertools
@@ -51,14 +53,19 @@ def same(batch):
     rows = batch["row"].numpy()
     for name in ("label", "small", "packed", "image"):
         if name in batch:
-            assert batch[name].dtype == (torch.int64 if name == "label" else torch.from_numpy(TRUTH[name]).dtype)
+            assert batch[name].dtype == (
+                torch.int64 if name == "label" else torch.from_numpy(TRUTH[name]).dtype
+            )
             assert np.array_equal(batch[name].numpy(), TRUTH[name][rows])
     for place, name in enumerate(toy_tables.RECORD):
         if name in batch:
             assert np.array_equal(batch[name].numpy(), TRUTH["packed"][rows, place])
     if "tokens" in batch and isinstance(batch["tokens"], RaggedTensor):
         values, offsets = batch["tokens"]
-        assert all(np.array_equal(values[a:b], TRUTH["tokens"][row]) for row, a, b in zip(rows, offsets, offsets[1:], strict=False))
+        assert all(
+            np.array_equal(values[a:b], TRUTH["tokens"][row])
+            for row, a, b in zip(rows, offsets, offsets[1:], strict=False)
+        )
     if "name" in batch:
         assert batch["name"] == [f"row {row}" for row in rows]
 
@@ -87,7 +94,9 @@ def test_chosen_columns_may_lie_in_a_record_and_text_comes_as_strings(folder):
 
 @pytest.mark.parametrize("length", [3, 9])
 def test_lists_are_padded_or_cut_on_request(folder, length):
-    for batch in make_torch_dataset(folder, batch=96, columns=["row", "tokens"], options=ReadOptions(pad={"tokens": length})):
+    for batch in make_torch_dataset(
+        folder, batch=96, columns=["row", "tokens"], options=ReadOptions(pad={"tokens": length})
+    ):
         for row, values, size in zip(batch["row"], batch["tokens"], batch["tokens_length"], strict=True):
             wanted = TRUTH["tokens"][row][:length]
             assert size == len(wanted)
@@ -98,7 +107,12 @@ def test_lists_are_padded_or_cut_on_request(folder, length):
 @pytest.mark.parametrize("world", [1, 2, 4, 8])
 def test_global_batches_are_the_same_at_any_world_size(plain, shuffle, world):
     def steps(ranks):
-        parts = [rows_of(make_torch_dataset(plain, batch=64 // ranks, rank=r, world=ranks, shuffle=shuffle, seed=3)) for r in range(ranks)]
+        parts = [
+            rows_of(
+                make_torch_dataset(plain, batch=64 // ranks, rank=r, world=ranks, shuffle=shuffle, seed=3)
+            )
+            for r in range(ranks)
+        ]
         return [flat(step) for step in zip(*parts, strict=True)]
 
     assert steps(world) == steps(1)
@@ -106,7 +120,9 @@ def test_global_batches_are_the_same_at_any_world_size(plain, shuffle, world):
 
 @pytest.mark.parametrize("stopped", [0, 1, 5, 10])
 @pytest.mark.parametrize("shuffle", ["buffer", "full"])
-def test_the_next_batch_after_a_resume_is_the_one_that_would_have_come_on_another_number_of_ranks_too(plain, shuffle, stopped):
+def test_the_next_batch_after_a_resume_is_the_one_that_would_have_come_on_another_number_of_ranks_too(
+    plain, shuffle, stopped
+):
     told = {"shuffle": shuffle, "seed": 5}
     whole = make_torch_dataset(plain, **toy_tables.asked(batch=64, **told))
     whole.set_epoch(2)
@@ -135,7 +151,8 @@ def test_after_the_last_batch_comes_the_next_epoch(plain):
 
 
 @pytest.mark.parametrize(
-    "changed", [{"seed": 1}, {"batch": 32}, {"shuffle": "full"}, {"filters": [("row", "<", 600)]}, {"drop_last": True}]
+    "changed",
+    [{"seed": 1}, {"batch": 32}, {"shuffle": "full"}, {"filters": [("row", "<", 600)]}, {"drop_last": True}],
 )
 def test_a_state_of_another_plan_is_refused(plain, changed):
     state = make_torch_dataset(plain, batch=64).state_dict()
@@ -194,7 +211,10 @@ FILTERS = {
 @pytest.mark.parametrize("which", FILTERS)
 def test_a_filter_leaves_exactly_the_rows_that_pass_in_full_equal_steps(folder, which):
     filters, kept = FILTERS[which]
-    parts = [make_torch_dataset(folder, batch=8, rank=rank, world=2, options=ReadOptions(filters=filters)) for rank in range(2)]
+    parts = [
+        make_torch_dataset(folder, batch=8, rank=rank, world=2, options=ReadOptions(filters=filters))
+        for rank in range(2)
+    ]
     assert len(parts[0]) == len(parts[1])
     batches = [list(part) for part in parts]
     for batch in flat(batches):
@@ -216,10 +236,14 @@ def test_a_stage_folder_is_read_by_its_manifest_and_opens_only_the_files_that_it
     wanted = sorted(table["label"].to_pylist())
     for path in (tmp_path, tmp_path / "train"):
         assert sorted(flat(batch["label"].tolist() for batch in make_torch_dataset(path, batch=32))) == wanted
-    assert sum(len(batch["label"]) for batch in make_torch_dataset(tmp_path, options=ReadOptions(table="test"))) == 30
+    assert (
+        sum(len(batch["label"]) for batch in make_torch_dataset(tmp_path, options=ReadOptions(table="test")))
+        == 30
+    )
     dataset = make_torch_dataset(tmp_path, batch=8, options=ReadOptions(lanes=1))
     next(iter(dataset))
-    assert len(dataset.reader.shards.files.opened) <= 2  # the first, for the columns, and the one of the batch
+    # the first, for the columns, and the one of the batch
+    assert len(dataset.reader.shards.files.opened) <= 2
     with pytest.raises(ConfigError, match=r"no table 'tests' \(did you mean 'test'\?\)"):
         make_torch_dataset(tmp_path, options=ReadOptions(table="tests"))
 
@@ -287,26 +311,39 @@ def encoded(sizes, kind="PNG"):
 def images(tmp_path, files):
     import pyarrow as pa
 
-    pq.write_table(pa.table({"row": np.arange(len(files)), "image": pa.array(files, pa.binary())}), tmp_path / "x.parquet")
+    pq.write_table(
+        pa.table({"row": np.arange(len(files)), "image": pa.array(files, pa.binary())}),
+        tmp_path / "x.parquet",
+    )
     return tmp_path
 
 
 def test_images_are_decoded_and_brought_to_one_size_on_request(tmp_path):
     arrays, files = encoded([(6, 8)] * 20)
-    for batch in make_torch_dataset(images(tmp_path, files), batch=8, options=ReadOptions(decode={"image": "rgb"})):
-        assert all(np.array_equal(image, arrays[row]) for image, row in zip(batch["image"].numpy(), batch["row"], strict=True))
+    for batch in make_torch_dataset(
+        images(tmp_path, files), batch=8, options=ReadOptions(decode={"image": "rgb"})
+    ):
+        assert all(
+            np.array_equal(image, arrays[row])
+            for image, row in zip(batch["image"].numpy(), batch["row"], strict=True)
+        )
     _, files = encoded([(6, 8), (9, 5)] * 4, "JPEG")
     folder = images(tmp_path, files)
     with pytest.raises(ConfigError, match=r"column 'image': images of .*resize"):
         list(make_torch_dataset(folder, batch=8, options=ReadOptions(decode={"image": "rgb"})))
-    (batch,) = make_torch_dataset(folder, batch=8, options=ReadOptions(decode={"image": {"mode": "gray", "resize": [4, 3]}}))
+    (batch,) = make_torch_dataset(
+        folder, batch=8, options=ReadOptions(decode={"image": {"mode": "gray", "resize": [4, 3]}})
+    )
     assert batch["image"].shape == (8, 4, 3)
     with pytest.raises(IntegrityError, match="bytes that are no image"):
         list(make_torch_dataset(images(tmp_path, [b"none"]), options=ReadOptions(decode={"image": "rgb"})))
 
 
 def test_a_first_batch_does_not_wait_for_pandas(plain):
-    code = f"import sys, lsml_spark; next(iter(lsml_spark.make_torch_dataset({str(plain)!r}))); assert 'pandas' not in sys.modules"
+    code = (
+        f"import sys, lsml_spark; next(iter(lsml_spark.make_torch_dataset({str(plain)!r}))); assert "
+        "'pandas' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

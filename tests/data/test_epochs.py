@@ -1,4 +1,6 @@
-"""Rules of epochs: a redraw covers every row once a pass, a curriculum opens stage after stage, at any world size."""
+"""Rules of epochs: a redraw covers every row once a pass, a curriculum opens stage after stage, at any world
+size.
+"""
 
 from collections import Counter
 
@@ -16,7 +18,9 @@ SEED = st.integers(0, 2**40)
 
 
 def order_of(rows_G, rule, epoch, seed=1, world=1, lanes=4, batch=8, shuffle="buffer"):
-    return plan(rows_G, seed=seed, epoch=epoch, world=world, batch=batch, lanes=lanes, rule=rule, shuffle=shuffle)
+    return plan(
+        rows_G, seed=seed, epoch=epoch, world=world, batch=batch, lanes=lanes, rule=rule, shuffle=shuffle
+    )
 
 
 def read(rows_G, rule, epoch, seed=1, shuffle="buffer"):
@@ -34,12 +38,18 @@ def rules(draw, rows_G):
         return Redraw(share=draw(st.floats(0.05, 1.0)))
     stages = draw(st.integers(1, 5))
     pace_G = draw(st.lists(st.integers(0, stages - 1), min_size=len(rows_G), max_size=len(rows_G)))
-    return Curriculum(stages=stages, full_by=draw(st.floats(0, 1)), epochs=draw(st.integers(1, 8)), pace_G=pace_G)
+    return Curriculum(
+        stages=stages, full_by=draw(st.floats(0, 1)), epochs=draw(st.integers(1, 8)), pace_G=pace_G
+    )
 
 
 @settings(deadline=None)
-@given(ROWS_G, SEED, st.integers(1, 7), st.integers(0, 3), st.sampled_from(["none", "buffer", "groups", "full"]))
-def test_a_redraw_reads_every_row_exactly_once_in_each_pass_where_one_over_its_share_is_whole(rows_G, seed, slots, which, shuffle):
+@given(
+    ROWS_G, SEED, st.integers(1, 7), st.integers(0, 3), st.sampled_from(["none", "buffer", "groups", "full"])
+)
+def test_a_redraw_reads_every_row_exactly_once_in_each_pass_where_one_over_its_share_is_whole(
+    rows_G, seed, slots, which, shuffle
+):
     rule = Redraw(share=1 / slots)
     epochs = [read(rows_G, rule, which * slots + slot, seed, shuffle) for slot in range(slots)]
     assert sorted(flat(epochs)) == every_row(rows_G)
@@ -64,7 +74,9 @@ def test_a_share_that_is_one_over_a_whole_number_has_that_many_slots_whatever_fl
 
 def test_another_pass_draws_other_shares():
     rows_G = [10] * 12
-    first, second = ([set(read(rows_G, Redraw(share=0.25), 4 * which + slot)) for slot in range(4)] for which in (0, 1))
+    first, second = (
+        [set(read(rows_G, Redraw(share=0.25), 4 * which + slot)) for slot in range(4)] for which in (0, 1)
+    )
     assert all(one != other for one in first for other in second)
 
 
@@ -78,7 +90,9 @@ def test_a_redraw_of_all_rows_is_no_rule(rows_G, seed, epoch):
 @given(st.data(), ROWS_G, SEED, st.integers(0, 7), st.sampled_from([1, 2, 4, 8]))
 def test_global_batches_are_the_same_at_any_world_size(data, rows_G, seed, epoch, world):
     rule = data.draw(rules(rows_G))
-    alone, together = (order_of(rows_G, rule, epoch, seed, world=ranks, lanes=8, batch=16) for ranks in (1, world))
+    alone, together = (
+        order_of(rows_G, rule, epoch, seed, world=ranks, lanes=8, batch=16) for ranks in (1, world)
+    )
     assert global_batches(together) == global_batches(alone)
     assert together.digest == alone.digest
     assert together.rows == len(flat(global_batches(alone)))
@@ -148,7 +162,10 @@ def test_rules_are_read_from_the_selection():
         ({"use": "redraw", "share": 1.5}, r"^here: epochs\.share"),
         ({"use": "curriculum", "full_by": 0.5}, r"^here: epochs\.stages"),
         ({"use": "curriculum", "stages": 2, "full_by": 2}, r"^here: epochs\.full_by"),
-        ({"use": "curriculum", "stages": 1, "full_by": 0.5}, r"^here: epochs: row groups have pace 1, the curriculum has stages 0 to 0"),
+        (
+            {"use": "curriculum", "stages": 1, "full_by": 0.5},
+            r"^here: epochs: row groups have pace 1, the curriculum has stages 0 to 0",
+        ),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_a_one_line_error(asked, said):

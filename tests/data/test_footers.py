@@ -1,4 +1,6 @@
-"""The row groups that a manifest tells are those of the footers, or it is said: reader, trainer and verify agree on that."""
+"""The row groups that a manifest tells are those of the footers, or it is said: reader, trainer and verify
+agree on that.
+"""
 
 import datetime
 import json
@@ -48,12 +50,21 @@ def test_row_groups_that_are_not_those_of_the_footer_are_damage_by_name(tmp_path
     change(folder, 1, **CASES[which])
     problems = list(row_groups_differ(folder, read(folder).tables["train"]))
     assert any("part-00001.parquet" in problem for problem in problems)
-    with pytest.raises(IntegrityError, match=r"part-00001\.parquet|files have \d+ rows together, the table 285"):
+    with pytest.raises(
+        IntegrityError, match=r"part-00001\.parquet|files have \d+ rows together, the table 285"
+    ):
         list(make_reader(folder, batch=16))
     source = type(work.inputs["shard"])(folder, read(folder))
-    told = validate(Config, {"model": {"use": "bag_mlp", "dim": 4, "hidden": []}, "workers": 1, "batch": 64}, "test")
-    changed = type(work)(work.pipeline, work.stage, work.date, work.seed, work.folder, {**work.inputs, "shard": source})
-    with pytest.raises((IntegrityError, TrainingError), match=r"part-00001\.parquet|files have \d+ rows together, the table 285"):
+    told = validate(
+        Config, {"model": {"use": "bag_mlp", "dim": 4, "hidden": []}, "workers": 1, "batch": 64}, "test"
+    )
+    changed = type(work)(
+        work.pipeline, work.stage, work.date, work.seed, work.folder, {**work.inputs, "shard": source}
+    )
+    with pytest.raises(
+        (IntegrityError, TrainingError),
+        match=r"part-00001\.parquet|files have \d+ rows together, the table 285",
+    ):
         run(changed, told, in_process)
 
 
@@ -74,5 +85,7 @@ def test_verify_names_the_file(tmp_path):
     folder = tmp_path / "toy" / "2011-02-24" / "prepare"
     toy_shards.stage(folder, "prepare", {"train": (SAMPLES, 3, 50)})
     change(folder, 1, row_groups=[45, 50])
-    with pytest.raises(IntegrityError, match=r"part-00001\.parquet: its row group 0 has 50 rows, its manifest says 45"):
+    with pytest.raises(
+        IntegrityError, match=r"part-00001\.parquet: its row group 0 has 50 rows, its manifest says 45"
+    ):
         verify(Runs(tmp_path, "toy"), [datetime.date(2011, 2, 24)])

@@ -1,4 +1,6 @@
-"""Whatever lies in a folder, the reader gives the rows that were written or an error that a person can act on: never another one."""
+"""Whatever lies in a folder, the reader gives the rows that were written or an error that a person can act
+on: never another one.
+"""
 
 import copy
 import datetime
@@ -28,9 +30,13 @@ NAMES = ["row", "label", "small", "packed", "image", "tokens", "name"]
 
 @pytest.fixture(scope="module")
 def shard(tmp_path_factory):
-    """The bytes of a file with columns of every kind, half of them compressed, and where its footer begins."""
+    """The bytes of a file with columns of every kind, half of them compressed, and where its footer
+    begins.
+    """
     folder = tmp_path_factory.mktemp("shard")
-    (path,) = toy_tables.write(folder, toy_tables.table_of(toy_tables.truth(60)), files=1, rows_per_group=20, compression="lz4")
+    (path,) = toy_tables.write(
+        folder, toy_tables.table_of(toy_tables.truth(60)), files=1, rows_per_group=20, compression="lz4"
+    )
     raw = path.read_bytes()
     return raw, len(raw) - 8 - int.from_bytes(raw[-8:-4], "little")
 
@@ -49,7 +55,12 @@ def read(path, **told):
 
 
 @FEW
-@given(raw=st.one_of(st.binary(max_size=200), st.binary(max_size=60).map(lambda middle: b"PAR1" + middle + b"\x10\0\0\0PAR1")))
+@given(
+    raw=st.one_of(
+        st.binary(max_size=200),
+        st.binary(max_size=60).map(lambda middle: b"PAR1" + middle + b"\x10\0\0\0PAR1"),
+    )
+)
 def test_bytes_of_any_kind_are_no_more_than_an_error(scratch, raw):
     (scratch / "x.parquet").write_bytes(raw)
     assert isinstance(read(scratch / "x.parquet"), LsmlError)
@@ -79,12 +90,18 @@ def test_a_shard_whose_footer_was_changed_is_no_more_than_an_error(shard, scratc
     for _ in range(data.draw(st.integers(1, 3))):
         changed[data.draw(st.integers(footer, len(raw) - 1))] = data.draw(st.integers(0, 255))
     end = data.draw(st.one_of(st.none(), st.integers(0, len(raw))))
-    (scratch / "x.parquet").write_bytes(changed if end is None else changed[end:] if end % 2 else changed[:end])
+    (scratch / "x.parquet").write_bytes(
+        changed if end is None else changed[end:] if end % 2 else changed[:end]
+    )
     read(scratch / "x.parquet", columns=data.draw(st.sampled_from([None, NAMES])))
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
@@ -93,7 +110,9 @@ JSON = st.recursive(
 def places(value, at=()):
     """Paths to every value inside."""
     yield at
-    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+    for key, inner in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
         yield from places(inner, (*at, key))
 
 
@@ -103,7 +122,9 @@ def told(tmp_path_factory):
     root = tmp_path_factory.mktemp("told")
     folder = root / "toy" / "2011-02-24" / "shard"
     samples = toy_shards.baskets(100, seed=1)
-    toy_shards.stage(folder, "shard", {"train": (toy_shards.encoded(samples, toy_shards.encoders_of(samples)), 2, 25)})
+    toy_shards.stage(
+        folder, "shard", {"train": (toy_shards.encoded(samples, toy_shards.encoders_of(samples)), 2, 25)}
+    )
     return root, folder, json.loads((folder / NAME).read_bytes())
 
 
@@ -127,7 +148,9 @@ def test_a_manifest_that_says_something_else_is_an_error_or_changes_no_row(told,
             continue  # the first change took the place of the second away
     changed.pop("checksum")
     changed["checksum"] = digest(changed)
-    (folder / NAME).write_text(json.dumps(changed, indent=1, sort_keys=True, ensure_ascii=False) + "\n", errors="surrogatepass")
+    (folder / NAME).write_text(
+        json.dumps(changed, indent=1, sort_keys=True, ensure_ascii=False) + "\n", errors="surrogatepass"
+    )
     found = read(folder)
     assert isinstance(found, LsmlError) or sum(len(batch["label"]) for batch in found) == 100
     try:
@@ -140,7 +163,15 @@ def test_a_manifest_that_says_something_else_is_an_error_or_changes_no_row(told,
 
 NUMBERS = [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()]
 NUMBERS += [pa.float16(), pa.float32(), pa.float64(), pa.bool_()]
-OTHERS = [pa.string(), pa.large_string(), pa.binary(), pa.date32(), pa.timestamp("us"), pa.timestamp("ns", "UTC"), pa.time64("us")]
+OTHERS = [
+    pa.string(),
+    pa.large_string(),
+    pa.binary(),
+    pa.date32(),
+    pa.timestamp("us"),
+    pa.timestamp("ns", "UTC"),
+    pa.time64("us"),
+]
 OTHERS += [pa.decimal128(9, 2), pa.binary(3), pa.null(), pa.dictionary(pa.int32(), pa.string())]
 TYPES = st.recursive(
     st.sampled_from([*NUMBERS, *NUMBERS, *OTHERS]),
@@ -148,12 +179,18 @@ TYPES = st.recursive(
         inner.map(pa.list_)
         | inner.map(pa.large_list)
         | inner.map(lambda type_: pa.list_(type_, 2))
-        | st.dictionaries(st.sampled_from("xyz"), inner, min_size=1, max_size=2).map(lambda fields: pa.struct(list(fields.items())))
+        | st.dictionaries(st.sampled_from("xyz"), inner, min_size=1, max_size=2).map(
+            lambda fields: pa.struct(list(fields.items()))
+        )
         | inner.map(lambda type_: pa.map_(pa.string(), type_))
     ),
     max_leaves=2,
 )
-COLUMNS = st.lists(st.tuples(st.sampled_from(["a", "b", "a.b", "label", "weight", "ü", "", "a b"]), TYPES), min_size=1, max_size=4)
+COLUMNS = st.lists(
+    st.tuples(st.sampled_from(["a", "b", "a.b", "label", "weight", "ü", "", "a b"]), TYPES),
+    min_size=1,
+    max_size=4,
+)
 
 
 def value(draw, type_, depth=0):
@@ -187,7 +224,9 @@ def value(draw, type_, depth=0):
 
 def same(column, expected):
     lists = (
-        [part.tolist() for part in np.split(column.values_T, column.offsets_N1[1:-1])] if isinstance(column, Ragged) else column.tolist()
+        [part.tolist() for part in np.split(column.values_T, column.offsets_N1[1:-1])]
+        if isinstance(column, Ragged)
+        else column.tolist()
     )
     return lists == expected
 
@@ -204,7 +243,10 @@ def test_files_of_any_schema_give_the_values_of_pyarrow_or_an_error(scratch, dat
         if number and data.draw(st.booleans()):
             columns = data.draw(COLUMNS)
         rows, nulls = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 9)) == 0
-        arrays = [pa.array([None if nulls and row == 1 else value(data.draw, type_) for row in range(rows)], type_) for _, type_ in columns]
+        arrays = [
+            pa.array([None if nulls and row == 1 else value(data.draw, type_) for row in range(rows)], type_)
+            for _, type_ in columns
+        ]
         table = pa.Table.from_arrays(arrays, names=[name for name, _ in columns])
         try:
             pq.write_table(table, folder / f"part-{number}.parquet", row_group_size=2)

@@ -1,4 +1,6 @@
-"""Column chunks seen in place hold what pyarrow decodes; damaged ones end in an error of ours, never in a wrong read."""
+"""Column chunks seen in place hold what pyarrow decodes; damaged ones end in an error of ours, never in a
+wrong read.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -27,11 +29,15 @@ def chunk(path, name, group=0):
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    return toy_tables.write(tmp_path_factory.mktemp("x"), toy_tables.table_of(TRUTH), files=1, rows_per_group=200)[0]
+    return toy_tables.write(
+        tmp_path_factory.mktemp("x"), toy_tables.table_of(TRUTH), files=1, rows_per_group=200
+    )[0]
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"data_page_version": "2.0"}, {"data_page_size": 100, "write_batch_size": 8}], ids=["one page", "V2", "many"]
+    "options",
+    [{}, {"data_page_version": "2.0"}, {"data_page_size": 100, "write_batch_size": 8}],
+    ids=["one page", "V2", "many"],
 )
 def test_plain_columns_are_seen_in_place_and_hold_what_was_written(tmp_path, options):
     (path,) = toy_tables.write(tmp_path, toy_tables.table_of(TRUTH), files=1, rows_per_group=200, **options)
@@ -43,11 +49,15 @@ def test_plain_columns_are_seen_in_place_and_hold_what_was_written(tmp_path, opt
             assert columns[name].mapped == ("data_page_size" not in options)
             rows = np.arange(len(columns[name]))[::-1].copy()
             assert np.array_equal(
-                gather([Part(columns[name], rows, slice(0, len(rows)))], len(rows)), TRUTH[name][start : start + 200][::-1]
+                gather([Part(columns[name], rows, slice(0, len(rows)))], len(rows)),
+                TRUTH[name][start : start + 200][::-1],
             )
 
 
-@pytest.mark.parametrize("options", [{"compression": "lz4"}, {"use_dictionary": True}, {"column_encoding": {"row": "DELTA_BINARY_PACKED"}}])
+@pytest.mark.parametrize(
+    "options",
+    [{"compression": "lz4"}, {"use_dictionary": True}, {"column_encoding": {"row": "DELTA_BINARY_PACKED"}}],
+)
 def test_what_must_be_decoded_is_left_to_pyarrow(tmp_path, options):
     table = toy_tables.table_of(TRUTH).select(["row"])
     (path,) = toy_tables.write(tmp_path, table, files=1, rows_per_group=200, **options)

@@ -56,7 +56,9 @@ def test_every_rank_takes_the_same_number_of_steps_and_only_a_lanes_end_is_short
 @given(plans(), st.data())
 def test_global_batches_are_the_same_at_any_world_size(p, data):
     world = data.draw(st.sampled_from([w for w in range(1, p.lanes + 1) if p.lanes % w == 0]))
-    other = plan(p.rows_G, seed=p.seed, epoch=p.epoch, world=world, batch=p.batch, lanes=p.lanes, shuffle=p.shuffle)
+    other = plan(
+        p.rows_G, seed=p.seed, epoch=p.epoch, world=world, batch=p.batch, lanes=p.lanes, shuffle=p.shuffle
+    )
     assert global_batches(other) == global_batches(p)
     assert other.digest == p.digest
 
@@ -72,7 +74,9 @@ def test_what_comes_after_a_step_does_not_depend_on_where_the_reading_began(p, d
     assert list(zip(*(part.tolist() for part in p.rows_at(lane, first, steps)), strict=True)) == one_by_one
     if p.shuffle != "full":
         pieces = p.pieces(lane, first, steps)
-        assert [(x.group, row) for x in pieces for row in p.order_within(x.group)[x.start : x.stop].tolist()] == one_by_one
+        assert [
+            (x.group, row) for x in pieces for row in p.order_within(x.group)[x.start : x.stop].tolist()
+        ] == one_by_one
         assert flat(p.steps_of(lane)) == flat(p.pieces(lane, step) for step in range(p.steps))
 
 
@@ -83,7 +87,12 @@ def test_a_thousand_random_manifests_are_read_whole_at_every_world_size():
         rows_G = rng.integers(0, rng.choice([3, 50, 400]), rng.integers(0, 12)).tolist()
         lanes = int(rng.choice([1, 2, 4, 8, 12, 16]))
         worlds = [world for world in range(1, 17) if lanes % world == 0]
-        told = {"seed": number, "epoch": int(rng.integers(0, 9)), "batch": lanes * int(rng.integers(1, 40)), "lanes": lanes}
+        told = {
+            "seed": number,
+            "epoch": int(rng.integers(0, 9)),
+            "batch": lanes * int(rng.integers(1, 40)),
+            "lanes": lanes,
+        }
         told["shuffle"] = SHUFFLES[number % 4]
         first, last = (plan(rows_G, world=world, **told) for world in (1, worlds[-1]))
         read = [places(first, lane) for lane in range(lanes)]
@@ -96,7 +105,9 @@ def test_a_thousand_random_manifests_are_read_whole_at_every_world_size():
 
 
 def order(seed, epoch, shuffle, rows_G=(50, 50, 50)):
-    return flat(global_batches(plan(rows_G, seed=seed, epoch=epoch, world=2, batch=16, lanes=8, shuffle=shuffle)))
+    return flat(
+        global_batches(plan(rows_G, seed=seed, epoch=epoch, world=2, batch=16, lanes=8, shuffle=shuffle))
+    )
 
 
 @pytest.mark.parametrize("shuffle", ["buffer", "full"])
@@ -117,15 +128,24 @@ def test_rows_that_lie_together_are_read_together_and_parted_elsewhere_in_every_
     rows_G, parted = (40, 60, 20), []
     for epoch in range(20):
         p = plan(rows_G, seed=7, epoch=epoch, world=1, batch=16, lanes=2, shuffle="groups")
-        steps = [list(zip(*(part.tolist() for part in p.rows_at(lane, step)), strict=True)) for lane in (0, 1) for step in range(p.steps)]
+        steps = [
+            list(zip(*(part.tolist() for part in p.rows_at(lane, step)), strict=True))
+            for lane in (0, 1)
+            for step in range(p.steps)
+        ]
         beside = {(one, other) for rows in steps for one, other in itertools.pairwise(rows)}
-        parted.append({((g, r), (g, r + 1)) for g, rows in enumerate(rows_G) for r in range(rows - 1)} - beside)
+        parted.append(
+            {((g, r), (g, r + 1)) for g, rows in enumerate(rows_G) for r in range(rows - 1)} - beside
+        )
         assert len(parted[-1]) <= p.steps * 2 + len(rows_G)
     assert not set.intersection(*parted)
 
 
 def test_shuffles_have_digests_of_their_own():
-    digests = {plan([5, 7], seed=1, epoch=0, world=1, batch=4, lanes=1, shuffle=shuffle).digest for shuffle in SHUFFLES}
+    digests = {
+        plan([5, 7], seed=1, epoch=0, world=1, batch=4, lanes=1, shuffle=shuffle).digest
+        for shuffle in SHUFFLES
+    }
     assert len(digests) == 4
 
 
@@ -141,14 +161,18 @@ def test_the_order_is_close_to_uniform(shuffle):
 
 def test_without_a_rule_of_epochs_the_plan_is_what_it_was_before_there_were_rules():
     p = plan([30, 7, 50, 0, 13], seed=11, epoch=3, world=2, batch=16, lanes=4)
-    order = [[[[x.group, x.start, x.stop] for x in pieces] for pieces in p.steps_of(lane)] for lane in range(4)]
+    order = [
+        [[[x.group, x.start, x.stop] for x in pieces] for pieces in p.steps_of(lane)] for lane in range(4)
+    ]
     within = [p.order_within(group).tolist() for group in range(5)]
     assert p.digest == "7cd066c7802c5d5846d16e70b45fdfc3d09ef2044901ba19e4de95bfd62f0aed"
     golden = "9c820001d1f84d406e10dac656be208e60a48174133f51366b3afafd2fa29087"
     assert hashlib.sha256(json.dumps([order, within]).encode()).hexdigest() == golden
 
 
-@pytest.mark.parametrize(("world", "batch", "lanes"), [(9, 16, 8), (16, 16, 8), (2, 12, 8), (1, 4, 8), (0, 16, 8)])
+@pytest.mark.parametrize(
+    ("world", "batch", "lanes"), [(9, 16, 8), (16, 16, 8), (2, 12, 8), (1, 4, 8), (0, 16, 8)]
+)
 def test_ranks_and_lanes_that_do_not_fit_are_refused(world, batch, lanes):
     with pytest.raises(ConfigError, match=r"train\.(workers|batch)"):
         plan([10], seed=0, epoch=0, world=world, batch=batch, lanes=lanes)

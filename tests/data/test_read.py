@@ -36,7 +36,10 @@ def truth(source):
 
 def rows_of(batch):
     lists = batch.ragged["context"]
-    contexts = [tuple(lists.values_T[a:b].tolist()) for a, b in zip(lists.offsets_N1, lists.offsets_N1[1:], strict=False)]
+    contexts = [
+        tuple(lists.values_T[a:b].tolist())
+        for a, b in zip(lists.offsets_N1, lists.offsets_N1[1:], strict=False)
+    ]
     rows = zip(batch.label, batch.weight, batch.scalars["country"], contexts, strict=True)
     return dict(zip(batch.sample_ids, rows, strict=True))
 
@@ -70,7 +73,9 @@ def test_a_batch_holds_the_rows_that_the_plan_names(source):
 def test_only_the_row_groups_of_a_ranks_lanes_are_read(source, monkeypatch):
     read = set()
     plain = Shards.held
-    monkeypatch.setattr(Shards, "held", lambda self, group, names: read.add(group) or plain(self, group, names))
+    monkeypatch.setattr(
+        Shards, "held", lambda self, group, names: read.add(group) or plain(self, group, names)
+    )
     shards = shards_of(source)
     order = plan(shards.rows_G, seed=1, epoch=0, world=4, batch=16, lanes=4)
     list(batches(shards, order, 2))
@@ -81,7 +86,9 @@ def test_only_the_row_groups_of_a_ranks_lanes_are_read(source, monkeypatch):
 def test_each_row_group_is_decoded_once(source, monkeypatch):
     decoded = []
     plain = Shards.held
-    monkeypatch.setattr(Shards, "held", lambda self, group, names: decoded.append(group) or plain(self, group, names))
+    monkeypatch.setattr(
+        Shards, "held", lambda self, group, names: decoded.append(group) or plain(self, group, names)
+    )
     shards = shards_of(source)
     order = plan(shards.rows_G, seed=4, epoch=0, world=1, batch=8, lanes=1)
     list(batches(shards, order, 0))
@@ -91,13 +98,17 @@ def test_each_row_group_is_decoded_once(source, monkeypatch):
 def test_a_closed_stage_of_a_curriculum_is_not_even_opened(source, monkeypatch):
     read = set()
     plain = Shards.held
-    monkeypatch.setattr(Shards, "held", lambda self, group, names: read.add(group) or plain(self, group, names))
+    monkeypatch.setattr(
+        Shards, "held", lambda self, group, names: read.add(group) or plain(self, group, names)
+    )
     shards = shards_of(source)
-    pace_G = [int(group.path == shards.groups[0].path) for group in shards.groups]  # the first file comes last
+    # the first file comes last
+    pace_G = [int(group.path == shards.groups[0].path) for group in shards.groups]
     rule = Curriculum(stages=2, full_by=0.5, epochs=4, pace_G=pace_G)
     for epoch, opened in ((0, {0}), (1, {0}), (2, {0, 1})):
         read.clear()
-        order = plan(shards.rows_G, seed=1, epoch=epoch, world=1, batch=2048, lanes=1024, rule=rule)  # some lanes have no row
+        # some lanes have no row
+        order = plan(shards.rows_G, seed=1, epoch=epoch, world=1, batch=2048, lanes=1024, rule=rule)
         assert sum(len(batch) for step in batches(shards, order, 0) for batch in step) == order.rows
         assert read == {group for group, pace in zip(shards.groups, pace_G, strict=True) if pace in opened}
 
@@ -106,10 +117,14 @@ def test_an_offset_is_read_beside_its_row_where_the_shards_have_one(tmp_path):
     samples = toy_shards.baskets(120, seed=8)
     offset = np.random.default_rng(1).normal(size=120).astype(np.float32)
     samples = samples.append_column("offset", [offset])
-    source = toy_shards.stage(tmp_path, "shard", {"train": (toy_shards.encoded(samples, toy_shards.encoders_of(samples)), 2, 25)})
+    source = toy_shards.stage(
+        tmp_path, "shard", {"train": (toy_shards.encoded(samples, toy_shards.encoders_of(samples)), 2, 25)}
+    )
     truth = dict(zip(samples["sample_id"].to_pylist(), offset, strict=True))
     for optional in ([OFFSET], []):
-        shards = Shards.of(source.folder, source.manifest.tables["train"].files, ["context"], optional=optional)
+        shards = Shards.of(
+            source.folder, source.manifest.tables["train"].files, ["context"], optional=optional
+        )
         order = plan(shards.rows_G, seed=1, epoch=0, world=1, batch=16, lanes=2)
         for batch in itertools.chain.from_iterable(batches(shards, order, 0, sample_ids=True)):
             if optional:
@@ -126,7 +141,9 @@ def test_a_damaged_shard_is_named_with_its_row_group(tmp_path, damage):
     path = source.files("train")[0]
     if damage == "flip":
         meta = pq.ParquetFile(path).metadata.row_group(1)
-        column = next(meta.column(i) for i in range(meta.num_columns) if meta.column(i).path_in_schema == "context")
+        column = next(
+            meta.column(i) for i in range(meta.num_columns) if meta.column(i).path_in_schema == "context"
+        )
         content = bytearray(path.read_bytes())
         content[column.data_page_offset + column.total_compressed_size - 5] ^= 0xFF
         path.write_bytes(content)
@@ -159,9 +176,15 @@ def test_ragged_columns_are_taken_cut_and_joined_like_python_lists():
     column = Ragged(np.array(list(itertools.chain.from_iterable(lists)), np.int32), offsets)
 
     def plain(ragged):
-        return [ragged.values_T[a:b].tolist() for a, b in zip(ragged.offsets_N1, ragged.offsets_N1[1:], strict=False)]
+        return [
+            ragged.values_T[a:b].tolist()
+            for a, b in zip(ragged.offsets_N1, ragged.offsets_N1[1:], strict=False)
+        ]
 
     order = rng.permutation(50)[:30]
     assert plain(take(column, order)) == [lists[i] for i in order]
     assert plain(span(column, 7, 19)) == lists[7:19]
-    assert plain(concat([span(column, 40, 50), span(column, 3, 3), span(column, 0, 5)])) == lists[40:50] + lists[0:5]
+    assert (
+        plain(concat([span(column, 40, 50), span(column, 3, 3), span(column, 0, 5)]))
+        == lists[40:50] + lists[0:5]
+    )

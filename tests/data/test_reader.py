@@ -25,9 +25,19 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("shuffle", ["none", "buffer", "groups", "full"])
 def test_arrays_and_tensors_are_the_same_batches(folder, shuffle):
-    told = {"batch": 32, "world": 2, "rank": 1, "columns": NAMES, "shuffle": shuffle, "seed": 3, "fill_last": True}
+    told = {
+        "batch": 32,
+        "world": 2,
+        "rank": 1,
+        "columns": NAMES,
+        "shuffle": shuffle,
+        "seed": 3,
+        "fill_last": True,
+    }
     for arrays, tensors in zip(
-        make_reader(folder, **toy_tables.asked(**told)), make_torch_dataset(folder, **toy_tables.asked(**told)), strict=True
+        make_reader(folder, **toy_tables.asked(**told)),
+        make_torch_dataset(folder, **toy_tables.asked(**told)),
+        strict=True,
     ):
         assert list(arrays) == list(tensors)
         for name, column in arrays.items():

@@ -29,7 +29,12 @@ def plain(tmp_path_factory):
 
 def rows_of(path, **told):
     return sorted(
-        np.concatenate([batch["row"] for batch in make_reader(path, **toy_tables.asked(batch=16, columns=["row"], **told))]).tolist()
+        np.concatenate(
+            [
+                batch["row"]
+                for batch in make_reader(path, **toy_tables.asked(batch=16, columns=["row"], **told))
+            ]
+        ).tolist()
     )
 
 
@@ -52,11 +57,17 @@ def rows_of(path, **told):
         ({"rank": 2, "world": 2}, "rank of a world of 2: must be a whole number from 0 to 1, not 2"),
         ({"rank": -1}, "rank of a world of 1"),
         ({"world": 0}, "world: "),
-        ({"lanes": 3, "world": 2, "batch": 3}, "lanes: 2 ranks cannot share 3 lanes of 6 rows .3 a rank. evenly"),
+        (
+            {"lanes": 3, "world": 2, "batch": 3},
+            "lanes: 2 ranks cannot share 3 lanes of 6 rows .3 a rank. evenly",
+        ),
         ({"lanes": 3, "batch": 4}, "lanes: 1 ranks cannot share 3 lanes"),
         ({"lanes": 0}, "lanes: "),
         ({"lanes": "all"}, "lanes: .*not 'all'"),
-        ({"columns": "row"}, r"columns: must be a list of column names, not 'row'; for one column, \['row'\]"),
+        (
+            {"columns": "row"},
+            r"columns: must be a list of column names, not 'row'; for one column, \['row'\]",
+        ),
         ({"columns": [1]}, "columns: must be a list"),
         ({"columns": 5}, "columns: must be a list"),
         ({"label": 5}, "label: must be a list of column names"),
@@ -103,7 +114,9 @@ def test_numbers_of_numpy_are_numbers(plain):
 def test_columns_that_cannot_be_what_is_asked_are_said_before_the_first_batch(tmp_path, told, said):
     pytest.importorskip("PIL.Image")
     row = {"row": 1, "both": {"a": 1}, "words": ["a"], "tokens": [1, 2], "tokens_length": 7}
-    table = pa.Table.from_pylist([row | {"day": datetime.date(2011, 2, 24), "cost": decimal.Decimal("1.5")}] * 3)
+    table = pa.Table.from_pylist(
+        [row | {"day": datetime.date(2011, 2, 24), "cost": decimal.Decimal("1.5")}] * 3
+    )
     pq.write_table(table, tmp_path / "x.parquet")
     with pytest.raises(ConfigError, match=said):
         make_reader(tmp_path, **toy_tables.asked(**told))
@@ -118,7 +131,11 @@ def test_a_label_beyond_int64_is_not_turned_around(tmp_path):
 @pytest.mark.parametrize("world", [1, 2, 3, 5])
 def test_every_rank_gets_its_batch_and_each_row_comes_once(plain, world):
     parts = [
-        [batch["row"].tolist() for batch in make_reader(plain, batch=6, rank=rank, world=world, columns=["row"])] for rank in range(world)
+        [
+            batch["row"].tolist()
+            for batch in make_reader(plain, batch=6, rank=rank, world=world, columns=["row"])
+        ]
+        for rank in range(world)
     ]
     assert len({len(part) for part in parts}) == 1
     assert all(len(batch) == 6 for part in parts for batch in part[:-1])
@@ -129,7 +146,10 @@ def test_every_rank_gets_its_batch_and_each_row_comes_once(plain, world):
     ("told", "said"),
     [
         ({"filters": [("row", "<", 0)]}, "there is not one step: the filter .* keeps no row"),
-        ({"drop_last": True, "batch": 1000}, "there is not one step: 100 rows are fewer than the 1,000 of a step"),
+        (
+            {"drop_last": True, "batch": 1000},
+            "there is not one step: 100 rows are fewer than the 1,000 of a step",
+        ),
     ],
 )
 def test_what_gives_not_one_step_is_said(plain, told, said):
@@ -143,7 +163,10 @@ def test_files_without_rows_are_said(tmp_path):
         assert list(make_reader(tmp_path)) == []
 
 
-@pytest.mark.parametrize("path", ["nowhere", "nowhere/*.parquet", "nowhere/x.parquet", ["nowhere"], "", [], 5, None, "a\0b", [None]])
+@pytest.mark.parametrize(
+    "path",
+    ["nowhere", "nowhere/*.parquet", "nowhere/x.parquet", ["nowhere"], "", [], 5, None, "a\0b", [None]],
+)
 def test_what_is_not_there_is_said_at_once(tmp_path, monkeypatch, path):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"there is no such|there is no folder|path: "):
@@ -221,12 +244,18 @@ def test_labels_are_what_torchs_losses_take(plain, tmp_path):
 def test_a_dataset_that_is_made_before_the_ranks_know_each_other_is_refused(plain, monkeypatch, make):
     """Or else each of them would read all rows, and nothing would say so."""
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ConfigError, match=r"WORLD_SIZE=2 processes.*call torch\.distributed\.init_process_group before"):
+    with pytest.raises(
+        ConfigError, match=r"WORLD_SIZE=2 processes.*call torch\.distributed\.init_process_group before"
+    ):
         make(plain)
-    halves = [{int(row) for batch in make(plain, rank=rank, world=2, columns=["row"]) for row in batch["row"]} for rank in (0, 1)]
+    halves = [
+        {int(row) for batch in make(plain, rank=rank, world=2, columns=["row"]) for row in batch["row"]}
+        for rank in (0, 1)
+    ]
     assert halves[0] | halves[1] == set(range(ROWS))
     assert not halves[0] & halves[1]
-    assert sum(len(batch["row"]) for batch in make(plain, rank=0, world=1, columns=["row"])) == ROWS  # said, so meant
+    # said, so meant
+    assert sum(len(batch["row"]) for batch in make(plain, rank=0, world=1, columns=["row"])) == ROWS
     monkeypatch.setenv("WORLD_SIZE", "1")
     assert sum(len(batch["row"]) for batch in make(plain, columns=["row"])) == ROWS
 
@@ -234,7 +263,11 @@ def test_a_dataset_that_is_made_before_the_ranks_know_each_other_is_refused(plai
 @pytest.mark.parametrize("make", [make_reader, make_torch_dataset])
 def test_what_has_become_an_option_says_so_and_what_never_was_an_argument_too(plain, make):
     for option in dataclasses.fields(ReadOptions):
-        with pytest.raises(TypeError, match=rf"^{make.__name__}: {option.name} is now an option: options=ReadOptions\({option.name}=…\)$"):
+        with pytest.raises(
+            TypeError,
+            match=rf"^{make.__name__}: {option.name} is now an option: "
+            rf"options=ReadOptions\({option.name}=…\)$",
+        ):
             make(plain, **{option.name: option.default})
     with pytest.raises(TypeError, match=rf"{make.__name__}\(\) got an unexpected keyword argument 'colums'"):
         make(plain, colums=["row"])

@@ -1,4 +1,6 @@
-"""Where the reading is changes by `load_state_dict`, `set_epoch` and the end of an epoch: looking changes nothing."""
+"""Where the reading is changes by `load_state_dict`, `set_epoch` and the end of an epoch: looking changes
+nothing.
+"""
 
 import itertools
 
@@ -24,7 +26,9 @@ def made(request, folder):
     """(what is iterated, what is told): a reader, a dataset, a dataset in a DataLoader."""
 
     def make(**told):
-        read = (make_reader if request.param == "reader" else make_torch_dataset)(folder, batch=16, columns=["row"], **told)
+        read = (make_reader if request.param == "reader" else make_torch_dataset)(
+            folder, batch=16, columns=["row"], **told
+        )
         return (DataLoader(read, batch_size=None) if request.param == "loader" else read), read
 
     return make
@@ -123,7 +127,9 @@ def test_what_is_no_state_is_refused(made, state):
         made()[1].load_state_dict(state)
 
 
-@pytest.mark.parametrize("change", [{"epoch": "1"}, {"step": -1}, {"step": None}, {"worker": 3}, {"worker": [0]}])
+@pytest.mark.parametrize(
+    "change", [{"epoch": "1"}, {"step": -1}, {"step": None}, {"worker": 3}, {"worker": [0]}]
+)
 def test_a_damaged_state_is_refused(made, change):
     _, read = made()
     with pytest.raises(ConfigError, match="this state is damaged"):

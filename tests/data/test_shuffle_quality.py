@@ -1,4 +1,6 @@
-"""Figures of shuffles against what theory says of a uniform one and of none; and what our shuffles are worth."""
+"""Figures of shuffles against what theory says of a uniform one and of none; and what our shuffles are
+worth.
+"""
 
 import numpy as np
 import pytest

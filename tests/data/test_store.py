@@ -1,4 +1,6 @@
-"""Shards of a store: the same batches by byte ranges, another try where it fails, none where that is of no use."""
+"""Shards of a store: the same batches by byte ranges, another try where it fails, none where that is of no
+use.
+"""
 
 import itertools
 
@@ -21,7 +23,13 @@ class Flaky(fs.FileSystemHandler):
     """A local folder whose every `broken`-th read or open fails; `log` says what was asked."""
 
     def __init__(self, broken=0, error=ConnectionResetError):
-        self.local, self.broken, self.error, self.asked, self.log = fs.LocalFileSystem(), broken, error, itertools.count(1), []
+        self.local, self.broken, self.error, self.asked, self.log = (
+            fs.LocalFileSystem(),
+            broken,
+            error,
+            itertools.count(1),
+            [],
+        )
 
     def ask(self, *what):
         self.log.append(what)
@@ -49,7 +57,9 @@ class Flaky(fs.FileSystemHandler):
         return self is not other
 
     open_input_stream = open_output_stream = open_append_stream = normalize_path = None
-    create_dir = delete_dir = delete_dir_contents = delete_root_dir_contents = delete_file = move = copy_file = None
+    create_dir = delete_dir = delete_dir_contents = delete_root_dir_contents = delete_file = move = (
+        copy_file
+    ) = None
 
 
 class FlakyFile:
@@ -94,7 +104,9 @@ def patient(naps, **told):
 
 
 def rows_of(path, handler, **told):
-    dataset = make_torch_dataset(str(path), **toy_tables.asked(batch=32, filesystem=fs.PyFileSystem(handler), threads=1, **told))
+    dataset = make_torch_dataset(
+        str(path), **toy_tables.asked(batch=32, filesystem=fs.PyFileSystem(handler), threads=1, **told)
+    )
     return sorted(np.concatenate([batch["row"].numpy() for batch in dataset]).tolist())
 
 
@@ -108,7 +120,10 @@ def test_only_the_wanted_row_groups_and_columns_are_fetched(tmp_path):
     (path,) = toy_tables.write(tmp_path, toy_tables.table_of(known), files=1, rows_per_group=400)
     handler = Flaky()
     dataset = make_torch_dataset(
-        str(path), batch=8, columns=["label"], options=ReadOptions(lanes=1, filesystem=fs.PyFileSystem(handler), threads=1)
+        str(path),
+        batch=8,
+        columns=["label"],
+        options=ReadOptions(lanes=1, filesystem=fs.PyFileSystem(handler), threads=1),
     )
     opened = len(handler.log)
     next(iter(dataset))
@@ -124,7 +139,9 @@ def test_every_third_failure_changes_nothing(folder):
 def test_pauses_grow_with_jitter_and_end_in_an_error_that_names_the_file(folder, naps):
     store = Store(fs.PyFileSystem(Flaky(broken=1)), patient(naps, retries=5, first=1.0, longest=5.0))
     path = str(folder / "part-00000.parquet")
-    with pytest.raises(EnvironmentProblem, match=r"part-00000\.parquet: cannot be read after 6 tries \(the store is moody\)"):
+    with pytest.raises(
+        EnvironmentProblem, match=r"part-00000\.parquet: cannot be read after 6 tries \(the store is moody\)"
+    ):
         RetryingFile(store, path)
     assert len(naps) == 5
     assert all(limit / 2 <= nap <= limit for nap, limit in zip(naps, [1, 2, 4, 5, 5], strict=True))
@@ -139,7 +156,8 @@ def test_what_is_not_there_is_not_asked_for_twice(folder, naps):
     handler = Flaky()
     with pytest.raises(ConfigError, match="no such file"):
         rows_of(folder / "none.parquet", handler)
-    assert len(handler.log) == len(set(handler.log)) == 2  # the manifests that might have told of it; the store lists no such file
+    # the manifests that might have told of it; the store lists no such file
+    assert len(handler.log) == len(set(handler.log)) == 2
     assert not naps
 
 
@@ -158,9 +176,16 @@ def test_a_stage_folder_of_a_store_is_read_by_its_manifest(tmp_path):
     table = toy_shards.encoded(samples, toy_shards.encoders_of(samples))
     toy_shards.stage(tmp_path, "shard", {"train": (table, 4, 10)})
     handler = Flaky()
-    dataset = make_torch_dataset(str(tmp_path), batch=10, options=ReadOptions(filesystem=fs.PyFileSystem(handler), lanes=1))
-    assert {entry[1] for entry in handler.log} == {str(tmp_path / "manifest.json"), str(tmp_path / "train" / "part-00000.parquet")}
-    assert sorted(label for batch in dataset for label in batch["label"].tolist()) == sorted(table["label"].to_pylist())
+    dataset = make_torch_dataset(
+        str(tmp_path), batch=10, options=ReadOptions(filesystem=fs.PyFileSystem(handler), lanes=1)
+    )
+    assert {entry[1] for entry in handler.log} == {
+        str(tmp_path / "manifest.json"),
+        str(tmp_path / "train" / "part-00000.parquet"),
+    }
+    assert sorted(label for batch in dataset for label in batch["label"].tolist()) == sorted(
+        table["label"].to_pylist()
+    )
     damaged = (tmp_path / "manifest.json").read_text().replace('"toy"', '"tou"')
     (tmp_path / "manifest.json").write_text(damaged)
     with pytest.raises(IntegrityError, match=f"{tmp_path}.*damaged manifest"):
@@ -181,13 +206,21 @@ def test_shards_on_s3_are_those_on_the_disk(folder, monkeypatch):
     moto.start()
     try:
         host, port = moto.get_host_and_port()
-        told = {"endpoint_override": f"{host}:{port}", "scheme": "http", "allow_bucket_creation": True, "region": "us-east-1"}
+        told = {
+            "endpoint_override": f"{host}:{port}",
+            "scheme": "http",
+            "allow_bucket_creation": True,
+            "region": "us-east-1",
+        }
         s3 = fs.S3FileSystem(access_key="x", secret_key="x", **told)
         s3.create_dir("bucket")
-        fs.copy_files(str(folder), "bucket/x", source_filesystem=fs.LocalFileSystem(), destination_filesystem=s3)
+        fs.copy_files(
+            str(folder), "bucket/x", source_filesystem=fs.LocalFileSystem(), destination_filesystem=s3
+        )
         for path in ("bucket/x", "bucket/x/*.parquet"):
             here, there = (
-                make_torch_dataset(p, batch=32, seed=2, options=ReadOptions(filesystem=f)) for p, f in ((str(folder), None), (path, s3))
+                make_torch_dataset(p, batch=32, seed=2, options=ReadOptions(filesystem=f))
+                for p, f in ((str(folder), None), (path, s3))
             )
             assert [batch["row"].tolist() for batch in here] == [batch["row"].tolist() for batch in there]
     finally:

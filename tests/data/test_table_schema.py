@@ -39,7 +39,11 @@ def columns_of(folder, **told):
 
 
 def values(folder, name, **told):
-    return sorted(itertools.chain.from_iterable(batch[name].tolist() for batch in make_reader(folder, **toy_tables.asked(batch=8, **told))))
+    return sorted(
+        itertools.chain.from_iterable(
+            batch[name].tolist() for batch in make_reader(folder, **toy_tables.asked(batch=8, **told))
+        )
+    )
 
 
 @pytest.mark.parametrize("day", ["day1", "day2"])  # in the first file, in the last
@@ -48,7 +52,10 @@ def test_a_column_that_not_all_files_have_is_refused_by_name_and_read_around(tmp
     files[day] = files[day] | {"discount": pa.array(np.zeros(40))}
     folder = write(tmp_path, **files)
     lacks = "day2" if day == "day1" else "day1"
-    with pytest.raises(ConfigError, match=rf"column 'discount' is not in 1 of 2 files \({lacks}\.parquet\).*columns=\['id', 'price'\]"):
+    with pytest.raises(
+        ConfigError,
+        match=rf"column 'discount' is not in 1 of 2 files \({lacks}\.parquet\).*columns=\['id', 'price'\]",
+    ):
         make_reader(folder)
     with pytest.raises(ConfigError, match="column 'discount' is not in 1 of 2 files"):
         make_torch_dataset(folder, columns=["id", "discount"])
@@ -75,7 +82,12 @@ def test_a_text_column_that_nobody_reads_may_be_in_some_files_alone(tmp_path):
 )
 def test_numbers_of_two_widths_come_as_the_wider_one_with_every_value(tmp_path, narrow, wide, becomes):
     def numbers(low, high, type_):
-        return pa.array(np.arange(low, high).astype(str(type_).replace("halffloat", "float16").replace("double", "float64")), type_)
+        return pa.array(
+            np.arange(low, high).astype(
+                str(type_).replace("halffloat", "float16").replace("double", "float64")
+            ),
+            type_,
+        )
 
     for name, files in {
         "narrow first": {"day1": {"x": numbers(0, 40, narrow)}, "day2": {"x": numbers(40, 80, wide)}},
@@ -95,7 +107,11 @@ def test_numbers_of_two_widths_come_as_the_wider_one_with_every_value(tmp_path, 
         (pa.array([1] * 40, pa.uint64()), pa.array([-1] * 40), "is uint64 in day1.parquet and int64"),
         (pa.array([True] * 40), pa.array([1] * 40), "is bool in day1.parquet and int64"),
         (pa.array([[1]] * 40), pa.array([1] * 40), r"is list<.*> in day1.parquet and int64"),
-        (pa.array([[1, 2]] * 40, pa.list_(pa.int64(), 2)), pa.array([[1, 2, 3]] * 40, pa.list_(pa.int64(), 3)), r"is fixed_size_list"),
+        (
+            pa.array([[1, 2]] * 40, pa.list_(pa.int64(), 2)),
+            pa.array([[1, 2, 3]] * 40, pa.list_(pa.int64(), 3)),
+            r"is fixed_size_list",
+        ),
     ],
 )
 def test_types_that_have_none_in_common_are_refused_with_both_files(tmp_path, one, other, said):
@@ -116,14 +132,20 @@ def test_texts_and_lists_of_several_writers_come_together(tmp_path, shuffle):
     files = {}
     for number, (text, of_lists) in enumerate(types):
         part = slice(40 * number, 40 * number + 40)
-        columns = {"row": pa.array(range(120)[part]), "word": pa.array(words[part]).cast(text), "list": pa.array(lists[part], of_lists)}
+        columns = {
+            "row": pa.array(range(120)[part]),
+            "word": pa.array(words[part]).cast(text),
+            "list": pa.array(lists[part], of_lists),
+        }
         files[f"day{number}"] = columns
     seen = []
-    for batch in make_reader(write(tmp_path, **files), batch=24, columns=["row", "word", "list"], shuffle=shuffle):
+    for batch in make_reader(
+        write(tmp_path, **files), batch=24, columns=["row", "word", "list"], shuffle=shuffle
+    ):
         assert batch["word"].tolist() == [words[row] for row in batch["row"]]
-        assert [part.tolist() for part in np.split(batch["list"].values_T, batch["list"].offsets_N1[1:-1])] == [
-            lists[row] for row in batch["row"]
-        ]
+        assert [
+            part.tolist() for part in np.split(batch["list"].values_T, batch["list"].offsets_N1[1:-1])
+        ] == [lists[row] for row in batch["row"]]
         seen += batch["row"].tolist()
     assert sorted(seen) == list(range(120))
 
@@ -141,9 +163,14 @@ def test_records_whose_columns_changed_places_are_not_mixed_up(tmp_path):
     table = toy_tables.table_of(known)
     swapped = toy_tables.Layout("record", "float32", columns=("b", "a", "c"))
     place = table.schema.get_field_index("packed")
-    other = table.set_column(place, table.schema.field("packed").with_metadata(swapped.metadata()), table["packed"])
+    other = table.set_column(
+        place, table.schema.field("packed").with_metadata(swapped.metadata()), table["packed"]
+    )
     write(tmp_path / "loose", day1=table, day2=other)
-    with pytest.raises(ConfigError, match=r"column 'a' is record of float32 \['a', 'b', 'c'\] in day1.parquet and record of .*\['b', 'a'"):
+    with pytest.raises(
+        ConfigError,
+        match=r"column 'a' is record of float32 \['a', 'b', 'c'\] in day1.parquet and record of .*\['b', 'a'",
+    ):
         make_reader(tmp_path / "loose", columns=["a"])
 
 
@@ -161,7 +188,9 @@ def swapped_stage(tmp_path, change):
     "change",
     [
         lambda table: table.drop_columns(["country"]),
-        lambda table: table.set_column(table.schema.get_field_index("country"), "country", table["country"].cast(pa.int64())),
+        lambda table: table.set_column(
+            table.schema.get_field_index("country"), "country", table["country"].cast(pa.int64())
+        ),
         lambda table: table.set_column(table.schema.get_field_index("country"), "country", table["key"]),
     ],
     ids=["gone", "wider", "text"],

@@ -1,4 +1,6 @@
-"""Parquet in the layout of shards, with columns of every kind and a `row` that numbers them; and what numpy says they hold."""
+"""Parquet in the layout of shards, with columns of every kind and a `row` that numbers them; and what numpy
+says they hold.
+"""
 
 import dataclasses
 
@@ -14,7 +16,9 @@ OPTIONS = {option.name for option in dataclasses.fields(ReadOptions)}
 
 
 def asked(**told):
-    """Arguments of the reader's doors, for tests that turn many of them: what is an option among its options."""
+    """Arguments of the reader's doors, for tests that turn many of them: what is an option among its
+    options.
+    """
     options = {name: told.pop(name) for name in OPTIONS & told.keys()}
     return told | {"options": ReadOptions(**options)}
 
@@ -22,7 +26,9 @@ def asked(**told):
 def raw(array):
     """An array of rows as FIXED_LEN_BYTE_ARRAY."""
     width = array[0].nbytes
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(array), [None, pa.py_buffer(np.ascontiguousarray(array).tobytes())])
+    return pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(width), len(array), [None, pa.py_buffer(np.ascontiguousarray(array).tobytes())]
+    )
 
 
 def truth(rows, seed=0):
@@ -47,10 +53,16 @@ def table_of(known):
         "small": (pa.array(known["small"]), Layout("scalar")),
         "packed": (raw(known["packed"]), Layout("record", "float32", columns=RECORD)),
         "image": (raw(known["image"]), Layout("tensor", "uint8", (4, 5))),
-        "tokens": (pa.array([value.tobytes() for value in known["tokens"]], pa.binary()), Layout("ragged", "int32")),
+        "tokens": (
+            pa.array([value.tobytes() for value in known["tokens"]], pa.binary()),
+            Layout("ragged", "int32"),
+        ),
         "name": (pa.array(known["name"]), Layout("text")),
     }
-    fields = [pa.field(name, array.type, nullable=False, metadata=layout.metadata()) for name, (array, layout) in columns.items()]
+    fields = [
+        pa.field(name, array.type, nullable=False, metadata=layout.metadata())
+        for name, (array, layout) in columns.items()
+    ]
     return pa.Table.from_arrays([array for array, _ in columns.values()], schema=pa.schema(fields))
 
 
@@ -61,5 +73,11 @@ def write(folder, table, files=3, rows_per_group=50, compression="none", **optio
     paths = [folder / f"part-{i:05d}.parquet" for i in range(files)]
     told = {"use_dictionary": False, "write_page_checksum": True, "data_page_size": 1 << 30} | options
     for path, start, stop in zip(paths, edges, edges[1:], strict=False):
-        pq.write_table(table.slice(start, stop - start), path, row_group_size=rows_per_group, compression=compression, **told)
+        pq.write_table(
+            table.slice(start, stop - start),
+            path,
+            row_group_size=rows_per_group,
+            compression=compression,
+            **told,
+        )
     return paths

@@ -21,7 +21,14 @@ from lsml_spark.train.penalty import soft_threshold_
 
 RANKS = 2
 ROWS = 300
-SHAPES = {"first": (40, 30), "second": (40, 30), "bias": (7,), "third": (25, 60), "small": (3, 3), "fourth": (40, 30)}
+SHAPES = {
+    "first": (40, 30),
+    "second": (40, 30),
+    "bias": (7,),
+    "third": (25, 60),
+    "small": (3, 3),
+    "fourth": (40, 30),
+}
 UPDATES, START, COLUMNS = 9, 2, 2
 
 
@@ -30,7 +37,9 @@ class Given(nn.Module):
 
     def __init__(self, shapes):
         super().__init__()
-        self.weights = nn.ParameterDict({name: nn.Parameter(torch.zeros(shape)) for name, shape in shapes.items()})
+        self.weights = nn.ParameterDict(
+            {name: nn.Parameter(torch.zeros(shape)) for name, shape in shapes.items()}
+        )
 
     def forward(self, gradients):
         order = ["third", "first", "small", "bias", "fourth", "second"]
@@ -43,7 +52,10 @@ class Given(nn.Module):
 def given(rank, update, shapes=SHAPES):
     """Gradients of a rank: sums over its rows, of all sizes."""
     rng = np.random.default_rng([rank, update])
-    return {name: (rng.normal(size=shape) * ROWS * 10.0 ** rng.integers(-3, 1)).astype(np.float32) for name, shape in shapes.items()}
+    return {
+        name: (rng.normal(size=shape) * ROWS * 10.0 ** rng.integers(-3, 1)).astype(np.float32)
+        for name, shape in shapes.items()
+    }
 
 
 def ddp(network, compressor, log=None):
@@ -84,7 +96,12 @@ def powersgd(rank, out):
         network = Given(SHAPES)
         log = []
         compressor = hooks.build("powersgd", network, 5, columns=COLUMNS, start=START)
-        return compressor, ddp(network, compressor, log), log, [id(parameter) for parameter in network.parameters()]
+        return (
+            compressor,
+            ddp(network, compressor, log),
+            log,
+            [id(parameter) for parameter in network.parameters()],
+        )
 
     compressor, parallel, log, ids = fresh()
     for number in range(UPDATES):
@@ -101,10 +118,14 @@ def powersgd(rank, out):
             for key, gradient in update(other_parallel, other, gradients).items():
                 out[f"resumed.{number}.{key}"] = gradient
     # The resumed process had other buckets at first, or the test would show nothing.
-    places = [[[names.index(i) for i in bucket] for bucket in seen[:4]] for names, seen in ((ids, log[-4:]), (other_ids, other_log))]
+    places = [
+        [[names.index(i) for i in bucket] for bucket in seen[:4]]
+        for names, seen in ((ids, log[-4:]), (other_ids, other_log))
+    ]
     out["relaid"] = np.array(places[0] != places[1])
 
-    compressor, parallel, *_ = fresh()  # a matrix of rank 2 comes through whole; nothing at all does no lasting harm
+    # a matrix of rank 2 comes through whole; nothing at all does no lasting harm
+    compressor, parallel, *_ = fresh()
     rng = np.random.default_rng(9)
     low = {name: np.zeros(shape, np.float32) for name, shape in SHAPES.items()}
     for number in range(8):
@@ -114,10 +135,16 @@ def powersgd(rank, out):
         out[f"low.{number}.third"] = update(parallel, compressor, low)["third"]
         out[f"low.{number}.given"] = low["third"]
 
-    three = {name: value for name, value in compressor.state().items() if not name.startswith("error.")} | {"ranks": torch.tensor(3)}
+    three = {name: value for name, value in compressor.state().items() if not name.startswith("error.")} | {
+        "ranks": torch.tensor(3)
+    }
     three |= {f"error.{owner}.weights.third": torch.full((25, 60), 1.0 + owner) for owner in range(3)}
     compressor.load_state(three)
-    out["taken"] = compressor.state()[f"error.{rank}.weights.third"].numpy() if rank == 0 else np.array(len(compressor.errors))
+    out["taken"] = (
+        compressor.state()[f"error.{rank}.weights.third"].numpy()
+        if rank == 0
+        else np.array(len(compressor.errors))
+    )
 
 
 class Tables(Network):
@@ -125,7 +152,9 @@ class Tables(Network):
         super().__init__()
         generator = torch.Generator().manual_seed(0)
         self.one = nn.Parameter(torch.randn(50, 4, dtype=torch.float64, generator=generator))
-        self.two = nn.Embedding.from_pretrained(torch.randn(30, 3, dtype=torch.float64, generator=generator), freeze=False)
+        self.two = nn.Embedding.from_pretrained(
+            torch.randn(30, 3, dtype=torch.float64, generator=generator), freeze=False
+        )
         self.dense = nn.Parameter(torch.randn(7, dtype=torch.float64, generator=generator))
         self.lookups = frozenset({"one", "two.weight"})
 
@@ -144,7 +173,9 @@ def tables(rank, world, out):
             parallel = DistributedDataParallel(network)
             parallel.register_comm_hook(None, lambda _, bucket: world.sum_ordered(bucket.buffer()))
             for number in range(3):
-                ids = torch.from_numpy(np.random.default_rng([rank, number]).integers(0, 50, 12 if number != 1 else 6 * rank))
+                ids = torch.from_numpy(
+                    np.random.default_rng([rank, number]).integers(0, 50, 12 if number != 1 else 6 * rank)
+                )
                 optimizer.zero_grad()
                 parallel(ids).square().sum().backward()
                 sparse.all_reduce_sparse(sparse.sparse_parameters(network), world)
@@ -160,9 +191,16 @@ def tables(rank, world, out):
 
 
 def sharded(out):
-    """Optimiser and penalty on weights whose rows lie on different ranks (as FSDP2 has them), and on whole ones."""
+    """Optimiser and penalty on weights whose rows lie on different ranks (as FSDP2 has them), and on whole
+    ones.
+    """
     mesh = init_device_mesh("cpu", (RANKS,))
-    for config in (Lamb(use="lamb", lr=0.1), Adagrad(use="adagrad", lr=0.1), Adamw(use="adamw", lr=0.1), Sgd(use="sgd", lr=0.1)):
+    for config in (
+        Lamb(use="lamb", lr=0.1),
+        Adagrad(use="adagrad", lr=0.1),
+        Adamw(use="adamw", lr=0.1),
+        Sgd(use="sgd", lr=0.1),
+    ):
         for kind in ("whole", "sharded"):
             rng = np.random.default_rng(0)
 

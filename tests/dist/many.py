@@ -1,4 +1,6 @@
-"""What the tests of several ranks share: ranks as processes of this host, a toy network, and lanes of rows to feed it."""
+"""What the tests of several ranks share: ranks as processes of this host, a toy network, and lanes of rows to
+feed it.
+"""
 
 import multiprocessing
 import traceback
@@ -28,7 +30,12 @@ ENCODERS = {
 
 def network(dtype=torch.float64, dropout=0.3, hidden=(16,)):
     torch.manual_seed(0)
-    return BagMlp(use="bag_mlp", dim=8, hidden=hidden, dropout=dropout).build(Schema.of(ENCODERS)).to(dtype).train()
+    return (
+        BagMlp(use="bag_mlp", dim=8, hidden=hidden, dropout=dropout)
+        .build(Schema.of(ENCODERS))
+        .to(dtype)
+        .train()
+    )
 
 
 def lane_of(update, lane):
@@ -37,7 +44,10 @@ def lane_of(update, lane):
     rows = 0 if lane == 5 and update % 2 else int(rng.integers(1, 7))
     offsets = np.concatenate([[0], np.cumsum(rng.integers(0, 5, size=rows))])
     features = {
-        "context": (torch.from_numpy(rng.integers(0, len(LABELS) + 1, size=offsets[-1])), torch.from_numpy(offsets)),
+        "context": (
+            torch.from_numpy(rng.integers(0, len(LABELS) + 1, size=offsets[-1])),
+            torch.from_numpy(offsets),
+        ),
         "country": torch.from_numpy(rng.integers(0, 4, size=rows)),
     }
     weight = torch.from_numpy(rng.choice([0.0, 1.0, 2.5], size=rows))
@@ -49,7 +59,9 @@ def loss_of(forward, update, lane):
     features, label_B, weight_B = lane_of(update, lane)
     torch.manual_seed(1000 * update + lane)
     logits_BV = forward(features)
-    return (cross_entropy(logits_BV, label_B - 1, reduction="none") * weight_B.to(logits_BV.dtype)).sum(), weight_B.sum()
+    return (
+        cross_entropy(logits_BV, label_B - 1, reduction="none") * weight_B.to(logits_BV.dtype)
+    ).sum(), weight_B.sum()
 
 
 def alone(model, optimizer, updates, lanes=range(LANES), clip=None):
@@ -66,7 +78,9 @@ def alone(model, optimizer, updates, lanes=range(LANES), clip=None):
 
 
 def launch(rank_main, ranks, folder):
-    """Run `rank_main(world, folder)` on every rank; an AssertionError with the rank's traceback where one fails."""
+    """Run `rank_main(world, folder)` on every rank; an AssertionError with the rank's traceback where one
+    fails.
+    """
     folder = Path(folder)
     # Forked from a process that has imported torch once: a spawned rank takes seconds for it.
     multiprocessing.set_forkserver_preload(["lsml_spark.train.exchange.sharded", "many"])

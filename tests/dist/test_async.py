@@ -1,4 +1,6 @@
-"""The asynchronous parameter server: with one worker it is one process, with two it learns as much; and how it ends."""
+"""The asynchronous parameter server: with one worker it is one process, with two it learns as much; and how
+it ends.
+"""
 
 import json
 import os
@@ -38,7 +40,11 @@ def tell(folder, **weights):
         values[weights["at"]] = weights["value"]
         samples = samples.set_column(samples.column_names.index("weight"), "weight", [values])
     model = {"use": "bag_mlp", "dim": 8, "hidden": [16], "dropout": 0.1}
-    told = validate(Config, {"model": model, "epochs": EPOCHS, "batch": 64, "workers": 1, "survival": {"timeout": 60.0}}, "test")
+    told = validate(
+        Config,
+        {"model": model, "epochs": EPOCHS, "batch": 64, "workers": 1, "survival": {"timeout": 60.0}},
+        "test",
+    )
     path = folder / "spec.json"
     spec.write(path, _tell(toy_shards.night(folder, samples), told))
     return path
@@ -60,19 +66,26 @@ def rank_of_any(world, folder):
     position, run = fit_async(start)
     (folder / f"rows-{world.size}-{world.rank}.json").write_text(json.dumps(run.rows_by_epoch))
     if world.rank == 0:
-        save_file({name: value.clone() for name, value in start.network.state_dict().items()}, folder / f"weights-{world.size}.safetensors")
+        save_file(
+            {name: value.clone() for name, value in start.network.state_dict().items()},
+            folder / f"weights-{world.size}.safetensors",
+        )
         (folder / f"epochs-{world.size}.json").write_text(json.dumps(position.by_epoch))
     if world.size < 3:
         return
 
     start = prepared(folder / "bad" / "spec.json", world)
-    with pytest.raises(TrainingError, match=r"^epoch 0, step \d+: the loss .*; sample ids: s4-77 \(part-0000\d\.parquet, row group \d\)$"):
+    with pytest.raises(
+        TrainingError,
+        match=r"^epoch 0, step \d+: the loss .*; sample ids: s4-77 \(part-0000\d\.parquet, row group \d\)$",
+    ):
         fit_async(start)
 
     start = prepared(folder / "good" / "spec.json", world)
     if world.rank == 2:
         push = parameter_server._push
-        parameter_server._push = lambda *about: os._exit(0) if about[2:3] > (5,) else push(*about)  # dies in the middle of an epoch
+        # dies in the middle of an epoch
+        parameter_server._push = lambda *about: os._exit(0) if about[2:3] > (5,) else push(*about)
     with pytest.raises((LostPeers, RuntimeError)) as caught:
         fit_async(start)
     (folder / f"lost-{world.rank}").write_text(str(caught.value))
@@ -102,7 +115,9 @@ def test_one_worker_gives_the_bits_of_one_process(folder, synchronous):
     network, position = synchronous
     found = load_file(folder / "weights-2.safetensors")
     assert all(torch.equal(found[name], value) for name, value in network.state_dict().items())
-    for ours, theirs in zip(json.loads((folder / "epochs-2.json").read_text()), position.by_epoch, strict=True):
+    for ours, theirs in zip(
+        json.loads((folder / "epochs-2.json").read_text()), position.by_epoch, strict=True
+    ):
         assert set(ours.pop("staleness")) == {"0"}
         assert ours == theirs
 

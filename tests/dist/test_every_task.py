@@ -1,5 +1,5 @@
-"""Every task and every network on 1, 2 and 4 ranks: the same bits, running statistics of batch norm and what a task learns itself
-among them."""
+"""Every task and every network on 1, 2 and 4 ranks: the same bits, running statistics of batch norm and what
+a task learns itself among them."""
 
 import numpy as np
 import pyarrow as pa
@@ -19,13 +19,20 @@ MLP = {"use": "mlp", "dim": 4, "hidden": [8, 8], "norm": "batch", "dropout": 0.2
 TASKS = {
     "classify": {"use": "classify", "smoothing": 0.1, "class_weights": "balanced", "adjust": 0.5},
     "binary": {"use": "classify", "target": "sex", "positive": "b"},
-    **{loss: {"use": "regress", "target": "amount", "loss": loss} for loss in ("squared", "absolute", "huber", "quantile")},
+    **{
+        loss: {"use": "regress", "target": "amount", "loss": loss}
+        for loss in ("squared", "absolute", "huber", "quantile")
+    },
     "poisson": {"use": "regress", "target": "count", "loss": "poisson"},
     "labels": {"use": "labels", "target": "context"},
     "masked": {"use": "masked", "target": "context"},
     "rank": {"use": "rank", "target": "amount"},
 }
-SEVERAL = {"amount": {"use": "regress", "target": "amount"}, "sex": TASKS["binary"], "context": TASKS["labels"]}
+SEVERAL = {
+    "amount": {"use": "regress", "target": "amount"},
+    "sex": TASKS["binary"],
+    "context": TASKS["labels"],
+}
 ORDER = {"order": {"use": "rank", "target": "amount"}, "count": TASKS["poisson"]}
 TASKS["several"] = {"use": "several", "tasks": SEVERAL, "weights": {"sex": 2.0}}
 TASKS["order"] = {"use": "several", "tasks": ORDER}
@@ -42,7 +49,10 @@ def columns():
     """(encoders without a label, table) of 300 rows with a column of every kind."""
     table, rng = samples(), np.random.default_rng(3)
     encoders = toy_shards.encoders_of(table)
-    encoders["columns"]["context"] = {"list": True, **toy_shards.vocabulary([x for row in table["context"].to_pylist() for x in row])}
+    encoders["columns"]["context"] = {
+        "list": True,
+        **toy_shards.vocabulary([x for row in table["context"].to_pylist() for x in row]),
+    }
     sex = rng.choice(["a", "b"], size=table.num_rows, p=[0.7, 0.3]).tolist()
     encoders["columns"] |= {
         "sex": toy_shards.vocabulary(sex),
@@ -58,7 +68,9 @@ def columns():
         "count": pa.array(rng.poisson(2.0, size=table.num_rows).astype(np.float32)),
     }
     for name, column in to_shard(pa.table(more)).to_pydict().items():
-        coded = coded.append_column(pa.field(name, more[name].type, nullable=False), [pa.array(column, more[name].type)])
+        coded = coded.append_column(
+            pa.field(name, more[name].type, nullable=False), [pa.array(column, more[name].type)]
+        )
     return encoders["columns"], coded
 
 
@@ -73,14 +85,22 @@ def runs(root):
         target = next(iter(parts.values()))["target"] if parts else TASKS[task].get("target", "label")
         inputs = {
             "features": toy_shards.stage(
-                root / name / "features", "features", files={"encoders.json": {"label": target, "columns": encoders}}
+                root / name / "features",
+                "features",
+                files={"encoders.json": {"label": target, "columns": encoders}},
             ),
             "shard": toy_shards.stage(root / name / "shard", "shard", {"train": (table, 3, 100)}),
         }
         night = toy_shards.night(root / name / "night", samples(20))
         work = type(night)("toy", "train", night.date, 7, root / name / "train", inputs)
         work.folder.mkdir(exist_ok=True)
-        told = config(model=MODELS[model], task=TASKS[task], lane_sums=True, epochs=2, optimizer={"use": "adamw", "lr": 0.01})
+        told = config(
+            model=MODELS[model],
+            task=TASKS[task],
+            lane_sums=True,
+            epochs=2,
+            optimizer={"use": "adamw", "lr": 0.01},
+        )
         paths[name] = root / name / "spec.json"
         spec.write(paths[name], _tell(work, told))
     return paths
@@ -106,7 +126,8 @@ def test_running_statistics_have_moved_and_count_the_updates(alone):
         assert bool(norms) == name.endswith("-mlp"), name
         for key in norms:
             assert np.abs(weights[key]).max() > 0, name
-            assert weights[key.replace("running_mean", "num_batches_tracked")] == 10, name  # two epochs of five updates
+            # two epochs of five updates
+            assert weights[key.replace("running_mean", "num_batches_tracked")] == 10, name
 
 
 def test_what_several_tasks_learn_of_their_noise_moves(alone):

@@ -1,4 +1,6 @@
-"""Many ranks against one process, in real processes: every optimiser, accumulation, weights of zero, odd worlds."""
+"""Many ranks against one process, in real processes: every optimiser, accumulation, weights of zero, odd
+worlds.
+"""
 
 import json
 import os
@@ -45,11 +47,21 @@ def launched_specs(root, ranks, paths):
     """Weights by name, of the specs in these files."""
     script = root / "every.py"
     script.write_text(EVERY)
-    torchrun = ["-m", "lsml_spark.train.survival.agent", "--standalone", f"--nproc-per-node={ranks}"] if ranks > 1 else []
+    torchrun = (
+        ["-m", "lsml_spark.train.survival.agent", "--standalone", f"--nproc-per-node={ranks}"]
+        if ranks > 1
+        else []
+    )
     environment = {**os.environ, **launch.environment()}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), environment.get("PYTHONPATH")]))
+    environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(Path(__file__).parent), environment.get("PYTHONPATH")])
+    )
     done = subprocess.run(
-        [sys.executable, *torchrun, str(script), *map(str, paths.values())], env=environment, capture_output=True, text=True, timeout=240
+        [sys.executable, *torchrun, str(script), *map(str, paths.values())],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return {name: load_file(path.parent / "train" / "model.safetensors") for name, path in paths.items()}
@@ -62,7 +74,9 @@ def alone(tmp_path_factory):
 
 def every_config():
     return {
-        f"{name}-{accumulate}-{lane_sums}": config(optimizer=optimizer, accumulate=accumulate, lane_sums=lane_sums)
+        f"{name}-{accumulate}-{lane_sums}": config(
+            optimizer=optimizer, accumulate=accumulate, lane_sums=lane_sums
+        )
         for name, optimizer in OPTIMIZERS.items()
         for accumulate in (1, 4)
         for lane_sums in (True, False)
@@ -75,13 +89,24 @@ def test_ranks_equal_one_process_for_every_optimiser_and_accumulation(tmp_path, 
     for name, weights in many.items():
         assert furthest(weights, alone[name]) <= 1e-12, name
         if "True" in name and ranks != 3:
-            assert furthest(weights, alone[name]) == 0.0, name  # lanes are summed in one order on any power of two
+            # lanes are summed in one order on any power of two
+            assert furthest(weights, alone[name]) == 0.0, name
 
 
 def test_accumulation_is_a_larger_batch(tmp_path, alone):
-    """Of plans with one lane: 4 steps of 16 rows are one of 64. Epochs of 5 steps leave a last update of one step."""
-    few = {"batch": 16, "lanes": 1, "lane_sums": False, "optimizer": OPTIMIZERS["momentum"], "schedule": {"use": "constant", "warmup": 0.0}}
-    weights = launched(tmp_path, 1, {"small": config(**few, accumulate=4), "large": config(**few | {"batch": 64})})
+    """Of plans with one lane: 4 steps of 16 rows are one of 64. Epochs of 5 steps leave a last update of one
+    step.
+    """
+    few = {
+        "batch": 16,
+        "lanes": 1,
+        "lane_sums": False,
+        "optimizer": OPTIMIZERS["momentum"],
+        "schedule": {"use": "constant", "warmup": 0.0},
+    }
+    weights = launched(
+        tmp_path, 1, {"small": config(**few, accumulate=4), "large": config(**few | {"batch": 64})}
+    )
     assert furthest(weights["small"], weights["large"]) <= 1e-12
 
 
@@ -94,7 +119,11 @@ def test_lanes_at_once_equal_lanes_apart(alone):
 def test_what_an_update_saw_is_in_the_curve(tmp_path):
     paths = prepared(tmp_path, {"stopped": config(stop={"steps": 7}, survival={"checkpoint": {"steps": 2}})})
     subprocess.run(
-        launch.command(paths["stopped"]), env={**os.environ, **launch.environment()}, check=True, capture_output=True, timeout=120
+        launch.command(paths["stopped"]),
+        env={**os.environ, **launch.environment()},
+        check=True,
+        capture_output=True,
+        timeout=120,
     )
     curve = json.loads((tmp_path / "stopped" / "train" / "curve.json").read_text())
     assert curve["stopped"] == "steps"

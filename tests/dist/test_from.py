@@ -1,4 +1,6 @@
-"""`train.from`: a run that begins with the weights of another, of a folder of ours, of a pipeline's night and of a file."""
+"""`train.from`: a run that begins with the weights of another, of a folder of ours, of a pipeline's night and
+of a file.
+"""
 
 import shutil
 
@@ -31,7 +33,11 @@ def test_a_run_begins_with_the_weights_that_it_is_told(tmp_path):
     found = launched(runs, 1, told | {"toy/fresh": config(**STILL)})
     fresh = found.pop("toy/fresh")
     for name, weights in found.items():
-        wanted = first if name != "toy/some" else {key: (first if key.startswith("mlp.") else fresh)[key] for key in first}
+        wanted = (
+            first
+            if name != "toy/some"
+            else {key: (first if key.startswith("mlp.") else fresh)[key] for key in first}
+        )
         assert furthest(weights, {**wanted, "prior": fresh["prior"]}) < 1e-12, name
     assert furthest(fresh, first) > 1e-3
     assert load_file(file).keys() == first.keys()

@@ -23,7 +23,11 @@ def seen(tmp_path_factory):
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     command = [sys.executable, hook_rank.__file__]
     ranks = [
-        subprocess.Popen([*command, str(rank), str(folder / "store"), str(folder / f"{rank}.npz")], env=environment, stderr=subprocess.PIPE)
+        subprocess.Popen(
+            [*command, str(rank), str(folder / "store"), str(folder / f"{rank}.npz")],
+            env=environment,
+            stderr=subprocess.PIPE,
+        )
         for rank in range(RANKS)
     ]
     errors = [rank.communicate(timeout=120)[1].decode() for rank in ranks]
@@ -69,7 +73,9 @@ def orthogonal(matrix):
 
 
 def low_rank(gradients, errors, q):
-    """One round of Vogels et al. 2019, Algorithm 1, on the ranks' matrices: (approximation of their mean, errors, Q)."""
+    """One round of Vogels et al. 2019, Algorithm 1, on the ranks' matrices: (approximation of their mean,
+    errors, Q).
+    """
     matrices = [gradient + error for gradient, error in zip(gradients, errors, strict=True)]
     p = orthogonal(sum(matrix @ orthogonal(q) for matrix in matrices))
     q = sum(matrix.T @ p for matrix in matrices) / RANKS
@@ -96,7 +102,9 @@ def test_powersgd_sends_the_first_updates_and_small_parameters_whole(seen):
         for key in SHAPES if number < START else ("bias", "small"):
             exact = sum(given(rank, number)[key] for rank in range(RANKS))
             for rank in seen:
-                np.testing.assert_allclose(rank[f"powersgd.{number}.{key}"], exact, rtol=1e-5, atol=1e-5 * np.abs(exact).max())
+                np.testing.assert_allclose(
+                    rank[f"powersgd.{number}.{key}"], exact, rtol=1e-5, atol=1e-5 * np.abs(exact).max()
+                )
 
 
 def test_what_powersgd_leaves_out_is_sent_later(seen):
@@ -113,7 +121,9 @@ def test_a_killed_run_gets_the_same_gradients_though_ddp_lays_its_buckets_out_an
         assert rank["relaid"]
         for number in range(6, UPDATES):
             for key in SHAPES:
-                np.testing.assert_array_equal(rank[f"resumed.{number}.{key}"], rank[f"powersgd.{number}.{key}"])
+                np.testing.assert_array_equal(
+                    rank[f"resumed.{number}.{key}"], rank[f"powersgd.{number}.{key}"]
+                )
 
 
 def test_ranks_agree_on_the_gradient(seen):

@@ -1,4 +1,6 @@
-"""Killed again and again, at moments that are drawn: the weights are those of a run that nobody touched, bit for bit."""
+"""Killed again and again, at moments that are drawn: the weights are those of a run that nobody touched, bit
+for bit.
+"""
 
 import json
 import os
@@ -16,10 +18,13 @@ from lsml_spark.train.survival import launch
 pytestmark = [
     pytest.mark.dist,
     pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="only Linux says in /proc who the children of a process are"),
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="only Linux says in /proc who the children of a process are"
+    ),
 ]
 
-# Each life has its moment: (whom it strikes, the rank that does it, its how many-th update, milliseconds later).
+# Each life has its moment: (whom it strikes, the rank that does it, its how many-th update, milliseconds
+# later).
 MORTAL = """
 import json, os, signal, sys, threading
 from pathlib import Path
@@ -51,7 +56,9 @@ worker.leave(worker.main(sys.argv[1:]))
 
 
 def trained(root, moments, told, worlds=(2,)):
-    """(folder of the model, how often it was started) of a run that is restarted until it is done, on as many ranks as `worlds` says."""
+    """(folder of the model, how often it was started) of a run that is restarted until it is done, on as many
+    ranks as `worlds` says.
+    """
     path = prepared(root, {"run": told})["run"]
     (path.parent / "moments.json").write_text(json.dumps(moments))
     (path.parent / "mortal.py").write_text(MORTAL)
@@ -67,7 +74,8 @@ def trained(root, moments, told, worlds=(2,)):
         ]
         done = subprocess.run(
             [sys.executable, *words, str(path.parent / "mortal.py"), str(path)],
-            env={**os.environ, **launch.environment()}, capture_output=True, text=True, timeout=300, start_new_session=True,
+            env={**os.environ, **launch.environment()}, capture_output=True, text=True, timeout=300,
+            start_new_session=True,
         )  # fmt: skip
         if done.returncode == 0:
             return path.parent / "train", started
@@ -76,8 +84,12 @@ def trained(root, moments, told, worlds=(2,)):
 
 
 def test_twenty_kills_leave_no_trace(tmp_path):
-    """Ranks, their launcher, and all at once; between updates, in them, and while a checkpoint is being written."""
-    told = config(epochs=20, survival={"checkpoint": {"steps": 2}}, precision={}, optimizer="adamw", workers=2)
+    """Ranks, their launcher, and all at once; between updates, in them, and while a checkpoint is being
+    written.
+    """
+    told = config(
+        epochs=20, survival={"checkpoint": {"steps": 2}}, precision={}, optimizer="adamw", workers=2
+    )
     draw = random.Random(8)
     whom = ["rank"] * 14 + ["agent"] * 3 + ["all"] * 3
     draw.shuffle(whom)
@@ -95,12 +107,16 @@ def test_a_run_goes_on_with_other_numbers_of_ranks(tmp_path):
     """4, then 2, then 3: the same global batches follow, at the same learning rate."""
     told = config(epochs=3, survival={"checkpoint": {"steps": 2}}, workers=4)
     one, _ = trained(tmp_path / "one", [], told, worlds=(1,))
-    several, started = trained(tmp_path / "several", [("all", 3, 5, 0), ("all", 1, 4, 0)], told, worlds=(4, 2, 3))
+    several, started = trained(
+        tmp_path / "several", [("all", 3, 5, 0), ("all", 1, 4, 0)], told, worlds=(4, 2, 3)
+    )
     assert started == 3
     ours, theirs = (load_file(folder / "model.safetensors") for folder in (several, one))
     assert furthest(ours, theirs) <= 1e-12
     ours, theirs = (json.loads((folder / "curve.json").read_text()) for folder in (several, one))
     for name in ("step", "epoch", "lr"):
         assert [point[name] for point in ours["steps"]] == [point[name] for point in theirs["steps"]]
-    assert [point["loss"] for point in ours["steps"]] == pytest.approx([point["loss"] for point in theirs["steps"]], rel=1e-12)
+    assert [point["loss"] for point in ours["steps"]] == pytest.approx(
+        [point["loss"] for point in theirs["steps"]], rel=1e-12
+    )
     assert [epoch["rows"] for epoch in ours["epochs"]] == [300, 300, 300]

@@ -1,4 +1,6 @@
-"""Launchers from outside: what SIGTERM and SIGKILL do to the whole family of processes, two hosts, and the exit codes."""
+"""Launchers from outside: what SIGTERM and SIGKILL do to the whole family of processes, two hosts, and the
+exit codes.
+"""
 
 import contextlib
 import json
@@ -29,7 +31,14 @@ TORCHRUN, AGENT = "torch.distributed.run", "lsml_spark.train.survival.agent"
 def started(words, **environment):
     """A process of its own group, whose output comes as one text; nothing of it is left behind."""
     environment = {**os.environ, **launch.environment(), "PYTHONPATH": paths(), **environment}
-    process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        words,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
     try:
         yield process
     finally:
@@ -55,7 +64,9 @@ def program(job, fault="none", **told):
     return [str(HERE / "toy_jobs.py"), str(job.scratch.parent), json.dumps({"fault": fault, **told})]
 
 
-def test_sigterm_to_the_run_leaves_a_checkpoint_code_143_and_no_process_and_the_same_command_goes_on(job, undisturbed):
+def test_sigterm_to_the_run_leaves_a_checkpoint_code_143_and_no_process_and_the_same_command_goes_on(
+    job, undisturbed
+):
     with started([sys.executable, *program(job, "slow", call=0)]) as process:
         until(lambda: trains(job))
         process.send_signal(signal.SIGTERM)
@@ -81,8 +92,18 @@ def test_no_process_outlives_a_killed_run(job):
 
 @contextlib.contextmanager
 def two_hosts(job, module, fault="none", restarts=0, hosts=LOOPBACK, address="127.0.0.1", **told):
-    """Two agents of one rank each that meet at a port; `hosts`: words before the command, options, environment of each."""
-    words = [sys.executable, "-m", module, "--nnodes=2", "--nproc-per-node=1", f"--master-addr={address}", f"--master-port={free_port()}"]
+    """Two agents of one rank each that meet at a port; `hosts`: words before the command, options,
+    environment of each.
+    """
+    words = [
+        sys.executable,
+        "-m",
+        module,
+        "--nnodes=2",
+        "--nproc-per-node=1",
+        f"--master-addr={address}",
+        f"--master-port={free_port()}",
+    ]
     words += [f"--max-restarts={restarts}"]
     with contextlib.ExitStack() as both:
         yield [
@@ -115,7 +136,10 @@ def test_a_rank_killed_on_one_of_two_hosts_is_named_by_the_other_and_all_go_on(j
         codes, said = ends(hosts)
     assert codes == [0, 0], said
     assert job.weights() == undisturbed
-    blamed = rf"error: rank 0 lost its peers: rank 1 on {HOST} \(process \d+\) is gone; it was in phase compute, epoch 1, step 5"
+    blamed = (
+        rf"error: rank 0 lost its peers: rank 1 on {HOST} \(process \d+\) is gone; it was in phase "
+        r"compute, epoch 1, step 5"
+    )
     assert re.search(blamed, "".join(said)), said
 
 
@@ -148,7 +172,11 @@ def test_sigterm_to_one_of_two_hosts_stops_both_with_143(job):
 @pytest.fixture
 def namespaces():
     """Two network namespaces joined by a pair of virtual cards; `link(up)` cuts and joins."""
-    if not shutil.which("ip") or os.geteuid() or subprocess.run(["ip", "netns", "add", f"a{os.getpid()}"], capture_output=True).returncode:
+    if (
+        not shutil.which("ip")
+        or os.geteuid()
+        or subprocess.run(["ip", "netns", "add", f"a{os.getpid()}"], capture_output=True).returncode
+    ):
         pytest.skip("no network namespaces can be made here: that takes root and `ip netns`")
     names = [f"a{os.getpid()}", f"b{os.getpid()}"]
     cards = [f"va{os.getpid() % 10**6}", f"vb{os.getpid() % 10**6}"]

@@ -1,4 +1,6 @@
-"""Rates of their own for parts of a network, in real training runs: against another rate, against weights that do not move."""
+"""Rates of their own for parts of a network, in real training runs: against another rate, against weights
+that do not move.
+"""
 
 import numpy as np
 import pytest
@@ -28,8 +30,9 @@ SETTINGS = {
 
 
 def every():
-    return {name: config(**{"optimizer": ADAMW, "lane_sums": True, "clip": None, "schedule": {"use": "constant", "warmup": 0.0}, **told})
-            for name, told in SETTINGS.items()}  # fmt: skip
+    schedule = {"use": "constant", "warmup": 0.0}
+    usual = {"optimizer": ADAMW, "lane_sums": True, "clip": None, "schedule": schedule}
+    return {name: config(**(usual | told)) for name, told in SETTINGS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,15 @@ def test_the_first_pattern_that_fits_counts_and_one_that_fits_nothing_is_refused
     rates = {id(parameter): group["layer"] for group in groups for parameter in group["params"]}
     assert len(rates) == len(list(network.parameters()))
     for name, parameter in network.named_parameters():
-        wanted = layers["items.*"] if name.startswith("items.") else layers["*.weight"] if name.endswith(".weight") else None
+        wanted = (
+            layers["items.*"]
+            if name.startswith("items.")
+            else layers["*.weight"]
+            if name.endswith(".weight")
+            else None
+        )
         assert rates[id(parameter)] == wanted, name
-    with pytest.raises(ConfigError, match=r"no parameter of the network is called 'itms\.\*' \(did you mean 'items'"):
+    with pytest.raises(
+        ConfigError, match=r"no parameter of the network is called 'itms\.\*' \(did you mean 'items'"
+    ):
         grouped(list(network.parameters()), network, {"itms.*": Layer()})

@@ -24,7 +24,8 @@ def made(world, optimizer, every=EVERY):
 
 
 def train(exchange, optimizer, updates, weightless=(), last=False):
-    """The loop in short. `weightless`: (rank, update) whose rows all weigh nothing; `last`: an epoch ends with these updates.
+    """The loop in short. `weightless`: (rank, update) whose rows all weigh nothing; `last`: an epoch ends
+    with these updates.
 
     What all ranks were told, as (update, total weight).
     """
@@ -58,7 +59,9 @@ def ranks_of_four(world, folder):
     def keep(name, exchange, optimizer, everybody=False):
         tensors = full_state.tensors_of(exchange.network, optimizer)
         if everybody:  # what each rank holds by itself, not what the first one tells
-            tensors = {f"{i}": value for i, value in enumerate([*exchange.parameters, *exchange._state(optimizer)])}
+            tensors = {
+                f"{i}": value for i, value in enumerate([*exchange.parameters, *exchange._state(optimizer)])
+            }
         if everybody or world.rank == 0:
             kept = {key: value.detach().clone() for key, value in tensors.items()}
             save_file(kept, folder / f"{name}{world.rank if everybody else ''}.safetensors")
@@ -73,19 +76,28 @@ def ranks_of_four(world, folder):
             exchange, optimizer = made(world, name)
             train(exchange, optimizer, range(EVERY))
             assert exchange.books is None
-            halfway = {key: value.clone() for key, value in full_state.tensors_of(exchange.network, optimizer).items()}
+            halfway = {
+                key: value.clone()
+                for key, value in full_state.tensors_of(exchange.network, optimizer).items()
+            }
             if not run:
                 if world.rank == 0:
                     save_file(halfway, folder / f"{name}-halfway.safetensors")
                 first = [parameter.detach().clone() for parameter in exchange.parameters]
                 train(exchange, optimizer, range(EVERY, EVERY + 1))
                 assert exchange.books is not None
-                stayed = all(torch.equal(mine, other) for mine, other in zip(exchange.parameters, first, strict=True))
-                assert world.gather(stayed) == [False, False, True, False]  # nothing of rank 2 weighs in this update
+                stayed = all(
+                    torch.equal(mine, other) for mine, other in zip(exchange.parameters, first, strict=True)
+                )
+                # nothing of rank 2 weighs in this update
+                assert world.gather(stayed) == [False, False, True, False]
                 train(exchange, optimizer, range(EVERY + 1, UPDATES), last=True)
             else:
                 heard = train(exchange, optimizer, range(EVERY, UPDATES), last=True)
-                weights = [sum(float(many.lane_of(update, lane)[2].sum()) for lane in range(many.LANES)) for update in range(UPDATES)]
+                weights = [
+                    sum(float(many.lane_of(update, lane)[2].sum()) for lane in range(many.LANES))
+                    for update in range(UPDATES)
+                ]
                 assert heard == [(5, sum(weights[3:6])), (6, weights[6])]
             keep(f"{name}{run}-", exchange, optimizer, everybody=True)
         exchange, optimizer = made(world, name)
@@ -152,8 +164,12 @@ def test_between_averages_each_rank_is_one_process_on_its_own_lanes(folder):
         model, lanes = many.network(), range(rank * share, (rank + 1) * share)
         many.alone(model, OPTIMIZERS["sgd"](model.parameters()), range(EVERY), lanes)
         models.append(dict(model.named_parameters()))
-        weights.append(sum(float(many.lane_of(update, lane)[2].sum()) for update in range(EVERY) for lane in lanes))
+        weights.append(
+            sum(float(many.lane_of(update, lane)[2].sum()) for update in range(EVERY) for lane in lanes)
+        )
     found = load_file(folder / "sgd-halfway.safetensors")
     for name in models[0]:
-        mean = sum(weight * model[name].detach() for weight, model in zip(weights, models, strict=True)) / sum(weights)
+        mean = sum(
+            weight * model[name].detach() for weight, model in zip(weights, models, strict=True)
+        ) / sum(weights)
         torch.testing.assert_close(found[f"network.{name}"], mean, rtol=0, atol=1e-12)

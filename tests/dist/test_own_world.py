@@ -1,4 +1,6 @@
-"""Ranks see the world of their parent and nothing of the network, the working folder or the name of the host."""
+"""Ranks see the world of their parent and nothing of the network, the working folder or the name of the
+host.
+"""
 
 import os
 import shutil
@@ -10,12 +12,18 @@ import pytest
 from doors import open_to_others, watched
 from test_launch import program, started
 
-pytestmark = [pytest.mark.dist, pytest.mark.skipif(sys.platform != "linux", reason="namespaces, and /proc that tells who listens")]
+pytestmark = [
+    pytest.mark.dist,
+    pytest.mark.skipif(sys.platform != "linux", reason="namespaces, and /proc that tells who listens"),
+]
 
 
 def unshared(*words):
     """A shell that runs these commands in network and host name of its own, then the program after them."""
-    if not shutil.which("unshare") or subprocess.run(["unshare", "--uts", "--net", "true"], capture_output=True).returncode:
+    if (
+        not shutil.which("unshare")
+        or subprocess.run(["unshare", "--uts", "--net", "true"], capture_output=True).returncode
+    ):
         pytest.skip("no namespaces can be made here: that takes root and `unshare`")
     return ["unshare", "--uts", "--net", "sh", "-ec", f'{" ; ".join(words)} ; exec "$0" "$@"']
 
@@ -41,26 +49,36 @@ def working_folder(tmp_path, monkeypatch):
 
 def trains(job, words, folder):
     """The sockets that were listened on while a run of two ranks trained to its end."""
-    with started([*words, sys.executable, *program(job)], TMPDIR=str(folder / "tmp")) as process, watched(process.pid) as seen:
+    with (
+        started([*words, sys.executable, *program(job)], TMPDIR=str(folder / "tmp")) as process,
+        watched(process.pid) as seen,
+    ):
         said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
     return seen
 
 
-def test_two_ranks_on_a_host_whose_name_does_not_resolve_beside_a_token_py_listen_on_loopback_and_leave_nothing(
+def test_two_ranks_on_a_host_without_a_name_beside_a_token_py_listen_on_loopback_and_leave_nothing(
     job, undisturbed, working_folder
 ):
     seen = trains(job, unshared(*NAMELESS, *CARD), working_folder)
     assert job.weights() == undisturbed
     assert len(seen) >= 3, seen  # the store, and gloo in both ranks
     assert open_to_others(seen) == []
-    assert {name for name in os.listdir(working_folder / "tmp") if not name.startswith("torchinductor_")} == set()  # torch's one cache
+    # torch's one cache
+    assert {
+        name for name in os.listdir(working_folder / "tmp") if not name.startswith("torchinductor_")
+    } == set()
 
 
 @pytest.mark.slow
 def test_two_ranks_on_a_host_that_has_ipv6_alone_train_the_same(job, undisturbed, working_folder):
     if not Path("/proc/net/if_inet6").exists():
         pytest.skip("this kernel has no IPv6")
-    seen = trains(job, unshared(*NAMELESS, "ip addr del 127.0.0.1/8 dev lo", "ip -6 addr replace ::1/128 dev lo"), working_folder)
+    seen = trains(
+        job,
+        unshared(*NAMELESS, "ip addr del 127.0.0.1/8 dev lo", "ip -6 addr replace ::1/128 dev lo"),
+        working_folder,
+    )
     assert job.weights() == undisturbed
     assert {address for address, _, _ in seen} == {"::1"}

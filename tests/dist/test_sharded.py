@@ -1,4 +1,6 @@
-"""Networks cut over ranks (FSDP2, HSDP, tensor parallel) against one process of plain torch; one launch of four ranks."""
+"""Networks cut over ranks (FSDP2, HSDP, tensor parallel) against one process of plain torch; one launch of
+four ranks.
+"""
 
 import json
 
@@ -19,10 +21,19 @@ pytestmark = pytest.mark.dist
 
 UPDATES = 5
 CLIP = 0.2
-MESHES = {(1, 4, 1): "adamw", (2, 2, 1): "sgd", (1, 2, 2): "adamw", (2, 1, 2): "adagrad", (1, 1, 4): "sgd", (4, 1, 1): "adamw"}
+MESHES = {
+    (1, 4, 1): "adamw",
+    (2, 2, 1): "sgd",
+    (1, 2, 2): "adamw",
+    (2, 1, 2): "adagrad",
+    (1, 1, 4): "sgd",
+    (4, 1, 1): "adamw",
+}
 DOUBLE = ((2, 2, 1), (1, 2, 2))
 OPTIMIZERS = {
-    "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.5, momentum=0.9, nesterov=True, weight_decay=1e-3),
+    "sgd": lambda parameters: torch.optim.SGD(
+        parameters, lr=0.5, momentum=0.9, nesterov=True, weight_decay=1e-3
+    ),
     "adagrad": lambda parameters: torch.optim.Adagrad(parameters, lr=0.05),
     "adamw": lambda parameters: torch.optim.AdamW(parameters, lr=0.01),
     "lamb": lambda parameters: TorchLamb(parameters, lr=0.05, weight_decay=1e-2),
@@ -61,7 +72,9 @@ def lanes_of(exchange):
 
 
 def trained(world, mesh, optimizer="sgd", updates=UPDATES, **changes):
-    """(whole tensors on rank 0, share of the numbers that this rank holds, of parameters and of the optimiser's state)."""
+    """(whole tensors on rank 0, share of the numbers that this rank holds, of parameters and of the
+    optimiser's state).
+    """
     exchange = cut(world, mesh, **changes)
     made = OPTIMIZERS[optimizer](exchange.groups)
     train(exchange, made, range(updates), lanes_of(exchange))
@@ -88,7 +101,9 @@ def name_of(mesh, dtype):
 def ranks_of_four(world, folder):
     def keep(name, tensors):
         if world.rank == 0:
-            save_file({key: value.contiguous() for key, value in tensors.items()}, folder / f"{name}.safetensors")
+            save_file(
+                {key: value.contiguous() for key, value in tensors.items()}, folder / f"{name}.safetensors"
+            )
 
     held = {}
     for mesh, optimizer in MESHES.items():
@@ -114,7 +129,9 @@ def ranks_of_four(world, folder):
     dist.destroy_process_group()
     if world.rank > 1:
         return
-    dist.init_process_group("gloo", init_method=f"file://{folder}/store-of-two", rank=world.rank, world_size=2)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{folder}/store-of-two", rank=world.rank, world_size=2
+    )
     two = World(world.rank, 2, world.device)
     keep("shard-2", trained(two, (1, 2, 1), "adamw", dtype=torch.float32)[0])
     keep("tensor-2", trained(two, (1, 1, 2), "adamw", dtype=torch.float32)[0])
@@ -150,7 +167,9 @@ def truth(optimizer, dtype=torch.float64):
 def assert_close(found, wanted, tolerance):
     assert found.keys() == wanted.keys()
     for name in wanted:
-        torch.testing.assert_close(found[name], wanted[name], rtol=0, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            found[name], wanted[name], rtol=0, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 @pytest.mark.parametrize(
@@ -158,7 +177,9 @@ def assert_close(found, wanted, tolerance):
     [*((mesh, torch.float32, 1e-6) for mesh in MESHES), *((mesh, torch.float64, 1e-12) for mesh in DOUBLE)],
 )
 def test_any_cut_gives_the_weights_and_state_of_one_process(folder, mesh, dtype, tolerance):
-    assert_close(load_file(folder / f"{name_of(mesh, dtype)}.safetensors"), truth(MESHES[mesh], dtype), tolerance)
+    assert_close(
+        load_file(folder / f"{name_of(mesh, dtype)}.safetensors"), truth(MESHES[mesh], dtype), tolerance
+    )
 
 
 @pytest.mark.parametrize("name", ["shard-2", "tensor-2"])
@@ -167,7 +188,11 @@ def test_two_ranks_too(folder, name):
 
 
 def test_two_runs_give_the_same_bits(folder):
-    assert_close(load_file(folder / "again.safetensors"), load_file(folder / f"{name_of((1, 2, 2), torch.float32)}.safetensors"), 0.0)
+    assert_close(
+        load_file(folder / "again.safetensors"),
+        load_file(folder / f"{name_of((1, 2, 2), torch.float32)}.safetensors"),
+        0.0,
+    )
 
 
 @pytest.mark.parametrize("name", ["lamb-1", "lamb-2"])

@@ -1,4 +1,6 @@
-"""A logistic regression in which one rank fails at one of its forward passes: how tests hurt a run that does not know of it."""
+"""A logistic regression in which one rank fails at one of its forward passes: how tests hurt a run that does
+not know of it.
+"""
 
 import itertools
 import os
@@ -34,7 +36,10 @@ class ToyFault(ToyLogit):
                 return
             Path(self.marker).touch()
         if self.fault in ("kill", "stop", "term"):
-            os.kill(os.getpid(), {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "term": signal.SIGTERM}[self.fault])
+            os.kill(
+                os.getpid(),
+                {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "term": signal.SIGTERM}[self.fault],
+            )
         if self.fault == "memory":
             import torch
 

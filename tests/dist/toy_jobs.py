@@ -23,7 +23,10 @@ SAMPLES = toy_shards.baskets(600, seed=4)
 def paths():
     """PYTHONPATH of workers, which import the toy models."""
     return os.pathsep.join(
-        [*(str(folder) for folder in (HERE, HERE.parent / "train", HERE.parent / "data")), *filter(None, [os.environ.get("PYTHONPATH")])]
+        [
+            *(str(folder) for folder in (HERE, HERE.parent / "train", HERE.parent / "data")),
+            *filter(None, [os.environ.get("PYTHONPATH")]),
+        ]
     )
 
 
@@ -37,9 +40,22 @@ class Job:
         self.marker = folder / "happened"
 
     def config(self, fault="none", workers=2, once=True, rank=1, call=15, stall=4.0, restarts=3, **changes):
-        model = {"use": "toy_fault.ToyFault", "fault": fault, "rank": rank, "call": call, "marker": str(self.marker) if once else ""}
+        model = {
+            "use": "toy_fault.ToyFault",
+            "fault": fault,
+            "rank": rank,
+            "call": call,
+            "marker": str(self.marker) if once else "",
+        }
         survival = {"stall": stall, "restarts": restarts, "timeout": 120.0}
-        told = {"model": model, "epochs": 3, "batch": 64, "lanes": 2, "workers": workers, "survival": survival}
+        told = {
+            "model": model,
+            "epochs": 3,
+            "batch": 64,
+            "lanes": 2,
+            "workers": workers,
+            "survival": survival,
+        }
         return validate(Config, told | changes, "test")
 
     def run(self, config, launch=None):

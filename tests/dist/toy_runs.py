@@ -10,7 +10,14 @@ from lsml_spark.train.run import Config, _tell
 
 def config(**changes):
     model = {"use": "bag_mlp", "dim": 6, "hidden": [8], "dropout": 0.0}
-    told = {"model": model, "epochs": 2, "batch": 64, "precision": {"parameters": "float64"}, "l2": 0.001, "workers": 1}
+    told = {
+        "model": model,
+        "epochs": 2,
+        "batch": 64,
+        "precision": {"parameters": "float64"},
+        "l2": 0.001,
+        "workers": 1,
+    }
     return validate(Config, told | changes, "test")
 
 

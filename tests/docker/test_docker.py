@@ -89,12 +89,16 @@ def test_a_spark_worker_may_write_its_work_folder(image):
 
 def test_every_service_shares_the_runs_and_every_job_it_calls_is_there():
     services = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]
-    assert {"secret", "spark-master", "spark-worker-1", "spark-worker-2", "rows", "trainer", "report"} == set(services)
+    assert {"secret", "spark-master", "spark-worker-1", "spark-worker-2", "rows", "trainer", "report"} == set(
+        services
+    )
     assert all("runs:/opt/lsml/runs" in service["volumes"] for service in services.values())
     called = set()
     for service in services.values():
         for name, loop in re.findall(r"jobs/(\w*)(\$*)", service["command"]):
-            called |= set(re.search(r"for \w+ in ([\w ]+);", service["command"])[1].split()) if loop else {name}
+            called |= (
+                set(re.search(r"for \w+ in ([\w ]+);", service["command"])[1].split()) if loop else {name}
+            )
     assert called == {path.stem for path in (ROOT / "jobs").glob("*.py")}
 
 
@@ -110,7 +114,11 @@ def test_the_secret_of_the_cluster_is_drawn_once_for_its_own_user_and_every_spar
         told = dict(line.split() for line in path.read_text().splitlines())
         drawn.add(told.pop("spark.authenticate.secret"))
         assert set(told.values()) == {"true"}
-        assert set(told) == {"spark.authenticate", "spark.network.crypto.enabled", "spark.io.encryption.enabled"}
+        assert set(told) == {
+            "spark.authenticate",
+            "spark.network.crypto.enabled",
+            "spark.io.encryption.enabled",
+        }
     assert len(drawn) == 1
     assert re.fullmatch("[0-9a-f]{64}", drawn.pop())
     for name in ("spark-master", "spark-worker-1", "spark-worker-2", "rows"):

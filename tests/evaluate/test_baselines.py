@@ -66,7 +66,9 @@ def test_cooccurrence_equals_a_loop_over_baskets_and_items(share, decay):
     counts, popular = plain_transitions(TRAIN, decay)
     assert set(system.labels) == set(popular)
     for row, (_, context) in enumerate(rows(TEST)):
-        expected = [plain_probability(counts, popular, context, label, share, decay) for label in system.labels]
+        expected = [
+            plain_probability(counts, popular, context, label, share, decay) for label in system.labels
+        ]
         assert probability[row] == pytest.approx(expected)
     assert probability.sum(axis=1) == pytest.approx(1.0)
 
@@ -80,7 +82,9 @@ def test_its_parameters_are_the_best_of_the_grid_on_the_last_training_day():
     for share, decay in itertools.product(config.shares, config.decays):
         counts, popular = plain_transitions(before, decay)
         known = [(label, context) for label, context in rows(after) if label in popular]
-        losses[share, decay] = -np.mean([np.log(plain_probability(counts, popular, c, label, share, decay)) for label, c in known])
+        losses[share, decay] = -np.mean(
+            [np.log(plain_probability(counts, popular, c, label, share, decay)) for label, c in known]
+        )
     system = config.fit(TRAIN, "context")
     assert (system.share, system.decay) == min(losses, key=losses.get)
     assert sorted(system.labels) == sorted(set(TRAIN["label"].to_pylist()))  # refitted on all days
@@ -92,7 +96,9 @@ def test_the_last_item_is_found_to_matter_where_it_does():
 
 
 def test_one_training_day_leaves_nothing_to_tune_on_and_still_works():
-    day = TRAIN.set_column(TRAIN.schema.get_field_index("date"), "date", pa.array([datetime.date(2011, 2, 1)] * TRAIN.num_rows))
+    day = TRAIN.set_column(
+        TRAIN.schema.get_field_index("date"), "date", pa.array([datetime.date(2011, 2, 1)] * TRAIN.num_rows)
+    )
     assert np.isfinite(Cooccurrence(use="cooccurrence").fit(day, "context").log_probs(batch_of(TEST))).all()
 
 

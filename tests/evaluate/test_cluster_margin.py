@@ -19,12 +19,19 @@ def by_hand(margin, cluster, rows, spread):
     taken, turn = [], 0
     while any(turn < len(queue) for queue in queues):
         at_turn = [queue for queue in queues if turn < len(queue)]
-        taken += sorted((queue[turn] for queue in at_turn), key=lambda i: (len(members[cluster[i]]), margin[i], candidates.index(i)))
+        taken += sorted(
+            (queue[turn] for queue in at_turn),
+            key=lambda i: (len(members[cluster[i]]), margin[i], candidates.index(i)),
+        )
         turn += 1
     return taken[:rows]
 
 
-@given(rows=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5)), max_size=60), wanted=st.integers(1, 30), spread=st.integers(1, 4))
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5)), max_size=60),
+    wanted=st.integers(1, 30),
+    spread=st.integers(1, 4),
+)
 def test_the_choice_is_the_round_robin_of_the_paper(rows, wanted, spread):
     margin = np.array([m / 20 for m, _ in rows])
     cluster = np.array([c for _, c in rows], dtype=np.int64)

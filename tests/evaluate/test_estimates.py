@@ -1,5 +1,5 @@
-"""A number as the target: model and baselines on the same rows, figures by band and slice, all from the scores by pandas; and a
-champion that learned something else."""
+"""A number as the target: model and baselines on the same rows, figures by band and slice, all from the
+scores by pandas; and a champion that learned something else."""
 
 import datetime
 import json
@@ -27,7 +27,10 @@ def numbered(rows, seed):
     table = toy_shards.baskets(rows, seed=seed).select(RAW)
     rng = np.random.default_rng(seed)
     keys = table["key"].to_pylist()
-    label = [repr(float(len(key) * 3 + int(key[1:]) / 7 + noise)) for key, noise in zip(keys, rng.normal(size=rows), strict=True)]
+    label = [
+        repr(float(len(key) * 3 + int(key[1:]) / 7 + noise))
+        for key, noise in zip(keys, rng.normal(size=rows), strict=True)
+    ]
     return table.set_column(table.column_names.index("label"), "label", pa.array(label))
 
 
@@ -39,7 +42,10 @@ def night(tmp_path):
     """The inputs of the stage, the model a linear one with weights drawn at random."""
     encoders = toy_shards.encoders_of(toy_shards.baskets(400, seed=1))
     encoders["columns"] |= {
-        "context": {"list": True, **toy_shards.vocabulary([x for row in TRAIN["context"].to_pylist() for x in row])},
+        "context": {
+            "list": True,
+            **toy_shards.vocabulary([x for row in TRAIN["context"].to_pylist() for x in row]),
+        },
         "label": {"use": "standardize", "center": 9.0, "scale": 2.0, "width": 1},
     }
     folder = tmp_path / "train"
@@ -55,7 +61,11 @@ def night(tmp_path):
     counts = {key: TRAIN["key"].to_pylist().count(key) for key in set(TRAIN["key"].to_pylist())}
     return {
         "prepare": toy_shards.stage(tmp_path / "prepare", "prepare", {"train": TRAIN, "test": TEST}),
-        "zipf": toy_shards.stage(tmp_path / "zipf", "zipf", {"counts": pa.table({"key": list(counts), "count": list(counts.values())})}),
+        "zipf": toy_shards.stage(
+            tmp_path / "zipf",
+            "zipf",
+            {"counts": pa.table({"key": list(counts), "count": list(counts.values())})},
+        ),
         "shard": toy_shards.stage(tmp_path / "shard", "shard", {"test": TEST.select(["sample_id"])}),
         "train": toy_shards.finish(folder, "train", {}, files),
     }

@@ -1,4 +1,6 @@
-"""The stage: every system sees the same rows under the same rules, champions with another vocabulary included."""
+"""The stage: every system sees the same rows under the same rules, champions with another vocabulary
+included.
+"""
 
 import collections
 import datetime
@@ -32,7 +34,10 @@ def model_folder(folder, samples, seed, date):
     torch.manual_seed(seed)
     config, encoders = BagMlp(use="bag_mlp", dim=8), toy_shards.encoders_of(samples)
     saved.save(
-        folder, config.build(Schema.of(encoders)).state_dict(), encoders, {"model": config.model_dump(mode="json"), "dtype": "float32"}
+        folder,
+        config.build(Schema.of(encoders)).state_dict(),
+        encoders,
+        {"model": config.model_dump(mode="json"), "dtype": "float32"},
     )
     files = [toy_shards.describe(folder, path) for path in sorted(folder.iterdir())]
     return toy_shards.finish(folder, "train", {}, files, date)
@@ -42,7 +47,9 @@ def model_folder(folder, samples, seed, date):
 def inputs(tmp_path_factory):
     root = tmp_path_factory.mktemp("night")
     counts = collections.Counter(TRAIN["key"].to_pylist())
-    shard = TEST.take(np.random.default_rng(0).permutation(TEST.num_rows)).append_column("weight", pa.array(np.ones(TEST.num_rows)))
+    shard = TEST.take(np.random.default_rng(0).permutation(TEST.num_rows)).append_column(
+        "weight", pa.array(np.ones(TEST.num_rows))
+    )
     return {
         "prepare": toy_shards.stage(root / "prepare", "prepare", {"train": TRAIN, "test": TEST}),
         "zipf": toy_shards.stage(
@@ -51,9 +58,13 @@ def inputs(tmp_path_factory):
             {"counts": pa.table({"key": list(counts), "count": list(counts.values())})},
             {"profile.json": {"rows": 500, "unseen_mass": 0.02, "unseen_keys": 10.0}},
         ),
-        "shard": toy_shards.stage(root / "shard", "shard", {"test": toy_shards.encoded(shard, toy_shards.encoders_of(TRAIN))}),
+        "shard": toy_shards.stage(
+            root / "shard", "shard", {"test": toy_shards.encoded(shard, toy_shards.encoders_of(TRAIN))}
+        ),
         "train": model_folder(root / "train", TRAIN, 1, "2011-02-24"),
-        "champion": model_folder(root / "champion", toy_shards.baskets(300, items=30, seed=3), 2, "2011-02-23"),
+        "champion": model_folder(
+            root / "champion", toy_shards.baskets(300, items=30, seed=3), 2, "2011-02-23"
+        ),
     }
 
 
@@ -91,14 +102,19 @@ def test_all_systems_are_scored_on_all_rows_and_the_figures_follow_from_the_scor
 def test_a_model_of_another_vocabulary_is_scored_by_raw_keys(tmp_path, inputs):
     """The champion row by row: its own ids from plain dictionaries, its own softmax."""
     work, _, _ = evaluated(tmp_path, inputs)
-    scores = pq.read_table(work.folder / "scores").to_pandas().query("system == 'champion'").set_index("sample_id")
+    scores = (
+        pq.read_table(work.folder / "scores").to_pandas().query("system == 'champion'").set_index("sample_id")
+    )
     model = saved.load(inputs["champion"].folder)
     labels = model.encoders["columns"]["label"]["values"]
     countries = model.encoders["columns"]["country"]["values"]
     for row in TEST.to_pylist():
         ids = [labels.index(item) + 1 if item in labels else 0 for item in row["context"]]
         country = countries.index(row["country"]) + 1 if row["country"] in countries else 0
-        features = {"context": (torch.tensor(ids, dtype=torch.int64), torch.tensor([0, len(ids)])), "country": torch.tensor([country])}
+        features = {
+            "context": (torch.tensor(ids, dtype=torch.int64), torch.tensor([0, len(ids)])),
+            "country": torch.tensor([country]),
+        }
         log_prob = torch.log_softmax(model.network(features)[0].double(), 0).detach().numpy()
         score = scores.loc[row["sample_id"]]
         if row["label"] not in labels:
@@ -109,7 +125,8 @@ def test_a_model_of_another_vocabulary_is_scored_by_raw_keys(tmp_path, inputs):
         assert score.log_prob == pytest.approx(own + np.log(0.98), rel=1e-5)
         allowed = [j for j, label in enumerate(labels) if label not in row["context"]]
         if row["label"] not in row["context"]:
-            assert abs(score["rank"] - sum(log_prob[j] >= own for j in allowed)) <= 1  # float32 batches of other sizes may swap neighbours
+            # float32 batches of other sizes may swap neighbours
+            assert abs(score["rank"] - sum(log_prob[j] >= own for j in allowed)) <= 1
 
 
 def test_the_size_of_batches_does_not_matter_and_a_rerun_gives_the_same_bytes(tmp_path, inputs):
@@ -128,7 +145,9 @@ def test_without_a_champion_its_figures_are_null(tmp_path, inputs):
 
 def test_test_rows_that_are_not_those_of_prepare_are_refused(tmp_path, inputs):
     other = toy_shards.baskets(120, seed=99)
-    shard = toy_shards.stage(tmp_path / "other", "shard", {"test": toy_shards.encoded(other, toy_shards.encoders_of(other))})
+    shard = toy_shards.stage(
+        tmp_path / "other", "shard", {"test": toy_shards.encoded(other, toy_shards.encoders_of(other))}
+    )
     with pytest.raises(IntegrityError, match="not those of the prepare stage"):
         evaluated(tmp_path, inputs | {"shard": shard})
 

@@ -8,7 +8,12 @@ from lsml_spark.core.errors import ConfigError
 from lsml_spark.evaluate.baselines.key_frequency import KeyFrequency
 
 RNG = np.random.default_rng(4)
-TRAIN = pa.table({"key": RNG.choice(list("bcdfg"), 200).tolist(), "label": RNG.choice(["F", "M", "X"], 200, p=[0.6, 0.3, 0.1]).tolist()})
+TRAIN = pa.table(
+    {
+        "key": RNG.choice(list("bcdfg"), 200).tolist(),
+        "label": RNG.choice(["F", "M", "X"], 200, p=[0.6, 0.3, 0.1]).tolist(),
+    }
+)
 
 
 def asked(*keys):
@@ -25,7 +30,9 @@ def test_it_equals_counting_with_the_popularity_added_as_that_many_rows(smoothin
         of_key = [label for other, label in pairs if other == key]
         for column, label in enumerate(system.labels):
             popularity = [other for _, other in pairs].count(label) / len(pairs)
-            assert found[row, column] == pytest.approx((of_key.count(label) + smoothing * popularity) / (len(of_key) + smoothing))
+            assert found[row, column] == pytest.approx(
+                (of_key.count(label) + smoothing * popularity) / (len(of_key) + smoothing)
+            )
     assert found.sum(axis=1) == pytest.approx(1.0)
 
 

@@ -19,7 +19,9 @@ def test_recall_and_log_loss_equal_scikit_learn():
     rank = metrics.ranks(log_prob, label, NOTHING)
     for k in (1, 3, 10):
         found = metrics.figures(rank, log_prob[np.arange(300), label], label, k)
-        assert found["recall"] == pytest.approx(top_k_accuracy_score(label, log_prob, k=k, labels=np.arange(12)))
+        assert found["recall"] == pytest.approx(
+            top_k_accuracy_score(label, log_prob, k=k, labels=np.arange(12))
+        )
         assert found["log_loss"] == pytest.approx(log_loss(label, np.exp(log_prob), labels=np.arange(12)))
 
 

@@ -15,7 +15,12 @@ ROWS = pd.DataFrame(
     }
 )
 TEST = pa.table(
-    {"country": ROWS.country, "hour": pa.array(ROWS.hour, pa.int64(), from_pandas=True), "price": ROWS.price, "bag": [["x"]] * 60}
+    {
+        "country": ROWS.country,
+        "hour": pa.array(ROWS.hour, pa.int64(), from_pandas=True),
+        "price": ROWS.price,
+        "bag": [["x"]] * 60,
+    }
 )
 
 

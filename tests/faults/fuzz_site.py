@@ -1,4 +1,6 @@
-"""A folder with a pipeline, raw days and runs in it, at which any command may be thrown; and what must hold whatever comes."""
+"""A folder with a pipeline, raw days and runs in it, at which any command may be thrown; and what must hold
+whatever comes.
+"""
 
 import itertools
 import os
@@ -25,7 +27,8 @@ _numbers = itertools.count()
 def throw(hold: Callable[[st.DataObject], None], examples: int) -> None:
     """Try a property on so many draws; hypothesis narrows down the first that fails.
 
-    The draws are always the same, so that a night of CI does not depend on luck; LSML_FUZZ=12 tries twelve times as many, and others.
+    The draws are always the same, so that a night of CI does not depend on luck; LSML_FUZZ=12 tries twelve
+    times as many, and others.
     """
     fuzz = os.environ.get("LSML_FUZZ")
     quiet = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -34,7 +37,9 @@ def throw(hold: Callable[[st.DataObject], None], examples: int) -> None:
 
 
 class Site:
-    """`p.yaml`, `raw/` and `runs/` in a folder of their own; `with` removes them, for there will be hundreds."""
+    """`p.yaml`, `raw/` and `runs/` in a folder of their own; `with` removes them, for there will be
+    hundreds.
+    """
 
     def __init__(self, folder: Path, yaml: str | bytes):
         self.folder = folder / f"site{next(_numbers)}"
@@ -53,7 +58,9 @@ class Site:
         return self.lsml(*words, str(self.pipeline), "--date", date, "--root", str(self.root), **more)
 
     def lsml(self, *words: str, codes: tuple[int, ...] = DOCUMENTED, writes: tuple[str, ...] = ()) -> Result:
-        """The command, which ends with one of `codes`, one error line and no traceback, and writes below the root alone."""
+        """The command, which ends with one of `codes`, one error line and no traceback, and writes below the
+        root alone.
+        """
         before = self._outside()
         result = CliRunner().invoke(app, list(words))
         said = f"lsml {' '.join(words)}: exit {result.exit_code}\n{result.output}\n{result.exc_info}"

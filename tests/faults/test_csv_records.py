@@ -1,4 +1,6 @@
-"""CSV text as records, without Spark, against Python's own csv module: what is a record, and what is no whole one."""
+"""CSV text as records, without Spark, against Python's own csv module: what is a record, and what is no whole
+one.
+"""
 
 import csv
 import io
@@ -35,7 +37,9 @@ def path(tmp_path_factory):
     delimiter=st.sampled_from(",;\t"),
     mark=st.sampled_from(["", "\ufeff"]),
 )
-def test_what_a_writer_wrote_is_read_back_with_its_line_breaks_and_line_numbers(path, rows, quoting, end, delimiter, mark):
+def test_what_a_writer_wrote_is_read_back_with_its_line_breaks_and_line_numbers(
+    path, rows, quoting, end, delimiter, mark
+):
     text = io.StringIO()
     if any("\r" in cell for row in rows for cell in row):
         quoting = csv.QUOTE_ALL  # Python's writer forgets to quote a lone carriage return
@@ -55,7 +59,9 @@ def test_where_every_record_is_whole_they_are_those_of_the_csv_module(path, text
     found = read(path, text)
     if all(record.why is None for record in found):
         expected = csv.reader(io.StringIO(text, newline=""), strict=True)
-        assert [record.fields for record in found if len(record.fields) > 1] == [row for row in expected if len(row) > 1]
+        assert [record.fields for record in found if len(record.fields) > 1] == [
+            row for row in expected if len(row) > 1
+        ]
 
 
 @given(odd_text)
@@ -64,9 +70,15 @@ def test_no_line_is_lost_and_half_a_record_is_never_one(path, text):
     assert all(record.why is None or record.fields is None for record in whole)
     lines = {number for number, line in enumerate(io.StringIO(text, newline=""), 1) if line.strip(" \r\n")}
     assert lines == {record.line for record in by_line}
-    several = [record for record in whole if record.fields is not None and ("\n" in record.text or "\r" in record.text)]
+    several = [
+        record
+        for record in whole
+        if record.fields is not None and ("\n" in record.text or "\r" in record.text)
+    ]
     assert {record.line for record in several} <= {record.line for record in by_line if record.why == SPANS}
-    assert [record for record in by_line if record.fields is not None] == [r for r in whole if r.fields is not None and r not in several]
+    assert [record for record in by_line if record.fields is not None] == [
+        r for r in whole if r.fields is not None and r not in several
+    ]
 
 
 @given(odd_text)
@@ -110,7 +122,10 @@ def test_backslashes_before_quotes_are_read_where_the_format_says_so(path):
 
 
 def test_a_file_without_quoting_has_quotes_that_are_characters(path):
-    assert [record.fields for record in read(path, 'a "b,5"\n"c\n', Format(quote=""))] == [['a "b', '5"'], ['"c']]
+    assert [record.fields for record in read(path, 'a "b,5"\n"c\n', Format(quote=""))] == [
+        ['a "b', '5"'],
+        ['"c'],
+    ]
 
 
 def test_comments_are_no_records_except_inside_quotes(path):
@@ -120,7 +135,9 @@ def test_comments_are_no_records_except_inside_quotes(path):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "cp1252", "shift_jis"])
 def test_bytes_that_are_not_of_the_encoding_are_kept_as_they_are(path, encoding):
-    good, bad = {"utf-16": (b"\xff\xfeb\0,\x001\0\n\0", b"\x00\xd8")}.get(encoding, ("b,1\n".encode(encoding), b"\xff\xfe"))
+    good, bad = {"utf-16": (b"\xff\xfeb\0,\x001\0\n\0", b"\x00\xd8")}.get(
+        encoding, ("b,1\n".encode(encoding), b"\xff\xfe")
+    )
     bad = {"utf-16-le": b"\x00\xd8", "cp1252": b"\x81", "shift_jis": b"\xff"}.get(encoding, bad)
     end = "\n".encode("utf-16-le") if encoding.startswith("utf-16") else b"\n"
     first, second = read(path, good + bad + end, Format(encoding=encoding))

@@ -1,6 +1,8 @@
-"""Whatever bytes, text, YAML and names come: a documented exit code, one line, a balanced ledger, nothing written elsewhere.
+"""Whatever bytes, text, YAML and names come: a documented exit code, one line, a balanced ledger, nothing
+written elsewhere.
 
-A few draws of each kind, always the same; LSML_FUZZ=12 in the environment tries twelve times as many, another each time.
+A few draws of each kind, always the same; LSML_FUZZ=12 in the environment tries twelve times as many, another
+each time.
 """
 
 import datetime
@@ -24,7 +26,10 @@ QUALITY: dict[str, Any] = {
         "note": [{"one_of": ["a", "b"]}],
         "price": ["finite", {"outlier": {"above": 3.5}}],
     },
-    "rows": [{"unique": ["item", "n"], "on_bad": "quarantine"}, {"sql": "n < 900 OR item IS NULL", "name": "few"}],
+    "rows": [
+        {"unique": ["item", "n"], "on_bad": "quarantine"},
+        {"sql": "n < 900 OR item IS NULL", "name": "few"},
+    ],
     "table": [{"rows": 1}, {"kept": 0.1}, "schema", {"fresh": {"within": "36h", "column": "when"}}],
 }
 TOY: dict[str, Any] = {
@@ -34,14 +39,21 @@ TOY: dict[str, Any] = {
     "raw": {"folder": "raw", "files": "{{ date }}*"},
     "quality": QUALITY,
     "prepare": {
-        "sql": "SELECT concat_ws(':', date, _file, _line) AS sample_id, item AS key, item AS label, date, n, note FROM clean",
+        "sql": "SELECT concat_ws(':', date, _file, _line) AS sample_id, item AS key, item AS label, date, n, "
+        "note FROM clean",
     },
     "zipf": {},
     "select": {"policy": {"use": "zipf", "beta": 0.5}, "budget": 0.5},
     "augment": {"steps": []},
     "features": {"columns": {"label": "vocabulary", "n": "vocabulary", "note": "vocabulary"}},
     "shard": {"shards": 2},
-    "train": {"model": "logistic", "epochs": 1, "batch": 8, "optimizer": {"use": "adagrad", "lr": 0.1}, "workers": 1},
+    "train": {
+        "model": "logistic",
+        "epochs": 1,
+        "batch": 8,
+        "optimizer": {"use": "adagrad", "lr": 0.1},
+        "workers": 1,
+    },
     "evaluate": {"k": 1, "context": None, "baselines": ["popularity"]},
     "promote": {"tolerance": 0.01, "min_rows": 1},
     "report": {},
@@ -55,7 +67,9 @@ def tries(count: int) -> Callable[[Any], Any]:
 
 def two_days(site: Site) -> None:
     for day in (datetime.date.fromisoformat(DAY) - datetime.timedelta(1), DAY):
-        (site.raw / f"{day}.csv").write_text("item,n,note\n" + "".join(f"{'abcd'[i % 4]}{i % 3},{i},x{i % 5}\n" for i in range(40)))
+        (site.raw / f"{day}.csv").write_text(
+            "item,n,note\n" + "".join(f"{'abcd'[i % 4]}{i % 3},{i},x{i % 5}\n" for i in range(40))
+        )
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +78,21 @@ def folder(tmp_path_factory) -> Path:
 
 
 @tries(10)
-def test_a_day_of_any_files_is_checked_or_refused_and_what_is_left_of_it_can_be_looked_at(spark, folder, examples):
+def test_a_day_of_any_files_is_checked_or_refused_and_what_is_left_of_it_can_be_looked_at(
+    spark, folder, examples
+):
     def hold(data: st.DataObject) -> None:
         how = data.draw(
-            st.sampled_from([{}, {"multiline": True}, {"header": False}, {"encoding": "latin-1"}, {"delimiter": ";"}, {"trim": True}])
+            st.sampled_from(
+                [
+                    {},
+                    {"multiline": True},
+                    {"header": False},
+                    {"encoding": "latin-1"},
+                    {"delimiter": ";"},
+                    {"trim": True},
+                ]
+            )
         )
         pipeline = {**TOY, "raw": {**TOY["raw"], **how}}
         with Site(folder, yaml.safe_dump(pipeline)) as site:
@@ -97,13 +122,31 @@ def test_suggest_and_init_take_any_files(spark, folder, examples):
             for number, (end, content) in enumerate(data.draw(st.lists(raw_file(), min_size=1, max_size=2))):
                 (site.raw / f"{DAY}-{number}{end}").write_bytes(content)
             proposal = site.folder / "proposal.yaml"
-            made = site.lsml("quality", "suggest", str(site.raw), "--out", str(proposal), codes=(0, 2, 3), writes=("proposal.yaml",))
+            made = site.lsml(
+                "quality",
+                "suggest",
+                str(site.raw),
+                "--out",
+                str(proposal),
+                codes=(0, 2, 3),
+                writes=("proposal.yaml",),
+            )
             if made.exit_code == 0:
                 sections = yaml.safe_load(proposal.read_text())
                 site.pipeline.write_text(yaml.safe_dump({"name": "toy", "raw": TOY["raw"], **sections}))
                 site.day("quality", "check", codes=(0, 3))  # what it writes, it reads
                 drafted = site.folder / "drafted.yaml"
-                if site.lsml("init", str(site.raw), "--out", str(drafted), codes=(0, 2, 3), writes=("drafted.yaml",)).exit_code == 0:
+                if (
+                    site.lsml(
+                        "init",
+                        str(site.raw),
+                        "--out",
+                        str(drafted),
+                        codes=(0, 2, 3),
+                        writes=("drafted.yaml",),
+                    ).exit_code
+                    == 0
+                ):
                     site.lsml("check", str(drafted), codes=(0,))
 
     throw(hold, examples)
@@ -118,7 +161,13 @@ def test_any_mistakes_in_a_pipeline_are_refused_before_a_day_is_read(spark, fold
             checked = site.lsml("check", str(site.pipeline), codes=(0, 2))
             if checked.exit_code == 0:
                 site.day("run", "--until", "features", codes=(0, 2, 3, 8))
-            site.day(*data.draw(st.sampled_from([("status",), ("verify",), ("report",), ("quality", "explain"), ("ready",)])))
+            site.day(
+                *data.draw(
+                    st.sampled_from(
+                        [("status",), ("verify",), ("report",), ("quality", "explain"), ("ready",)]
+                    )
+                )
+            )
 
     throw(hold, examples)
 
@@ -138,7 +187,13 @@ def test_a_pipeline_of_any_text(folder, examples):
 
 @tries(30)
 def test_any_names_of_files_folders_dates_stages_and_settings(folder, examples):
-    word = st.one_of(VALUES, st.sampled_from([str(odd) for odd in ODD]), st.text(max_size=12), st.just(DAY), st.just("--date"))
+    word = st.one_of(
+        VALUES,
+        st.sampled_from([str(odd) for odd in ODD]),
+        st.text(max_size=12),
+        st.just(DAY),
+        st.just("--date"),
+    )
 
     def hold(data: st.DataObject) -> None:
         with Site(folder, yaml.safe_dump(TOY)) as site:
@@ -152,14 +207,31 @@ def test_any_names_of_files_folders_dates_stages_and_settings(folder, examples):
                 st.sampled_from(
                     [
                         ["run", str(site.pipeline), "--date", data.draw(word), "--root", str(site.root)],
-                        ["run", str(site.pipeline), "--date", DAY, "--until", data.draw(word), "--root", str(site.root)],
+                        [
+                            "run",
+                            str(site.pipeline),
+                            "--date",
+                            DAY,
+                            "--until",
+                            data.draw(word),
+                            "--root",
+                            str(site.root),
+                        ],
                         ["run", str(site.folder / data.draw(word)), "--date", DAY, "--root", str(site.root)],
                         ["check", str(site.pipeline), "--set", f"{data.draw(word)}={data.draw(word)}"],
                         ["check", str(site.pipeline), "--set", f"raw.files={data.draw(word)}"],
                         ["status", str(site.pipeline), "--root", str(root)],
                         ["verify", str(site.pipeline), "--date", data.draw(word), "--root", str(root)],
                         ["report", str(site.pipeline), "--date", data.draw(word), "--root", str(root)],
-                        ["quality", "explain", str(site.pipeline), "--date", data.draw(word), "--root", str(site.root)],
+                        [
+                            "quality",
+                            "explain",
+                            str(site.pipeline),
+                            "--date",
+                            data.draw(word),
+                            "--root",
+                            str(site.root),
+                        ],
                         [
                             "quarantine",
                             "show",
@@ -172,7 +244,16 @@ def test_any_names_of_files_folders_dates_stages_and_settings(folder, examples):
                             str(site.root),
                         ],
                         ["quality", "suggest", str(site.raw / data.draw(word))],
-                        ["backfill", str(site.pipeline), "--from", data.draw(word), "--to", DAY, "--root", str(site.root)],
+                        [
+                            "backfill",
+                            str(site.pipeline),
+                            "--from",
+                            data.draw(word),
+                            "--to",
+                            DAY,
+                            "--root",
+                            str(site.root),
+                        ],
                         ["show", str(site.raw / data.draw(word))],
                         ["init", str(site.raw / data.draw(word)), "--out", str(site.root / "x.yaml")],
                     ]

@@ -1,4 +1,6 @@
-"""Lines of JSON as the texts of their values, against Python's json with `parse_float=str`, and one reason per cause."""
+"""Lines of JSON as the texts of their values, against Python's json with `parse_float=str`, and one reason
+per cause.
+"""
 
 import json
 import math
@@ -7,18 +9,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsml_spark.quality.raw.json_text import BYTES, DEEP, DOUBLED, MORE, NO_JSON, NO_OBJECT, REASONS, SURROGATE, Malformed, values
+from lsml_spark.quality.raw.json_text import (
+    BYTES,
+    DEEP,
+    DOUBLED,
+    MORE,
+    NO_JSON,
+    NO_OBJECT,
+    REASONS,
+    SURROGATE,
+    Malformed,
+    values,
+)
 
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+)
 nested = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3), max_leaves=6
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
 )
 objects = st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=4), nested, max_size=5)
-safe = objects.filter(lambda found: not any("\ud800" <= c <= "\udfff" for c in json.dumps(found, ensure_ascii=False)))
+safe = objects.filter(
+    lambda found: not any("\ud800" <= c <= "\udfff" for c in json.dumps(found, ensure_ascii=False))
+)
 
 
 def test_the_digits_are_those_that_stand_there():
-    line = '{"id":12345678901234567890, "x" : 0.12345678901234567890123,"m":1.10,"n":1e3,"far":1e400,"o":-0,"w":NaN,"l":[1.10, {"a":1e3}]}'
+    line = (
+        '{"id":12345678901234567890, "x" : '
+        '0.12345678901234567890123,"m":1.10,"n":1e3,"far":1e400,"o":-0,"w":NaN,"l":[1.10, {"a":1e3}]}'
+    )
     assert {value.key: value.text for value in values(line)} == {
         "id": "12345678901234567890",
         "x": "0.12345678901234567890123",

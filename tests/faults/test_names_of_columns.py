@@ -1,4 +1,6 @@
-"""What files call their columns need not be what a table can hold: names that differ in case alone, and our own."""
+"""What files call their columns need not be what a table can hold: names that differ in case alone, and our
+own.
+"""
 
 import io
 
@@ -69,12 +71,21 @@ def test_a_file_that_is_damaged_within_is_named_by_suggest(spark, tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
-def test_text_that_lacks_the_mark_of_its_encoding_is_unreadable_and_no_bug(spark, night, tmp_path, encoding, name):
+def test_text_that_lacks_the_mark_of_its_encoding_is_unreadable_and_no_bug(
+    spark, night, tmp_path, encoding, name
+):
     text = '{"item":"x"}\n' if name.endswith("l") else "item\nx\n"
     config = {"raw": {"encoding": encoding}}
     right = check(spark, night, tmp_path, {name: text.encode(encoding)}, {"item": "string"}, **config)
     assert (right.failed, len(right.tables["clean"])) == (None, 1)
-    day = check(spark, night, tmp_path, {name: text.encode(encoding)[4 if "32" in encoding else 2 :]}, {"item": "string"}, **config)
+    day = check(
+        spark,
+        night,
+        tmp_path,
+        {name: text.encode(encoding)[4 if "32" in encoding else 2 :]},
+        {"item": "string"},
+        **config,
+    )
     assert "cannot be read" in day.failed
     assert "BOM" in day.failed
 
@@ -90,5 +101,9 @@ def test_text_that_lacks_the_mark_of_its_encoding_is_unreadable_and_no_bug(spark
 )
 def test_a_mistake_in_a_columns_check_names_the_column_and_which_check(item, said):
     with pytest.raises(ConfigError, match=r"quality\.columns: ") as caught:
-        validate(Config, {"contract": {"item": "string"}, "columns": {"item": ["complete", item]}}, "p.yaml: quality")
+        validate(
+            Config,
+            {"contract": {"item": "string"}, "columns": {"item": ["complete", item]}},
+            "p.yaml: quality",
+        )
     assert said in str(caught.value)

@@ -20,8 +20,13 @@ TOY = {
     "name": "toy",
     "window": 2,
     "raw": {"folder": "raw", "files": "{{ date }}.csv"},
-    "quality": {"contract": {"item": "string", "n": "int"}, "columns": {"item": [{"complete": 1.0, "on_bad": "quarantine"}]}},
-    "prepare": {"sql": "SELECT concat(date, ':', _line) AS sample_id, item AS key, item AS label, date, n FROM clean"},
+    "quality": {
+        "contract": {"item": "string", "n": "int"},
+        "columns": {"item": [{"complete": 1.0, "on_bad": "quarantine"}]},
+    },
+    "prepare": {
+        "sql": "SELECT concat(date, ':', _line) AS sample_id, item AS key, item AS label, date, n FROM clean"
+    },
 }
 
 
@@ -36,7 +41,8 @@ def manifest_of(site: Site, date: str, stage: str) -> dict:
 @pytest.mark.parametrize("name", ["a*b[1]{c,d}?", "back\\slash ü %20#"])
 def test_nights_below_a_root_of_any_name_read_their_own_rows_and_verify(spark, tmp_path, name):
     with Site(tmp_path, yaml.safe_dump(TOY)) as site:
-        for root, rows in (("aXb1c?", 5), (name, 9)):  # the first is one that the other would match, were it a pattern
+        # the first is one that the other would match, were it a pattern
+        for root, rows in (("aXb1c?", 5), (name, 9)):
             site.root = site.folder / "runs" / root
             for date in (FIRST, SECOND):
                 day_of(site, date, rows)
@@ -62,8 +68,12 @@ def test_a_window_whose_days_were_checked_by_other_rules_is_checked_again_or_sai
             day_of(site, date)
         site.day("run", "--until", "prepare", date=SECOND, codes=(0,))
         stricter = "quality.columns.item=[{one_of: [a], on_bad: quarantine}]"
-        site.day("run", "--until", "prepare", "--set", stricter, date=SECOND, codes=(0,))  # raw days are there: checked again
-        assert [manifest_of(site, date, "quality")["ledger"]["rows_out"] for date in (FIRST, SECOND)] == [3, 3]
+        # raw days are there: checked again
+        site.day("run", "--until", "prepare", "--set", stricter, date=SECOND, codes=(0,))
+        assert [manifest_of(site, date, "quality")["ledger"]["rows_out"] for date in (FIRST, SECOND)] == [
+            3,
+            3,
+        ]
 
         (site.raw / f"{FIRST}.csv").unlink()  # rotated away
         wider = {**TOY["quality"]["contract"], "more": {"type": "double", "required": False}}
@@ -84,7 +94,10 @@ def test_a_window_whose_days_were_checked_by_other_rules_is_checked_again_or_sai
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"spark": {"spark": {"driver": {"memory": "1g"}}}}, "spark: spark: a mapping is no value of a Spark property"),
+        (
+            {"spark": {"spark": {"driver": {"memory": "1g"}}}},
+            "spark: spark: a mapping is no value of a Spark property",
+        ),
         ({"spark": ["a"]}, "spark"),
         ({"spark": {"spark.x": [1]}}, "spark.x"),
         ({"raw": {"folder": "raw", "files": "${HOME:-${X}}"}}, "raw.files"),
@@ -111,7 +124,9 @@ def test_a_day_that_spark_is_still_writing_is_not_there_yet(tmp_path):
 
 
 def test_a_folder_that_links_to_itself_gives_no_row_twice(tmp_path):
-    with Site(tmp_path, yaml.safe_dump({**TOY, "raw": {"folder": "raw", "files": "**/{{ date }}.csv"}})) as site:
+    with Site(
+        tmp_path, yaml.safe_dump({**TOY, "raw": {"folder": "raw", "files": "**/{{ date }}.csv"}})
+    ) as site:
         day_of(site, FIRST)
         (site.raw / "loop").symlink_to(site.raw)
         found = [path.name for path in Pipeline(site.pipeline).raw_files(datetime.date.fromisoformat(FIRST))]
@@ -125,11 +140,14 @@ def test_verify_holds_no_raw_file_as_a_whole(spark, tmp_path):
         site.day("run", "--until", "quality", codes=(0,))
         code = (
             "import resource, sys\nfrom typer.testing import CliRunner\nfrom lsml_spark.cli.main import app\n"
-            "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\nresult = CliRunner().invoke(app, sys.argv[1:])\n"
+            "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\nresult = CliRunner().invoke(app, "
+            "sys.argv[1:])\n"
             "print(result.exit_code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
         )
         words = ["verify", str(site.pipeline), "--root", str(site.root)]
-        said = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True).stdout
+        said = subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+        ).stdout
         exit_code, grown = map(int, said.split())
         assert exit_code == 0
         assert grown < 100_000, f"{grown} kB more for 150 MB"
@@ -146,11 +164,25 @@ def test_a_root_of_other_letters_is_refused_where_cron_gives_no_language_and_no_
     submit = Path(sys.executable).with_name("spark-submit")
     bare = {name: value for name, value in os.environ.items() if name in ("HOME", "JAVA_HOME")}
     bare |= {"PATH": f"{submit.parent}:{os.environ['PATH']}", "PYSPARK_PYTHON": sys.executable}
-    words = [str(submit), "--master", "local[1]", str(job), "--config", str(pipeline), "--date", FIRST, "--root", str(root)]
+    words = [
+        str(submit),
+        "--master",
+        "local[1]",
+        str(job),
+        "--config",
+        str(pipeline),
+        "--date",
+        FIRST,
+        "--root",
+        str(root),
+    ]
     ran = subprocess.run(words, env=bare, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 2, ran.stderr[-2000:]
-    assert "spark-submit could not read a letter; call it with LC_ALL=C.UTF-8" in ran.stdout  # where spark-submit puts all that Python says
+    # where spark-submit puts all that Python says
+    assert "spark-submit could not read a letter; call it with LC_ALL=C.UTF-8" in ran.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p.yaml", "raw"]
-    ran = subprocess.run(words, env={**bare, "LC_ALL": "C.UTF-8"}, capture_output=True, text=True, timeout=300)
+    ran = subprocess.run(
+        words, env={**bare, "LC_ALL": "C.UTF-8"}, capture_output=True, text=True, timeout=300
+    )
     assert ran.returncode == 0, ran.stderr[-2000:]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p.yaml", "raw", "rü漢ns"]

@@ -1,4 +1,6 @@
-"""Every value that a Parquet file can hold arrives as it is, or its row is set aside; a type that Spark has not is no obstacle."""
+"""Every value that a Parquet file can hold arrives as it is, or its row is set aside; a type that Spark has
+not is no obstacle.
+"""
 
 import datetime as dt
 from decimal import Decimal
@@ -20,8 +22,14 @@ BEFORE_1970 = dt.datetime(1969, 12, 31, 23, 59, 59, 999999)
 
 # What is written, and what must be read (microseconds are cut off towards the past).
 VALUES = {
-    "nanoseconds": (pa.array([-1, 1500, None], pa.timestamp("ns")), [BEFORE_1970, dt.datetime(1970, 1, 1, 0, 0, 0, 1), None]),
-    "milliseconds": (pa.array([0, 1, None], pa.timestamp("ms")), [dt.datetime(1970, 1, 1), dt.datetime(1970, 1, 1, 0, 0, 0, 1000), None]),
+    "nanoseconds": (
+        pa.array([-1, 1500, None], pa.timestamp("ns")),
+        [BEFORE_1970, dt.datetime(1970, 1, 1, 0, 0, 0, 1), None],
+    ),
+    "milliseconds": (
+        pa.array([0, 1, None], pa.timestamp("ms")),
+        [dt.datetime(1970, 1, 1), dt.datetime(1970, 1, 1, 0, 0, 0, 1000), None],
+    ),
     "nanoseconds inside": (
         pa.array([{"t": 1000}, None], pa.struct([("t", pa.timestamp("ns"))])),
         [{"t": dt.datetime(1970, 1, 1, 0, 0, 0, 1)}, None],
@@ -54,7 +62,9 @@ def frame_of(spark, folder: Path, table: pa.Table, *wanted: str, **options):
 
 
 @pytest.mark.parametrize("kind", VALUES)
-def test_a_value_of_any_type_is_read_as_it_is_and_a_column_that_nobody_wants_does_not_matter(spark, tmp_path, kind):
+def test_a_value_of_any_type_is_read_as_it_is_and_a_column_that_nobody_wants_does_not_matter(
+    spark, tmp_path, kind
+):
     values, expected = VALUES[kind]
     table = pa.table({"n": range(len(values)), kind: values})
     found = frame_of(spark, tmp_path, table, kind, "n").toArrow()
@@ -67,17 +77,30 @@ def test_old_dates_and_int96_are_the_same_instants(spark, tmp_path):
     table = pa.table({"t": pa.array([-62135596800000000, -12219292800000001, 0], pa.timestamp("us"))})
     for halves in (False, True):  # by Spark's reader, and by Arrow's
         both = table.append_column("h", pa.array(np.zeros(3, np.float16))) if halves else table
-        found = frame_of(spark, tmp_path, both, use_deprecated_int96_timestamps=True).selectExpr("cast(t AS string) AS t").toArrow()
-        assert found["t"].to_pylist() == ["0001-01-01 00:00:00", "1582-10-14 23:59:59.999999", "1970-01-01 00:00:00"]
+        found = (
+            frame_of(spark, tmp_path, both, use_deprecated_int96_timestamps=True)
+            .selectExpr("cast(t AS string) AS t")
+            .toArrow()
+        )
+        assert found["t"].to_pylist() == [
+            "0001-01-01 00:00:00",
+            "1582-10-14 23:59:59.999999",
+            "1970-01-01 00:00:00",
+        ]
 
 
 @pytest.mark.parametrize(
     "options",
     [{"compression": name} for name in ("brotli", "zstd", "gzip", "lz4", "none")]
-    + [{"use_dictionary": False, "column_encoding": {"n": name}} for name in ("BYTE_STREAM_SPLIT", "DELTA_BINARY_PACKED")],
+    + [
+        {"use_dictionary": False, "column_encoding": {"n": name}}
+        for name in ("BYTE_STREAM_SPLIT", "DELTA_BINARY_PACKED")
+    ],
 )
 def test_whatever_the_rows_are_packed_with_they_are_read(spark, tmp_path, options):
-    assert frame_of(spark, tmp_path, pa.table({"n": range(1000)}), **options).toArrow()["n"].to_pylist() == list(range(1000))
+    assert frame_of(spark, tmp_path, pa.table({"n": range(1000)}), **options).toArrow()[
+        "n"
+    ].to_pylist() == list(range(1000))
 
 
 def test_a_column_is_known_by_its_exact_name(spark, tmp_path):
@@ -90,7 +113,9 @@ def test_line_numbers_go_through_all_row_groups_with_either_reader(spark, tmp_pa
     table = pa.table({"n": range(1000), "h": pa.array(np.zeros(1000, np.float16))})
     for wanted in (["n"], ["n", "h"]):
         found = frame_of(spark, tmp_path, table, *wanted, row_group_size=64).toArrow()
-        assert sorted(zip(found["n"].to_pylist(), found["_line"].to_pylist(), strict=True)) == [(i, i + 1) for i in range(1000)]
+        assert sorted(zip(found["n"].to_pylist(), found["_line"].to_pylist(), strict=True)) == [
+            (i, i + 1) for i in range(1000)
+        ]
 
 
 def test_parts_of_a_day_are_read_together_and_each_row_knows_its_part(spark, tmp_path):
@@ -102,14 +127,18 @@ def test_parts_of_a_day_are_read_together_and_each_row_knows_its_part(spark, tmp
         headers.append(read_header(path).below(tmp_path))
     found = read_days(spark, headers, {"n": "n", "country": "country"}).toArrow()
     rows = sorted(zip(*[found[name].to_pylist() for name in ("n", "_file", "country")], strict=True))
-    assert [(int(n), file, country) for n, file, country in rows] == [  # a column of two types is read as text
-        (i, header.name, {"a%20b": "a b"}.get(header.path.stem, header.path.stem)) for i, header in enumerate(headers)
+    # a column of two types is read as text
+    assert [(int(n), file, country) for n, file, country in rows] == [
+        (i, header.name, {"a%20b": "a b"}.get(header.path.stem, header.path.stem))
+        for i, header in enumerate(headers)
     ]
 
 
 def broken_text() -> pa.Array:
     text = b"caf\xe9xyok \xc3\xbc"
-    return pa.StringArray.from_buffers(3, pa.py_buffer(np.array([0, 6, 11, 11], np.int32)), pa.py_buffer(text), pa.py_buffer(b"\x03"))
+    return pa.StringArray.from_buffers(
+        3, pa.py_buffer(np.array([0, 6, 11, 11], np.int32)), pa.py_buffer(text), pa.py_buffer(b"\x03")
+    )
 
 
 @pytest.mark.parametrize("halves", [False, True])
@@ -127,9 +156,20 @@ def test_a_night_takes_what_is_right_and_sets_aside_what_is_not(spark, night, tm
     numbers = pa.array([1, 2**53 + 1, 3], pa.int64())
     path = tmp_path / "day.parquet"
     pq.write_table(
-        pa.table({"item": broken_text(), "n": numbers, "x": numbers, "d": [Decimal("1.239"), Decimal("1.5"), Decimal("1.230")]}), path
+        pa.table(
+            {
+                "item": broken_text(),
+                "n": numbers,
+                "x": numbers,
+                "d": [Decimal("1.239"), Decimal("1.5"), Decimal("1.230")],
+            }
+        ),
+        path,
     )
-    config = Config(contract={"item": "string", "n": "int", "x": "double", "d": "decimal(10,2)"}, columns={"n": [{"in_range": {"low": 2}}]})
+    config = Config(
+        contract={"item": "string", "n": "int", "x": "double", "d": "decimal(10,2)"},
+        columns={"n": [{"in_range": {"low": 2}}]},
+    )
     work = night.work("quality", raw=(path,))
     done = run(work, config, spark)
     assert done.ledger.quarantined == {"malformed row: text that is not UTF-8": 1, "n: not int": 1}
@@ -145,11 +185,18 @@ def test_a_night_takes_what_is_right_and_sets_aside_what_is_not(spark, night, tm
 
 def test_a_change_of_type_is_said_once_per_column_and_not_where_no_value_can_change_unseen(tmp_path):
     for i in range(12):
-        pq.write_table(pa.table({"n": [1], "x": [1], "t": ["a"], "u": pa.array([1], pa.uint8())}), tmp_path / f"{i:02}.parquet")
+        pq.write_table(
+            pa.table({"n": [1], "x": [1], "t": ["a"], "u": pa.array([1], pa.uint8())}),
+            tmp_path / f"{i:02}.parquet",
+        )
     headers = [read_header(path) for path in sorted(tmp_path.iterdir())]
     contract = {"n": "int", "x": "double", "t": "timestamp", "u": "bigint"}
-    assert drift_of(headers, contract) == ["column 't' of all 12 files is string, the contract says timestamp"]
-    assert drift_of(headers[:1], contract) == ["column 't' of 00.parquet is string, the contract says timestamp"]
+    assert drift_of(headers, contract) == [
+        "column 't' of all 12 files is string, the contract says timestamp"
+    ]
+    assert drift_of(headers[:1], contract) == [
+        "column 't' of 00.parquet is string, the contract says timestamp"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +218,9 @@ def test_what_keeps_its_values_is_silent(found, wanted, kept):
     assert keeps_values(found, wanted) == kept
 
 
-@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(40) + b"PAR1", b"a,b\n1,2\n", b"PAR1" + bytes(4) + b"PARE"])
+@pytest.mark.parametrize(
+    "content", [b"", b"PAR1", b"PAR1" + bytes(40) + b"PAR1", b"a,b\n1,2\n", b"PAR1" + bytes(4) + b"PARE"]
+)
 def test_what_is_no_parquet_is_named(tmp_path, content):
     path = tmp_path / "day.parquet"
     path.write_bytes(content)
@@ -187,7 +236,12 @@ def test_a_schema_that_names_a_column_twice_is_refused(tmp_path):
 
 def test_a_damaged_page_is_the_files_fault(spark, night, tmp_path):
     path = tmp_path / "day.parquet"
-    pq.write_table(pa.table({"n": np.random.default_rng(0).integers(0, 2**40, 50_000)}), path, use_dictionary=False, compression="gzip")
+    pq.write_table(
+        pa.table({"n": np.random.default_rng(0).integers(0, 2**40, 50_000)}),
+        path,
+        use_dictionary=False,
+        compression="gzip",
+    )
     content = bytearray(path.read_bytes())
     content[4:40] = b"\xff" * 36  # the header of the first page
     path.write_bytes(content)

@@ -1,4 +1,6 @@
-"""Which files are a day: what the pattern names and what cannot be read is an error, never a day less or another's rows."""
+"""Which files are a day: what the pattern names and what cannot be read is an error, never a day less or
+another's rows.
+"""
 
 import datetime
 import os
@@ -35,7 +37,9 @@ def names(found: RawDays, date: datetime.date = DAY) -> list[str]:
 
 @pytest.mark.parametrize("files", ["*.csv", "day.csv", "2011-02-01.csv", "{{date}", "${DAY:-2011-02-01}.csv"])
 def test_a_pattern_without_the_date_is_refused_for_it_gives_every_day_all_files(days, files):
-    with pytest.raises(ConfigError, match=r"raw.files: .*every day would get the same files.*same_every_day: true"):
+    with pytest.raises(
+        ConfigError, match=r"raw.files: .*every day would get the same files.*same_every_day: true"
+    ):
         days("2011-02-01.csv", files=files).files(DAY)
 
 
@@ -44,7 +48,9 @@ def test_a_pattern_without_the_date_holds_where_the_config_says_so(days):
     assert names(found) == names(found, NEXT) == ["a.csv"]
 
 
-@pytest.mark.parametrize("where", [{"folder": "raw/{{ date }}", "files": "*.csv"}, {"files": "{{ date }}/*.csv"}])
+@pytest.mark.parametrize(
+    "where", [{"folder": "raw/{{ date }}", "files": "*.csv"}, {"files": "{{ date }}/*.csv"}]
+)
 def test_the_date_may_stand_in_the_folder_or_in_the_pattern(days, where):
     found = days("2011-02-01/a.csv", "2011-02-02/a.csv", **where)
     assert [path.parent.name for path in found.files(DAY)] == ["2011-02-01"]
@@ -72,7 +78,9 @@ def test_a_pattern_that_names_no_file_is_refused(days, files):
         days("2011-02-01/a.csv", folder="raw/{{ date }}", files=files).files(DAY)
 
 
-@pytest.mark.parametrize("folder", ["s3://bucket/x", "hdfs:/data", "gs://b", "file:///data", "abfss://c@a.dfs/x"])
+@pytest.mark.parametrize(
+    "folder", ["s3://bucket/x", "hdfs:/data", "gs://b", "file:///data", "abfss://c@a.dfs/x"]
+)
 def test_an_address_of_a_store_is_called_one(days, folder):
     with pytest.raises(ConfigError, match="raw must be a local path"):
         days(folder=folder).files(DAY)
@@ -124,7 +132,9 @@ def test_no_file_is_read_twice_in_a_day_under_two_names(days, tmp_path, link):
 
 @pytest.mark.parametrize("files", ["{{ date }}.csv", "*.csv"])
 def test_a_dangling_link_is_named(days, tmp_path, files):
-    found = days("other/", files=files, folder="raw" if "date" in files else "raw/{{ date }}/..", same_every_day=True)
+    found = days(
+        "other/", files=files, folder="raw" if "date" in files else "raw/{{ date }}/..", same_every_day=True
+    )
     os.symlink("gone.csv", tmp_path / "raw" / "2011-02-01.csv")
     (tmp_path / "raw" / "2011-02-01").mkdir()
     with pytest.raises(ConfigError, match=r"2011-02-01.csv is a link to gone.csv, which is not there"):
@@ -143,10 +153,22 @@ def test_a_folder_that_links_to_itself_is_not_walked_for_ever(days, tmp_path):
 @pytest.mark.parametrize(
     ("here", "files", "expected"),
     [
-        (["2011-02-02.parquet/part-0.parquet", "2011-02-02.parquet/_SUCCESS"], "{{ date }}.parquet", ["part-0.parquet"]),
-        (["2011-02-02.csv/part-1.csv", "2011-02-02.csv/.part-1.csv.crc", "2011-02-02.csv/part-0.csv"], "{{ date }}.csv", None),
+        (
+            ["2011-02-02.parquet/part-0.parquet", "2011-02-02.parquet/_SUCCESS"],
+            "{{ date }}.parquet",
+            ["part-0.parquet"],
+        ),
+        (
+            ["2011-02-02.csv/part-1.csv", "2011-02-02.csv/.part-1.csv.crc", "2011-02-02.csv/part-0.csv"],
+            "{{ date }}.csv",
+            None,
+        ),
         (["2011-02-02.csv/0.part", "2011-02-02.csv/1.part"], "{{ date }}.csv", None),
-        (["date=2011-02-02/country=D/a.parquet", "date=2011-02-02/country=F/a.parquet"], "date={{ date }}", None),
+        (
+            ["date=2011-02-02/country=D/a.parquet", "date=2011-02-02/country=F/a.parquet"],
+            "date={{ date }}",
+            None,
+        ),
         (["date=2011-02-02/country=D/a.parquet"], "date={{ date }}/", None),
         (["2011-02-02/10/a.csv", "2011-02-02/11/a.csv"], "{{ date }}", None),
         (["2011-02-02/10/a.csv", "2011-02-02/11/a.csv"], "{{ date }}/*/a.csv", None),
@@ -173,14 +195,29 @@ def test_a_folder_that_is_there_and_holds_no_day_is_not_a_day_without_data(days,
 
 
 @pytest.mark.parametrize(
-    ("log", "kind"), [("_delta_log/0.json", "Delta"), ("metadata/v1.metadata.json", "Iceberg"), (".hoodie/hoodie.properties", "Hudi")]
+    ("log", "kind"),
+    [
+        ("_delta_log/0.json", "Delta"),
+        ("metadata/v1.metadata.json", "Iceberg"),
+        (".hoodie/hoodie.properties", "Hudi"),
+    ],
 )
 @pytest.mark.parametrize(
     ("where", "files"),
-    [("2011-02-01", "{{ date }}"), ("2011-02-01", "{{ date }}/*.parquet"), ("t", "t/date={{ date }}"), ("", "date={{ date }}/*")],
+    [
+        ("2011-02-01", "{{ date }}"),
+        ("2011-02-01", "{{ date }}/*.parquet"),
+        ("t", "t/date={{ date }}"),
+        ("", "date={{ date }}/*"),
+    ],
 )
-def test_a_table_of_a_format_with_a_log_is_refused_for_not_all_of_its_files_are_rows(days, log, kind, where, files):
-    found = days(*[f"{where}/{name}".lstrip("/") for name in (log, "a.parquet", "date=2011-02-01/a.parquet")], files=files)
+def test_a_table_of_a_format_with_a_log_is_refused_for_not_all_of_its_files_are_rows(
+    days, log, kind, where, files
+):
+    found = days(
+        *[f"{where}/{name}".lstrip("/") for name in (log, "a.parquet", "date=2011-02-01/a.parquet")],
+        files=files,
+    )
     with pytest.raises(ConfigError, match=f"is a table of {kind}"):
         found.files(DAY)
 
@@ -193,13 +230,17 @@ def test_a_file_beside_its_packed_self_is_refused_for_its_rows_would_be_read_twi
 
 
 def test_hidden_files_are_no_days_and_those_that_are_meant_are_refused_by_their_name(days):
-    assert names(days("._2011-02-01.csv", ".2011-02-01.csv.crc", "2011-02-01.csv", files="*{{ date }}*")) == ["2011-02-01.csv"]
+    assert names(days("._2011-02-01.csv", ".2011-02-01.csv.crc", "2011-02-01.csv", files="*{{ date }}*")) == [
+        "2011-02-01.csv"
+    ]
     for files in ("_{{ date }}.csv", "*{{ date }}.csv"):
         with pytest.raises(ConfigError, match=r"_2011-02-01\.csv: .*begin with '_'.*rename it"):
             days("_2011-02-01.csv", files=files).files(DAY)
 
 
-@pytest.mark.parametrize("name", ["2011-02-01.csv~", "2011-02-01.csv.bak", "2011-02-01.csv.part", "2011-02-01.csv.TMP"])
+@pytest.mark.parametrize(
+    "name", ["2011-02-01.csv~", "2011-02-01.csv.bak", "2011-02-01.csv.part", "2011-02-01.csv.TMP"]
+)
 def test_what_looks_like_half_a_transfer_is_not_read_beside_the_day(days, name):
     with pytest.raises(ConfigError, match="copy or half a transfer"):
         days("2011-02-01.csv", name, files="{{ date }}.csv*").files(DAY)
@@ -219,7 +260,9 @@ def test_a_name_that_spark_cannot_be_handed_is_found_before_spark_starts(days):
 
 def test_brackets_and_other_letters_of_patterns_in_the_folder_are_letters(days):
     for folder in ("raw [eu]", "a*b", "{a,b}", "a?b"):
-        assert names(days(f"{folder}/2011-02-01.csv", "raw e/2011-02-01.csv", folder=f"raw/{folder}")) == ["2011-02-01.csv"]
+        assert names(days(f"{folder}/2011-02-01.csv", "raw e/2011-02-01.csv", folder=f"raw/{folder}")) == [
+            "2011-02-01.csv"
+        ]
 
 
 def test_a_day_without_files_is_no_data_not_no_trading(days):

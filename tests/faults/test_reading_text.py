@@ -1,4 +1,6 @@
-"""Days of CSV and JSON as the field writes them: what is clean says what the file says, the rest is kept as it was found."""
+"""Days of CSV and JSON as the field writes them: what is clean says what the file says, the rest is kept as
+it was found.
+"""
 
 import datetime
 import decimal
@@ -25,7 +27,9 @@ def test_records_of_many_files_are_whole_or_quarantined_with_all_their_lines(spa
         "backslashes.csv": BACKSLASHES,
         "empty.csv": '"item","n","note"\n"a","1","x"\n"","2",""\n"c","",""\n,4,\n',
         "padded.csv.gz": gzip.compress(GOOD.encode()) + bytes(400),
-        "members.csv.gz": gzip.compress(b"item,n,note\na,1,x\n") + gzip.compress(b"") + gzip.compress(b"b,2,y\n"),
+        "members.csv.gz": gzip.compress(b"item,n,note\na,1,x\n")
+        + gzip.compress(b"")
+        + gzip.compress(b"b,2,y\n"),
         "nul.csv": "item,n,note\n\0a,1,x\nb\0,2,y\n",
         "mac.csv": GOOD.replace("\n", "\r"),
         "case.csv": "item,n,note,ITEM,Note\na,1,x,A,X\nb,2,y,B,Y\n",
@@ -38,14 +42,23 @@ def test_records_of_many_files_are_whole_or_quarantined_with_all_their_lines(spa
     assert day.quarantined("breaks.csv", "_corrupt")[0][2] == 'a,1,"line one'
     assert day.clean("backslashes.csv", "item", "n", "note") == [(5, "g", 5, "z")]
     assert day.quarantined("backslashes.csv") == [(2, INSIDE), (3, INSIDE), (4, INSIDE), (6, OPEN)]
-    assert day.clean("empty.csv", "item", "n", "note") == [(2, "a", 1, "x"), (3, None, 2, None), (4, "c", None, None), (5, None, 4, None)]
+    assert day.clean("empty.csv", "item", "n", "note") == [
+        (2, "a", 1, "x"),
+        (3, None, 2, None),
+        (4, "c", None, None),
+        (5, None, 4, None),
+    ]
     for name in ("padded.csv.gz", "members.csv.gz", "mac.csv", "case.csv"):
         assert day.clean(name, "item", "n", "note") == [(2, "a", 1, "x"), (3, "b", 2, "y")]
     assert day.clean("nul.csv", "item", "n", "note") == [(2, "\0a", 1, "x"), (3, "b\0", 2, "y")]
 
 
 def test_a_quoted_line_break_is_text_where_the_format_says_so(spark, night, tmp_path):
-    files = {"breaks.csv": LINE_BREAKS, "head.csv": '"item","n","no\nte"\r\n"a\r\nb",1,x\r\n\r\nb,2,"y\n\nz"\r\n', "good.csv": GOOD}
+    files = {
+        "breaks.csv": LINE_BREAKS,
+        "head.csv": '"item","n","no\nte"\r\n"a\r\nb",1,x\r\n\r\nb,2,"y\n\nz"\r\n',
+        "good.csv": GOOD,
+    }
     day = check(spark, night, tmp_path, files, raw={"multiline": True})
     assert day.clean("breaks.csv", "item", "n", "note") == [
         (2, "a", 1, "line one\nline two"),
@@ -60,7 +73,8 @@ def test_a_quoted_line_break_is_text_where_the_format_says_so(spark, night, tmp_
 
 def test_the_format_says_how_a_file_is_written(spark, night, tmp_path):
     text = (
-        "# made by a till\nname;preis;menge;tag;um\n# noon\nM\u00fcller;1.234,50;NA;01.02.2011;01.02.2011 10:30\n"
+        "# made by a till\nname;preis;menge;tag;um\n# noon\nM\u00fcller;1.234,50;NA;01.02.2011;01.02.2011 "
+        "10:30\n"
         " B\u00e4r ;0,5; - ;28.02.2011;01.07.2011 10:30\n\u20ac;1.5;x;31.02.2011;2011-02-01\n"
         "z;1,005;x;01.02.+999999999;01.02.+999999999 10:30\n"
     )
@@ -89,7 +103,10 @@ def test_the_format_says_how_a_file_is_written(spark, night, tmp_path):
         "tag: not date",
         "um: not timestamp",
     ]
-    assert day.tables["quarantine"]["kasse.csv", 7]["reasons"] == day.tables["quarantine"]["kasse.csv", 6]["reasons"]
+    assert (
+        day.tables["quarantine"]["kasse.csv", 7]["reasons"]
+        == day.tables["quarantine"]["kasse.csv", 6]["reasons"]
+    )
     assert day.tables["quarantine"]["kasse.csv", 6]["_raw_name"] == "\u20ac"
 
 
@@ -112,9 +129,13 @@ def test_names_that_differ_in_an_accent_stay_two_and_bytes_are_kept(spark, night
 
 
 def test_json_keeps_its_digits_and_says_what_is_wrong_with_a_line(spark, night, tmp_path):
-    late = "".join(json.dumps({"item": f"k{i}", "n": i}) + "\n" for i in range(10_050)) + '{"item":"z","n":1,"x":0.5,"id":7}\n'
+    late = (
+        "".join(json.dumps({"item": f"k{i}", "n": i}) + "\n" for i in range(10_050))
+        + '{"item":"z","n":1,"x":0.5,"id":7}\n'
+    )
     files = {
-        "a.jsonl": '{"id":12345678901234567890,"x":0.12345678901234567890123,"m":12345678901234567.89,"n":1}\n'
+        "a.jsonl": '{"id":12345678901234567890,"x":0.12345678901234567890123,'
+        '"m":12345678901234567.89,"n":1}\n'
         '{"id":1,"x":0.1,"m":1.10,"n":1e3}\n'
         '{"id":"2","x":1e-3,"m":1.005,"n":2}\n{"id":"b","n":3,"ITEM":"A","item":"a","e":1e400}\n'
         '{"id":"c","n":4,"e":1e30}\n',
@@ -122,11 +143,17 @@ def test_json_keeps_its_digits_and_says_what_is_wrong_with_a_line(spark, night, 
         b'{"item":"caf\xe9","n":4}\n{"item":"caf\xe9',
         "late.jsonl": late,
         "long.jsonl": '{"item":"' + "z" * 20_100_000 + '","n":9}\n',
-        "inside.jsonl": '{"item":"a","n":1,"meta":{"lang":"de","to":[{"x":"1"}]}}\n{"item":5,"n":2,"meta":{"k":1}}\n',
+        "inside.jsonl": '{"item":"a","n":1,"meta":{"lang":"de","to":[{"x":"1"}]}}\n'
+        '{"item":5,"n":2,"meta":{"k":1}}\n',
     }
     optional = {
         name: {"type": type_, "required": False}
-        for name, type_ in {"id": "string", "x": "decimal(38,23)", "m": "decimal(20,2)", "e": "double"}.items()
+        for name, type_ in {
+            "id": "string",
+            "x": "decimal(38,23)",
+            "m": "decimal(20,2)",
+            "e": "double",
+        }.items()
     }
     contract = {
         "item": {"type": "string", "required": False},
@@ -160,10 +187,13 @@ def test_json_keeps_its_digits_and_says_what_is_wrong_with_a_line(spark, night, 
 def test_json_tells_numbers_in_the_place_of_text_and_fields_that_are_new_inside(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text(
-        '{"id":1,"ok":1,"meta":{"lang":"de","k":1,"to":[{"x":"1","y":2}]},"free":{"a":1},"any":{"z":1}}\n{"id":"2","meta":{"tags":["a",3]}}\n'
+        '{"id":1,"ok":1,"meta":{"lang":"de","k":1,"to":[{"x":"1","y":2}]},"free":{"a":1},"any":{"z":1}}\n'
+        '{"id":"2","meta":{"tags":["a",3]}}\n'
     )
     meta = "struct<k: int, to: array<struct<x: string>>, tags: array<string>>"
-    found = read_header(path).drift({"id": "string", "ok": "int", "meta": meta, "free": "map<string,int>", "any": "string"})
+    found = read_header(path).drift(
+        {"id": "string", "ok": "int", "meta": meta, "free": "map<string,int>", "any": "string"}
+    )
     assert found == [
         "column 'id' of a.jsonl is number, the contract says string",
         "field 'meta.lang' appeared in a.jsonl; it is not in the contract and is not used",
@@ -173,7 +203,10 @@ def test_json_tells_numbers_in_the_place_of_text_and_fields_that_are_new_inside(
 
 
 def test_a_key_that_comes_after_ten_thousand_lines_has_not_vanished(spark, night, tmp_path):
-    late = "".join(json.dumps({"item": f"k{i}", "n": i}) + "\n" for i in range(10_050)) + '{"item":"z","n":1,"note":"here"}\n'
+    late = (
+        "".join(json.dumps({"item": f"k{i}", "n": i}) + "\n" for i in range(10_050))
+        + '{"item":"z","n":1,"note":"here"}\n'
+    )
     day = check(spark, night, tmp_path, {"a.jsonl": late}, {"item": "string", "n": "int", "note": "string"})
     assert not day.failed
     assert day.metrics["schema_drift"] == []
@@ -204,7 +237,9 @@ def test_a_value_is_typed_only_if_its_text_says_so(spark, night, tmp_path):
     ]
     contract = {"x": "double", "d": "date", "t": "timestamp", "m": "decimal(10,2)"}
     checks = {"columns": {"x": [{"complete": 1.0}]}}  # whose examples show each row
-    day = check(spark, night, tmp_path, {"a.csv": "x,d,t,m\n" + good + "\n".join(bad) + "\n"}, contract, **checks)
+    day = check(
+        spark, night, tmp_path, {"a.csv": "x,d,t,m\n" + good + "\n".join(bad) + "\n"}, contract, **checks
+    )
     ((line, x, d, t, m),) = day.clean("a.csv", *contract)
     assert (line, x, d, t.replace(tzinfo=None), m) == (
         2,
@@ -231,10 +266,15 @@ def test_a_cut_gzip_is_named_before_spark_begins(spark, night, tmp_path, capfd):
 
 
 @pytest.mark.parametrize("way", ["lines", "stream"])
-def test_every_way_of_reading_gives_the_same_rows_for_every_partitioning(spark, night, tmp_path, monkeypatch, way):
+def test_every_way_of_reading_gives_the_same_rows_for_every_partitioning(
+    spark, night, tmp_path, monkeypatch, way
+):
     lines = [
         "item,n,note",
-        *[f'"k{i}",{i if i % 7 else "x"},"say ""{i}"", {"z" * (i % 40)}"' if i % 5 else "" for i in range(2000)],
+        *[
+            f'"k{i}",{i if i % 7 else "x"},"say ""{i}"", {"z" * (i % 40)}"' if i % 5 else ""
+            for i in range(2000)
+        ],
         "lonely",
     ]
     text = "\n".join(lines)
@@ -268,7 +308,9 @@ def test_columns_may_be_called_as_those_that_the_stage_adds(spark, night, tmp_pa
     contract = {"date": "date", "reason": "string", "reasons": "int"}
     files = {"a.csv": "date,reason,reasons\n2011-01-31,x,1\n2011-01-30,y,z\n"}
     day = check(spark, night, tmp_path, files, contract, columns={"date": [{"complete": 1.0}]})
-    assert day.clean("a.csv", *contract, "_date") == [(2, datetime.date(2011, 1, 31), "x", 1, datetime.date(2011, 2, 1))]
+    assert day.clean("a.csv", *contract, "_date") == [
+        (2, datetime.date(2011, 1, 31), "x", 1, datetime.date(2011, 2, 1))
+    ]
     assert day.quarantined("a.csv", "_raw_date", "_raw_reason", "_raw_reasons", "date", "reasons") == [
         (3, "reasons: not int", "2011-01-30", "y", "z", datetime.date(2011, 2, 1), ["reasons: not int"])
     ]

@@ -27,7 +27,9 @@ DAY = "2011-02-01"
 def test_whatever_is_held_can_be_shown():
     table = pa.table(
         {
-            "s": pa.StringArray.from_buffers(2, pa.py_buffer(pa.array([0, 4, 4], pa.int32()).buffers()[1]), pa.py_buffer(b"caf\xe9")),
+            "s": pa.StringArray.from_buffers(
+                2, pa.py_buffer(pa.array([0, 4, 4], pa.int32()).buffers()[1]), pa.py_buffer(b"caf\xe9")
+            ),
             "d": pa.array([73_000_000, None], pa.date32()),  # the year 201837
             "t": pa.array([2**61, None], pa.timestamp("us", "UTC")),
             "b": [b"\xff", None],
@@ -50,11 +52,18 @@ def shop(tmp_path):
     day = tmp_path / "raw" / DAY
     day.mkdir(parents=True)
     (day / "a.csv").write_text('note,item,n\nx,a,1\ny;b;2\nz,"c,3\n')
-    (day / "b.jsonl").write_bytes(b'{"item":"d","n":4}\n{"item":"e","n":5,\n{"item":"caf\xe9","n":6}\n{"item":"g","n":"seven"}\n')
-    pq.write_table(pa.table({"item": pa.array([b"h", b"\xe9"]).cast(pa.string(), safe=False), "n": [8, 9]}), day / "c.parquet")
+    (day / "b.jsonl").write_bytes(
+        b'{"item":"d","n":4}\n{"item":"e","n":5,\n{"item":"caf\xe9","n":6}\n{"item":"g","n":"seven"}\n'
+    )
+    pq.write_table(
+        pa.table({"item": pa.array([b"h", b"\xe9"]).cast(pa.string(), safe=False), "n": [8, 9]}),
+        day / "c.parquet",
+    )
 
     def lsml(*words: str):
-        return CliRunner().invoke(app, [*words, str(tmp_path / "p.yaml"), "--date", DAY, "--root", str(tmp_path / "runs")])
+        return CliRunner().invoke(
+            app, [*words, str(tmp_path / "p.yaml"), "--date", DAY, "--root", str(tmp_path / "runs")]
+        )
 
     return lsml
 
@@ -93,7 +102,12 @@ def test_malformed_lines_are_exported_as_they_were_found_and_come_back_mended(sp
     assert "4 rows taken from quarantine, 4 are clean now" in released.output
     folder = tmp_path / "runs" / "t" / DAY / "released" / "clean"
     rows = pa.concat_tables([pq.read_table(path) for path in folder.glob("*.parquet")]).to_pylist()
-    assert sorted((row["thing"], row["n"], row["note"]) for row in rows) == [("b", 2, "y"), ("c", 3, "z"), ("e", 5, None), ("g", 7, None)]
+    assert sorted((row["thing"], row["n"], row["note"]) for row in rows) == [
+        ("b", 2, "y"),
+        ("c", 3, "z"),
+        ("e", 5, None),
+        ("g", 7, None),
+    ]
 
 
 class Held:
@@ -132,7 +146,10 @@ def test_what_cannot_be_taken_back_is_said_by_line(tmp_path, rows, message):
 def test_columns_that_are_filled_in_win_over_the_line(tmp_path):
     path = tmp_path / "p.csv"
     path.write_text('\ufeff_file,_line,n,_corrupt\r\na.csv,2,7,"1,2"\r\na.csv,3,,\r\n', newline="")
-    assert mended_rows(path, Held, KNOWN, {"n": "n"}, Format()) == {"a.csv:2": {"n": "7"}, "a.csv:3": {"n": None}}  # type: ignore[arg-type]
+    assert mended_rows(path, Held, KNOWN, {"n": "n"}, Format()) == {
+        "a.csv:2": {"n": "7"},
+        "a.csv:3": {"n": None},
+    }  # type: ignore[arg-type]
 
 
 @pytest.mark.spark

@@ -1,4 +1,6 @@
-"""What `quality suggest` writes is YAML that reads back, that the config takes, and that reads the very days it was shown."""
+"""What `quality suggest` writes is YAML that reads back, that the config takes, and that reads the very days
+it was shown.
+"""
 
 import bz2
 import gzip
@@ -28,7 +30,9 @@ WORDS = ["ab", "cd", "ef", "gh"]
 def written(*rows: str, times: int = 40) -> str:
     """A header and rows, again and again; `#` in a row becomes its number."""
     header, *body = rows
-    return "".join(f"{line}\n" for line in [header, *[row.replace("#", str(i)) for i in range(times) for row in body]])
+    return "".join(
+        f"{line}\n" for line in [header, *[row.replace("#", str(i)) for i in range(times) for row in body]]
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,14 +78,18 @@ def test_a_field_of_quotes_that_are_inches_and_lines_that_are_not_whole_do_not_m
 )
 def test_the_encoding_is_told_and_its_letters_are_right(tmp_path, encode, encoding):
     path = tmp_path / "day.csv.gz"
-    path.write_bytes(gzip.compress("".join(["ort,n\n", *[f"Düsseldorf,{i}\n" for i in range(100)]]).encode(encode)))
+    path.write_bytes(
+        gzip.compress("".join(["ort,n\n", *[f"Düsseldorf,{i}\n" for i in range(100)]]).encode(encode))
+    )
     form = sniff([path]).form
     assert form.encoding.replace("iso8859-1", "latin-1").replace("_", "-") == encoding
 
 
 def test_a_byte_that_is_broken_among_many_that_are_right_makes_no_other_encoding(tmp_path):
     path = tmp_path / "day.csv"
-    path.write_bytes("".join(["ort,n\n", *[f"Düsseldorf,{i}\n" for i in range(100)]]).encode() + b"K\xf6ln,1\n")
+    path.write_bytes(
+        "".join(["ort,n\n", *[f"Düsseldorf,{i}\n" for i in range(100)]]).encode() + b"K\xf6ln,1\n"
+    )
     assert sniff([path]).options == {}
 
 
@@ -134,7 +142,10 @@ def test_a_day_that_may_be_two_days_is_text_and_says_so():
 
 
 def test_where_one_time_needs_a_pattern_the_others_get_theirs_too():
-    found = habits_of({"a": ["2011-02-01 10:00:00,123"] * 9, "b": ["2011-02-01 10:00:00", "2011-02-01T10:00:00.5"] * 9}, False)
+    found = habits_of(
+        {"a": ["2011-02-01 10:00:00,123"] * 9, "b": ["2011-02-01 10:00:00", "2011-02-01T10:00:00.5"] * 9},
+        False,
+    )
     patterns = found.options["timestamp_formats"]
     assert patterns == ["yyyy-MM-dd HH:mm:ss,SSS", "yyyy-MM-dd HH:mm:ss", "yyyy-MM-dd'T'HH:mm:ss.SSSSSS"]
 
@@ -212,12 +223,24 @@ DAYS = {
     ),
     "odd.jsonl": (
         "".join(
-            f'{{"a\\nb": {i}, "x: y": "v{i % 3}", "#c": {i}.5, "null": true, "": "e", "Item": 1, "item": "p\\nq\\u0085"}}\n'
+            f'{{"a\\nb": {i}, "x: y": "v{i % 3}", "#c": {i}.5, "null": true, "": "e", "Item": 1, "item": '
+            f'"p\\nq\\u0085"}}\n'
             for i in range(200)
         ),
-        {"a\nb": "int", "x: y": "string", "#c": "double", "null": "boolean", "column_5": "string", "Item": "int", "item_": "string"},
+        {
+            "a\nb": "int",
+            "x: y": "string",
+            "#c": "double",
+            "null": "boolean",
+            "column_5": "string",
+            "Item": "int",
+            "item_": "string",
+        },
     ),
-    "u.data": ("".join(f"{i % 40 + 1}\t{i % 17}\t{i % 5 + 1}\t{1300000000 + i * 7}\n" for i in range(200)), None),
+    "u.data": (
+        "".join(f"{i % 40 + 1}\t{i % 17}\t{i % 5 + 1}\t{1300000000 + i * 7}\n" for i in range(200)),
+        None,
+    ),
 }
 
 
@@ -246,7 +269,13 @@ def test_it_reads_the_days_that_it_was_shown_by_what_it_wrote(spark, night, raw_
         assert Decimal(clean["raw_x"][3].as_py()) == 3
 
 
-@pytest.mark.parametrize(("pack", "name"), [(gzip.compress, "gzip"), (bz2.compress, "bzip2"), (lzma.compress, "xz")])
+@pytest.mark.parametrize(
+    ("pack", "name"), [(gzip.compress, "gzip"), (bz2.compress, "bzip2"), (lzma.compress, "xz")]
+)
 def test_packed_files_are_known_by_their_first_bytes(tmp_path, pack, name):
     (tmp_path / "a.csv").write_bytes(pack("stadt;n\nKöln;1\nBonn;2\n".encode("latin-1")))
-    assert sniff([tmp_path / "a.csv"]).options == {"compression": name, "encoding": "latin-1", "delimiter": ";"}
+    assert sniff([tmp_path / "a.csv"]).options == {
+        "compression": name,
+        "encoding": "latin-1",
+        "delimiter": ";",
+    }

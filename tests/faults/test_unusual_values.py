@@ -1,4 +1,6 @@
-"""What Python has no value for is shown as text; what is wrong with a file is not called a failed check of the user."""
+"""What Python has no value for is shown as text; what is wrong with a file is not called a failed check of
+the user.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -27,11 +29,16 @@ def test_a_value_of_any_kind_can_be_shown(value, shown):
     ("said", "found"),
     [
         (
-            "An error occurred while calling o1.collect.\n: org.apache.spark.SparkException: [FAILED_READ_FILE.NO_HINT] Encountered error "
-            "while reading file file:/a.csv.gz. SQLSTATE: KD001\n\tat x\nCaused by: java.io.IOException: not a gzip file\n\tat y",
+            "An error occurred while calling o1.collect.\n: org.apache.spark.SparkException: "
+            "[FAILED_READ_FILE.NO_HINT] Encountered error "
+            "while reading file file:/a.csv.gz. SQLSTATE: KD001\n\tat x\nCaused by: java.io.IOException: not "
+            "a gzip file\n\tat y",
             "Encountered error while reading file file:/a.csv.gz. SQLSTATE: KD001 (not a gzip file)",
         ),
-        ("[PATH_NOT_FOUND] Path does not exist: file:/b.csv. SQLSTATE: 42K03", "Path does not exist: file:/b.csv. SQLSTATE: 42K03"),
+        (
+            "[PATH_NOT_FOUND] Path does not exist: file:/b.csv. SQLSTATE: 42K03",
+            "Path does not exist: file:/b.csv. SQLSTATE: 42K03",
+        ),
         ("[DIVIDE_BY_ZERO] Division by zero. SQLSTATE: 22012", None),
     ],
 )

@@ -1,4 +1,6 @@
-"""Numbers, days and times inside lists, maps and structs of text say what they are, as those in columns of their own must."""
+"""Numbers, days and times inside lists, maps and structs of text say what they are, as those in columns of
+their own must.
+"""
 
 import datetime
 import json
@@ -30,7 +32,10 @@ CASES = [  # JSON, and the one value in it; None: quarantined
     ('{"y":{"q":"10:30"}}', None),
     ('{"user-id":"a b"}', "a b"),
 ]
-TYPE = "struct<d:date,at:timestamp,x:double,m:decimal(10,2),l:array<date>,y:map<string,timestamp>,`user-id`:string>"
+TYPE = (
+    "struct<d:date,at:timestamp,x:double,m:decimal(10,2),l:array<date>,y:map<string,timestamp>,"
+    "`user-id`:string>"
+)
 
 
 def _csv(text: str) -> str:
@@ -39,7 +44,11 @@ def _csv(text: str) -> str:
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 def test_a_value_inside_json_is_held_to_the_form_of_its_type(spark, night, tmp_path, ending):
-    lines = [f'{{"t":{text}}}' for text, _ in CASES] if ending == "jsonl" else ["t", *(_csv(text) for text, _ in CASES)]
+    lines = (
+        [f'{{"t":{text}}}' for text, _ in CASES]
+        if ending == "jsonl"
+        else ["t", *(_csv(text) for text, _ in CASES)]
+    )
     first = 1 if ending == "jsonl" else 2
     day = check(spark, night, tmp_path, {f"a.{ending}": "".join(f"{line}\n" for line in lines)}, {"t": TYPE})
     clean = dict(day.clean(f"a.{ending}", "t"))
@@ -57,6 +66,13 @@ def test_a_value_inside_json_is_held_to_the_form_of_its_type(spark, night, tmp_p
 
 def test_times_inside_json_stand_in_the_zone_of_the_files(spark, night, tmp_path):
     files = {"a.jsonl": '{"at":["2011-02-01 10:30","2011-02-01 10:30:00Z"],"t":"2011-02-01 10:30"}\n'}
-    day = check(spark, night, tmp_path, files, {"at": "array<timestamp>", "t": "timestamp"}, raw={"zone": "Europe/Berlin"})
+    day = check(
+        spark,
+        night,
+        tmp_path,
+        files,
+        {"at": "array<timestamp>", "t": "timestamp"},
+        raw={"zone": "Europe/Berlin"},
+    )
     there = TIME - datetime.timedelta(hours=1)
     assert day.clean("a.jsonl", "at", "t") == [(1, [there, TIME], there)]

@@ -1,4 +1,6 @@
-"""The features stage: fitted on training rows alone, applied to both tables exactly as plain Python applies it."""
+"""The features stage: fitted on training rows alone, applied to both tables exactly as plain Python applies
+it.
+"""
 
 import json
 from collections import Counter
@@ -21,7 +23,10 @@ from lsml_spark.transforms.tokens import Tokens
 from lsml_spark.transforms.transform import Seen
 
 pytestmark = pytest.mark.spark
-SCHEMA = "sample_id string, key string, label string, date date, context array<string>, country string, hour int, weekend boolean"
+SCHEMA = (
+    "sample_id string, key string, label string, date date, context array<string>, country string, "
+    "hour int, weekend boolean"
+)
 COLUMNS = {
     "label": "vocabulary",
     "context": {"use": "vocabulary", "like": "label"},
@@ -41,7 +46,9 @@ def rows(n: int, seed: int) -> pd.DataFrame:
             "label": items,
             "date": [pd.Timestamp("2011-02-01").date()] * n,
             "context": [
-                None if drawn < 0.2 else [*random.choice(items, int(drawn * 9)), *([None] if drawn > 0.95 else [])]
+                None
+                if drawn < 0.2
+                else [*random.choice(items, int(drawn * 9)), *([None] if drawn > 0.95 else [])]
                 for drawn in random.random(n)
             ],
             "country": random.choice(["UK", "DE", "rare", None], n, p=[0.8, 0.15, 0.01, 0.04]),
@@ -56,14 +63,21 @@ TRAIN, TEST = rows(1500, 1), rows(400, 2)
 
 @pytest.fixture(scope="module")
 def frames(spark):
-    train = spark.createDataFrame(TRAIN, SCHEMA).selectExpr("*", "double(2.5) AS weight", "double(0.4) AS keep_rate")
+    train = spark.createDataFrame(TRAIN, SCHEMA).selectExpr(
+        "*", "double(2.5) AS weight", "double(0.4) AS keep_rate"
+    )
     return train.cache(), spark.createDataFrame(TEST, SCHEMA).cache()
 
 
 def run_stage(spark, night, train, test, columns=COLUMNS, **config):
     inputs = {"augment": night.source("augment", train=train), "prepare": night.source("prepare", test=test)}
     work = night.work("features", inputs)
-    source = night.finish(work, features.run(work, validate(features.Config, {"columns": columns} | config, "night.yaml: features"), spark))
+    source = night.finish(
+        work,
+        features.run(
+            work, validate(features.Config, {"columns": columns} | config, "night.yaml: features"), spark
+        ),
+    )
     return source, json.loads(source.file("encoders.json").read_text())
 
 
@@ -82,7 +96,9 @@ def ranked(counts: Counter) -> list[tuple[str, int]]:
 
 def test_vocabularies_are_those_of_pandas(finished):
     columns = finished[1]["columns"]
-    assert list(zip(columns["label"]["values"], columns["label"]["counts"], strict=True)) == ranked(Counter(TRAIN.label))
+    assert list(zip(columns["label"]["values"], columns["label"]["counts"], strict=True)) == ranked(
+        Counter(TRAIN.label)
+    )
     countries = [(value, n) for value, n in ranked(Counter(TRAIN.country.dropna())) if n >= 20]
     assert list(zip(columns["country"]["values"], columns["country"]["counts"], strict=True)) == countries
     assert "rare" not in columns["country"]["values"]
@@ -109,7 +125,9 @@ def test_ids_are_places_in_the_vocabulary(finished, table, frame):
     assert found.country.tolist() == [place["country"].get(value, 0) for value in expected.country]
     assert found.hour.tolist() == [place["hour"].get(str(value), 0) for value in expected.hour]
     assert found.weekend.tolist() == [place["weekend"][str(value).lower()] for value in expected.weekend]
-    assert [list(ids) for ids in found.context] == [[place["label"].get(item, 0) for item in items or []] for items in expected.context]
+    assert [list(ids) for ids in found.context] == [
+        [place["label"].get(item, 0) for item in items or []] for items in expected.context
+    ]
 
 
 @pytest.mark.parametrize("table", ["train", "test"])
@@ -147,12 +165,23 @@ def test_pace_and_offset_pass_where_select_gave_them(spark, night, frames, finis
     assert found.pace.tolist() == (hours % 3).tolist()
     assert found.offset.tolist() == (hours / 7).tolist()
     assert source.manifest.tables["test"] == finished[0].manifest.tables["test"]
-    assert source.manifest.tables["train"].columns == {**finished[0].manifest.tables["train"].columns, "pace": "int", "offset": "double"}
+    assert source.manifest.tables["train"].columns == {
+        **finished[0].manifest.tables["train"].columns,
+        "pace": "int",
+        "offset": "double",
+    }
 
 
 def test_carried_columns_pass_as_they_are_and_no_encoder_knows_them(spark, night, frames):
-    made = ["double(hour) / 7 AS price", "array(array(hour, 1), array(2, 3)) AS grid", "encode(key, 'utf-8') AS picture", "*"]
-    source, encoders = run_stage(spark, night, *(frame.selectExpr(*made) for frame in frames), carry=["price", "grid", "picture"])
+    made = [
+        "double(hour) / 7 AS price",
+        "array(array(hour, 1), array(2, 3)) AS grid",
+        "encode(key, 'utf-8') AS picture",
+        "*",
+    ]
+    source, encoders = run_stage(
+        spark, night, *(frame.selectExpr(*made) for frame in frames), carry=["price", "grid", "picture"]
+    )
     assert not {"price", "grid", "picture"} & set(encoders["columns"])
     for table, told in (("train", TRAIN), ("test", TEST)):
         found = {row["sample_id"]: row for row in arrow(source, table).to_pylist()}
@@ -188,7 +217,11 @@ def test_test_rows_do_not_reach_the_encoders(spark, night, frames, finished):
     source, encoders = run_stage(spark, night, frames[0], other)
     assert encoders == finished[1]
     assert source.manifest.tables["train"] == finished[0].manifest.tables["train"]
-    assert set(arrow(source, "test")["label"].to_pylist()) == set(arrow(source, "test")["hour"].to_pylist()) == {0}
+    assert (
+        set(arrow(source, "test")["label"].to_pylist())
+        == set(arrow(source, "test")["hour"].to_pylist())
+        == {0}
+    )
 
 
 def test_the_partitions_do_not_matter(spark, night, frames, finished):
@@ -203,15 +236,20 @@ def test_an_empty_test_table_is_encoded_as_none(spark, night, frames):
     assert source.manifest.tables["test"].columns["context"] == "array<int>"
 
 
-@pytest.mark.parametrize("expression", ["cast(hour AS double) / 7", "timestamp(date)", "cast(hour AS decimal(10, 4))"])
+@pytest.mark.parametrize(
+    "expression", ["cast(hour AS double) / 7", "timestamp(date)", "cast(hour AS decimal(10, 4))"]
+)
 def test_types_that_spark_and_arrow_write_differently_are_refused(spark, night, frames, expression):
-    # Spark and Arrow do not write these types alike; ids that are 0 for that reason would be a silent train/serve skew.
+    # Spark and Arrow do not write these types alike; ids that are 0 for that reason would be a silent
+    # train/serve skew.
     train, test = (frame.withColumn("hour", F.expr(expression)) for frame in frames)
     with pytest.raises(ConfigError, match=r"features\.columns\.hour: .* in prepare\.sql"):
         run_stage(spark, night, train, test, {"label": "vocabulary", "hour": "vocabulary"})
 
 
-@pytest.mark.parametrize("expression", ["hour", "smallint(hour)", "hour > 12", "date_add(date, hour)", "string(hour / 7)"])
+@pytest.mark.parametrize(
+    "expression", ["hour", "smallint(hour)", "hour > 12", "date_add(date, hour)", "string(hour / 7)"]
+)
 def test_every_training_value_of_the_other_types_is_known(spark, night, frames, expression):
     train, test = (frame.withColumn("hour", F.expr(expression)) for frame in frames)
     source, _ = run_stage(spark, night, train, test, {"label": "vocabulary", "hour": "vocabulary"})
@@ -222,8 +260,14 @@ def test_every_training_value_of_the_other_types_is_known(spark, night, frames, 
     ("columns", "said"),
     [
         ({"context": "vocabulary"}, "the label 'label' needs a transform"),
-        ({"label": "vocabulary", "countri": "vocabulary"}, r"features\.columns\.countri: .*did you mean 'country'"),
-        ({"label": "vocabulary", "context": {"use": "vocabulary", "like": "lable"}}, r"context\.like: 'lable' is no column"),
+        (
+            {"label": "vocabulary", "countri": "vocabulary"},
+            r"features\.columns\.countri: .*did you mean 'country'",
+        ),
+        (
+            {"label": "vocabulary", "context": {"use": "vocabulary", "like": "lable"}},
+            r"context\.like: 'lable' is no column",
+        ),
         ({"label": "vocabulary", "context": {"use": "vocabulary", "like": "context"}}, r"context\.like"),
         ({"label": "vocabulary", "hour": {"use": "vocabulary", "like": "country"}}, r"hour\.like"),
         ({"label": "vocabulry"}, "did you mean 'vocabulary'"),
@@ -247,10 +291,18 @@ def test_columns_that_cannot_be_meant_are_one_line_config_errors(spark, night, f
         ("concat('only once ', sample_id)", "no training row has a known label"),
     ],
 )
-def test_labels_that_are_all_alike_or_all_unknown_stop_the_night_here_with_a_sentence(spark, night, frames, label, said):
+def test_labels_that_are_all_alike_or_all_unknown_stop_the_night_here_with_a_sentence(
+    spark, night, frames, label, said
+):
     train = frames[0].limit(30).withColumn("label", F.expr(label))
     with pytest.raises(QualityGateError, match=said):
-        run_stage(spark, night, train, frames[1].limit(5), {"label": {"use": "vocabulary", "min_count": 2}, "hour": "vocabulary"})
+        run_stage(
+            spark,
+            night,
+            train,
+            frames[1].limit(5),
+            {"label": {"use": "vocabulary", "min_count": 2}, "hour": "vocabulary"},
+        )
 
 
 def test_the_encoded_table_is_read_back_by_spark(spark, finished):
@@ -269,7 +321,10 @@ def test_the_encoded_table_is_read_back_by_spark(spark, finished):
 
 
 def test_a_text_becomes_a_list_of_ids_and_may_borrow_another_columns_way(spark, night, frames):
-    train, test = (frame.withColumns({"title": F.expr("concat_ws(' ', context)"), "name": F.col("country")}) for frame in frames)
+    train, test = (
+        frame.withColumns({"title": F.expr("concat_ws(' ', context)"), "name": F.col("country")})
+        for frame in frames
+    )
     columns = {
         "label": "vocabulary",
         "title": {"use": "ngrams", "size": 50, "n": [1, 2]},
@@ -278,7 +333,11 @@ def test_a_text_becomes_a_list_of_ids_and_may_borrow_another_columns_way(spark, 
         "context": {"use": "hashed", "size": 4, "signed": True},
     }
     source, encoders = run_stage(spark, night, train, test, columns)
-    assert source.manifest.tables["test"].columns["title"] == source.manifest.tables["train"].columns["name"] == "array<int>"
+    assert (
+        source.manifest.tables["test"].columns["title"]
+        == source.manifest.tables["train"].columns["name"]
+        == "array<int>"
+    )
     plain = encode(encoders, test.toArrow().sort_by("sample_id").combine_chunks().to_batches()[0])
     for name in ("title", "name", "pieces", "context"):
         assert arrow(source, "test")[name].to_pylist() == plain.column(name).to_pylist()
@@ -286,13 +345,20 @@ def test_a_text_becomes_a_list_of_ids_and_may_borrow_another_columns_way(spark, 
     told = source.manifest.metrics["columns"]
     assert told["name"] == {"use": "ngrams", "like": "title", "becomes": "lists of ids", "size": 50}
     items = Counter(item for basket in TRAIN.context.dropna() for item in basket if item)
-    alone = sum(max(n for item, n in items.items() if xxhash.xxh64_intdigest(item.encode()) % 4 == place) for place in range(4))
+    alone = sum(
+        max(n for item, n in items.items() if xxhash.xxh64_intdigest(item.encode()) % 4 == place)
+        for place in range(4)
+    )
     shared = round(1 - alone / items.total(), 6)
     assert told["context"] == {"use": "hashed", "becomes": "numbers", "size": 4, "collisions": shared}
     words = Counter(item for basket in TRAIN.context.dropna() for item in basket if item)
-    alone = Tokens(size=300).fit(Seen(values_K=np.array(list(words), object), counts_K=np.array(list(words.values()))))
+    alone = Tokens(size=300).fit(
+        Seen(values_K=np.array(list(words), object), counts_K=np.array(list(words.values())))
+    )
     assert encoders["columns"]["pieces"] == {"use": "tokens", "list": True, "of": "title", **alone}
-    with pytest.raises(ConfigError, match=r"features\.columns\.context: `ngrams` takes one text a row, not array<string>"):
+    with pytest.raises(
+        ConfigError, match=r"features\.columns\.context: `ngrams` takes one text a row, not array<string>"
+    ):
         run_stage(spark, night, train, test, {"label": "vocabulary", "context": {"use": "ngrams", "size": 9}})
     with pytest.raises(ConfigError, match="makes lists of ids of the label"):
         run_stage(spark, night, train, test, {"label": {"use": "ngrams", "size": 9}, "hour": "vocabulary"})

@@ -1,4 +1,6 @@
-"""Target means: of test rows scikit-learn's TargetEncoder, of training rows what is found without the row, to the bit."""
+"""Target means: of test rows scikit-learn's TargetEncoder, of training rows what is found without the row, to
+the bit.
+"""
 
 import numpy as np
 import pandas as pd
@@ -25,7 +27,9 @@ def rows(kind: str, n: int) -> pd.DataFrame:
     random = np.random.default_rng(n)
     cities = np.array([*(f"c{i}" for i in range(40)), None], object)[np.minimum(random.zipf(1.4, n), 41) - 1]
     names = [f"{n}-{i:04}" for i in range(n)]
-    return pd.DataFrame({"sample_id": names, "key": "k", "label": LABELS[kind][1](random, n), "date": None, "city": cities})
+    return pd.DataFrame(
+        {"sample_id": names, "key": "k", "label": LABELS[kind][1](random, n), "date": None, "city": cities}
+    )
 
 
 def target_of(kind: str, train: pd.DataFrame, frame: pd.DataFrame) -> np.ndarray:
@@ -33,27 +37,44 @@ def target_of(kind: str, train: pd.DataFrame, frame: pd.DataFrame) -> np.ndarray
     if kind == "minutes":
         y = train.label.astype(float)
         return ((frame.label.astype(float) - y.mean()) / y.std(ddof=0)).to_numpy()[:, None]
-    return np.stack([frame.label == value for value in train.label.value_counts().index], axis=1).astype(float)
+    return np.stack([frame.label == value for value in train.label.value_counts().index], axis=1).astype(
+        float
+    )
 
 
 @pytest.mark.spark
 @pytest.mark.parametrize("kind", LABELS)
 def test_training_rows_do_not_know_their_own_target_and_test_rows_get_the_full_mean(spark, night, kind):
     train, test = rows(kind, 300), rows(kind, 60)
-    frame = spark.createDataFrame(train, SCHEMA).selectExpr("*", "double(1) AS weight", "double(1) AS keep_rate").repartition(5)
-    inputs = {"augment": night.source("augment", train=frame), "prepare": night.source("prepare", test=spark.createDataFrame(test, SCHEMA))}
+    frame = (
+        spark.createDataFrame(train, SCHEMA)
+        .selectExpr("*", "double(1) AS weight", "double(1) AS keep_rate")
+        .repartition(5)
+    )
+    inputs = {
+        "augment": night.source("augment", train=frame),
+        "prepare": night.source("prepare", test=spark.createDataFrame(test, SCHEMA)),
+    }
     columns = {"city": {"use": "target_mean", "smoothing": SMOOTHING}, "label": LABELS[kind][0]}
     told = {"columns": columns, "targets": {"label": "numbers" if kind == "minutes" else "ids"}}
     work = night.work("features", inputs)
-    source = night.finish(work, features.run(work, validate(features.Config, told, "night.yaml: features"), spark))
+    source = night.finish(
+        work, features.run(work, validate(features.Config, told, "night.yaml: features"), spark)
+    )
 
     def found(table: str) -> np.ndarray:
-        cells = pa.concat_tables([pq.read_table(path) for path in source.files(table)]).sort_by("sample_id")["city"].to_pylist()
+        cells = (
+            pa.concat_tables([pq.read_table(path) for path in source.files(table)])
+            .sort_by("sample_id")["city"]
+            .to_pylist()
+        )
         return np.array(cells).reshape(len(cells), -1)
 
     y = target_of(kind, train, train)
     for k in range(y.shape[1]):
-        sums, counts = (pd.Series(y[:, k]).groupby(train.city).agg(one).reindex(test.city) for one in ("sum", "count"))
+        sums, counts = (
+            pd.Series(y[:, k]).groupby(train.city).agg(one).reindex(test.city) for one in ("sum", "count")
+        )
         wanted = ((sums + SMOOTHING * y[:, k].mean()) / (counts + SMOOTHING)).fillna(y[:, k].mean())
         np.testing.assert_allclose(found("test")[:, k], wanted, atol=2e-6)
     for i in range(0, 300, 7):
@@ -67,7 +88,9 @@ def fitted(city: np.ndarray, target: np.ndarray) -> dict:
     """Of two labels, from their counts."""
     values, place, counts = np.unique(city, return_inverse=True, return_counts=True)
     sums = np.bincount(place, weights=target).astype(np.int64)[:, None]
-    seen = Seen(rows=len(city), values_K=values.astype(object), counts_K=counts, sums_KT=sums, all_T=sums.sum(0))
+    seen = Seen(
+        rows=len(city), values_K=values.astype(object), counts_K=counts, sums_KT=sums, all_T=sums.sum(0)
+    )
     return {"use": "target_mean", "width": 1, **TargetMean(smoothing=SMOOTHING).fit(seen)}
 
 

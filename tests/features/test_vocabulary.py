@@ -1,4 +1,6 @@
-"""Vocabularies: ids by falling count, unknown values are 0, and the same encoder serves training and scoring."""
+"""Vocabularies: ids by falling count, unknown values are 0, and the same encoder serves training and
+scoring.
+"""
 
 import datetime
 
@@ -16,14 +18,19 @@ values = st.dictionaries(st.text(max_size=3), st.integers(1, 5), min_size=1, max
 
 
 def fitted(counts: dict[str, int], **parameters) -> dict:
-    seen = Seen(values_K=np.array(list(counts), dtype=object), counts_K=np.array(list(counts.values()), dtype=np.int64))
+    seen = Seen(
+        values_K=np.array(list(counts), dtype=object),
+        counts_K=np.array(list(counts.values()), dtype=np.int64),
+    )
     return Vocabulary(**parameters).fit(seen)
 
 
 @given(counts=values, min_count=st.integers(1, 4), max_size=st.none() | st.integers(1, 10))
 def test_values_are_in_order_of_falling_count_then_name(counts, min_count, max_size):
     found = fitted(counts, min_count=min_count, max_size=max_size)
-    ranked = sorted((pair for pair in counts.items() if pair[1] >= min_count), key=lambda pair: (-pair[1], pair[0]))[:max_size]
+    ranked = sorted(
+        (pair for pair in counts.items() if pair[1] >= min_count), key=lambda pair: (-pair[1], pair[0])
+    )[:max_size]
     assert list(zip(found["values"], found["counts"], strict=True)) == ranked
 
 
@@ -63,10 +70,15 @@ def test_slices_are_encoded_like_the_whole():
 
 
 def test_the_types_are_those_that_shards_hold_and_other_columns_pass():
-    batch = pa.record_batch({"sample_id": ["s"], "hour": pa.array([8], pa.int64()), "context": [["a"]], "weight": [1.5]})
+    batch = pa.record_batch(
+        {"sample_id": ["s"], "hour": pa.array([8], pa.int64()), "context": [["a"]], "weight": [1.5]}
+    )
     found = encode(ENCODERS, batch)
     assert found.schema.names == batch.schema.names
-    assert [found.schema.field(name).type for name in ("hour", "context")] == [pa.int32(), pa.list_(pa.int32())]
+    assert [found.schema.field(name).type for name in ("hour", "context")] == [
+        pa.int32(),
+        pa.list_(pa.int32()),
+    ]
     assert found.select(["sample_id", "weight"]) == batch.select(["sample_id", "weight"])
 
 

@@ -19,9 +19,11 @@ from lsml_spark.spark.java import ensure_java
 def finished(spark, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root of the nights 2011-01-13 and 2011-01-14. Copy it before changing anything."""
     base = tmp_path_factory.getbasetemp()
-    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "nights"  # one for all processes that share the tests
+    # one for all processes that share the tests
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "nights"
     with FileLock(f"{root}.lock"):
-        result = lsml("backfill", "--from", "2011-01-13", "--to", "2011-01-14", root=root)  # nothing to do where another has done it
+        # nothing to do where another has done it
+        result = lsml("backfill", "--from", "2011-01-13", "--to", "2011-01-14", root=root)
     assert result.exit_code == 0, result.output
     return root
 
@@ -47,7 +49,9 @@ def cluster(tmp_path: Path) -> Iterator[str]:
     def start(role: str, said: str, *arguments: str) -> str:
         """Start a daemon and wait until its log says that it is ready; what it said comes back."""
         words = [str(spark_class), f"org.apache.spark.deploy.{role}", *arguments]
-        process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(
+            words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         processes.append(process)
         for line in process.stdout:
             if found := re.search(said, line):
@@ -55,7 +59,16 @@ def cluster(tmp_path: Path) -> Iterator[str]:
         raise AssertionError(f"{role} ended before it said {said}")
 
     try:
-        url = start("master.Master", r"spark://127\.0\.0\.1:\d+", "--host", "127.0.0.1", "--port", "0", "--webui-port", "0")
+        url = start(
+            "master.Master",
+            r"spark://127\.0\.0\.1:\d+",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--webui-port",
+            "0",
+        )
         for _ in range(2):
             start(
                 "worker.Worker",

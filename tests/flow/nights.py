@@ -22,7 +22,11 @@ SMALL = ("window=6", "train.epochs=3", "train.batch=128", "train.model.dim=16", 
 
 def arguments(command: str, *rest: str, root: Path, settings: tuple[str, ...] = SMALL) -> list[str]:
     """The words after `lsml`."""
-    sets = [word for setting in settings for word in ("--set", setting)] if command in ("run", "backfill", "pilot", "label") else []
+    sets = (
+        [word for setting in settings for word in ("--set", setting)]
+        if command in ("run", "backfill", "pilot", "label")
+        else []
+    )
     return [command, str(RETAIL), *rest, *sets, "--root", str(root)]
 
 
@@ -31,10 +35,14 @@ def lsml(command: str, *rest: str, root: Path, settings: tuple[str, ...] = SMALL
     return CliRunner().invoke(app, arguments(command, *rest, root=root, settings=settings))
 
 
-def lsml_process(command: str, *rest: str, root: Path, settings: tuple[str, ...] = SMALL, **options) -> subprocess.Popen:
+def lsml_process(
+    command: str, *rest: str, root: Path, settings: tuple[str, ...] = SMALL, **options
+) -> subprocess.Popen:
     """`lsml …` as a process group of its own, to be killed."""
     words = [sys.executable, "-m", "lsml_spark", *arguments(command, *rest, root=root, settings=settings)]
-    return subprocess.Popen(words, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    return subprocess.Popen(
+        words, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
 
 
 def manifests(root: Path, date: str) -> dict[str, Manifest]:
@@ -59,4 +67,8 @@ def copy_days(folder: Path, *dates: str) -> Path:
 
 def plain_environment() -> dict[str, str]:
     """The environment without what a running Spark has put into it."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_GATEWAY"))}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SPARK_", "PYSPARK_GATEWAY"))
+    }

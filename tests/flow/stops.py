@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGHUP: 129}
-PROGRESS = re.compile(r"^\d{4}-\d\d-\d\d \w+ +\S|^WARNING: |^\d{4}-\d\d-\d\d: ")  # what a night says when all is well
+# what a night says when all is well
+PROGRESS = re.compile(r"^\d{4}-\d\d-\d\d \w+ +\S|^WARNING: |^\d{4}-\d\d-\d\d: ")
 
 
 @dataclass(frozen=True)
 class Stop:
-    """Some `seconds` after the night `said` something (None: after its start), to its process or its whole group."""
+    """Some `seconds` after the night `said` something (None: after its start), to its process or its whole
+    group.
+    """
 
     said: str | None
     seconds: float
@@ -27,7 +30,10 @@ class Stop:
 
     def __str__(self) -> str:
         times = "twice " if self.twice else ""
-        return f"{self.number.name} {times}to the {'group' if self.group else 'process'} {self.seconds:.2f} s after {self.said or 'start'}"
+        return (
+            f"{self.number.name} {times}to the {'group' if self.group else 'process'} {self.seconds:.2f} "
+            f"s after {self.said or 'start'}"
+        )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""Rubbish in: one line that says which file, what was found and what to do, the documented exit code, nothing half-written."""
+"""Rubbish in: one line that says which file, what was found and what to do, the documented exit code, nothing
+half-written.
+"""
 
 import gzip
 import json
@@ -23,7 +25,9 @@ def raw(tmp_path):
 
 
 def run(raw, tmp_path, *rest, until="quality"):
-    return lsml("run", "--date", NIGHT, "--until", until, *rest, "--set", f"raw.folder={raw}", root=tmp_path / "runs")
+    return lsml(
+        "run", "--date", NIGHT, "--until", until, *rest, "--set", f"raw.folder={raw}", root=tmp_path / "runs"
+    )
 
 
 def one_line_error(result, code, *words):
@@ -85,7 +89,11 @@ def test_a_missing_pipeline_or_bad_yaml_or_bad_date_is_a_usage_error(tmp_path):
         (["run", str(bad), "--date", NIGHT], "not YAML"),
     ):
         one_line_error(CliRunner().invoke(app, words), 2, said)
-    one_line_error(CliRunner().invoke(app, ["run", str(RETAIL), "--date", "yesterday", "--root", str(tmp_path)]), 2, "yesterday")
+    one_line_error(
+        CliRunner().invoke(app, ["run", str(RETAIL), "--date", "yesterday", "--root", str(tmp_path)]),
+        2,
+        "yesterday",
+    )
     assert CliRunner().invoke(app, ["run", str(RETAIL)]).exit_code == 2
 
 
@@ -100,7 +108,11 @@ def test_a_missing_day(raw, tmp_path):
         (b"", "empty file"),
         ((HEADER + "\n").encode(), "no rows"),
         (
-            gzip.compress("\n".join([HEADER, *["536365,85123A,LANTERN,6,2011-01-14 08:26:00,2.55,17850.0,France"] * 5000]).encode())[:-200],
+            gzip.compress(
+                "\n".join(
+                    [HEADER, *["536365,85123A,LANTERN,6,2011-01-14 08:26:00,2.55,17850.0,France"] * 5000]
+                ).encode()
+            )[:-200],
             "cannot be read",
         ),
         (bytes(range(256)) * 40, "vanished"),
@@ -113,7 +125,9 @@ def test_a_day_that_cannot_be_read_stops_the_night_and_says_why(raw, tmp_path, c
     (raw / name).write_bytes(content)
     one_line_error(run(raw, tmp_path, until="report"), 3, name, said)
     made = manifests(tmp_path / "runs", NIGHT)
-    assert set(made) == {"quality", "report"}, "the night must stop before anything is trained, and still be reported"
+    assert set(made) == {"quality", "report"}, (
+        "the night must stop before anything is trained, and still be reported"
+    )
     assert (tmp_path / "runs" / "retail" / "site" / "index.html").exists()
     one_line_error(run(raw, tmp_path), 3, said)  # the same word the second time
     assert lsml("verify", root=tmp_path / "runs").exit_code == 0
@@ -121,7 +135,9 @@ def test_a_day_that_cannot_be_read_stops_the_night_and_says_why(raw, tmp_path, c
 
 def test_a_day_of_which_nine_tenths_are_rejected_stops_the_night_but_loses_nothing(raw, tmp_path):
     header, *rows = lines_of(NIGHT)
-    spoiled = edit_columns(rows[len(rows) // 10 :], lambda row: [*row[:2], "<script>alert(1)</script>", *row[3:-1], ""])
+    spoiled = edit_columns(
+        rows[len(rows) // 10 :], lambda row: [*row[:2], "<script>alert(1)</script>", *row[3:-1], ""]
+    )
     (raw / f"{NIGHT}.csv").write_text("\n".join([header, *rows[: len(rows) // 10], spoiled]))
     one_line_error(run(raw, tmp_path, until="report"), 3, "rows kept", "at least 50%")
     made = manifests(tmp_path / "runs", NIGHT)["quality"]
@@ -177,7 +193,12 @@ def test_a_vanished_required_column_stops_the_night(raw, tmp_path):
 
 def test_broken_rows_are_quarantined_as_they_were_found(raw, tmp_path):
     header, *rows = lines_of(NIGHT)
-    broken = ["too,few", rows[0] + ",too,many", edit_columns(rows[1:2], lambda row: [*row[:3], "six", *row[4:]]).strip(), ""]
+    broken = [
+        "too,few",
+        rows[0] + ",too,many",
+        edit_columns(rows[1:2], lambda row: [*row[:3], "six", *row[4:]]).strip(),
+        "",
+    ]
     (raw / f"{NIGHT}.csv").write_text("\n".join([header, *broken, *rows]) + "\n")
     assert run(raw, tmp_path).exit_code == 0
     made = manifests(tmp_path / "runs", NIGHT)["quality"]
@@ -201,7 +222,9 @@ def test_nothing_to_train_on_is_said(raw, tmp_path):
 
 @pytest.mark.dist
 def test_a_training_that_diverges_ends_with_its_own_code_and_is_reported(nights):
-    result = lsml("run", "--date", NIGHT, "--set", "train.optimizer.lr=1e30", "--set", "train.clip=null", root=nights)
+    result = lsml(
+        "run", "--date", NIGHT, "--set", "train.optimizer.lr=1e30", "--set", "train.clip=null", root=nights
+    )
     one_line_error(result, 4, "not finite", "lower train.optimizer.lr")
     made = manifests(nights, NIGHT)
     assert "train" not in made
@@ -225,5 +248,7 @@ def test_what_was_found_is_in_the_manifest_and_what_was_measured_beside_it(raw, 
     copy_days(raw, NIGHT)
     run(raw, tmp_path)
     folder = tmp_path / "runs" / "retail" / NIGHT / "quality"
-    assert {"verdict", "findings", "schema_drift"} <= set(json.loads((folder / "manifest.json").read_text())["metrics"])
+    assert {"verdict", "findings", "schema_drift"} <= set(
+        json.loads((folder / "manifest.json").read_text())["metrics"]
+    )
     assert set(json.loads((folder / "profile.json").read_text())["columns"]) >= {"StockCode", "UnitPrice"}

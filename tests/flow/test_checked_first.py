@@ -1,4 +1,6 @@
-"""Mistakes of the YAML are told before anything runs: before a day is checked, before the lock, before the catch-up."""
+"""Mistakes of the YAML are told before anything runs: before a day is checked, before the lock, before the
+catch-up.
+"""
 
 import datetime
 from pathlib import Path
@@ -50,7 +52,10 @@ def refusal(words: list[str]) -> str:
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("quality.table=[new_labels]", "quality.table.0.new_labels: say which column: `column: …` (known: at, id, item, n, x)"),
+        (
+            "quality.table=[new_labels]",
+            "quality.table.0.new_labels: say which column: `column: …` (known: at, id, item, n, x)",
+        ),
         ("quality.table=[schema, {drift: {below: 0.2}}]", "quality.table.1.drift: say which column"),
         ("quality.table=[{balance: {}}]", "quality.table.0.balance: say which column"),
         ("quality.table=[unit_change]", "quality.table.0.unit_change: say which column"),
@@ -58,29 +63,57 @@ def refusal(words: list[str]) -> str:
             "quality.table=[{label_shift: itm}]",
             "quality.table.0.label_shift.column: 'itm' is not in quality.contract (did you mean 'item'?)",
         ),
-        ("quality.table=[{no_leakage: {id: [id, itm]}}]", "quality.table.0.no_leakage.id: 'itm' is not in quality.contract"),
+        (
+            "quality.table=[{no_leakage: {id: [id, itm]}}]",
+            "quality.table.0.no_leakage.id: 'itm' is not in quality.contract",
+        ),
         ("quality.rows=[complete]", "quality.rows.0.complete: say which column"),
-        ("quality.rows=[{unique: [id, nn]}]", "quality.rows.0.unique.columns: 'nn' is not in quality.contract"),
+        (
+            "quality.rows=[{unique: [id, nn]}]",
+            "quality.rows.0.unique.columns: 'nn' is not in quality.contract",
+        ),
         (
             "quality.columns.item=[{conflict: {features: [n, y]}}]",
             "quality.columns.item.0.conflict.features: 'y' is not in quality.contract",
         ),
-        ("quality.columns.itm=[complete]", "quality.columns.itm: not in quality.contract (did you mean 'item'?)"),
-        ("quality.missing={n: {impute: median, by: [itm]}}", "quality.missing.n.by: 'itm' is not in quality.contract"),
-        ("features.columns={third: vocabulary}", "features.columns: the label 'label' needs a transform too, `vocabulary`"),
+        (
+            "quality.columns.itm=[complete]",
+            "quality.columns.itm: not in quality.contract (did you mean 'item'?)",
+        ),
+        (
+            "quality.missing={n: {impute: median, by: [itm]}}",
+            "quality.missing.n.by: 'itm' is not in quality.contract",
+        ),
+        (
+            "features.columns={third: vocabulary}",
+            "features.columns: the label 'label' needs a transform too, `vocabulary`",
+        ),
         ("features.columns={label: vocabulary}", "features.columns: only the label 'label' has a transform"),
         ("train.lanes=3", "train: lanes: 3 is not a power of two"),
         ("promote.tolerance=much", "promote.tolerance"),
     ],
 )
-def test_a_mistake_that_needs_no_spark_is_told_even_where_that_stage_is_not_run_and_another_run_holds_the_lock(
+def test_a_mistake_that_needs_no_spark_is_told_where_that_stage_is_not_run_and_another_run_holds_the_lock(
     toy, tmp_path, monkeypatch, override, said
 ):
     monkeypatch.setattr(checked, "analyse", lambda *_: pytest.fail("Spark was asked"))
     folder = tmp_path / "runs" / "toy"
     folder.mkdir(parents=True)
     with FileLock(folder / ".lock"):
-        line = refusal(["run", str(toy), "--date", "2024-03-01", "--until", "quality", "--root", str(tmp_path / "runs"), "--set", override])
+        line = refusal(
+            [
+                "run",
+                str(toy),
+                "--date",
+                "2024-03-01",
+                "--until",
+                "quality",
+                "--root",
+                str(tmp_path / "runs"),
+                "--set",
+                override,
+            ]
+        )
     assert said in line
     assert line.startswith(f"error: {toy}: ")
 
@@ -101,7 +134,10 @@ def test_what_spark_would_not_take_is_told_before_a_day_is_read(toy, tmp_path, s
         (f"prepare.sql={SQL}, n AS weight FROM clean", "prepare.sql: gives a column 'weight'"),
         (f"prepare.sql={SQL}, n AS third FROM clean", "prepare.sql: gives two columns 'third'"),
         ("prepare.sql=DROP TABLE clean", "prepare.sql: is a command (DropTable) and no query"),
-        ("prepare.sql=INSERT INTO clean SELECT 1", "prepare.sql: is a command (InsertIntoStatement) and no query"),
+        (
+            "prepare.sql=INSERT INTO clean SELECT 1",
+            "prepare.sql: is a command (InsertIntoStatement) and no query",
+        ),
         ("prepare.sql=SELECT 1; SELECT 2", "prepare.sql: [PARSE_SYNTAX_ERROR]"),
         ("prepare.sql=''", "prepare.sql: [PARSE_EMPTY_STATEMENT]"),
         ("prepare.sql=SELECT id AS sample_id FROM clean", "prepare.sql: gives no column 'key'"),
@@ -110,28 +146,54 @@ def test_what_spark_would_not_take_is_told_before_a_day_is_read(toy, tmp_path, s
             "features.columns={label: vocabulary, thrid: vocabulary}",
             "features.columns.thrid: prepare.sql gives no such column (did you mean 'third'?)",
         ),
-        ("features.columns={label: vocabulary, x: vocabulary}", "features.columns.x: double values make no categories"),
+        (
+            "features.columns={label: vocabulary, x: vocabulary}",
+            "features.columns.x: double values make no categories",
+        ),
         ("features.carry=[y]", "features.carry: 'y': prepare.sql gives no such column"),
-        ("augment.steps=[{use: basket_dropout, column: lettrs}]", "augment.steps.0.column: there is no column 'lettrs'"),
-        ("augment.steps=[{use: basket_dropout, column: third}]", "augment.steps.0.column: 'third' holds no lists"),
-        ("evaluate.context=leters", "evaluate.context: prepare.sql gives no column 'leters' (did you mean 'letters'?)"),
+        (
+            "augment.steps=[{use: basket_dropout, column: lettrs}]",
+            "augment.steps.0.column: there is no column 'lettrs'",
+        ),
+        (
+            "augment.steps=[{use: basket_dropout, column: third}]",
+            "augment.steps.0.column: 'third' holds no lists",
+        ),
+        (
+            "evaluate.context=leters",
+            "evaluate.context: prepare.sql gives no column 'leters' (did you mean 'letters'?)",
+        ),
         ("quality.contract.n=integr", "quality.contract.n: 'integr' is no type of Spark SQL"),
         ("quality.rows=[{sql: 'n > nn'}]", "quality: breaks n > nn: [UNRESOLVED_COLUMN"),
         ("quality.rows=[{sql: 'n >'}]", "[PARSE_SYNTAX_ERROR]"),
         ("quality.rows=[{sql: 'n > 0', where: 'y = 1'}]", "[UNRESOLVED_COLUMN"),
-        ("quality.columns.item=[{matches: '(a'}]", "item: does not match (a: not a regular expression of Java: Unclosed group"),
+        (
+            "quality.columns.item=[{matches: '(a'}]",
+            "item: does not match (a: not a regular expression of Java: Unclosed group",
+        ),
         ("quality.columns.item=[{references: {table: /no/such.csv, key: k}}]", "/no/such.csv cannot be read"),
-        ("quality.table=[{fresh: {within: 9h, column: n}}]", "fresh: column 'n' is int; this check is for columns of time (at)"),
-        ("quality.table=[{unit_change: item}]", "unit_change: column 'item' is string; this check is for columns of number"),
+        (
+            "quality.table=[{fresh: {within: 9h, column: n}}]",
+            "fresh: column 'n' is int; this check is for columns of time (at)",
+        ),
+        (
+            "quality.table=[{unit_change: item}]",
+            "unit_change: column 'item' is string; this check is for columns of number",
+        ),
         (
             "quality.missing={at: {impute: median, by: [item]}, item: {impute: median}}",
             "quality.missing.item: 'item' is string; a median is of",
         ),
-        ("quality.missing={n: {impute: constant, value: many}}", "quality.missing.n: 'n' is int, and the value 'many' is not"),
+        (
+            "quality.missing={n: {impute: constant, value: many}}",
+            "quality.missing.n: 'n' is int, and the value 'many' is not",
+        ),
         ("select.policy=collapse", "select: the weight of a row is how many it stands for"),
     ]
     for override, *words in cases:
-        line = refusal(["run", str(toy), "--date", "2024-03-01", "--root", str(tmp_path / "runs"), "--set", override])
+        line = refusal(
+            ["run", str(toy), "--date", "2024-03-01", "--root", str(tmp_path / "runs"), "--set", override]
+        )
         for word in words:
             assert word in line, (override, line)
         assert line.startswith(f"error: {toy}: ") or line.startswith("error: --set"), line
@@ -162,4 +224,6 @@ def test_a_night_that_is_done_or_has_no_raw_day_does_not_start_spark(toy, tmp_pa
     monkeypatch.setattr(checked, "analyse", lambda *_: pytest.fail("Spark was asked"))
     pipeline = Pipeline(toy)
     checked.first([Night(pipeline, Runs(tmp_path / "runs", "toy"), datetime.date(2024, 3, 2))])
-    checked.first([Night(pipeline, Runs(tmp_path / "runs", "toy"), datetime.date(2024, 3, 1))], ["train", "evaluate"])
+    checked.first(
+        [Night(pipeline, Runs(tmp_path / "runs", "toy"), datetime.date(2024, 3, 1))], ["train", "evaluate"]
+    )

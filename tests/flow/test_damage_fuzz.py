@@ -1,4 +1,6 @@
-"""Any file or folder below a root is damaged, lost or replaced: documented codes, one line, and `verify` finds every byte."""
+"""Any file or folder below a root is damaged, lost or replaced: documented codes, one line, and `verify`
+finds every byte.
+"""
 
 import itertools
 import os
@@ -31,7 +33,9 @@ def damaged(path: Path, how: str, data: st.DataObject) -> None:
         how = "grow"
     if how == "flip":
         at = data.draw(st.integers(0, len(content) - 1))
-        path.write_bytes(content[:at] + bytes([content[at] ^ (1 << data.draw(st.integers(0, 7)))]) + content[at + 1 :])
+        path.write_bytes(
+            content[:at] + bytes([content[at] ^ (1 << data.draw(st.integers(0, 7)))]) + content[at + 1 :]
+        )
     elif how == "cut":
         path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
     elif how == "grow":
@@ -60,7 +64,9 @@ def said(*words: str, root: Path, codes: tuple[int, ...], what: str) -> int:
     told = f"{what}: lsml {' '.join(words)}: exit {result.exit_code}\n{result.output}"
     assert result.exit_code in codes, told
     assert not [sign for sign in BUGS if sign in result.output], told
-    assert sum(line.startswith("error: ") for line in result.output.splitlines()) == (result.exit_code != 0), told
+    assert sum(line.startswith("error: ") for line in result.output.splitlines()) == (
+        result.exit_code != 0
+    ), told
     return result.exit_code
 
 
@@ -70,7 +76,11 @@ def test_whatever_is_damaged_is_found_and_no_command_ends_as_a_bug(finished, tmp
         (folder / file.path).relative_to(finished)
         for folder in (path.parent for path in finished.rglob(manifest.NAME))
         for file in manifest.read(folder).all_files()
-    } | {path.relative_to(finished) for path in [*finished.rglob(manifest.NAME), *finished.glob("*/site/**/*")] if path.is_file()}
+    } | {
+        path.relative_to(finished)
+        for path in [*finished.rglob(manifest.NAME), *finished.glob("*/site/**/*")]
+        if path.is_file()
+    }
 
     def hold(data: st.DataObject) -> None:
         root = tmp_path / str(next(_numbers))
@@ -82,13 +92,28 @@ def test_whatever_is_damaged_is_found_and_no_command_ends_as_a_bug(finished, tmp
                 break
             here = data.draw(st.sampled_from(left))
             how = data.draw(
-                st.sampled_from(["flip", "flip", "cut", "grow", "rubbish", "gone", "folder", "file", "nowhere", "itself", "link"])
+                st.sampled_from(
+                    [
+                        "flip",
+                        "flip",
+                        "cut",
+                        "grow",
+                        "rubbish",
+                        "gone",
+                        "folder",
+                        "file",
+                        "nowhere",
+                        "itself",
+                        "link",
+                    ]
+                )
             )
             damaged(root / here, how, data)
             changed[here] = how
         what = f"{changed}"
         found = any(
-            here in listed and how not in ("link", "file") and not changed.keys() & set(here.parents) for here, how in changed.items()
+            here in listed and how not in ("link", "file") and not changed.keys() & set(here.parents)
+            for here, how in changed.items()
         )
         said("verify", root=root, codes=(6,) if found else (0, 2, 6), what=what)
         said("status", root=root, codes=(0, 2, 6, 7), what=what)

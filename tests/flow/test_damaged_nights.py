@@ -1,4 +1,6 @@
-"""Nights whose folders were damaged, moved or shared with other programs: one line, the documented code, the way out; never a bug."""
+"""Nights whose folders were damaged, moved or shared with other programs: one line, the documented code, the
+way out; never a bug.
+"""
 
 import json
 import os
@@ -59,7 +61,9 @@ def test_a_clean_parquet_file_that_spark_cannot_read_is_named(nights):
 
 def test_a_damaged_manifest_counts_where_the_night_needs_it(nights):
     (nights / "retail" / BEFORE / "quality" / "manifest.json").write_text("{}")
-    refused(lsml("run", "--date", NIGHT, root=nights), 6, f"{BEFORE}/quality/manifest.json", "damaged manifest")
+    refused(
+        lsml("run", "--date", NIGHT, root=nights), 6, f"{BEFORE}/quality/manifest.json", "damaged manifest"
+    )
     shutil.rmtree(nights / "retail" / BEFORE / "quality")
     old = nights / "retail" / "2010-01-04" / "quality"
     old.mkdir(parents=True)
@@ -86,7 +90,13 @@ def test_a_stage_folder_that_is_a_link_is_read_and_never_emptied(nights, tmp_pat
     stage.symlink_to(disk)
     assert lsml("run", "--date", NIGHT, root=nights).exit_code == 0
     files = sorted(path.relative_to(disk) for path in disk.rglob("*"))
-    refused(lsml("run", "--date", NIGHT, "--from", "shard", root=nights), 2, str(stage), "is a link to", "remove the link")
+    refused(
+        lsml("run", "--date", NIGHT, "--from", "shard", root=nights),
+        2,
+        str(stage),
+        "is a link to",
+        "remove the link",
+    )
     assert sorted(path.relative_to(disk) for path in disk.rglob("*")) == files
     assert lsml("verify", root=nights).exit_code == 0
 
@@ -113,7 +123,10 @@ def test_verify_beside_a_run_says_what_is_being_written(nights):
 
 
 def test_a_pruned_champion_stops_no_night(nights):
-    assert json.loads((nights / "retail" / BEFORE / "promote" / "decision.json").read_text())["champion"] == BEFORE
+    assert (
+        json.loads((nights / "retail" / BEFORE / "promote" / "decision.json").read_text())["champion"]
+        == BEFORE
+    )
     shutil.rmtree(nights / "retail" / BEFORE / "train")
     result = lsml("run", "--date", NIGHT, root=nights)
     assert result.exit_code == 0, result.output
@@ -126,7 +139,13 @@ def test_a_pruned_champion_stops_no_night(nights):
 
 def test_what_is_refused_leaves_nothing_behind(tmp_path, nights):
     root = tmp_path / "none"
-    for words in (("status",), ("verify",), ("report",), ("label", "--date", NIGHT), ("run", "--date", "2011-01-15")):
+    for words in (
+        ("status",),
+        ("verify",),
+        ("report",),
+        ("label", "--date", NIGHT),
+        ("run", "--date", "2011-01-15"),
+    ):
         assert lsml(*words, root=root).exit_code in (2, 8), words
         assert not root.exists(), words
     before = sorted(os.listdir(nights / "retail" / NIGHT))

@@ -26,14 +26,22 @@ def test_it_ends_with_a_table_and_the_path_of_the_report(demo):
 
 
 def test_the_model_beats_popularity_on_recall_and_log_loss(demo):
-    """Pooled over the held-out days; the co-occurrence baseline stands beside it in the report, whoever wins."""
+    """Pooled over the held-out days; the co-occurrence baseline stands beside it in the report, whoever
+    wins.
+    """
     root, _ = demo
     runs = Runs(root.resolve(), "retail")
-    found = [json.loads(source.file("metrics.json").read_text()) for date in runs.dates() if (source := runs.source(date, "evaluate"))]
+    found = [
+        json.loads(source.file("metrics.json").read_text())
+        for date in runs.dates()
+        if (source := runs.source(date, "evaluate"))
+    ]
     assert len(found) == 5
 
     def pooled(system, figure):
-        return sum(night["rows"] * night["systems"][system][figure] for night in found) / sum(night["rows"] for night in found)
+        return sum(night["rows"] * night["systems"][system][figure] for night in found) / sum(
+            night["rows"] for night in found
+        )
 
     assert pooled("model", "recall") > 2 * pooled("popularity", "recall")
     assert pooled("model", "log_loss") < pooled("popularity", "log_loss") - 0.5

@@ -7,7 +7,8 @@ import pytest
 from nights import identities, lsml
 
 pytestmark = pytest.mark.spark
-NIGHT = ("run", "--date", "2011-01-13", "--until", "shard")  # the first: what a later night keeps depends on those before it
+# the first: what a later night keeps depends on those before it
+NIGHT = ("run", "--date", "2011-01-13", "--until", "shard")
 
 
 @pytest.fixture
@@ -15,7 +16,9 @@ def small_disk(tmp_path):
     """A file system of its own with very little room."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)], capture_output=True, text=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)], capture_output=True, text=True
+    )
     if mounted.returncode:
         pytest.skip(f"needs the right to mount a tmpfs: {mounted.stderr.strip()}")
     yield folder

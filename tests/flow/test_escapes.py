@@ -1,4 +1,6 @@
-"""No escape code of data reaches a terminal, by whatever way it is said; and where the traceback of a bug is kept."""
+"""No escape code of data reaches a terminal, by whatever way it is said; and where the traceback of a bug is
+kept.
+"""
 
 import io
 import logging
@@ -19,7 +21,11 @@ EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\rhidden"
 
 
 def obeyed(text):
-    return [character for character in text if character != "\n" and (ord(character) < 32 or 127 <= ord(character) < 160)]
+    return [
+        character
+        for character in text
+        if character != "\n" and (ord(character) < 32 or 127 <= ord(character) < 160)
+    ]
 
 
 def test_a_screen_shows_values_in_strings_texts_and_tables_and_obeys_none():
@@ -37,7 +43,9 @@ def test_a_screen_shows_values_in_strings_texts_and_tables_and_obeys_none():
 
 def test_colours_of_our_own_still_reach_a_terminal():
     out = io.StringIO()
-    Terminal(file=out, width=80, force_terminal=True, color_system="standard").print(Text("done\x1b[2J", style="green"))
+    Terminal(file=out, width=80, force_terminal=True, color_system="standard").print(
+        Text("done\x1b[2J", style="green")
+    )
     assert out.getvalue() == "\x1b[32mdone\\x1b[2J\x1b[0m\n"
 
 
@@ -68,7 +76,9 @@ def test_the_log_of_a_bug_is_a_new_file_for_this_user_alone_whatever_the_umask(t
 
 
 def test_a_bug_is_one_line_where_no_folder_can_be_written(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(tempfile, "mkstemp", lambda **_: (_ for _ in ()).throw(OSError(30, "Read-only file system")))
+    monkeypatch.setattr(
+        tempfile, "mkstemp", lambda **_: (_ for _ in ()).throw(OSError(30, "Read-only file system"))
+    )
     with pytest.raises(SystemExit) as ended, guarded():
         raise RuntimeError("what no one foresaw")
     said = capsys.readouterr().err

@@ -1,4 +1,6 @@
-"""The quality gate on the command line: `check` exits 3, `explain` says why, a pipeline may train on the last good day instead."""
+"""The quality gate on the command line: `check` exits 3, `explain` says why, a pipeline may train on the last
+good day instead.
+"""
 
 import gzip
 
@@ -17,7 +19,10 @@ def raw(tmp_path):
     """The raw days with one more, of which two thirds have no price."""
     folder = copy_days(tmp_path / "raw", "2011-01-10", "2011-01-11", "2011-01-12", "2011-01-13", "2011-01-14")
     lines = gzip.decompress((folder / f"{GOOD}.csv.gz").read_bytes()).decode().splitlines()
-    spoilt = [line if i % 3 == 0 else ",".join([*line.split(",")[:-3], "", *line.split(",")[-2:]]) for i, line in enumerate(lines)]
+    spoilt = [
+        line if i % 3 == 0 else ",".join([*line.split(",")[:-3], "", *line.split(",")[-2:]])
+        for i, line in enumerate(lines)
+    ]
     (folder / f"{BAD}.csv").write_text("\n".join(spoilt).replace(GOOD, BAD) + "\n")
     return folder
 
@@ -28,7 +33,9 @@ def settings(raw, *more: str) -> tuple[str, ...]:
 
 def test_check_exits_3_and_explain_says_why_with_rows_to_look_at(raw, tmp_path):
     words = ["--config", "pipelines/retail.yaml", "--root", str(tmp_path / "runs")]
-    checked = CliRunner().invoke(app, ["quality", "check", "--date", BAD, *words, "--set", f"raw.folder={raw}"])
+    checked = CliRunner().invoke(
+        app, ["quality", "check", "--date", BAD, *words, "--set", f"raw.folder={raw}"]
+    )
     assert checked.exit_code == 3
     for said in (checked.output, CliRunner().invoke(app, ["quality", "explain", BAD, *words]).output):
         assert "stopped at the quality gate" in said
@@ -46,7 +53,9 @@ def test_the_night_of_a_bad_day_trains_on_the_last_good_one_where_the_pipeline_s
     assert stopped.exit_code == 3
     assert "promote" not in manifests(tmp_path / "stopped", BAD)
 
-    result = lsml(*night, root=tmp_path / "runs", settings=settings(raw, "quality.on_gate=train_on_last_good"))
+    result = lsml(
+        *night, root=tmp_path / "runs", settings=settings(raw, "quality.on_gate=train_on_last_good")
+    )
     assert result.exit_code == 0, result.output
     made = manifests(tmp_path / "runs", BAD)
     assert made["quality"].metrics["failed"]
@@ -73,5 +82,7 @@ def test_a_day_is_judged_against_the_good_days_before_it_and_a_late_day_makes_no
 
     late.write_bytes(day)
     lsml("run", "--date", "2011-01-12", "--until", "quality", root=root, settings=settings(raw, drift))
-    again = lsml("run", "--date", "2011-01-13", "--until", "quality", root=root, settings=settings(raw, drift))
+    again = lsml(
+        "run", "--date", "2011-01-13", "--until", "quality", root=root, settings=settings(raw, drift)
+    )
     assert "nothing to do" in again.output

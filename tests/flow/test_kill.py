@@ -1,4 +1,6 @@
-"""`kill -9` at any moment, the same command again: the night ends with the very data of an undisturbed one."""
+"""`kill -9` at any moment, the same command again: the night ends with the very data of an undisturbed
+one.
+"""
 
 import os
 import random
@@ -17,7 +19,9 @@ NIGHT = ("run", "--date", "2011-01-14")
 
 
 def kill_when(root, said: str, seconds_later: float = 0.0, group: bool = True) -> None:
-    """Start the night, and kill it (its process group, or the driver alone) some seconds after it has said something."""
+    """Start the night, and kill it (its process group, or the driver alone) some seconds after it has said
+    something.
+    """
     process = lsml_process(*NIGHT, root=root, env=plain_environment())
     with process.stdout:
         assert any(said in line for line in process.stdout), f"the night never said '{said}'"
@@ -50,7 +54,9 @@ def test_killed_after_a_stage(nights, finished, said, group):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_killed_at_10_drawn_moments(nights, finished):
-    """The killed runs go on from one another; each begins with a drawn stage, so that Spark's are hit as often as the others."""
+    """The killed runs go on from one another; each begins with a drawn stage, so that Spark's are hit as
+    often as the others.
+    """
     for seed in range(10):
         draw = random.Random(seed)
         first = draw.randrange(len(STAGES) - 2)
@@ -65,7 +71,9 @@ def test_killed_at_10_drawn_moments(nights, finished):
 def test_the_runs_are_made_with_the_umask_and_hold_no_environment(tmp_path):
     words = ("run", "--date", "2011-01-14", "--until", "prepare")
     environment = plain_environment() | {"OF_THE_CALLER": "a value of its own"}
-    process = lsml_process(*words, root=tmp_path / "runs", settings=("window=1",), env=environment, umask=0o077)
+    process = lsml_process(
+        *words, root=tmp_path / "runs", settings=("window=1",), env=environment, umask=0o077
+    )
     said, _ = process.communicate()
     assert process.returncode == 0, said
     for path in [tmp_path / "runs", *(tmp_path / "runs").rglob("*")]:

@@ -1,4 +1,6 @@
-"""`lsml label`: rows without a label are kept apart, scored by the promoted model and queued; the night itself stays as it is."""
+"""`lsml label`: rows without a label are kept apart, scored by the promoted model and queued; the night
+itself stays as it is.
+"""
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,12 +15,21 @@ DATE = "2011-01-14"
 def hidden() -> str:
     """retail's SQL, with the label of every seventh row hidden."""
     sql = read_yaml(RETAIL)["prepare"]["sql"]
-    return sql.replace("StockCode AS label", "CASE WHEN pmod(xxhash64(_line, date), 7) > 0 THEN StockCode END AS label")
+    return sql.replace(
+        "StockCode AS label", "CASE WHEN pmod(xxhash64(_line, date), 7) > 0 THEN StockCode END AS label"
+    )
 
 
 def test_unlabelled_rows_are_queued_and_every_row_is_accounted_for(tmp_path):
-    settings = (*("window=6", "train.epochs=2", "train.batch=128", "train.model.dim=16", "train.model.hidden=[32]"),)
-    settings += ("prepare.unlabelled=true", f"prepare.sql={hidden()!r}", "promote.beat=popularity", "promote.tolerance=9")
+    settings = (
+        *("window=6", "train.epochs=2", "train.batch=128", "train.model.dim=16", "train.model.hidden=[32]"),
+    )
+    settings += (
+        "prepare.unlabelled=true",
+        f"prepare.sql={hidden()!r}",
+        "promote.beat=popularity",
+        "promote.tolerance=9",
+    )
     root = tmp_path / "runs"
     night = lsml("run", "--date", DATE, root=root, settings=settings)
     assert night.exit_code == 0, night.output

@@ -37,7 +37,9 @@ def test_torchrun_on_a_host_without_jvm_and_pyspark_trains_the_same_model(nights
     """A `pyspark` that cannot be imported and a PATH without java: the training host needs neither."""
     (tmp_path / "pyspark.py").write_text("raise ImportError('there is no pyspark on this host')\n")
     shutil.rmtree(nights / "retail" / NIGHT / "train")
-    done = train_by_torchrun(nights, 2, PYTHONPATH=str(tmp_path), PATH=os.path.dirname(sys.executable), JAVA_HOME="")
+    done = train_by_torchrun(
+        nights, 2, PYTHONPATH=str(tmp_path), PATH=os.path.dirname(sys.executable), JAVA_HOME=""
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert identities(nights, NIGHT)["train"] == identities(finished, NIGHT)["train"]
     again = train_by_torchrun(nights, 2, PYTHONPATH=str(tmp_path), PATH=os.path.dirname(sys.executable))

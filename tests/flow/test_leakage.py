@@ -11,7 +11,9 @@ NIGHT = "2011-01-14"
 
 def test_a_night_trains_the_same_model_whatever_its_own_day_holds(finished, tmp_path):
     lines = gzip.decompress((DAYS / f"{NIGHT}.csv.gz").read_bytes()).decode().splitlines()
-    raw = copy_days(tmp_path / "raw", "2011-01-07", "2011-01-09", "2011-01-10", "2011-01-11", "2011-01-12", "2011-01-13")
+    raw = copy_days(
+        tmp_path / "raw", "2011-01-07", "2011-01-09", "2011-01-10", "2011-01-11", "2011-01-12", "2011-01-13"
+    )
     other = [lines[0], *[line.replace("United Kingdom", "France") for line in reversed(lines[1:400])]]
     (raw / f"{NIGHT}.csv").write_text("\n".join(other) + "\n")
     root = tmp_path / "runs"
@@ -22,7 +24,10 @@ def test_a_night_trains_the_same_model_whatever_its_own_day_holds(finished, tmp_
     assert here["prepare"].tables["test"].rows_hash != there["prepare"].tables["test"].rows_hash
     assert here["prepare"].tables["train"].rows_hash == there["prepare"].tables["train"].rows_hash
     assert here["shard"].tables["train"].rows_hash == there["shard"].tables["train"].rows_hash
-    weights = [next(file.checksum for file in made["train"].files if file.path == "model.safetensors") for made in (here, there)]
+    weights = [
+        next(file.checksum for file in made["train"].files if file.path == "model.safetensors")
+        for made in (here, there)
+    ]
     assert weights[0] == weights[1]
 
 

@@ -35,7 +35,9 @@ def test_a_window_of_days_holds_the_ten_yearly_files_before_the_night(tmp_path):
 def test_a_sample_stands_for_a_hundred_births_and_carries_the_pieces_of_its_name(spark):
     lines = {pair: count for pair, count in births(1990).items() if hash_of(pair) % 20 == 0}
     rows = [(name, sex, count, datetime.date(1990, 12, 31)) for (name, sex), count in lines.items()]
-    spark.createDataFrame(rows, "name string, sex string, births int, date date").createOrReplaceTempView("clean")
+    spark.createDataFrame(rows, "name string, sex string, births int, date date").createOrReplaceTempView(
+        "clean"
+    )
     samples = spark.sql(Pipeline(NAMES).resolved("prepare")["sql"]).collect()
     assert len({row.sample_id for row in samples}) == len(samples)
 
@@ -43,10 +45,14 @@ def test_a_sample_stands_for_a_hundred_births_and_carries_the_pieces_of_its_name
     per_line = dict.fromkeys(lines, 0)
     for row in kept:
         per_line[row.key, row.label] += 1
-    assert all(count // 100 <= per_line[pair] <= count // 100 + (count % 100 > 0) for pair, count in lines.items())
+    assert all(
+        count // 100 <= per_line[pair] <= count // 100 + (count % 100 > 0) for pair, count in lines.items()
+    )
     sd = sum(count % 100 * (100 - count % 100) for count in lines.values()) ** 0.5 / 100
     assert abs(len(kept) - sum(lines.values()) / 100) < 4 * sd
-    assert {(row.key, row.label) for row in samples if row.drop_reason} == {pair for pair in lines if not per_line[pair]}
+    assert {(row.key, row.label) for row in samples if row.drop_reason} == {
+        pair for pair in lines if not per_line[pair]
+    }
 
     for row in kept[::25]:
         spelt = f"^{row.key.lower()}$"
@@ -64,7 +70,18 @@ def two_years(spark, tmp_path_factory):
     raw, root = tmp_path_factory.mktemp("raw"), tmp_path_factory.mktemp("runs")
     for year in range(1991, 1995):
         shutil.copy(YEARS / f"{year}-12-31.csv.gz", raw)
-    words = ["backfill", str(NAMES), "--from", "1993-01-01", "--to", "1994-12-31", "--set", f"raw.folder={raw}", "--root", str(root)]
+    words = [
+        "backfill",
+        str(NAMES),
+        "--from",
+        "1993-01-01",
+        "--to",
+        "1994-12-31",
+        "--set",
+        f"raw.folder={raw}",
+        "--root",
+        str(root),
+    ]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     return root, words
@@ -87,7 +104,11 @@ def test_the_model_beats_popularity_everywhere_and_the_keys_own_frequencies_on_r
     assert model["log_loss"] < 0.25 * popularity["log_loss"]
     assert model["log_loss"] < per_key["log_loss"]
     for band in ("0", "1", "2–9"):
-        assert model["bands"][band]["log_loss"] < per_key["bands"][band]["log_loss"] < popularity["bands"][band]["log_loss"] + 1e-4
+        assert (
+            model["bands"][band]["log_loss"]
+            < per_key["bands"][band]["log_loss"]
+            < popularity["bands"][band]["log_loss"] + 1e-4
+        )
     assert found(root, date, "promote", "decision.json")["promoted"]
 
 
@@ -101,5 +122,7 @@ def test_the_years_verify_a_second_backfill_does_nothing_and_the_second_year_sta
     assert verified.exit_code == 0, verified.output
     assert "2 nights: nothing to do" in CliRunner().invoke(app, words).output
     assert found(root, "1994-12-31", "train", "model.json")["start"] == "1993-12-31"
-    assert found(root, "1994-12-31", "prepare", "manifest.json")["metrics"]["days"]["train"] == [f"{y}-12-31" for y in (1991, 1992, 1993)]
+    assert found(root, "1994-12-31", "prepare", "manifest.json")["metrics"]["days"]["train"] == [
+        f"{y}-12-31" for y in (1991, 1992, 1993)
+    ]
     assert (root / "names" / "site" / "index.html").exists()

@@ -25,7 +25,7 @@ import lsml_spark
 lsml_spark.__path__.append(sys.argv[1])
 file = Path(lsml_spark.__file__).parent / "core" / "stages.py"
 rows = {
-    "prepare": 'Stage("audit", "plain", "", ("quality",), "counts clean rows once more", {"quality": ("clean",)})',
+    "prepare": 'Stage("audit", "plain", "", ("quality",), "counts rows once more", {"quality": ("clean",)})',
     "train": 'Stage("weave", "plain", "", ("shard",), "looks at the shards", {"shard": ("train",)})',
 }
 text = file.read_text()
@@ -58,10 +58,12 @@ pipeline, date, root, settings = json.loads(sys.argv[2])
 
 def job(stage, *more):
     sets = [*settings, *more]
-    return one_stage.run(stage_of([stage]), argparse.Namespace(config=Path(pipeline), date=date, root=Path(root), set=sets))
+    asked = argparse.Namespace(config=Path(pipeline), date=date, root=Path(root), set=sets)
+    return one_stage.run(stage_of([stage]), asked)
 
 def lsml(verb, *words, sets=()):
-    told = CliRunner().invoke(app, [verb, pipeline, *words, *(word for one in sets for word in ("--set", one)), "--root", root])
+    settings = [word for one in sets for word in ("--set", one)]
+    told = CliRunner().invoke(app, [verb, pipeline, *words, *settings, "--root", root])
     return [told.exit_code, told.output]
 
 found = {
@@ -87,7 +89,9 @@ def told_by_a_process_with_two_stages_more(folder, root, *more):
         (folder / name / "__init__.py").touch()
         (folder / name / "run.py").write_text(textwrap.dedent(STAGE).format(reads=reads, table=table))
     words = [str(folder), json.dumps([str(RETAIL), NIGHT, str(root), SMALL]), *more]
-    done = subprocess.run([sys.executable, "-c", AMONG_THEM + PROGRAM, *words], capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        [sys.executable, "-c", AMONG_THEM + PROGRAM, *words], capture_output=True, text=True, timeout=600
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -102,14 +106,22 @@ def test_a_stage_after_quality_and_one_before_train_are_two_rows_and_two_package
     assert found["jobs"] == [0, 0]
     code, output = found["run"]
     assert code == 0, output
-    assert re.findall(r"(\w+) +up to date", output) == ["quality", "audit", *STAGES[1:7], "weave", *STAGES[7:-1]]
+    assert re.findall(r"(\w+) +up to date", output) == [
+        "quality",
+        "audit",
+        *STAGES[1:7],
+        "weave",
+        *STAGES[7:-1],
+    ]
     assert re.search(r"report +done in", output)
     assert {"audit", "weave"} <= set(found["status"][1].split())
     assert all(words in found["page"] for words in ("counts clean rows once more", "looks at the shards"))
     assert found["verify"][0] == 0, found["verify"][1]
     done, code, output = found["wrong"]
     assert (done, code) == (0, IntegrityError.exit_code)
-    assert re.search(r"weave/manifest\.json: rows in: the files hold (\d+) rows, the ledger says", " ".join(output.split()))
+    assert re.search(
+        r"weave/manifest\.json: rows in: the files hold (\d+) rows, the ledger says", " ".join(output.split())
+    )
 
 
 @pytest.mark.slow

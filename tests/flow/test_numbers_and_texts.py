@@ -1,5 +1,5 @@
-"""pipelines/taxi.yaml and pipelines/sms.yaml on the shipped files: a number as the target, and texts; each against scikit-learn on
-the same rows and split."""
+"""pipelines/taxi.yaml and pipelines/sms.yaml on the shipped files: a number as the target, and texts; each
+against scikit-learn on the same rows and split."""
 
 import json
 
@@ -25,11 +25,15 @@ def night(folder, name, date, *sets):
     lsml(folder, *words, *[word for told in sets for word in ("--set", told)])
     made = folder / name / date
     lsml(folder, "verify", words[1], "--root", str(folder))
-    return *(rows(made / "prepare", table) for table in ("train", "test")), json.loads((made / "evaluate" / "metrics.json").read_text())
+    return *(rows(made / "prepare", table) for table in ("train", "test")), json.loads(
+        (made / "evaluate" / "metrics.json").read_text()
+    )
 
 
 def clock(period):
-    return FunctionTransformer(lambda x: np.c_[np.sin(2 * np.pi * x / period), np.cos(2 * np.pi * x / period)])
+    return FunctionTransformer(
+        lambda x: np.c_[np.sin(2 * np.pi * x / period), np.cos(2 * np.pi * x / period)]
+    )
 
 
 def test_minutes_are_guessed_as_well_as_by_scikit_learns_perceptron(tmp_path):
@@ -59,8 +63,13 @@ def test_minutes_are_guessed_as_well_as_by_scikit_learns_perceptron(tmp_path):
 
 def test_spam_is_found_as_well_as_by_scikit_learns_counts(tmp_path):
     train, test, metrics = night(tmp_path, "sms", "2012-01-28")
-    words, letters = CountVectorizer(ngram_range=(1, 2)), CountVectorizer(analyzer="char_wb", ngram_range=(2, 4))
-    peer = make_pipeline(make_union(words, letters), LogisticRegression(max_iter=2000)).fit(train["text"], train["label"])
+    words, letters = (
+        CountVectorizer(ngram_range=(1, 2)),
+        CountVectorizer(analyzer="char_wb", ngram_range=(2, 4)),
+    )
+    peer = make_pipeline(make_union(words, letters), LogisticRegression(max_iter=2000)).fit(
+        train["text"], train["label"]
+    )
     wanted = log_loss(test["label"], peer.predict_proba(test["text"]))
     model = metrics["systems"]["model"]
     assert model["log_loss"] <= wanted + 0.01, wanted
@@ -69,9 +78,13 @@ def test_spam_is_found_as_well_as_by_scikit_learns_counts(tmp_path):
 
 
 def test_trips_from_a_place_are_put_in_order(tmp_path):
-    """The pairs that a lane sees are enough to learn from; the figures are scikit-learn's over the rows of a place."""
+    """The pairs that a lane sees are enough to learn from; the figures are scikit-learn's over the rows of a
+    place.
+    """
     task = "task={use: rank, group: pickup, at: 5}"
-    _, test, metrics = night(tmp_path, "taxi", "2019-03-15", "window=14", "train.epochs=4", task, "features.columns.label=number")
+    _, test, metrics = night(
+        tmp_path, "taxi", "2019-03-15", "window=14", "train.epochs=4", task, "features.columns.label=number"
+    )
     systems = metrics["systems"]
     assert systems["constant"]["in_order"] == 0.5
     assert systems["constant"]["ndcg"] + 0.1 < systems["key_mean"]["ndcg"] < systems["model"]["ndcg"]

@@ -1,5 +1,6 @@
-"""A network, a transform and a task of the user's own, each in a module beside the YAML, from raw rows to the score: the proof that
-nothing of the library has to be touched. The digits are scikit-learn's, 8 × 8 pixels each as a text of 64 numbers."""
+"""A network, a transform and a task of the user's own, each in a module beside the YAML, from raw rows to the
+score: the proof that nothing of the library has to be touched. The digits are scikit-learn's, 8 × 8 pixels
+each as a text of 64 numbers."""
 
 import json
 import subprocess
@@ -82,8 +83,8 @@ YAML = """
     select: {policy: uniform, budget: 1.0}
     features: {columns: {label: LABEL, image: {use: mine_pixels.Pixels, of: pixels}}}
     shard: {shards: 2}
-    train: {model: {use: mine_cnn.Cnn, channels: 24}, epochs: 12, batch: 64, lanes: 2, lane_sums: true, workers: 2,
-            optimizer: {use: adamw, lr: 0.01}}
+    train: {model: {use: mine_cnn.Cnn, channels: 24}, epochs: 12, batch: 64, lanes: 2, lane_sums: true,
+            workers: 2, optimizer: {use: adamw, lr: 0.01}}
     evaluate: {k: 1, context: null}
     report: {}
 """
@@ -115,10 +116,15 @@ def beside(tmp_path):
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("task", "label", "figure", "most"),
-    [("use: classify", "vocabulary", "log_loss", 0.35), ("use: mine_task.Expectile", "standardize", "mae", 1.6)],
+    [
+        ("use: classify", "vocabulary", "log_loss", 0.35),
+        ("use: mine_task.Expectile", "standardize", "mae", 1.6),
+    ],
     ids=["choice", "own"],
 )
-def test_a_network_a_transform_and_a_task_of_ones_own_go_from_raw_rows_to_the_score(beside, task, label, figure, most):
+def test_a_network_a_transform_and_a_task_of_ones_own_go_from_raw_rows_to_the_score(
+    beside, task, label, figure, most
+):
     text = textwrap.dedent(YAML).replace("TASK", task).replace("LABEL", label)
     (beside / "digits.yaml").write_text(text)
     lsml(beside, "run", "digits.yaml", "--date", "2024-01-04", "--root", "runs")
@@ -133,4 +139,6 @@ def test_a_network_a_transform_and_a_task_of_ones_own_go_from_raw_rows_to_the_sc
     lsml(beside, "verify", "digits.yaml", "--root", "runs")
     if "Expectile" in task:
         said = lsml(beside, "pilot", "digits.yaml", "--date", "2024-01-04", "--root", "runs", code=2)
-        assert "a pilot compares log losses of a choice among labels, and `mine_task.Expectile` has none" in said
+        assert (
+            "a pilot compares log losses of a choice among labels, and `mine_task.Expectile` has none" in said
+        )

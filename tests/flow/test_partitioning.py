@@ -36,14 +36,21 @@ def test_the_number_of_partitions_does_not_matter(spark, finished, tmp_path, par
     assert identities(tmp_path, NIGHT, SPARK_STAGES) == identities(finished, NIGHT, SPARK_STAGES)
     files = len(manifests(tmp_path, NIGHT)["augment"].tables["train"].files)
     assert files == 1 if partitions == 1 else files >= partitions, "the night was not cut as this test wants"
-    shards = [{file.checksum for file in manifests(root, NIGHT)["shard"].tables["train"].files} for root in (tmp_path, finished)]
+    shards = [
+        {file.checksum for file in manifests(root, NIGHT)["shard"].tables["train"].files}
+        for root in (tmp_path, finished)
+    ]
     assert shards[0] == shards[1], "shards are the same to the byte"
 
 
 def submit(root, stage, *spark_options, config=RETAIL, date=NIGHT):
     """spark-submit jobs/<stage>.py"""
     sets = [word for setting in SMALL for word in ("--set", setting)]
-    words = [os.path.join(os.path.dirname(sys.executable), "spark-submit"), *spark_options, f"jobs/{SCRIPTS.get(stage, stage)}.py"]
+    words = [
+        os.path.join(os.path.dirname(sys.executable), "spark-submit"),
+        *spark_options,
+        f"jobs/{SCRIPTS.get(stage, stage)}.py",
+    ]
     environment = plain_environment() | {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
     done = subprocess.run(
         [*words, "--config", str(config), "--date", date, "--root", str(root), *sets],

@@ -23,7 +23,9 @@ def test_a_pilot_compares_arms_fits_beta_and_is_used_by_the_night(nights):
     assert rows["selected"] == pytest.approx(facts["rows"] / 2, rel=0.1)
     assert rows["random"] == pytest.approx(facts["rows"] / 2, rel=0.1)
     assert rows["quarter"] == pytest.approx(facts["rows"] / 4, rel=0.1)
-    assert facts["beta_interval"][0] <= facts["beta"] <= facts["beta_interval"][1] or facts["beta"] == pytest.approx(0.5, rel=0.1)
+    assert facts["beta_interval"][0] <= facts["beta"] <= facts["beta_interval"][1] or facts[
+        "beta"
+    ] == pytest.approx(0.5, rel=0.1)
     gained = facts["arms"]["random"]["log_loss"] - facts["arms"]["selected"]["log_loss"]
 
     assert lsml("verify", root=nights).exit_code == 0

@@ -1,4 +1,6 @@
-"""What a person sees while a night runs: one line that is drawn over, and how much history is still to be checked."""
+"""What a person sees while a night runs: one line that is drawn over, and how much history is still to be
+checked.
+"""
 
 import datetime
 import io
@@ -70,7 +72,9 @@ def test_history_is_counted_and_says_how_long_still(screen, tmp_path, monkeypatc
     for date in ("2024-03-05", "2024-03-06", "2024-03-08", "2024-03-09"):
         (tmp_path / "days" / f"{date}.csv").write_text("a\n1\n")
     path = tmp_path / "toy.yaml"
-    path.write_text('name: toy\nwindow: 7\nraw: {folder: days, files: "{{ date }}.csv"}\nquality: {contract: {a: int}}\n')
+    path.write_text(
+        'name: toy\nwindow: 7\nraw: {folder: days, files: "{{ date }}.csv"}\nquality: {contract: {a: int}}\n'
+    )
     moments, notes = iter(range(0, 6000, 60)), []
 
     class Made:
@@ -90,6 +94,7 @@ def test_history_is_counted_and_says_how_long_still(screen, tmp_path, monkeypatc
     assert "4 days of the window are checked first, 2024-03-05 to 2024-03-09" in seen.getvalue()
     assert [date for date, _ in notes] == ["2024-03-05", "2024-03-06", "2024-03-08", "2024-03-09"]
     assert notes[0][1] == "day 1 of 4, history of the window"
-    assert notes[1][1] == "day 2 of 4, history of the window"  # nothing is known before a day that did not start Spark
+    # nothing is known before a day that did not start Spark
+    assert notes[1][1] == "day 2 of 4, history of the window"
     assert re.fullmatch(r"day 3 of 4, history of the window, \d min 00 s left", notes[2][1])
     assert notes[3][1] == "day 4 of 4, history of the window"

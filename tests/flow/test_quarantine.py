@@ -1,4 +1,6 @@
-"""Rows kept aside can be looked at, repaired, forgiven and put back, and every one of them stays accounted for."""
+"""Rows kept aside can be looked at, repaired, forgiven and put back, and every one of them stays accounted
+for.
+"""
 
 import csv
 
@@ -17,7 +19,9 @@ TWICE = "duplicate of an earlier line by InvoiceNo, StockCode, Quantity, Invoice
 
 def command(*words: str, root, **options):
     settings = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return CliRunner().invoke(app, [*words, "--config", "pipelines/retail.yaml", "--root", str(root), *settings])
+    return CliRunner().invoke(
+        app, [*words, "--config", "pipelines/retail.yaml", "--root", str(root), *settings]
+    )
 
 
 def rows(root, folder: str, table: str):
@@ -36,7 +40,10 @@ def test_rows_that_are_forgiven_or_repaired_come_back_and_every_one_is_accounted
     with export.open(newline="") as file:
         exported = list(csv.DictReader(file))
     assert len(exported) == sum(PRICE in reasons for reasons in held.reasons)
-    mended = [row | {"UnitPrice": "2.5", "Quantity": "7", "Description": 'says "mended", by hand'} for row in exported[:3]]
+    mended = [
+        row | {"UnitPrice": "2.5", "Quantity": "7", "Description": 'says "mended", by hand'}
+        for row in exported[:3]
+    ]
     mended.append(exported[3] | {"UnitPrice": "cheap"})  # still wrong, and in another way
     with export.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(exported[0]))
@@ -77,7 +84,8 @@ def test_a_day_that_is_checked_again_gets_its_released_rows_again(nights, tmp_pa
     assert command("quarantine", "release", root=nights, date=DAY, rule=TWICE).exit_code == 0
     before = manifests_of(nights)
     raw = copy_days(tmp_path / "raw", "2011-01-10")
-    changed = command("quality", "check", root=nights, date=DAY, set=f"raw.folder={raw}")  # the same bytes elsewhere: the same day
+    # the same bytes elsewhere: the same day
+    changed = command("quality", "check", root=nights, date=DAY, set=f"raw.folder={raw}")
     assert changed.exit_code == 0, changed.output
     stricter = f'quality.rows=[{{unique: [InvoiceNo, StockCode], on_bad: quarantine, name: "{TWICE}"}}]'
     assert command("quality", "check", root=nights, date=DAY, set=stricter).exit_code == 0
@@ -90,7 +98,10 @@ def test_a_day_that_is_checked_again_gets_its_released_rows_again(nights, tmp_pa
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--rule", "UnitPrice: not in rang 0.01 to 1000"), "did you mean 'UnitPrice: not in range 0.01 to 1000'"),
+        (
+            ("--rule", "UnitPrice: not in rang 0.01 to 1000"),
+            "did you mean 'UnitPrice: not in range 0.01 to 1000'",
+        ),
         ((), "say which rows"),
         (("--repaired", "nowhere.csv"), "nowhere.csv: cannot be read"),
     ],
@@ -98,7 +109,18 @@ def test_a_day_that_is_checked_again_gets_its_released_rows_again(nights, tmp_pa
 def test_a_request_that_cannot_be_met_changes_nothing(finished, words, said):
     before = identities(finished, DAY)
     result = CliRunner().invoke(
-        app, ["quarantine", "release", "--date", DAY, "--config", "pipelines/retail.yaml", "--root", str(finished), *words]
+        app,
+        [
+            "quarantine",
+            "release",
+            "--date",
+            DAY,
+            "--config",
+            "pipelines/retail.yaml",
+            "--root",
+            str(finished),
+            *words,
+        ],
     )
     assert result.exit_code == 2
     assert said in " ".join(result.output.split())
@@ -111,9 +133,15 @@ def test_a_repaired_file_that_lost_a_column_or_names_another_line_is_refused(fin
     command("quarantine", "show", root=finished, date=DAY, rule=PRICE, csv=export)
     text = export.read_text()
     export.write_text(text.replace("UnitPrice", "Price", 1).replace('"UnitPrice', '"Price'))
-    assert "no column 'UnitPrice'" in command("quarantine", "release", root=finished, date=DAY, repaired=export).output
+    assert (
+        "no column 'UnitPrice'"
+        in command("quarantine", "release", root=finished, date=DAY, repaired=export).output
+    )
     export.write_text(text.replace(".csv.gz,", ".csv.gz,9", 1))
-    assert "is not in the quarantine of" in command("quarantine", "release", root=finished, date=DAY, repaired=export).output
+    assert (
+        "is not in the quarantine of"
+        in command("quarantine", "release", root=finished, date=DAY, repaired=export).output
+    )
 
 
 def test_show_prints_the_rows_as_they_were_found_and_does_not_overwrite(finished, tmp_path):

@@ -14,7 +14,9 @@ NIGHT = ("run", "--date", "2011-01-14")
 def ran(output: str) -> list[str]:
     """The stages that a run says it did."""
     line = next(line for line in output.splitlines() if line.startswith("2011-01-14:"))
-    return line.removeprefix("2011-01-14: ").removesuffix(" done").split(", ") if line.endswith(" done") else []
+    return (
+        line.removeprefix("2011-01-14: ").removesuffix(" done").split(", ") if line.endswith(" done") else []
+    )
 
 
 def test_a_second_run_does_nothing_and_says_so(nights):
@@ -56,7 +58,9 @@ def test_a_changed_setting_runs_its_stage_and_what_follows(nights):
 
 
 def test_a_clean_day_outlives_its_raw_file(nights, tmp_path):
-    """Logs rotate; the window lives on the clean days, so only the day of the night itself needs its raw file."""
+    """Logs rotate; the window lives on the clean days, so only the day of the night itself needs its raw
+    file.
+    """
     from nights import copy_days
 
     raw = copy_days(tmp_path / "raw", "2011-01-14")

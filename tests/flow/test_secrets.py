@@ -1,4 +1,6 @@
-"""What came out of the environment stands nowhere afterwards: not in a file of the runs, not in a line that was printed."""
+"""What came out of the environment stands nowhere afterwards: not in a file of the runs, not in a line that
+was printed.
+"""
 
 import gzip
 import json
@@ -59,7 +61,9 @@ def planted(folder: Path) -> Path:
     """A pipeline that has the environment's values everywhere, with three days of 30 rows."""
     (folder / PATH).mkdir()
     for day in (1, 2, 3):
-        rows = [f"{day}-{i},{'abc'[i % 3] if i != 1 else ''},{i if i % 10 else 99_000_000}" for i in range(30)]
+        rows = [
+            f"{day}-{i},{'abc'[i % 3] if i != 1 else ''},{i if i % 10 else 99_000_000}" for i in range(30)
+        ]
         (folder / PATH / f"2024-03-0{day}.csv").write_text("id,item,n\n" + "\n".join(rows) + "\n")
     (folder / "night.yaml").write_text(YAML)
     return folder / "night.yaml"
@@ -76,14 +80,25 @@ def texts(path: Path) -> list[str]:
     """What a file says, also where it is compressed."""
     if path.suffix == ".parquet":
         file = pq.ParquetFile(path)
-        return [str(file.metadata.metadata), str(file.schema), json.dumps(file.read().to_pylist(), default=str, ensure_ascii=False)]
+        return [
+            str(file.metadata.metadata),
+            str(file.schema),
+            json.dumps(file.read().to_pylist(), default=str, ensure_ascii=False),
+        ]
     raw = path.read_bytes()
     return [(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode(errors="replace")]
 
 
 def leaks(text: str, data: bool = False) -> list[str]:
-    """Which of the values stand in a text; what is made of rows may hold the word that stands in for a missing one."""
-    forms = {form.lower() for value in ENVIRONMENT.values() for form in variables._forms(value) if not (data and value == FILL)}
+    """Which of the values stand in a text; what is made of rows may hold the word that stands in for a
+    missing one.
+    """
+    forms = {
+        form.lower()
+        for value in ENVIRONMENT.values()
+        for form in variables._forms(value)
+        if not (data and value == FILL)
+    }
     return [form for form in forms if len(form) >= 4 and form in text.lower()]
 
 
@@ -93,12 +108,18 @@ def lsml(*words: str):
 
 @pytest.mark.spark
 @pytest.mark.slow
-def test_no_byte_of_the_runs_and_no_line_that_is_printed_holds_the_value_of_a_variable(toy, tmp_path, monkeypatch, capfd, spark):
+def test_no_byte_of_the_runs_and_no_line_that_is_printed_holds_the_value_of_a_variable(
+    toy, tmp_path, monkeypatch, capfd, spark
+):
     root = tmp_path / "runs"
     common = (str(toy), "--date", "2024-03-03", "--root", str(root))
     done = lsml("run", *common, "--until", "select")
     assert done.exit_code == 0, done.output
-    shown = [done.output, lsml("report", *common).output, lsml("status", str(toy), "--root", str(root)).output]
+    shown = [
+        done.output,
+        lsml("report", *common).output,
+        lsml("status", str(toy), "--root", str(root)).output,
+    ]
     shown.append(lsml("quality", "explain", "2024-03-03", "--config", str(toy), "--root", str(root)).output)
     checked = lsml("verify", str(toy), "--root", str(root))
     assert checked.exit_code == 0, checked.output
@@ -123,7 +144,12 @@ def test_no_byte_of_the_runs_and_no_line_that_is_printed_holds_the_value_of_a_va
     files = [path for path in root.rglob("*") if path.is_file()]
     assert {"manifest.json", "lsml.log", "quality.json"} <= {path.name for path in files}
     of_rows = (".parquet", ".json", ".html")  # they show keys, the imputed one among them
-    found = [(path, leaks(text, path.suffix in of_rows)) for path in files if path.name != variables.KEY for text in texts(path)]
+    found = [
+        (path, leaks(text, path.suffix in of_rows))
+        for path in files
+        if path.name != variables.KEY
+        for text in texts(path)
+    ]
     assert not [(path, forms) for path, forms in found if forms]
 
     manifest = json.loads((root / "toy" / "2024-03-03" / "quality" / "manifest.json").read_text())
@@ -143,7 +169,9 @@ def test_no_byte_of_the_runs_and_no_line_that_is_printed_holds_the_value_of_a_va
     assert "quality done" in other.output, "another value is another config"
 
 
-def test_a_night_of_a_pipeline_without_variables_keeps_its_config_and_one_with_them_names_a_digest(toy, tmp_path, monkeypatch):
+def test_a_night_of_a_pipeline_without_variables_keeps_its_config_and_one_with_them_names_a_digest(
+    toy, tmp_path, monkeypatch
+):
     from lsml_spark.flow.dates import parse_date
     from lsml_spark.flow.layout import Runs
     from lsml_spark.flow.produce import Night, config_of
@@ -154,14 +182,18 @@ def test_a_night_of_a_pipeline_without_variables_keeps_its_config_and_one_with_t
 
     plain = "quality={contract: {id: string}, on_gate: '${LSML_T_NOT_SET:-stop}'}"
     assert "variables" not in config(plain)
-    assert config(plain) == json.loads(json.dumps(Pipeline(toy, [plain]).config("quality").model_dump(mode="json")))
+    assert config(plain) == json.loads(
+        json.dumps(Pipeline(toy, [plain]).config("quality").model_dump(mode="json"))
+    )
     first = config()
     assert sorted(first["variables"]) == ["LSML_T_FILL", "LSML_T_FILTER", "LSML_T_NUMBER", "LSML_T_WORD"]
     assert config() == first
     assert config(root="elsewhere")["variables"] != first["variables"], "a key of its own for every root"
     monkeypatch.setenv("LSML_T_WORD", "another word")
     assert digest(config()) != digest(first)
-    assert {name for name, value in config()["variables"].items() if value != first["variables"][name]} == {"LSML_T_WORD"}
+    assert {name for name, value in config()["variables"].items() if value != first["variables"][name]} == {
+        "LSML_T_WORD"
+    }
 
 
 def test_a_default_and_what_is_no_secret_are_shown(toy, monkeypatch):
@@ -169,8 +201,15 @@ def test_a_default_and_what_is_no_secret_are_shown(toy, monkeypatch):
     monkeypatch.setenv("LSML_T_FEW", "12345")
     monkeypatch.setenv("LSML_T_TRUE", "true")
     monkeypatch.setenv("LSML_T_POLICY", "uniform")
-    sets = ["zipf.top=${LSML_T_FEW}", "select.policy={use: '${LSML_T_POLICY}'}", "select.weights=${LSML_T_TRUE}"]
-    pipeline = Pipeline(toy, [*sets, "quality.columns.item=[{one_of: ['${LSML_T_SHORT}', '${LSML_T_UNSET:-a default of ours}']}]"])
+    sets = [
+        "zipf.top=${LSML_T_FEW}",
+        "select.policy={use: '${LSML_T_POLICY}'}",
+        "select.weights=${LSML_T_TRUE}",
+    ]
+    pipeline = Pipeline(
+        toy,
+        [*sets, "quality.columns.item=[{one_of: ['${LSML_T_SHORT}', '${LSML_T_UNSET:-a default of ours}']}]"],
+    )
     assert pipeline.resolved("zipf")["top"] == 12345
     assert pipeline.resolved("select")["policy"]["use"] == "uniform"
     assert pipeline.resolved("select")["weights"] is True
@@ -183,13 +222,25 @@ def test_every_form_of_a_value_is_masked_in_log_lines_and_tracebacks(toy, caplog
     from lsml_spark.flow.log import _Plain
 
     Pipeline(toy)
-    for text in (WORD, repr(WORD), json.dumps(WORD), WORD.upper(), f"key={WORD};", NUMBER, f"{48151623:,}", "4.81516e+07", "48151623.0"):
+    for text in (
+        WORD,
+        repr(WORD),
+        json.dumps(WORD),
+        WORD.upper(),
+        f"key={WORD};",
+        NUMBER,
+        f"{48151623:,}",
+        "4.81516e+07",
+        "48151623.0",
+    ):
         assert "${LSML_T_" in variables.mask(text)
         assert not leaks(variables.mask(text))
     try:
         raise ValueError(f"about {WORD}")
     except ValueError as error:
-        record = logging.LogRecord("x", logging.INFO, "f", 1, "said %s", (WORD,), (ValueError, error, error.__traceback__))
+        record = logging.LogRecord(
+            "x", logging.INFO, "f", 1, "said %s", (WORD,), (ValueError, error, error.__traceback__)
+        )
     assert not leaks(_Plain("%(message)s").format(record))
 
 

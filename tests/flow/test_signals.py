@@ -1,4 +1,6 @@
-"""A signal stops `lsml`: exit code 143, 130 or 129, one line, no child left, whatever else goes wrong meanwhile."""
+"""A signal stops `lsml`: exit code 143, 130 or 129, one line, no child left, whatever else goes wrong
+meanwhile.
+"""
 
 import random
 import shutil
@@ -11,14 +13,16 @@ from stops import CODES, Stop, stop
 
 from lsml_spark.core.stages import SPARK_STAGES, STAGES
 
-# Works in a child, in a thread and in C; talks to a child that the same signal has ended; raises over whatever comes.
+# Works in a child, in a thread and in C; talks to a child that the same signal has ended; raises over
+# whatever comes.
 CODE = """
 import subprocess, sys, threading, time
 from lsml_spark.core import stopping
 stopping.install()
 from lsml_spark.flow.guard import guarded
 with guarded():
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    child = subprocess.Popen(sleep, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
     def thread():
         child.wait()
         raise ConnectionRefusedError("of a thread that talks to Java")
@@ -44,13 +48,18 @@ def test_one_line_and_the_code_of_the_signal_whatever_a_finally_raises(number, g
 
 
 def test_what_nohup_ignores_stays_ignored():
-    code = "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\nfrom lsml_spark.core import stopping\n"
+    code = (
+        "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\nfrom lsml_spark.core import "
+        "stopping\n"
+    )
     code += "stopping.install(); os.kill(os.getpid(), signal.SIGHUP); print('goes on')"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "goes on\n"
 
 
 def drawn(seed: int) -> tuple[str, Stop]:
-    """A stage to begin with, and a stop that comes while Spark starts, in that stage or in one of the next."""
+    """A stage to begin with, and a stop that comes while Spark starts, in that stage or in one of the
+    next.
+    """
     chosen = random.Random(seed)
     first = chosen.choice(STAGES)
     longest = 25.0 if first in SPARK_STAGES else 10.0
@@ -63,7 +72,9 @@ def drawn(seed: int) -> tuple[str, Stop]:
 @pytest.mark.dist
 @pytest.mark.timeout(1800)
 def test_a_night_stopped_at_30_drawn_moments_says_so_and_goes_on(finished, tmp_path):
-    """The stopped runs go on from one another, as a scheduler would have it, so that all of the night is hit."""
+    """The stopped runs go on from one another, as a scheduler would have it, so that all of the night is
+    hit.
+    """
     root = shutil.copytree(finished, tmp_path / "runs")
     words = [sys.executable, "-m", "lsml_spark", *arguments(*NIGHT, root=root)]
     for seed in range(30):

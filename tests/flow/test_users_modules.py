@@ -1,4 +1,6 @@
-"""`use: my.shop.RareFirst`: a class of the user's own, found beside the YAML, and named with its line where it fails."""
+"""`use: my.shop.RareFirst`: a class of the user's own, found beside the YAML, and named with its line where
+it fails.
+"""
 
 import os
 import subprocess
@@ -64,7 +66,9 @@ def test_the_policy_of_the_docs_is_found_in_the_current_folder(folder, tmp_path_
     assert policy(folder, "{use: my.shop.RareFirst, whole: 3}").whole == 3
 
 
-def test_a_file_beside_the_yaml_cannot_take_the_place_of_the_standard_library_here_or_in_a_process_that_is_started(folder):
+def test_a_file_beside_the_yaml_cannot_take_the_place_of_the_standard_library_here_or_in_a_child(
+    folder,
+):
     for name in ("token.py", "random.py", "numpy.py", "torch.py"):
         module(folder, name, "raise SystemExit('shadowed')")
     module(folder, "my/shop.py", POLICY)
@@ -75,7 +79,9 @@ def test_a_file_beside_the_yaml_cannot_take_the_place_of_the_standard_library_he
         "from lsml_spark.core.config import find_component; "
         "print(find_component(Policy, 'lsml_spark.select.policies', 'my.shop.RareFirst').__name__)"
     )
-    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, cwd="/", env=dict(os.environ))
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, cwd="/", env=dict(os.environ)
+    )
     assert done.stdout.strip() == "RareFirst", done.stderr
 
 
@@ -141,7 +147,22 @@ def test_a_module_that_fails_is_a_config_error_with_the_key_the_file_and_the_lin
 
 
 @pytest.mark.parametrize(
-    "use", ["..", ".", ".x", "a..b", "a.", "my shop.X", "my.shop X", "os.path.join", "1.2", "-", "zipf ", "../zipf", "zïpf."]
+    "use",
+    [
+        "..",
+        ".",
+        ".x",
+        "a..b",
+        "a.",
+        "my shop.X",
+        "my.shop X",
+        "os.path.join",
+        "1.2",
+        "-",
+        "zipf ",
+        "../zipf",
+        "zïpf.",
+    ],
 )
 def test_a_name_that_is_none_is_refused_and_imports_nothing(folder, use):
     with pytest.raises(ConfigError, match=r"select.policy: (there is no policy|cannot import)"):
@@ -149,7 +170,11 @@ def test_a_name_that_is_none_is_refused_and_imports_nothing(folder, use):
 
 
 def test_what_a_users_class_raises_in_the_middle_of_a_night_is_the_yamls_fault_and_not_a_bug(folder):
-    module(folder, "my/shop.py", POLICY.replace("rare = spectrum.frequency <= self.whole", "rare = spectrum.nothing"))
+    module(
+        folder,
+        "my/shop.py",
+        POLICY.replace("rare = spectrum.frequency <= self.whole", "rare = spectrum.nothing"),
+    )
     mine = policy(folder, "{use: my.shop.RareFirst}")
     with pytest.raises(AttributeError) as caught:
         mine.keep_rates(np.zeros(3), 1.0)
@@ -185,7 +210,8 @@ def test_a_users_augmentation_runs_in_the_python_workers_of_spark(folder, spark)
             def apply(self, samples, row_seeds_N):
                 at = samples.schema.get_field_index(self.column)
                 field = samples.schema.field(at)
-                return samples.set_column(at, field, pa.array([times(value) for value in samples.column(at).to_pylist()], field.type))
+                values = [times(value) for value in samples.column(at).to_pylist()]
+                return samples.set_column(at, field, pa.array(values, field.type))
         """,
     )
     components.importable(folder)

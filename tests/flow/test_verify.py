@@ -23,8 +23,14 @@ def test_every_ledger_balances_and_feeds_the_next(finished):
         assert list(made) == list(STAGES)
         for stage, manifest in made.items():
             assert manifest.ledger.missing == 0, stage
-        assert made["select"].ledger.rows_in == made["zipf"].ledger.rows_out == made["prepare"].tables["train"].rows
-        assert made["train"].ledger.rows_in == made["augment"].ledger.rows_out == made["select"].ledger.rows_out
+        assert (
+            made["select"].ledger.rows_in
+            == made["zipf"].ledger.rows_out
+            == made["prepare"].tables["train"].rows
+        )
+        assert (
+            made["train"].ledger.rows_in == made["augment"].ledger.rows_out == made["select"].ledger.rows_out
+        )
         assert made["evaluate"].ledger.rows_in == made["prepare"].tables["test"].rows
         assert made["quality"].ledger.rows_in > made["quality"].ledger.rows_out > 0
 
@@ -68,7 +74,9 @@ def test_a_flipped_byte_in_the_published_site_is_named(nights):
     assert "site/index.html" in result.output
 
 
-@pytest.mark.parametrize("pattern", ["features/train/*.parquet", "train/model.safetensors", "select/manifest.json"])
+@pytest.mark.parametrize(
+    "pattern", ["features/train/*.parquet", "train/model.safetensors", "select/manifest.json"]
+)
 def test_a_missing_file_is_named(nights, pattern):
     path = sorted((nights / "retail" / NIGHT).glob(pattern))[0]
     path.unlink()
@@ -116,7 +124,9 @@ def test_a_ledger_that_lies_is_caught(nights):
     honest = manifest.read(folder)
     lying = dataclasses.replace(
         honest,
-        ledger=dataclasses.replace(honest.ledger, rows_in=honest.ledger.rows_in + 1, rows_out=honest.ledger.rows_out + 1),
+        ledger=dataclasses.replace(
+            honest.ledger, rows_in=honest.ledger.rows_in + 1, rows_out=honest.ledger.rows_out + 1
+        ),
     )
     lying.write(folder)
     result = lsml("verify", "--date", NIGHT, root=nights)

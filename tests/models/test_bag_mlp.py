@@ -43,11 +43,18 @@ def plain_logits(network, lists, countries):
         bags = []
         for h in range(2):
             weight = [np.exp(p[f"{bag}.log_weight"][h, min(len(ids) - 1 - i, 2)]) for i in range(len(ids))]
-            bags.append(sum((w * items[x] for w, x in zip(weight, ids, strict=True)), np.zeros(6)) / (sum(weight) or 1))
+            bags.append(
+                sum((w * items[x] for w, x in zip(weight, ids, strict=True)), np.zeros(6))
+                / (sum(weight) or 1)
+            )
         hidden = np.concatenate([*bags, p["category.[country].weight"][country]])
         for layer in (0, 3):
             hidden = np.maximum(p[f"mlp.{layer}.weight"] @ hidden + p[f"mlp.{layer}.bias"], 0)
-        hidden = p["mlp.6.weight"] @ hidden + p["mlp.6.bias"] + sum(g * b for g, b in zip(p[f"{bag}.gate"], bags, strict=True))
+        hidden = (
+            p["mlp.6.weight"] @ hidden
+            + p["mlp.6.bias"]
+            + sum(g * b for g, b in zip(p[f"{bag}.gate"], bags, strict=True))
+        )
         rows.append(items[1:] @ hidden + p["prior"][1:] + p["bias"][1:])
     return np.array(rows)
 
@@ -55,7 +62,9 @@ def plain_logits(network, lists, countries):
 def test_logits_equal_the_plain_formula_row_by_row():
     known = {value: i for i, value in enumerate(ENCODERS["columns"]["label"]["values"], 1)}
     lists = [[known.get(x, 0) for x in row] for row in SAMPLES["context"].to_pylist()]
-    countries = [ENCODERS["columns"]["country"]["values"].index(x) + 1 for x in SAMPLES["country"].to_pylist()]
+    countries = [
+        ENCODERS["columns"]["country"]["values"].index(x) + 1 for x in SAMPLES["country"].to_pylist()
+    ]
     network = built()
     network.set_prior(torch.randn(len(known), dtype=torch.float64))
     logits = network(features_of(SAMPLES)).detach().numpy()
@@ -90,7 +99,10 @@ def test_a_fresh_network_is_nearly_the_popularity_of_its_prior():
 
 
 def test_gelu_and_no_hidden_layer_and_columns_named_like_module_attributes_work():
-    encoders = {"label": "label", "columns": {"label": {"values": ["a", "b"]}, "type": {"values": ["x"]}, "a.b": {"values": ["y"]}}}
+    encoders = {
+        "label": "label",
+        "columns": {"label": {"values": ["a", "b"]}, "type": {"values": ["x"]}, "a.b": {"values": ["y"]}},
+    }
     torch.manual_seed(0)
     network = BagMlp(use="bag_mlp", hidden=(), activation="gelu").build(Schema.of(encoders))
     ids = torch.tensor([0, 1])
@@ -98,7 +110,10 @@ def test_gelu_and_no_hidden_layer_and_columns_named_like_module_attributes_work(
 
 
 def test_a_list_with_a_vocabulary_of_its_own_has_its_own_embeddings():
-    encoders = {"label": "label", "columns": {"label": {"values": ["a", "b"]}, "words": {"values": ["x", "y", "z"], "list": True}}}
+    encoders = {
+        "label": "label",
+        "columns": {"label": {"values": ["a", "b"]}, "words": {"values": ["x", "y", "z"], "list": True}},
+    }
     network = BagMlp(use="bag_mlp").build(Schema.of(encoders))
     assert network.state_dict()["items.[words].weight"].shape[0] == 4
     assert network.state_dict()["items.[label].weight"].shape[0] == 3
@@ -108,7 +123,11 @@ def test_a_list_with_a_vocabulary_of_its_own_has_its_own_embeddings():
 
 def test_transplant_moves_rows_by_value_keeps_fresh_rows_for_new_values_and_leaves_the_prior():
     def encoders(labels, countries):
-        columns = {"label": {"values": labels}, "context": {"like": "label", "list": True}, "country": {"values": countries}}
+        columns = {
+            "label": {"values": labels},
+            "context": {"like": "label", "list": True},
+            "country": {"values": countries},
+        }
         return {"label": "label", "columns": columns}
 
     old, new = encoders(["a", "b", "c"], ["UK", "FR"]), encoders(["d", "c", "a"], ["DE", "UK"])
@@ -117,7 +136,9 @@ def test_transplant_moves_rows_by_value_keeps_fresh_rows_for_new_values_and_leav
     assert transplant(fresh, new, trained.state_dict(), old)
     after, source = fresh.state_dict(), trained.state_dict()
     for name in ("items.[label].weight", "bias"):  # new ids: 0 unknown, 1 d (new), 2 c, 3 a
-        assert torch.equal(after[name], torch.stack([source[name][0], before[name][1], source[name][3], source[name][1]]))
+        assert torch.equal(
+            after[name], torch.stack([source[name][0], before[name][1], source[name][3], source[name][1]])
+        )
     name = "category.[country].weight"
     assert torch.equal(after[name], torch.stack([source[name][0], before[name][1], source[name][1]]))
     assert torch.equal(after["prior"], before["prior"])
@@ -128,7 +149,9 @@ def test_transplant_moves_rows_by_value_keeps_fresh_rows_for_new_values_and_leav
 def test_transplant_with_the_same_vocabulary_is_a_copy():
     trained, fresh = built(1), built(2)
     assert transplant(fresh, ENCODERS, trained.state_dict(), ENCODERS)
-    assert all(torch.equal(parameter, trained.state_dict()[name]) for name, parameter in fresh.named_parameters())
+    assert all(
+        torch.equal(parameter, trained.state_dict()[name]) for name, parameter in fresh.named_parameters()
+    )
 
 
 @pytest.mark.parametrize("change", [{"dim": 7}, {"hidden": (10, 6)}, {"bags": 3}, {"hidden": (10,)}])
@@ -153,5 +176,7 @@ def test_a_saved_model_scores_as_before_and_equal_weights_give_equal_bytes(tmp_p
 
 def test_unknown_ids_and_nulls_become_zero_and_pass_through_the_network():
     ragged = Ragged(np.array([0, 0], np.int32), np.array([0, 2]))
-    batch = Batch(np.zeros(1, np.int32), np.ones(1, np.float32), {"country": np.zeros(1, np.int32)}, {"context": ragged})
+    batch = Batch(
+        np.zeros(1, np.int32), np.ones(1, np.float32), {"country": np.zeros(1, np.int32)}, {"context": ragged}
+    )
     assert torch.isfinite(built()(tensors(batch)[0])).all()

@@ -1,4 +1,6 @@
-"""logistic against scikit-learn on the same counts, through the train stage; and what the rest of the house relies on."""
+"""logistic against scikit-learn on the same counts, through the train stage; and what the rest of the house
+relies on.
+"""
 
 import json
 
@@ -24,11 +26,16 @@ FLOAT64 = {"parameters": "float64"}
 
 
 def words(rows, labels, seed=0):
-    """Equal numbers of every label (so that the prior is uniform); the label draws the letters of the list and the country."""
+    """Equal numbers of every label (so that the prior is uniform); the label draws the letters of the list
+    and the country.
+    """
     rng = np.random.default_rng(seed)
     label_N = rng.permutation(np.arange(rows) % labels)
     letter_VK, country_VK = rng.dirichlet(np.ones(len(LETTERS)), labels), rng.dirichlet(np.ones(3), labels)
-    lists = [[LETTERS[i] for i in rng.choice(len(LETTERS), rng.integers(0, 9), p=letter_VK[label])] for label in label_N]
+    lists = [
+        [LETTERS[i] for i in rng.choice(len(LETTERS), rng.integers(0, 9), p=letter_VK[label])]
+        for label in label_N
+    ]
     columns = {
         "sample_id": pa.array([f"s{i}" for i in range(rows)]),
         "key": pa.array(["".join(letters) for letters in lists]),
@@ -48,7 +55,13 @@ def encoders_of(samples):
 
 
 def trained(folder, samples, launch=in_process, **changes):
-    told = {"model": "logistic", "workers": 1, "clip": None, "precision": FLOAT64, "data": {"weights": False}} | changes
+    told = {
+        "model": "logistic",
+        "workers": 1,
+        "clip": None,
+        "precision": FLOAT64,
+        "data": {"weights": False},
+    } | changes
     folder.mkdir()
     work = toy_shards.night(folder, samples, encoders=encoders_of(samples))
     return work.folder, run(work, validate(Config, told, "test"), launch)
@@ -56,25 +69,41 @@ def trained(folder, samples, launch=in_process, **changes):
 
 def ids(encoders, samples):
     """Features of all rows by plain dictionaries."""
-    letter, country = ({v: i for i, v in enumerate(encoders["columns"][name]["values"], 1)} for name in ("letters", "country"))
+    letter, country = (
+        {v: i for i, v in enumerate(encoders["columns"][name]["values"], 1)}
+        for name in ("letters", "country")
+    )
     lists = [[letter.get(x, 0) for x in row] for row in samples["letters"].to_pylist()]
     offsets = np.cumsum([0, *map(len, lists)])
     return {
-        "letters": (torch.tensor([i for row in lists for i in row], dtype=torch.int64), torch.from_numpy(offsets)),
-        "country": torch.tensor([country.get(x, 0) for x in samples["country"].to_pylist()], dtype=torch.int64),
+        "letters": (
+            torch.tensor([i for row in lists for i in row], dtype=torch.int64),
+            torch.from_numpy(offsets),
+        ),
+        "country": torch.tensor(
+            [country.get(x, 0) for x in samples["country"].to_pylist()], dtype=torch.int64
+        ),
     }
 
 
 def counts(samples):
-    """Letters counted, countries as indicators, and a column of ones for the bias, which is shrunk like the rest."""
+    """Letters counted, countries as indicators, and a column of ones for the bias, which is shrunk like the
+    rest.
+    """
     lists, countries = samples["letters"].to_pylist(), samples["country"].to_pylist()
     letters = [[row.count(letter) for letter in LETTERS] for row in lists]
-    return sparse.csr_array(np.column_stack([letters, [[x == c for c in ("UK", "FR", "DE")] for x in countries], np.ones(len(lists))]))
+    return sparse.csr_array(
+        np.column_stack(
+            [letters, [[x == c for c in ("UK", "FR", "DE")] for x in countries], np.ones(len(lists))]
+        )
+    )
 
 
 @pytest.mark.parametrize(("labels", "weights"), [(2, False), (3, True)])
 def test_the_train_stage_ends_at_the_optimum_of_scikit_learn(tmp_path, labels, weights):
-    """Whole batches until it stands still. Two labels have two columns here and one there, whose square is twice theirs."""
+    """Whole batches until it stands still. Two labels have two columns here and one there, whose square is
+    twice theirs.
+    """
     samples, l2 = words(240, labels), 0.1
     if weights:  # the same for all labels, or the prior would not be uniform
         rows = np.random.default_rng(1).permutation(240 // labels) % 3 + 1.0
@@ -84,7 +113,9 @@ def test_the_train_stage_ends_at_the_optimum_of_scikit_learn(tmp_path, labels, w
         samples = samples.set_column(samples.schema.get_field_index("weight"), "weight", [weight])
     weight_N = samples["weight"].to_numpy() if weights else np.ones(240)
     sgd = {"optimizer": {"use": "sgd", "lr": 0.1}, "schedule": {"use": "constant", "warmup": 0.0}, "l2": l2}
-    folder, _ = trained(tmp_path / "night", samples, epochs=250, batch=240, lanes=1, data={"weights": weights}, **sgd)
+    folder, _ = trained(
+        tmp_path / "night", samples, epochs=250, batch=240, lanes=1, data={"weights": weights}, **sgd
+    )
 
     strength = (2 if labels == 2 else 1) / (weight_N.sum() * l2)
     peer = LogisticRegression(C=strength, fit_intercept=False, tol=1e-10, max_iter=5000)
@@ -120,11 +151,22 @@ def test_the_logits_are_sums_of_the_weights_of_what_the_row_holds():
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter)
     network.set_prior(torch.tensor([-1.0, -2.0, -0.5]))
-    table = {name.split(".")[1]: value.detach().numpy() for name, value in network.named_parameters() if "." in name}
+    table = {
+        name.split(".")[1]: value.detach().numpy()
+        for name, value in network.named_parameters()
+        if "." in name
+    }
     start = (network.prior + network.bias).detach().numpy()[1:]
-    features = {"letters": (torch.tensor([1, 1, 4, 0]), torch.tensor([0, 3, 3, 4])), "country": torch.tensor([2, 0, 3])}
+    features = {
+        "letters": (torch.tensor([1, 1, 4, 0]), torch.tensor([0, 3, 3, 4])),
+        "country": torch.tensor([2, 0, 3]),
+    }
     letters, country = table["[letters]"], table["[country]"]
-    expected = [start + 2 * letters[1] + letters[4] + country[2], start + country[0], start + letters[0] + country[3]]
+    expected = [
+        start + 2 * letters[1] + letters[4] + country[2],
+        start + country[0],
+        start + letters[0] + country[3],
+    ]
     np.testing.assert_allclose(network(features).detach().numpy(), expected, atol=1e-12)
 
 
@@ -142,7 +184,10 @@ def test_a_fresh_network_is_the_prior_whatever_the_row_and_an_empty_batch_is_no_
 
 def test_a_warm_start_moves_weights_by_value_and_never_takes_one_labels_for_anothers_whatever_their_order():
     def built(labels, letters):
-        encoders = {"label": "label", "columns": {"label": {"values": labels}, "letters": {"values": letters, "list": True}}}
+        encoders = {
+            "label": "label",
+            "columns": {"label": {"values": labels}, "letters": {"values": letters, "list": True}},
+        }
         network = Logistic(use="logistic").build(Schema.of(encoders))
         return encoders, network, next(name for name, _ in network.named_parameters() if "." in name)
 
@@ -154,7 +199,9 @@ def test_a_warm_start_moves_weights_by_value_and_never_takes_one_labels_for_anot
     new, fresh, _ = built(["F", "M"], ["d", "c", "a"])
     assert transplant(fresh, new, weights, old)
     moved = fresh.state_dict()[table]
-    assert torch.equal(moved, torch.stack([weights[table][0], torch.zeros(2), weights[table][3], weights[table][1]]))
+    assert torch.equal(
+        moved, torch.stack([weights[table][0], torch.zeros(2), weights[table][3], weights[table][1]])
+    )
 
     of_label = {"F": weights[table][:, 0], "M": weights[table][:, 1], "X": torch.zeros(4)}
     bias = {"F": weights["bias"][1], "M": weights["bias"][2], "X": torch.tensor(0.0)}
@@ -166,7 +213,9 @@ def test_a_warm_start_moves_weights_by_value_and_never_takes_one_labels_for_anot
         assert torch.equal(fresh.state_dict()["bias"][1:], torch.stack([bias[label] for label in labels]))
 
     other, fresh, _ = built(["F", "M"], ["a", "b", "c"])
-    assert not transplant(fresh, other, {"bias": weights["bias"]}, old), "a table is missing: another architecture"
+    assert not transplant(fresh, other, {"bias": weights["bias"]}, old), (
+        "a table is missing: another architecture"
+    )
     assert not any(parameter.any() for parameter in fresh.parameters())
 
 

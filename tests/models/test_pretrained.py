@@ -1,4 +1,6 @@
-"""Weights of somebody else's by name, against a plain dictionary; what does not fit is named with both shapes."""
+"""Weights of somebody else's by name, against a plain dictionary; what does not fit is named with both
+shapes.
+"""
 
 import pytest
 import torch
@@ -43,7 +45,10 @@ def test_all_of_the_same_name_and_shape_is_taken_running_statistics_too_and_the_
 
 
 def test_a_map_of_names_takes_what_it_says_and_nothing_else():
-    own, theirs = network(), {"bert.0.0.weight": torch.ones(4, 4), "bert.0.0.bias": torch.ones(4), "head": torch.ones(3, 4)}
+    own, theirs = (
+        network(),
+        {"bert.0.0.weight": torch.ones(4, 4), "bert.0.0.bias": torch.ones(4), "head": torch.ones(3, 4)},
+    )
     before = own.head.detach().clone()
     assert adopt(own, theirs, {"layers.0.0.*": "bert.0.0.*"}, "here") == 2
     assert own.layers[0][0].weight.eq(1).all()
@@ -53,7 +58,11 @@ def test_a_map_of_names_takes_what_it_says_and_nothing_else():
 @pytest.mark.parametrize(
     ("theirs", "names", "said"),
     [
-        ({"w": torch.ones(2, 4)}, {"layers.0.0.weight": "w"}, r"'layers.0.0.weight' is \(4, 4\), and 'w' has the shape \(2, 4\) there"),
+        (
+            {"w": torch.ones(2, 4)},
+            {"layers.0.0.weight": "w"},
+            r"'layers.0.0.weight' is \(4, 4\), and 'w' has the shape \(2, 4\) there",
+        ),
         ({"w": torch.ones(4, 4)}, {"layers.0.0.*": "bert.*"}, "and 'bert.weight' is not there"),
         ({"w": torch.ones(9)}, {}, "none of its 1 tensors has the name and shape of one of the network's"),
     ],
@@ -70,7 +79,9 @@ def test_a_file_that_is_no_safetensors_is_named_and_nothing_in_it_runs(tmp_path)
 
 
 def test_from_is_written_as_people_write_it_and_says_one_place():
-    config = validate(Config, {"model": "mlp", "from": {"file": "x.safetensors", "names": {"a.*": "b.*"}}}, "train")
+    config = validate(
+        Config, {"model": "mlp", "from": {"file": "x.safetensors", "names": {"a.*": "b.*"}}}, "train"
+    )
     told = config.model_dump(mode="json")
     assert told["from"]["file"] == "x.safetensors"
     assert validate(Config, told, "train") == config

@@ -1,4 +1,6 @@
-"""`train.data.reader: petastorm`: the same batches, the same loss and the same weights as our own reader, bit for bit."""
+"""`train.data.reader: petastorm`: the same batches, the same loss and the same weights as our own reader, bit
+for bit.
+"""
 
 import dataclasses
 import datetime
@@ -10,7 +12,10 @@ import numpy as np
 import pytest
 import toy_shards
 
-pytest.importorskip("petastorm.reader", reason="petastorm needs pyarrow < 15: `make petastorm` runs these tests in its own environment")
+pytest.importorskip(
+    "petastorm.reader",
+    reason="petastorm needs pyarrow < 15: `make petastorm` runs these tests in its own environment",
+)
 
 from lsml_spark.core import manifest
 from lsml_spark.core.config import validate
@@ -23,7 +28,8 @@ from lsml_spark.data.petastorm.loaders import PetastormShards
 from lsml_spark.data.read import batches
 from lsml_spark.train.run import Config, run
 
-NIGHT = "LSML_NIGHT"  # folder of a retail night that ends with the shard stage, made where Spark is: `make petastorm`
+# folder of a retail night that ends with the shard stage, made where Spark is: `make petastorm`
+NIGHT = "LSML_NIGHT"
 
 
 def flat(value):
@@ -33,14 +39,18 @@ def flat(value):
     if dataclasses.is_dataclass(value):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
-        return {f"{name}.{inner}": array for name, part in value.items() for inner, array in flat(part).items()}
+        return {
+            f"{name}.{inner}": array for name, part in value.items() for inner, array in flat(part).items()
+        }
     return {} if value is None else {"": value}
 
 
 def same(one, other):
     one, other = flat(one), flat(other)
     return one.keys() == other.keys() and all(
-        np.asarray(one[name]).dtype == np.asarray(other[name]).dtype and np.array_equal(one[name], other[name]) for name in one
+        np.asarray(one[name]).dtype == np.asarray(other[name]).dtype
+        and np.array_equal(one[name], other[name])
+        for name in one
     )
 
 
@@ -53,11 +63,14 @@ def toy(tmp_path_factory):
 def test_every_rank_gets_the_batches_that_our_reader_gives(toy, world, lanes, batch):
     source = toy.inputs["shard"]
     ours, theirs = (
-        kind.of(source.folder, source.manifest.tables["train"].files, ["context", "country"]) for kind in (Shards, PetastormShards)
+        kind.of(source.folder, source.manifest.tables["train"].files, ["context", "country"])
+        for kind in (Shards, PetastormShards)
     )
     order = plan(ours.rows_G, seed=1, epoch=2, world=world, batch=batch, lanes=lanes)
     for rank in range(world):
-        steps = list(zip(*(batches(shards, order, rank, sample_ids=True) for shards in (ours, theirs)), strict=True))
+        steps = list(
+            zip(*(batches(shards, order, rank, sample_ids=True) for shards in (ours, theirs)), strict=True)
+        )
         assert len(steps) == order.steps
         assert all(same(one, other) for step in steps for one, other in zip(*step, strict=True))
 
@@ -75,19 +88,26 @@ def test_a_damaged_shard_is_named_with_its_row_group(tmp_path):
 
 
 def trained(folder, inputs, sections, reader):
-    """(curve, weights) of a train stage, its one rank a process of its own: `python -m lsml_spark.train.worker SPEC.json`."""
+    """(curve, weights) of a train stage, its one rank a process of its own: `python -m
+    lsml_spark.train.worker SPEC.json`.
+    """
     work = Work("retail", "train", datetime.date(2011, 1, 14), 7, folder / reader / "train", inputs)
     work.folder.mkdir(parents=True)
     outcome = run(work, validate(Config, {**sections, "workers": 1, "data": {"reader": reader}}, "train"))
     assert outcome.metrics["steps"] > 0
-    return json.loads((work.folder / "curve.json").read_text()), (work.folder / "model.safetensors").read_bytes()
+    return json.loads((work.folder / "curve.json").read_text()), (
+        work.folder / "model.safetensors"
+    ).read_bytes()
 
 
 def test_a_night_of_the_shop_trains_to_the_same_loss_and_the_same_weights(tmp_path):
     if NIGHT not in os.environ:
         pytest.skip(f"{NIGHT} names no retail night: `make petastorm` makes one")
     night = Path(os.environ[NIGHT])
-    inputs = {stage: Source(night / stage, manifest.read(night / stage)) for stage in ("select", "features", "shard")}
+    inputs = {
+        stage: Source(night / stage, manifest.read(night / stage))
+        for stage in ("select", "features", "shard")
+    }
     sections = {"model": {"use": "bag_mlp", "dim": 16, "hidden": [32]}, "epochs": 2, "batch": 128}
     ours, theirs = (trained(tmp_path, inputs, sections, reader) for reader in ("lsml", "petastorm"))
     assert ours[0]["epochs"][-1]["loss"] < ours[0]["epochs"][0]["loss"]

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("petastorm.reader", reason="petastorm needs pyarrow < 15: `make petastorm` runs these tests in its own environment")
+pytest.importorskip(
+    "petastorm.reader",
+    reason="petastorm needs pyarrow < 15: `make petastorm` runs these tests in its own environment",
+)
 
 import torch
 from petastorm import make_batch_reader
@@ -18,15 +21,22 @@ WIDTH = 4
 def rows_of(loader):
     """All batches of a loader as one tensor per column."""
     batches = list(loader)
-    return {name: torch.cat([torch.as_tensor(batch[name]) for batch in batches]).numpy() for name in batches[0]}
+    return {
+        name: torch.cat([torch.as_tensor(batch[name]) for batch in batches]).numpy() for name in batches[0]
+    }
 
 
 def expected(plain):
-    """Written values as transform_spec promises them, in the order of `flag, label, …` by weight, which is unique."""
+    """Written values as transform_spec promises them, in the order of `flag, label, …` by weight, which is
+    unique.
+    """
     padded = [(row[:WIDTH] + [0] * WIDTH)[:WIDTH] for row in plain["tokens"]]
     lengths = [min(len(row), WIDTH) for row in plain["tokens"]]
     given = {name: values for name, values in plain.items() if name != "sample_id"}
-    return {name: np.array(values) for name, values in {**given, "tokens": padded, "tokens_length": lengths}.items()}
+    return {
+        name: np.array(values)
+        for name, values in {**given, "tokens": padded, "tokens_length": lengths}.items()
+    }
 
 
 @pytest.mark.parametrize("loader", [DataLoader, BatchedDataLoader])
@@ -34,7 +44,9 @@ def expected(plain):
 def test_petastorms_torch_loaders_give_every_row_as_it_was_written(shards, loader, shuffle):
     folder, plain = shards
     spec = transform_spec(folder, pad={"tokens": WIDTH})
-    with make_batch_reader(folder.as_uri(), transform_spec=spec, workers_count=2, shuffle_row_groups=bool(shuffle)) as reader:
+    with make_batch_reader(
+        folder.as_uri(), transform_spec=spec, workers_count=2, shuffle_row_groups=bool(shuffle)
+    ) as reader:
         found = rows_of(loader(reader, batch_size=32, shuffling_queue_capacity=shuffle))
     truth = expected(plain)
     assert set(found) == set(truth)
@@ -43,14 +55,21 @@ def test_petastorms_torch_loaders_give_every_row_as_it_was_written(shards, loade
     for name, values in truth.items():
         assert np.array_equal(found[name][order], values[written].astype(found[name].dtype)), name
     types = {name: str(values.dtype) for name, values in found.items()}
-    assert [types[name] for name in ("image", "embedding", "price", "tokens")] == ["uint8", "float32", "float32", "int64"]
+    assert [types[name] for name in ("image", "embedding", "price", "tokens")] == [
+        "uint8",
+        "float32",
+        "float32",
+        "int64",
+    ]
 
 
 def test_chosen_columns_come_in_the_order_asked_for_and_a_record_as_its_members(shards):
     folder, plain = shards
     spec = transform_spec(folder / "part-00000.parquet", columns=["embedding", "record_float32", "label"])
     url, stored = (folder / "part-00000.parquet").as_uri(), ["embedding", "record_float32", "label"]
-    with make_batch_reader(url, stored, reader_pool_type="dummy", transform_spec=spec, shuffle_row_groups=False) as reader:
+    with make_batch_reader(
+        url, stored, reader_pool_type="dummy", transform_spec=spec, shuffle_row_groups=False
+    ) as reader:
         first = next(reader)
     assert first._fields == ("embedding", "price", "volume", "margin", "label")
     assert np.array_equal(first.volume, np.array(plain["volume"][:100], np.float32))

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("petastorm.reader", reason="petastorm needs pyarrow < 15: `make petastorm` runs these tests in its own environment")
+pytest.importorskip(
+    "petastorm.reader",
+    reason="petastorm needs pyarrow < 15: `make petastorm` runs these tests in its own environment",
+)
 
 import unischema_sets
 from petastorm import make_reader
@@ -27,11 +30,15 @@ def data_set(request, tmp_path_factory):
     return unischema_sets.materialize(folder, rows)
 
 
-@pytest.mark.parametrize("schema", [None, unischema_sets.SCHEMA], ids=["seen from the values", "said by the user"])
+@pytest.mark.parametrize(
+    "schema", [None, unischema_sets.SCHEMA], ids=["seen from the values", "said by the user"]
+)
 @pytest.mark.parametrize("shuffle", ["none", "buffer"])
 def test_every_value_is_the_one_that_petastorm_gives(data_set, schema, shuffle):
     found = all_rows(data_set, COLUMNS, shuffle, schema=schema)
-    with make_reader(data_set.as_uri(), workers_count=1, reader_pool_type="dummy", shuffle_row_groups=False) as reader:
+    with make_reader(
+        data_set.as_uri(), workers_count=1, reader_pool_type="dummy", shuffle_row_groups=False
+    ) as reader:
         truth = {row.id: row for row in reader}
     assert sorted(found["id"]) == sorted(truth) == list(range(90))
     for place, key in enumerate(found["id"]):

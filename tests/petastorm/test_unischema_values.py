@@ -1,4 +1,6 @@
-"""Data sets in petastorm's layout through our reader, with or without petastorm: no pickle is run, what cannot be read is named."""
+"""Data sets in petastorm's layout through our reader, with or without petastorm: no pickle is run, what
+cannot be read is named.
+"""
 
 import contextlib
 import io
@@ -17,10 +19,14 @@ from lsml_spark.data.dataset import RaggedTensor, make_torch_dataset
 def all_rows(folder, columns=None, shuffle="none", **options):
     """{column: list of rows} of an epoch."""
     found = {}
-    for batch in make_torch_dataset(folder, batch=16, columns=columns, shuffle=shuffle, options=ReadOptions(**options)):
+    for batch in make_torch_dataset(
+        folder, batch=16, columns=columns, shuffle=shuffle, options=ReadOptions(**options)
+    ):
         for name, column in batch.items():
             if isinstance(column, RaggedTensor):
-                column = [column.values[a:b] for a, b in zip(column.offsets, column.offsets[1:], strict=False)]
+                column = [
+                    column.values[a:b] for a, b in zip(column.offsets, column.offsets[1:], strict=False)
+                ]
             found.setdefault(name, []).extend(np.asarray(row) for row in column)
     return found
 
@@ -50,11 +56,15 @@ def test_a_pickle_beside_the_data_is_not_run(tmp_path):
 
 def test_an_npy_of_objects_is_refused(tmp_path):
     witness = tmp_path / "it ran"
-    folder = written(tmp_path / "set", x=[npy(np.array([Payload(witness)], dtype=object), allow_pickle=True)] * 3)
+    folder = written(
+        tmp_path / "set", x=[npy(np.array([Payload(witness)], dtype=object), allow_pickle=True)] * 3
+    )
     with pytest.raises(ConfigError, match=r"column 'x': a \.npy of type object: only numbers are read"):
         all_rows(folder, schema={})
     later = written(
-        tmp_path / "later", x=[npy(np.zeros(1))] * 2, more=[npy(np.array([Payload(witness)], dtype=object), allow_pickle=True)] * 2
+        tmp_path / "later",
+        x=[npy(np.zeros(1))] * 2,
+        more=[npy(np.array([Payload(witness)], dtype=object), allow_pickle=True)] * 2,
     )
     with pytest.raises(IntegrityError, match=r"row group 1: .*column 'x': a \.npy of type object"):
         all_rows(later, schema={})
@@ -72,14 +82,18 @@ def written(folder, x, more=()):
     folder.mkdir()
     values = [*x, *more]
     pq.write_table(
-        pa.table({"label": [1] * len(values), "x": pa.array(values, pa.binary())}), folder / "part.parquet", row_group_size=len(x)
+        pa.table({"label": [1] * len(values), "x": pa.array(values, pa.binary())}),
+        folder / "part.parquet",
+        row_group_size=len(x),
     )
     return folder
 
 
 def test_what_the_bytes_do_not_say_the_user_says(tmp_path):
     folder = written(tmp_path / "raw", x=[np.arange(6, dtype="<i2").tobytes()] * 4)
-    with pytest.raises(ConfigError, match=r"column 'x': it is binary, and no \.npy, .* say its dtype and shape in `schema`"):
+    with pytest.raises(
+        ConfigError, match=r"column 'x': it is binary, and no \.npy, .* say its dtype and shape in `schema`"
+    ):
         all_rows(folder, schema={})
     found = all_rows(folder, schema={"x": {"dtype": "int16", "shape": [2, 3]}})
     assert np.array_equal(found["x"], [np.arange(6).reshape(2, 3)] * 4)
@@ -90,7 +104,11 @@ def test_what_the_bytes_do_not_say_the_user_says(tmp_path):
     [
         ([np.zeros((2, 3)), np.zeros((4, 3))], None, r"column 'x': its rows have the shape \(None, 3\)"),
         ([np.zeros(2), np.zeros((4, 3))], None, r"column 'x': its rows have several numbers of dimensions"),
-        ([np.zeros(2), np.zeros(2, np.int8)], None, r"column 'x': its rows have several types \(float64, int8\)"),
+        (
+            [np.zeros(2), np.zeros(2, np.int8)],
+            None,
+            r"column 'x': its rows have several types \(float64, int8\)",
+        ),
         ([np.zeros(2)], {"y": {"dtype": "int8"}}, r"schema: no column 'y'"),
         ([np.zeros(2)], {"x": {"type": "int8"}}, r"schema\.x: 'type' is not known"),
         ([np.zeros(2)], {"x": {"dtype": "integer"}}, r"schema\.x\.dtype: "),
@@ -105,7 +123,9 @@ def test_what_makes_no_batch_is_said_before_reading(tmp_path, rows, schema, mess
 def test_a_later_row_group_of_other_shapes_is_named_and_read_where_the_user_says_so(tmp_path):
     folder = written(tmp_path / "set", x=[npy(np.ones(2))] * 3, more=[npy(np.ones(5))] * 3)
     with pytest.raises(
-        IntegrityError, match=r"part\.parquet, row group 1: .*column 'x': its rows have shape \(5,\), others have \(2,\); if lengths vary"
+        IntegrityError,
+        match=r"part\.parquet, row group 1: .*column 'x': its rows have shape \(5,\), others have \(2,\); if "
+        r"lengths vary",
     ):
         all_rows(folder, schema={})
     found = all_rows(folder, schema={"x": {"shape": [None]}})

@@ -1,4 +1,6 @@
-"""Petastorm data sets: by its own `materialize_dataset` on Spark, and by its codecs and metadata writer as that leaves them."""
+"""Petastorm data sets: by its own `materialize_dataset` on Spark, and by its codecs and metadata writer as
+that leaves them.
+"""
 
 import json
 import os
@@ -27,7 +29,8 @@ SCHEMA = Unischema(
         UnischemaField("image", np.uint8, (8, 10, 3), CompressedImageCodec("png"), False),
     ],
 )
-STORED = {"id": pa.int64(), "label": pa.int16(), "ratio": pa.float32(), "name": pa.string()}  # Spark's types of the scalars
+# Spark's types of the scalars
+STORED = {"id": pa.int64(), "label": pa.int16(), "ratio": pa.float32(), "name": pa.string()}
 
 
 def rows_of(count, seed=0):
@@ -57,7 +60,9 @@ def write(folder, rows, files=2, rows_per_group=20):
         columns = {}
         for name, field in SCHEMA.fields.items():
             values = [field.codec.encode(field, row[name]) if field.codec else row[name] for row in part]
-            columns[name] = pa.array([bytes(value) if field.codec else value for value in values], STORED.get(name, pa.binary()))
+            columns[name] = pa.array(
+                [bytes(value) if field.codec else value for value in values], STORED.get(name, pa.binary())
+            )
         path = folder / f"part-{i:05d}.parquet"
         pq.write_table(pa.table(columns), path, row_group_size=rows_per_group)
         counts[path.name] = pq.read_metadata(path).num_row_groups
@@ -71,7 +76,10 @@ def materialize(folder, rows):
     from pyspark.sql import types as T
 
     codecs = {"id": T.LongType(), "label": T.ShortType(), "ratio": T.FloatType(), "name": T.StringType()}
-    fields = [field._replace(codec=field.codec or ScalarCodec(codecs[name])) for name, field in SCHEMA.fields.items()]
+    fields = [
+        field._replace(codec=field.codec or ScalarCodec(codecs[name]))
+        for name, field in SCHEMA.fields.items()
+    ]
     schema = Unischema("Example", fields)
     told = {
         "spark.ui.enabled": "false",
@@ -84,7 +92,9 @@ def materialize(folder, rows):
     try:
         with dataset_metadata.materialize_dataset(spark, folder.as_uri(), schema, row_group_size_mb=1):
             encoded = [dict_to_spark_row(schema, row) for row in rows]
-            spark.createDataFrame(spark.sparkContext.parallelize(encoded, 2), schema.as_spark_schema()).write.parquet(folder.as_uri())
+            spark.createDataFrame(
+                spark.sparkContext.parallelize(encoded, 2), schema.as_spark_schema()
+            ).write.parquet(folder.as_uri())
     finally:
         spark.stop()
     return folder

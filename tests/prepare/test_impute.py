@@ -18,8 +18,13 @@ def some_rows(seed: int, rows: int = 300) -> list[tuple]:
     """Rows with NULL and NaN prices, NULL shops, and one shop that has no price at all."""
     draw = np.random.default_rng(seed)
     shops, kinds = draw.choice(["a", "b", "c", None], rows), draw.choice(["x", "y", "z"], rows)
-    prices = [draw.choice([None, float("nan"), round(draw.lognormal(), 2)], p=[0.2, 0.1, 0.7]) for _ in range(rows)]
-    return [(s, k, None if s == "c" else p, i) for i, (s, k, p) in enumerate(zip(shops, kinds, prices, strict=True))]
+    prices = [
+        draw.choice([None, float("nan"), round(draw.lognormal(), 2)], p=[0.2, 0.1, 0.7]) for _ in range(rows)
+    ]
+    return [
+        (s, k, None if s == "c" else p, i)
+        for i, (s, k, p) in enumerate(zip(shops, kinds, prices, strict=True))
+    ]
 
 
 def policies(**given) -> dict[str, Missing]:
@@ -33,7 +38,9 @@ def test_a_median_by_group_is_that_of_pandas_and_a_group_without_any_takes_the_w
     frame = pd.DataFrame(train, columns=["shop", "kind", "price", "n"])
     groups = frame.groupby("shop", dropna=False).price.quantile(0.5, interpolation="lower")
     whole = frame.price.quantile(0.5, interpolation="lower")
-    imputer = Imputer(spark.createDataFrame(train, SCHEMA), policies(price={"impute": "median", "by": ["shop"]}))
+    imputer = Imputer(
+        spark.createDataFrame(train, SCHEMA), policies(price={"impute": "median", "by": ["shop"]})
+    )
     assert imputer.values == {"price": whole}
     found = imputer.fill(spark.createDataFrame(other, SCHEMA)).orderBy("n").collect()
     assert len(found) == len(other)
@@ -47,9 +54,17 @@ def test_a_median_by_group_is_that_of_pandas_and_a_group_without_any_takes_the_w
 
 @pytest.mark.spark
 def test_a_mode_takes_the_least_of_equals_and_a_constant_what_it_is_given(spark):
-    rows = [("b", "x", 1.0, 1), ("a", "x", 1.0, None), ("a", "y", None, 3), ("b", None, 2.0, 4), (None, "y", 2.0, 5)]
+    rows = [
+        ("b", "x", 1.0, 1),
+        ("a", "x", 1.0, None),
+        ("a", "y", None, 3),
+        ("b", None, 2.0, 4),
+        (None, "y", 2.0, 5),
+    ]
     given = policies(
-        shop={"impute": "mode"}, kind={"impute": "mode", "by": ["shop"]}, n={"impute": "constant", "value": -1, "indicator": False}
+        shop={"impute": "mode"},
+        kind={"impute": "mode", "by": ["shop"]},
+        n={"impute": "constant", "value": -1, "indicator": False},
     )
     imputer = Imputer(spark.createDataFrame(rows, SCHEMA), given)
     assert imputer.values == {"shop": "a", "kind": "x", "n": -1}
@@ -66,11 +81,16 @@ def test_the_night_fills_in_its_test_day_from_its_training_days(spark, night):
 
     def day(date: str, prices: list):
         rows = [(date, "k", price, i) for i, price in enumerate(prices)]
-        source = night.on(date).source("quality", clean=spark.createDataFrame(rows, "date string, kind string, price double, n int"))
+        source = night.on(date).source(
+            "quality", clean=spark.createDataFrame(rows, "date string, kind string, price double, n int")
+        )
         object.__setattr__(source.manifest, "config", config)
         return source
 
-    inputs = {"quality/2011-01-31": day("2011-01-31", [1.0, 3.0, 5.0, None]), "quality/2011-02-01": day("2011-02-01", [100.0, None])}
+    inputs = {
+        "quality/2011-01-31": day("2011-01-31", [1.0, 3.0, 5.0, None]),
+        "quality/2011-02-01": day("2011-02-01", [100.0, None]),
+    }
     work = night.work("prepare", inputs)
     made = night.finish(work, prepare.run(work, prepare.Config(sql=SQL), spark))
     assert made.file("imputed.json").read_text() == '{"price":3.0}\n'
@@ -80,8 +100,13 @@ def test_the_night_fills_in_its_test_day_from_its_training_days(spark, night):
 
 @pytest.mark.spark
 def test_the_order_of_the_policies_does_not_matter_where_one_groups_by_another(spark):
-    rows = spark.createDataFrame([("a", "x", 1.0, 1), ("a", "x", 1.0, 2), (None, "x", 9.0, 3), (None, "x", None, 4)], SCHEMA)
-    shop, price = {"impute": "mode", "indicator": False}, {"impute": "median", "by": ["shop"], "indicator": False}
+    rows = spark.createDataFrame(
+        [("a", "x", 1.0, 1), ("a", "x", 1.0, 2), (None, "x", 9.0, 3), (None, "x", None, 4)], SCHEMA
+    )
+    shop, price = (
+        {"impute": "mode", "indicator": False},
+        {"impute": "median", "by": ["shop"], "indicator": False},
+    )
     for given in ({"shop": shop, "price": price}, {"price": price, "shop": shop}):
         filled = Imputer(rows, policies(**given)).fill(rows).orderBy("n").collect()
         assert [(row.shop, row.price) for row in filled] == [("a", 1.0), ("a", 1.0), ("a", 9.0), ("a", 9.0)]
@@ -97,7 +122,10 @@ def test_times_and_decimals_are_filled_in_and_written_down_too(spark, night):
         inputs[f"quality/{date}"] = night.on(date).source("quality", clean=spark.sql(clean.format(date=date)))
         object.__setattr__(inputs[f"quality/{date}"].manifest, "config", config)
     work = night.work("prepare", inputs)
-    sql = "SELECT concat(date, id) AS sample_id, 'k' AS key, 'l' AS label, date, string(at) AS at, string(price) AS price FROM clean"
+    sql = (
+        "SELECT concat(date, id) AS sample_id, 'k' AS key, 'l' AS label, date, string(at) AS at, "
+        "string(price) AS price FROM clean"
+    )
     made = night.finish(work, prepare.run(work, prepare.Config(sql=sql), spark))
     assert made.file("imputed.json").read_text() == '{"at":"2011-01-30 08:00:00","price":"3.0"}\n'
     rows = spark.read.parquet(*map(str, made.files("test"))).orderBy("sample_id").collect()
@@ -114,7 +142,15 @@ def test_nothing_to_learn_from_stops_the_night_and_a_text_has_no_median(spark):
 
 
 @pytest.mark.parametrize(
-    "given", ["keep", {"impute": "mean"}, {"impute": "constant"}, {"impute": "mode", "value": 3}, {"policy": "drop", "by": ["a"]}, {}]
+    "given",
+    [
+        "keep",
+        {"impute": "mean"},
+        {"impute": "constant"},
+        {"impute": "mode", "value": 3},
+        {"policy": "drop", "by": ["a"]},
+        {},
+    ],
 )
 def test_a_policy_that_cannot_be_meant_is_refused(given):
     with pytest.raises(ValidationError):

@@ -1,4 +1,6 @@
-"""The prepare stage: what the SQL makes is what pandas makes, no day leaks into the training before it, every row is booked."""
+"""The prepare stage: what the SQL makes is what pandas makes, no day leaks into the training before it, every
+row is booked.
+"""
 
 import re
 
@@ -32,12 +34,24 @@ def clean_days(spark, module_night, retail, retail_sections):
 @pytest.mark.parametrize(
     ("where", "said"),
     [
-        ("date > DATE '2011-01-31'", "no sample to train on is left of the [0-9,]+ clean rows of 2011-01-31; left out in all: filtered"),
-        ("date < DATE '2011-02-01'", "no sample to judge a model on is left of the [0-9,]+ clean rows of 2011-02-01"),
+        (
+            "date > DATE '2011-01-31'",
+            "no sample to train on is left of the [0-9,]+ clean rows of 2011-01-31; left out in all: "
+            "filtered",
+        ),
+        (
+            "date < DATE '2011-02-01'",
+            "no sample to judge a model on is left of the [0-9,]+ clean rows of 2011-02-01",
+        ),
     ],
 )
-def test_a_night_of_which_the_sql_leaves_nothing_is_told_so_with_the_reasons(spark, night, clean_days, where, said):
-    sql = f"SELECT concat(_file, _line) AS sample_id, StockCode AS key, StockCode AS label, date, Country FROM clean WHERE {where}"
+def test_a_night_of_which_the_sql_leaves_nothing_is_told_so_with_the_reasons(
+    spark, night, clean_days, where, said
+):
+    sql = (
+        "SELECT concat(_file, _line) AS sample_id, StockCode AS key, StockCode AS label, date, Country "
+        f"FROM clean WHERE {where}"
+    )
     outcome = prepare.run(night.on(DAYS[1]).work("prepare", clean_days), prepare.Config(sql=sql), spark)
     assert re.search(said, outcome.failed)
     outcome.ledger.check("prepare")
@@ -56,7 +70,9 @@ def rows_of(source, table: str) -> pd.DataFrame:
 def price_band(price) -> str:
     if price is None:
         return "first item"
-    return next((name for limit, name in ((1, "<1"), (2, "1-2"), (4, "2-4"), (8, "4-8")) if price < limit), "8+")
+    return next(
+        (name for limit, name in ((1, "<1"), (2, "1-2"), (4, "2-4"), (8, "4-8")) if price < limit), "8+"
+    )
 
 
 def samples_in_pandas(clean: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -103,7 +119,9 @@ def test_samples_of_real_days_are_those_of_pandas(real, clean_days):
             if column == "price_band":  # a mean of prices at a band's very edge may fall on either side
                 assert (found[column] == expected[column]).mean() > 0.999
             else:
-                assert [list(v) if column == "context" else v for v in found[column]] == expected[column].tolist(), column
+                assert [list(v) if column == "context" else v for v in found[column]] == expected[
+                    column
+                ].tolist(), column
         for reason, count in reasons.items():
             dropped[reason] = dropped.get(reason, 0) + count
     assert real.manifest.ledger.dropped == dropped
@@ -128,7 +146,9 @@ def prepared(spark, night):
     """`prepared(sql, before=…, today=…)`: the stage over small clean days, given as SQL that makes them."""
 
     def day(date: str, rows: str):
-        return night.on(date).source("quality", clean=spark.sql(f"SELECT *, DATE'{date}' AS date FROM VALUES {rows} AS t(id, item, n)"))
+        return night.on(date).source(
+            "quality", clean=spark.sql(f"SELECT *, DATE'{date}' AS date FROM VALUES {rows} AS t(id, item, n)")
+        )
 
     def run(sql: str, before: str | None = "('a', 'x', 1), ('b', 'y', 2)", today: str = "('c', 'x', 3)"):
         inputs = {"quality/2011-02-01": day("2011-02-01", today)}
@@ -144,7 +164,9 @@ SQL = "SELECT id AS sample_id, item AS key, item AS label, date, n FROM clean"
 WHOLE_WINDOW = SQL.replace("n FROM", "count(*) OVER () AS rows, sum(n) OVER (PARTITION BY item) AS n FROM")
 
 
-@pytest.mark.parametrize("today", ["('c', 'x', 300)", "('c', NULL, 3)", "('c', 'x', 3), ('d', 'y', 4), ('e', 'new', 5)"])
+@pytest.mark.parametrize(
+    "today", ["('c', 'x', 300)", "('c', NULL, 3)", "('c', 'x', 3), ('d', 'y', 4), ('e', 'new', 5)"]
+)
 def test_nothing_of_the_day_reaches_the_training_rows(prepared, today):
     # SQL that looks at all rows there are: the worst case of a leak.
     undisturbed, changed = prepared(WHOLE_WINDOW), prepared(WHOLE_WINDOW, today=today)
@@ -153,23 +175,32 @@ def test_nothing_of_the_day_reaches_the_training_rows(prepared, today):
 
 
 def test_the_days_before_do_not_reach_the_test_rows(prepared):
-    assert prepared(WHOLE_WINDOW, before="('z', 'x', 9)").manifest.tables["test"] == prepared(WHOLE_WINDOW).manifest.tables["test"]
+    assert (
+        prepared(WHOLE_WINDOW, before="('z', 'x', 9)").manifest.tables["test"]
+        == prepared(WHOLE_WINDOW).manifest.tables["test"]
+    )
 
 
 def test_ids_keys_and_labels_become_text(prepared):
     source = prepared("SELECT n AS sample_id, n AS key, n > 1 AS label, date FROM clean")
-    assert {name: source.manifest.tables["train"].columns[name] for name in prepare.IDENTITY} == dict.fromkeys(prepare.IDENTITY, "string")
+    assert {
+        name: source.manifest.tables["train"].columns[name] for name in prepare.IDENTITY
+    } == dict.fromkeys(prepare.IDENTITY, "string")
     assert sorted(rows_of(source, "train").label) == ["false", "true"]
 
 
-@pytest.mark.parametrize(("column", "sql"), [("key", SQL), ("label", SQL.replace("item AS key", "'k' AS key"))])
+@pytest.mark.parametrize(
+    ("column", "sql"), [("key", SQL), ("label", SQL.replace("item AS key", "'k' AS key"))]
+)
 def test_rows_without_a_key_or_label_are_dropped_with_the_reason(prepared, column, sql):
     ledger = prepared(sql, before="('a', 'x', 1), ('b', NULL, 2)").manifest.ledger
     assert ledger == Ledger(3, 2, dropped={f"{column} is null": 1})
 
 
 def test_rows_without_an_id_are_dropped_with_the_reason(prepared):
-    assert prepared(SQL, before="(NULL, 'x', 1), (NULL, 'y', 2)").manifest.ledger.dropped == {"sample_id is null": 2}
+    assert prepared(SQL, before="(NULL, 'x', 1), (NULL, 'y', 2)").manifest.ledger.dropped == {
+        "sample_id is null": 2
+    }
 
 
 def test_reasons_of_the_sql_are_counted_by_name(prepared):
@@ -181,8 +212,13 @@ def test_reasons_of_the_sql_are_counted_by_name(prepared):
 
 def test_a_sample_id_given_twice_is_an_error_that_names_it(prepared):
     with pytest.raises(ConfigError, match=r"sample_id 'same' is given to 2 samples"):
-        prepared(SQL.replace("id AS sample_id", "left('same' || n, CASE WHEN n < 3 THEN 4 ELSE 5 END) AS sample_id"))
-    with pytest.raises(ConfigError, match=r"sample_id 'a' is given to 2 samples"):  # once in train, once in test
+        prepared(
+            SQL.replace(
+                "id AS sample_id", "left('same' || n, CASE WHEN n < 3 THEN 4 ELSE 5 END) AS sample_id"
+            )
+        )
+    # once in train, once in test
+    with pytest.raises(ConfigError, match=r"sample_id 'a' is given to 2 samples"):
         prepared(SQL, today="('a', 'x', 3)")
 
 
@@ -197,9 +233,9 @@ def test_rows_that_the_sql_multiplies_are_booked(prepared):
 
 def test_rows_that_the_sql_merges_are_booked(prepared):
     sql = "SELECT item AS sample_id, item AS key, item AS label, max(date) AS date FROM clean GROUP BY item"
-    assert prepared(sql, before="('a', 'x', 1), ('b', 'x', 2)", today="('c', 'y', 3)").manifest.ledger == Ledger(
-        3, 2, dropped={FILTERED: 1}
-    )
+    assert prepared(
+        sql, before="('a', 'x', 1), ('b', 'x', 2)", today="('c', 'y', 3)"
+    ).manifest.ledger == Ledger(3, 2, dropped={FILTERED: 1})
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,11 @@ class Checker:
         return Day(self.spark, work, self.run(work, contract, checks))
 
     def run(self, work: Work, contract: dict, checks: dict) -> Outcome:
-        return quality.run(work, validate(quality.Config, {"contract": contract, **checks}, "night.yaml: quality"), self.spark)
+        return quality.run(
+            work,
+            validate(quality.Config, {"contract": contract, **checks}, "night.yaml: quality"),
+            self.spark,
+        )
 
     def finish(self, work: Work, contract: dict, **checks) -> Source:
         """A finished day, as later days see it in their history."""
@@ -66,12 +70,18 @@ def check_day(spark, night) -> Checker:
 
 @pytest.fixture
 def violated(spark) -> Callable[..., list[bool]]:
-    """Which of these values break the check `item` (as YAML has it); the check's column is `v`, of the given type."""
+    """Which of these values break the check `item` (as YAML has it); the check's column is `v`, of the given
+    type.
+    """
 
     def find(item: Any, type_: str, values: Sequence[Any]) -> list[bool]:
         check = parse(item, RowCheck, column="v")
-        frame = spark.createDataFrame([(i, None if v is None else v) for i, v in enumerate(values)], f"i int, v {type_}")
-        found = frame.select("i", F.coalesce(check.violated(), F.lit(False)).alias("bad")).orderBy("i").collect()
+        frame = spark.createDataFrame(
+            [(i, None if v is None else v) for i, v in enumerate(values)], f"i int, v {type_}"
+        )
+        found = (
+            frame.select("i", F.coalesce(check.violated(), F.lit(False)).alias("bad")).orderBy("i").collect()
+        )
         return [row.bad for row in found]
 
     return find

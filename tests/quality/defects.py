@@ -1,7 +1,8 @@
 """Planted defects: ways in which a real CSV day goes wrong, and the lines that are wrong then.
 
-`DEFECTS` is the table: name, what is done to the day, the check that should find it. A defect of `cells` or `rows` corrupts a share of the
-lines (ground truth: their numbers); one of the `day` corrupts the file as a whole (ground truth: the day).
+`DEFECTS` is the table: name, what is done to the day, the check that should find it. A defect of `cells` or
+`rows` corrupts a share of the lines (ground truth: their numbers); one of the `day` corrupts the file as a
+whole (ground truth: the day).
 """
 
 import csv
@@ -41,7 +42,8 @@ class Roles:
 
     Fields:
         amount: a number that is not negative. count: a whole number. text: words. category: few known values.
-        id: of a fixed form. key: what the rows are about; `meaning` is determined by it. time: ISO 8601. swap: two columns.
+        id: of a fixed form. key: what the rows are about; `meaning` is determined by it. time: ISO 8601.
+            swap: two columns.
         before: the clean day before, for what is delivered late or twice.
     """
 
@@ -97,8 +99,12 @@ def _lines(raw: Raw, out: Sequence[Row | bytes], wrong: set[int]) -> Corrupted:
     return Corrupted(b"".join(parts), frozenset(wrong))
 
 
-def _cells(raw: Raw, roles: Roles, defect: Defect, rate: float, draw: Draw) -> tuple[list[Row | bytes], set[int]]:
-    """Change cells of the role's column that are filled; a change that leaves the text as it was does not count."""
+def _cells(
+    raw: Raw, roles: Roles, defect: Defect, rate: float, draw: Draw
+) -> tuple[list[Row | bytes], set[int]]:
+    """Change cells of the role's column that are filled; a change that leaves the text as it was does not
+    count.
+    """
     column = raw.header.index(getattr(roles, defect.part.split()[0]))
     filled = [i for i, row in enumerate(raw.rows) if row[column].strip()]
     out, wrong = [list(row) for row in raw.rows], set()
@@ -112,8 +118,12 @@ def _cells(raw: Raw, roles: Roles, defect: Defect, rate: float, draw: Draw) -> t
     return out, wrong
 
 
-def _rows(raw: Raw, roles: Roles, defect: Defect, rate: float, draw: Draw) -> tuple[list[Row | bytes], set[int]]:
-    """Change whole rows: `change(row, raw, roles, draw)` gives what stands in their place, with which of it is wrong; None: unfit."""
+def _rows(
+    raw: Raw, roles: Roles, defect: Defect, rate: float, draw: Draw
+) -> tuple[list[Row | bytes], set[int]]:
+    """Change whole rows: `change(row, raw, roles, draw)` gives what stands in their place, with which of it
+    is wrong; None: unfit.
+    """
     wanted = max(1, round(rate * len(raw.rows)))
     instead: dict[int, list[tuple[Row | bytes, bool]]] = {}
     for i in draw.permutation(len(raw.rows)):
@@ -134,7 +144,9 @@ def _rows(raw: Raw, roles: Roles, defect: Defect, rate: float, draw: Draw) -> tu
 
 def shift_time(years: int = 0, days: int = 0, hours: int = 0) -> Callable[[str, Draw], str]:
     def change(text: str, draw: Draw) -> str:
-        moved = np.datetime64(text.replace(" ", "T"), "s") + np.timedelta64(24 * (365 * years + years // 4 + days) + hours, "h")
+        moved = np.datetime64(text.replace(" ", "T"), "s") + np.timedelta64(
+            24 * (365 * years + years // 4 + days) + hours, "h"
+        )
         return str(moved).replace("T", " ")
 
     return change
@@ -161,7 +173,8 @@ def misspelt(text: str, draw: Draw) -> str:
     return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
 
 
-# Rows: (row, raw, roles, draw) → what stands in its place, each with whether it is wrong; None where this row is unfit.
+# Rows: (row, raw, roles, draw) → what stands in its place, each with whether it is wrong; None where this row
+# is unfit.
 
 
 def swapped(row: Row, raw: Raw, roles: Roles, draw: Draw) -> list[tuple[Row, bool]] | None:
@@ -220,7 +233,9 @@ def column(part: str, change: Callable[[str], str]) -> Callable[[Raw, Roles, Dra
 
     def day(raw: Raw, roles: Roles, draw: Draw) -> Raw:
         at = raw.header.index(getattr(roles, part))
-        return Raw(raw.header, [[*row[:at], change(row[at]) if row[at] else "", *row[at + 1 :]] for row in raw.rows])
+        return Raw(
+            raw.header, [[*row[:at], change(row[at]) if row[at] else "", *row[at + 1 :]] for row in raw.rows]
+        )
 
     return day
 
@@ -243,14 +258,19 @@ def renamed(names: Row) -> dict[str, str | None]:
 def shifted_category(raw: Raw, roles: Roles, draw: Draw) -> Raw:
     at = raw.header.index(roles.category)
     rare = Counter(row[at] for row in raw.rows if row[at]).most_common()[-1][0]
-    return Raw(raw.header, [[*row[:at], rare if draw.random() < 0.3 else row[at], *row[at + 1 :]] for row in raw.rows])
+    return Raw(
+        raw.header,
+        [[*row[:at], rare if draw.random() < 0.3 else row[at], *row[at + 1 :]] for row in raw.rows],
+    )
 
 
 def shifted_keys(raw: Raw, roles: Roles, draw: Draw) -> Raw:
     """Half of the rows get the day's one most frequent key."""
     at = raw.header.index(roles.key)
     top = Counter(row[at] for row in raw.rows).most_common()[0][0]
-    return Raw(raw.header, [[*row[:at], top if draw.random() < 0.5 else row[at], *row[at + 1 :]] for row in raw.rows])
+    return Raw(
+        raw.header, [[*row[:at], top if draw.random() < 0.5 else row[at], *row[at + 1 :]] for row in raw.rows]
+    )
 
 
 def emptied(raw: Raw, roles: Roles, draw: Draw) -> Raw:
@@ -270,7 +290,9 @@ def row(name: str, part: str, what: str, found_by: str, change: Callable) -> Def
     return Defect(name, part, what, found_by, "rows", change)
 
 
-def day(name: str, part: str, what: str, found_by: str, change: Callable[[Raw, Roles, Draw], Raw | bytes]) -> Defect:
+def day(
+    name: str, part: str, what: str, found_by: str, change: Callable[[Raw, Roles, Draw], Raw | bytes]
+) -> Defect:
     return Defect(name, part, what, found_by, "day", change)
 
 
@@ -278,24 +300,72 @@ DEFECTS: Sequence[Defect] = (
     cell("missing key", "key", "the cell is emptied", "complete", lambda text, draw: ""),
     cell("missing amount", "amount", "the cell is emptied", "complete", lambda text, draw: ""),
     cell("NaN", "amount", "the text NaN", "finite", lambda text, draw: "NaN"),
-    cell("infinity", "amount", "the text Infinity", "finite", lambda text, draw: "-Infinity" if draw.random() < 0.5 else "Infinity"),
-    cell("decimal comma", "amount", "2,55 for 2.55", "the contract's type", lambda text, draw: text.replace(".", ",")),
+    cell(
+        "infinity",
+        "amount",
+        "the text Infinity",
+        "finite",
+        lambda text, draw: "-Infinity" if draw.random() < 0.5 else "Infinity",
+    ),
+    cell(
+        "decimal comma",
+        "amount",
+        "2,55 for 2.55",
+        "the contract's type",
+        lambda text, draw: text.replace(".", ","),
+    ),
     cell("currency sign", "amount", "£2.55", "the contract's type", lambda text, draw: f"£{text}"),
     cell("words for a number", "count", "the text `two`", "the contract's type", lambda text, draw: "two"),
-    cell("fraction of a whole", "count", "2.5 pieces", "the contract's type", lambda text, draw: f"{text.removesuffix('.0')}.5"),
-    cell("other date format", "time", "28/02/2011 08:26", "the contract's type", lambda t, draw: f"{t[8:10]}/{t[5:7]}/{t[:4]} {t[11:16]}"),
-    cell("impossible date", "time", "month 13", "the contract's type", lambda text, draw: f"{text[:5]}13{text[7:]}"),
-    cell("negative amount", "amount", "the sign is flipped", "in_range", lambda text, draw: f"-{text}" if float(text) > 0 else text),
+    cell(
+        "fraction of a whole",
+        "count",
+        "2.5 pieces",
+        "the contract's type",
+        lambda text, draw: f"{text.removesuffix('.0')}.5",
+    ),
+    cell(
+        "other date format",
+        "time",
+        "28/02/2011 08:26",
+        "the contract's type",
+        lambda t, draw: f"{t[8:10]}/{t[5:7]}/{t[:4]} {t[11:16]}",
+    ),
+    cell(
+        "impossible date",
+        "time",
+        "month 13",
+        "the contract's type",
+        lambda text, draw: f"{text[:5]}13{text[7:]}",
+    ),
+    cell(
+        "negative amount",
+        "amount",
+        "the sign is flipped",
+        "in_range",
+        lambda text, draw: f"-{text}" if float(text) > 0 else text,
+    ),
     cell("zeroed amount", "amount", "0 for the amount", "in_range", lambda text, draw: "0.0"),
     cell("unit × 100", "amount", "pence for pounds on some lines", "outlier", scaled(100)),
     cell("unit × 1000", "amount", "a factor of 1000 on some lines", "in_range", scaled(1000)),
     cell("absurd amount", "amount", "10⁹", "in_range", lambda text, draw: "1000000000"),
-    cell("flipped count", "count", "the sign is flipped", "sql or in_range", lambda text, draw: f"{-float(text):.10g}"),
+    cell(
+        "flipped count",
+        "count",
+        "the sign is flipped",
+        "sql or in_range",
+        lambda text, draw: f"{-float(text):.10g}",
+    ),
     cell("absurd count", "count", "10⁷", "in_range", lambda text, draw: "10000000"),
     cell("unknown category", "category", "Atlantis", "one_of", lambda text, draw: "Atlantis"),
     cell("misspelt category", "category", "two letters change places", "one_of", misspelt),
     cell("padded category", "category", "blanks around the text", "one_of", lambda text, draw: f" {text} "),
-    cell("category in capitals", "category", "upper for lower case or the reverse", "one_of", lambda text, draw: text.swapcase()),
+    cell(
+        "category in capitals",
+        "category",
+        "upper for lower case or the reverse",
+        "one_of",
+        lambda text, draw: text.swapcase(),
+    ),
     cell("mojibake", "text", "é as Windows-1252 shows its UTF-8", "readable", inside("Ã©")),
     cell("control character", "text", "a NUL or bell", "readable", inside("\x07")),
     cell("replacement character", "text", "U+FFFD", "readable", inside("\ufffd")),
@@ -311,27 +381,99 @@ DEFECTS: Sequence[Defect] = (
     cell("other day", "time", "forty days back", "sql", shift_time(days=-40)),
     cell("clock set back", "time", "nine hours back", "monotone", shift_time(hours=-9)),
     row("swapped columns", "swap", "two fields change places", "the contract's type", swapped),
-    row("shifted fields", "", "a field lost, the rest one to the left", "the contract's type", lambda row, *_: [([*row[1:], ""], True)]),
+    row(
+        "shifted fields",
+        "",
+        "a field lost, the rest one to the left",
+        "the contract's type",
+        lambda row, *_: [([*row[1:], ""], True)],
+    ),
     row("truncated line", "", "the line ends early", "malformed line", truncated),
     row("surplus field", "", "one field more", "malformed line", lambda row, *_: [([*row, "x"], True)]),
     row("line twice", "", "the line again", "distinct_row", twice),
-    row("line twice with a typo", "text", "the line again, two letters of its text changed places", "unique", twice_with_a_typo),
-    row("contradiction", "key meaning", "another meaning than the other lines of the key", "conflict", contradicted),
+    row(
+        "line twice with a typo",
+        "text",
+        "the line again, two letters of its text changed places",
+        "unique",
+        twice_with_a_typo,
+    ),
+    row(
+        "contradiction",
+        "key meaning",
+        "another meaning than the other lines of the key",
+        "conflict",
+        contradicted,
+    ),
     row("late rows", "", "lines of the day before", "no_leakage, sql", late),
     row("other encoding", "text", "Latin-1 bytes in the line", "readable", latin),
-    day("dropped column", "", "the last column is gone", "schema", columns(lambda names: {name: name for name in names[:-1]})),
+    day(
+        "dropped column",
+        "",
+        "the last column is gone",
+        "schema",
+        columns(lambda names: {name: name for name in names[:-1]}),
+    ),
     day("renamed column", "", "the last column has another name", "schema", columns(renamed)),
-    day("reordered columns", "", "last one first", "schema", columns(lambda names: {name: name for name in (names[-1], *names[:-1])})),
-    day("added column", "", "one more column", "schema", columns(lambda names: {**{name: name for name in names}, "new": None})),
-    day("retyped column", "amount", "numbers with a unit", "the contract's type", column("amount", lambda text: f"{text} GBP")),
-    day("column in pence", "amount", "all × 100", "unit_change", column("amount", lambda text: f"{float(text) * 100:.10g}")),
-    day("column in tens", "amount", "all ÷ 10", "unit_change", column("amount", lambda text: f"{float(text) / 10:.10g}")),
+    day(
+        "reordered columns",
+        "",
+        "last one first",
+        "schema",
+        columns(lambda names: {name: name for name in (names[-1], *names[:-1])}),
+    ),
+    day(
+        "added column",
+        "",
+        "one more column",
+        "schema",
+        columns(lambda names: {**{name: name for name in names}, "new": None}),
+    ),
+    day(
+        "retyped column",
+        "amount",
+        "numbers with a unit",
+        "the contract's type",
+        column("amount", lambda text: f"{text} GBP"),
+    ),
+    day(
+        "column in pence",
+        "amount",
+        "all × 100",
+        "unit_change",
+        column("amount", lambda text: f"{float(text) * 100:.10g}"),
+    ),
+    day(
+        "column in tens",
+        "amount",
+        "all ÷ 10",
+        "unit_change",
+        column("amount", lambda text: f"{float(text) / 10:.10g}"),
+    ),
     day("stuck column", "count", "one value in all rows", "constant", column("count", lambda text: "1")),
     day("emptied column", "category", "no value in any row", "complete", emptied),
     day("half a day", "", "every line after the middle is missing", "rows", half),
-    day("day twice", "", "all lines again", "distinct_row, rows", lambda raw, roles, draw: Raw(raw.header, raw.rows * 2)),
-    day("stale day", "", "the day before once more", "fresh, no_leakage", lambda raw, roles, draw: roles.before),
-    day("category shift", "category", "30 % of the rows in the rarest category", "drift or conflict", shifted_category),
+    day(
+        "day twice",
+        "",
+        "all lines again",
+        "distinct_row, rows",
+        lambda raw, roles, draw: Raw(raw.header, raw.rows * 2),
+    ),
+    day(
+        "stale day",
+        "",
+        "the day before once more",
+        "fresh, no_leakage",
+        lambda raw, roles, draw: roles.before,
+    ),
+    day(
+        "category shift",
+        "category",
+        "30 % of the rows in the rarest category",
+        "drift or conflict",
+        shifted_category,
+    ),
     day("key shift", "key", "half of the rows about one key", "drift", shifted_keys),
     day("header only", "", "no rows", "the gate", lambda raw, roles, draw: Raw(raw.header, [])),
     day("empty file", "", "no bytes", "the gate", lambda raw, roles, draw: b""),

@@ -11,9 +11,15 @@ from lsml_spark.spark.tables import quoted
 
 
 def frame_of(
-    spark: SparkSession, schema: str, rows: Sequence[tuple], lines: Sequence[tuple] | None = None, partitions: int = 2
+    spark: SparkSession,
+    schema: str,
+    rows: Sequence[tuple],
+    lines: Sequence[tuple] | None = None,
+    partitions: int = 2,
 ) -> DataFrame:
-    """The frame that a check sees. `lines`: (file, line, corrupt text or None) of each row; by default lines 2, 3, … of one file."""
+    """The frame that a check sees. `lines`: (file, line, corrupt text or None) of each row; by default lines
+    2, 3, … of one file.
+    """
     lines = lines or [("day.csv", i + 2, None) for i in range(len(rows))]
     full = f"{schema}, _file string, _line bigint, _corrupt string"
     found = [(*row, file, line, corrupt) for row, (file, line, corrupt) in zip(rows, lines, strict=True)]

@@ -1,4 +1,6 @@
-"""The quality stage over planted defects: which wrong lines it names, or whether it speaks up about the day."""
+"""The quality stage over planted defects: which wrong lines it names, or whether it speaks up about the
+day.
+"""
 
 import datetime
 import gzip
@@ -43,7 +45,9 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Found:
-    """What a run said: numbers of the lines that a row check names, findings that are not ok, and the reason it failed, if it did."""
+    """What a run said: numbers of the lines that a row check names, findings that are not ok, and the reason
+    it failed, if it did.
+    """
 
     rows: int
     lines: Mapping[int, Sequence[str]]
@@ -74,7 +78,15 @@ class Bench:
         """Judge a clean day with the checks as they are written, and let later days look back at it."""
         work, outcome = self._run(date, data, self.checks)
         if outcome.failed is None:
-            fields = {"stage": "quality", "pipeline": "planted", "date": date.isoformat(), "seed": 0, "config": {}, "inputs": {}, "run": {}}
+            fields = {
+                "stage": "quality",
+                "pipeline": "planted",
+                "date": date.isoformat(),
+                "seed": 0,
+                "config": {},
+                "inputs": {},
+                "run": {},
+            }
             Manifest(
                 **fields,
                 fingerprint=digest([date.isoformat()]),
@@ -104,13 +116,17 @@ class Bench:
 
 
 def naming(checks: Mapping[str, Any]) -> dict[str, Any]:
-    """The same checks; every row check quarantines what breaks it, but for `complete` where it allows that many values are missing."""
+    """The same checks; every row check quarantines what breaks it, but for `complete` where it allows that
+    many values are missing.
+    """
 
     def quarantining(item: Any) -> dict[str, Any]:
         item = dict(item) if isinstance(item, Mapping) else {item: {}}
         return item if item.get("complete", 1.0) != 1.0 else item | {"on_bad": "quarantine"}
 
-    columns = {name: [quarantining(item) for item in items] for name, items in checks.get("columns", {}).items()}
+    columns = {
+        name: [quarantining(item) for item in items] for name, items in checks.get("columns", {}).items()
+    }
     return {**checks, "columns": columns, "rows": [quarantining(item) for item in checks.get("rows", [])]}
 
 
@@ -136,7 +152,9 @@ def days_of(folder: Path, name: str) -> dict[datetime.date, Raw]:
     """Days of a data set by date; a taxi month counts as its last day."""
     found = {}
     for path in sorted(folder.glob("*.csv*")):
-        text = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode("utf-8-sig")
+        text = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode(
+            "utf-8-sig"
+        )
         if name == "retail":
             date = datetime.date.fromisoformat(path.name[:10])
         else:

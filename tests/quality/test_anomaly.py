@@ -10,7 +10,10 @@ RNG = np.random.default_rng(11)
 def night(rows=1000, missing=0.1, mean=10.0, seed=None):
     rng = RNG if seed is None else np.random.default_rng(seed)
     values = rng.normal(mean, 2, rows).tolist()
-    return {"v": [None if rng.random() < missing else value for value in values], "s": rng.choice(list("abc"), rows).tolist()}
+    return {
+        "v": [None if rng.random() < missing else value for value in values],
+        "s": rng.choice(list("abc"), rows).tolist(),
+    }
 
 
 NIGHTS = [night(seed=seed) for seed in range(20)]
@@ -44,8 +47,13 @@ def test_every_names_the_worst_first_and_how_many_were_looked_at():
 
 def test_every_raises_hardly_any_false_alarm_on_calm_nights():
     last = day(*[night(seed=100 + seed) for seed in range(60)])
-    nights = [day(night(seed=200 + seed), history=last.history[:known]) for seed, known in enumerate([7, 8, 10, 14, 20, 30, 59] * 6)]
-    assert [found.problem for one in nights if (found := judge({"anomaly": {"every": True}}, one)).problem] == []
+    nights = [
+        day(night(seed=200 + seed), history=last.history[:known])
+        for seed, known in enumerate([7, 8, 10, 14, 20, 30, 59] * 6)
+    ]
+    assert [
+        found.problem for one in nights if (found := judge({"anomaly": {"every": True}}, one)).problem
+    ] == []
 
 
 def test_a_constant_figure_that_moves_a_little_is_no_anomaly():
@@ -57,20 +65,30 @@ def test_a_constant_figure_that_moves_a_little_is_no_anomaly():
 
 def test_counts_are_judged_as_shares_of_the_rows():
     nights = [night(rows=500 * (1 + i % 3), seed=i) for i in range(12)]
-    assert judge({"anomaly": {"metric": "missing", "column": "v"}}, day(night(rows=3000, seed=50), *nights)).problem is None
+    assert (
+        judge(
+            {"anomaly": {"metric": "missing", "column": "v"}}, day(night(rows=3000, seed=50), *nights)
+        ).problem
+        is None
+    )
 
 
 @pytest.mark.parametrize("known", [0, 1, 6])
 def test_fewer_than_seven_nights_are_not_judged(known):
-    found = judge({"anomaly": {"metric": "missing_share", "column": "v"}}, day(night(missing=1.0), *NIGHTS[:known]))
+    found = judge(
+        {"anomaly": {"metric": "missing_share", "column": "v"}}, day(night(missing=1.0), *NIGHTS[:known])
+    )
     assert (found.problem, found.value) == (None, None)
 
 
 def test_the_same_weekday_alone_can_be_the_history():
-    weeks = [night(rows=100 if i % 7 == 0 else 1000, seed=i) for i in range(70)]  # 70 days before a Tuesday is a Tuesday
+    # 70 days before a Tuesday is a Tuesday
+    weeks = [night(rows=100 if i % 7 == 0 else 1000, seed=i) for i in range(70)]
     item = {"metric": "rows", "window": 100}
     assert judge({"anomaly": {**item, "same_weekday": True}}, day(night(rows=100), *weeks)).problem is None
-    assert judge({"anomaly": {**item, "same_weekday": True}}, day(night(rows=1000), *weeks)).problem is not None
+    assert (
+        judge({"anomaly": {**item, "same_weekday": True}}, day(night(rows=1000), *weeks)).problem is not None
+    )
     assert judge({"anomaly": item}, day(night(rows=100), *weeks)).problem is not None
 
 

@@ -1,7 +1,11 @@
 import pytest
 from days import day, judge
 
-LABELS = {"y": ["a"] * 90 + ["b"] * 9 + ["c"] + [None] * 20, "x": [1.0 + i for i in range(120)], "t": [[i] for i in range(120)]}
+LABELS = {
+    "y": ["a"] * 90 + ["b"] * 9 + ["c"] + [None] * 20,
+    "x": [1.0 + i for i in range(120)],
+    "t": [[i] for i in range(120)],
+}
 
 
 @pytest.mark.parametrize(
@@ -22,7 +26,10 @@ def test_shares_of_the_rows_with_a_label_lie_within_the_bounds(fields, said):
 
 def test_classes_that_the_profile_does_not_list_are_judged_by_their_mean():
     many = {"y": [f"c{i}" for i in range(50)] + ["big"] * 50}
-    assert "48 rarer classes share 48.0% of the rows" in judge({"balance": {"column": "y", "smallest": 0.02}}, day(many, listed=3)).problem
+    assert (
+        "48 rarer classes share 48.0% of the rows"
+        in judge({"balance": {"column": "y", "smallest": 0.02}}, day(many, listed=3)).problem
+    )
     assert judge({"balance": {"column": "y", "smallest": 0.005}}, day(many, listed=3)).problem is None
 
 

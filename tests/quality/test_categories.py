@@ -54,7 +54,8 @@ def test_a_common_name_that_a_list_does_not_have_was_rare_there():
     was, is_ = of("aaabbbccdefgh", listed=3), of("x" * 8 + "aaab", listed=3)
     names, p, q = aligned(was, is_)
     assert dict(zip(names, q, strict=False))["x"] == 8 / 12
-    assert dict(zip(names, p, strict=False))["x"] == pytest.approx(2 / 13)  # twice the mean of d, e, f, g and h
+    # twice the mean of d, e, f, g and h
+    assert dict(zip(names, p, strict=False))["x"] == pytest.approx(2 / 13)
 
 
 def test_several_nights_count_together():

@@ -9,7 +9,13 @@ pytestmark = pytest.mark.spark
 
 
 def test_null_and_nan_are_missing_and_zero_is_not(violated):
-    assert violated("complete", "double", [1.5, 0.0, None, math.nan, math.inf]) == [False, False, True, True, False]
+    assert violated("complete", "double", [1.5, 0.0, None, math.nan, math.inf]) == [
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_text_is_missing_only_where_it_is_null(violated):
@@ -44,7 +50,9 @@ def test_at_least_can_be_written_out_and_nothing_means_all(violated):
 
 def test_the_finding_says_how_many_are_missing_and_how_many_may_be(check_day, raw_day):
     path = raw_day(["v,w", *["1,1"] * 9, ",1"])
-    day = check_day({"v": "int", "w": "int"}, path, columns={"v": [{"complete": 0.9}], "w": [{"complete": 1.0}]})
+    day = check_day(
+        {"v": "int", "w": "int"}, path, columns={"v": [{"complete": 0.9}], "w": [{"complete": 1.0}]}
+    )
     assert day.finding("v: missing")["ok"]
     assert day.finding("v: missing")["rows"] == 1
     assert day.metrics["verdict"] == "ok"

@@ -48,7 +48,9 @@ def test_rows_and_their_order_are_those_of_the_definition(seed, classes, rows):
     ],
 )
 def test_cleanlab_finds_the_same_rows_in_the_same_order(classes, rows, noise, found, first):
-    """find_label_issues(filter_by="confident_learning", return_indices_ranked_by="normalized_margin") of cleanlab 2.9.0."""
+    """find_label_issues(filter_by="confident_learning", return_indices_ranked_by="normalized_margin") of
+    cleanlab 2.9.0.
+    """
     label, true, prob = blobs(classes, rows, noise)
     ours = suspected(label, prob)
     assert (len(ours), ours[:5].tolist()) == (found, first)

@@ -24,15 +24,31 @@ def contradicts(rows):
 @pytest.mark.parametrize("partitions", [1, 4])
 def test_it_finds_what_a_loop_finds(spark, partitions):
     draw = random.Random(11)
-    rows = [(draw.choice(["x", "y", None]), draw.choice([1.0, 2.0, None]), draw.choice(["cat", "dog", "cat", None])) for _ in range(80)]
-    found = judge("conflict", frame_of(spark, "`a.b` string, c double, v string", rows, partitions=partitions))
+    rows = [
+        (
+            draw.choice(["x", "y", None]),
+            draw.choice([1.0, 2.0, None]),
+            draw.choice(["cat", "dog", "cat", None]),
+        )
+        for _ in range(80)
+    ]
+    found = judge(
+        "conflict", frame_of(spark, "`a.b` string, c double, v string", rows, partitions=partitions)
+    )
     assert found == contradicts(rows)
     assert 0 < sum(found) < len(rows)
 
 
 def test_the_majority_is_right_and_a_tie_knows_no_majority(spark):
     rows = [("x", "cat"), ("x", "cat"), ("x", "dog"), ("y", "cat"), ("y", "dog"), ("z", "dog")]
-    assert judge("conflict", frame_of(spark, "a string, v string", rows)) == [False, False, True, True, True, False]
+    assert judge("conflict", frame_of(spark, "a string, v string", rows)) == [
+        False,
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_features_can_be_named_and_others_are_not_looked_at(spark):
@@ -50,9 +66,16 @@ def test_nothing_and_one_row_hold(spark):
 
 def test_malformed_lines_have_no_say(spark):
     lines = [("1.csv", 2, None), ("1.csv", 3, "x,dog,surplus")]
-    assert judge("conflict", frame_of(spark, "a string, v string", [("x", "cat"), ("x", "dog")], lines)) == [False, False]
+    assert judge("conflict", frame_of(spark, "a string, v string", [("x", "cat"), ("x", "dog")], lines)) == [
+        False,
+        False,
+    ]
 
 
 def test_the_stage_states_the_label_noise(check_day, raw_day):
-    day = check_day({"a": "string", "v": "string"}, raw_day(["a,v", "x,cat", "x,cat", "x,dog", "y,cat"]), columns={"v": [{"conflict": {}}]})
+    day = check_day(
+        {"a": "string", "v": "string"},
+        raw_day(["a,v", "x,cat", "x,cat", "x,dog", "y,cat"]),
+        columns={"v": [{"conflict": {}}]},
+    )
     assert day.finding("v: another label than rows with the same features")["share"] == 0.25

@@ -13,16 +13,27 @@ from lsml_spark.quality.figures.correlation import pairwise, ranks
 
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=400)
-ROWS = {"x": X.tolist(), "cm": (2.54 * X + 3).tolist(), "cube": (X**3).tolist(), "y": RNG.normal(size=400).tolist(), "s": ["a", "b"] * 200}
+ROWS = {
+    "x": X.tolist(),
+    "cm": (2.54 * X + 3).tolist(),
+    "cube": (X**3).tolist(),
+    "y": RNG.normal(size=400).tolist(),
+    "s": ["a", "b"] * 200,
+}
 
 
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=40, deadline=None)
 def test_correlations_with_missing_values_are_those_of_pandas(seed):
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=(60, 5)) @ rng.normal(size=(5, 5)) * 10 ** rng.uniform(-3, 6, 5) + rng.normal(size=5) * 1e4
+    x = (
+        rng.normal(size=(60, 5)) @ rng.normal(size=(5, 5)) * 10 ** rng.uniform(-3, 6, 5)
+        + rng.normal(size=5) * 1e4
+    )
     x[rng.random(x.shape) < 0.2] = np.nan
-    assert pairwise(x, 10) == pytest.approx(pd.DataFrame(x).corr(min_periods=10).to_numpy(), abs=1e-7, nan_ok=True)
+    assert pairwise(x, 10) == pytest.approx(
+        pd.DataFrame(x).corr(min_periods=10).to_numpy(), abs=1e-7, nan_ok=True
+    )
 
 
 def test_ranks_give_spearmans_coefficient():

@@ -21,7 +21,13 @@ def cut(data: bytes, share: float = 0.6) -> bytes:
 def bomb(side: int = 60_000) -> bytes:
     """A PNG header that promises side × side pixels."""
     chunk = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)) + b"\0" * 12
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + chunk
+        + struct.pack(">I", zlib.crc32(chunk))
+        + b"\0" * 12
+    )
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "WEBP"])
@@ -77,7 +83,13 @@ def test_a_playlist_opens_no_other_file(tmp_path):
 
 def test_bytes_of_a_column_are_judged_row_by_row(spark):
     good = image_bytes()
-    assert judge_values(spark, {"decodable": "image"}, "binary", [good, cut(good), None, b"", good]) == [False, True, False, True, False]
+    assert judge_values(spark, {"decodable": "image"}, "binary", [good, cut(good), None, b"", good]) == [
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_paths_stay_below_their_folder(spark, tmp_path):
@@ -110,7 +122,10 @@ def test_what_cannot_work_is_a_config_error(spark, monkeypatch):
     with pytest.raises(ConfigError, match="wants bytes or paths"):
         judge({"decodable": "image"}, frame_of(spark, "v int", [(1,)]))
     with pytest.raises(ConfigError, match="not there"):
-        judge({"decodable": {"kind": "image", "folder": "/no/such/folder"}}, frame_of(spark, "v string", [("x",)]))
+        judge(
+            {"decodable": {"kind": "image", "folder": "/no/such/folder"}},
+            frame_of(spark, "v string", [("x",)]),
+        )
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"install lsml_spark\[media\]"):
         judge({"decodable": "image"}, frame_of(spark, "v binary", [(b"x",)]))

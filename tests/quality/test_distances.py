@@ -14,7 +14,9 @@ from lsml_spark.quality.figures import distances
 from lsml_spark.quality.figures.distances import Points
 
 shares = st.integers(1, 12).flatmap(
-    lambda size: st.tuples(*[st.lists(st.integers(0, 50), min_size=size, max_size=size).filter(any) for _ in range(2)])
+    lambda size: st.tuples(
+        *[st.lists(st.integers(0, 50), min_size=size, max_size=size).filter(any) for _ in range(2)]
+    )
 )
 samples = st.lists(st.integers(-20, 20), min_size=1, max_size=60)
 
@@ -27,7 +29,9 @@ def of(values) -> Points:
 @settings(max_examples=200, deadline=None)
 def test_distances_of_shares_are_those_of_scipy_and_lie_between_0_and_1(counts):
     p, q = (np.array(c) / sum(c) for c in counts)
-    assert distances.jensen_shannon(p, q) == pytest.approx(distance.jensenshannon(p, q, base=2) ** 2, abs=1e-9)
+    assert distances.jensen_shannon(p, q) == pytest.approx(
+        distance.jensenshannon(p, q, base=2) ** 2, abs=1e-9
+    )
     assert distances.linf(p, q) == pytest.approx(distance.chebyshev(p, q))
     assert distances.total_variation(p, q) == pytest.approx(distance.cityblock(p, q) / 2)
     for measure in (distances.jensen_shannon, distances.linf, distances.total_variation):
@@ -38,7 +42,11 @@ def test_distances_of_shares_are_those_of_scipy_and_lie_between_0_and_1(counts):
 
 def test_nothing_in_common_is_the_largest_distance():
     p, q = np.array([1.0, 0.0]), np.array([0.0, 1.0])
-    assert (distances.jensen_shannon(p, q), distances.linf(p, q), distances.total_variation(p, q)) == (1, 1, 1)
+    assert (distances.jensen_shannon(p, q), distances.linf(p, q), distances.total_variation(p, q)) == (
+        1,
+        1,
+        1,
+    )
 
 
 def test_psi_is_the_textbook_sum_and_an_empty_bin_counts_as_half_a_row():
@@ -61,7 +69,9 @@ def test_exact_points_give_the_distances_of_the_samples(a, b):
 def test_quantile_midpoints_stay_within_1_in_512_of_the_truth(shift):
     rng = np.random.default_rng(3)
     a, b = rng.normal(size=5000), rng.normal(size=7000) + shift
-    assert distances.kolmogorov_smirnov(of(a), of(b)) == pytest.approx(ks_2samp(a, b).statistic, abs=1 / 512 + 1e-9)
+    assert distances.kolmogorov_smirnov(of(a), of(b)) == pytest.approx(
+        ks_2samp(a, b).statistic, abs=1 / 512 + 1e-9
+    )
     assert distances.wasserstein(of(a), of(b)) == pytest.approx(wasserstein_distance(a, b), abs=0.01)
 
 

@@ -15,7 +15,17 @@ from lsml_spark.quality.run import Config
 RNG = np.random.default_rng(5)
 CALM = {"c": ["a"] * 600 + ["b"] * 300 + ["d"] * 100, "x": RNG.normal(size=1000).tolist()}
 MOVED = {"c": ["a"] * 300 + ["b"] * 300 + ["e"] * 400, "x": (RNG.normal(size=1000) + 1).tolist()}
-ALL = [("c", "linf"), ("c", "js"), ("c", "psi"), ("c", "zipf"), ("x", "psi"), ("x", "js"), ("x", "linf"), ("x", "ks"), ("x", "wasserstein")]
+ALL = [
+    ("c", "linf"),
+    ("c", "js"),
+    ("c", "psi"),
+    ("c", "zipf"),
+    ("x", "psi"),
+    ("x", "js"),
+    ("x", "linf"),
+    ("x", "ks"),
+    ("x", "wasserstein"),
+]
 
 
 @pytest.mark.parametrize(("column", "distance_"), ALL)
@@ -31,9 +41,12 @@ def test_a_shift_is_found_by_every_distance_and_no_shift_by_none(column, distanc
 
 def test_the_value_is_that_of_scipy_and_the_sentence_names_both_figures_what_moved_and_what_is_new():
     said = judge({"drift": {"column": "c", "below": 0.1}}, day(MOVED, CALM))
-    assert said.value == pytest.approx(distance.jensenshannon([0.6, 0.3, 0.1, 0], [0.3, 0.3, 0, 0.4], base=2) ** 2)
+    assert said.value == pytest.approx(
+        distance.jensenshannon([0.6, 0.3, 0.1, 0], [0.3, 0.3, 0, 0.4], base=2) ** 2
+    )
     assert said.problem == (
-        f"c: Jensen–Shannon divergence {said.value:.3g} from 2011-01-31, at most 0.1 allowed and 0.0059 for chance; "
+        f"c: Jensen–Shannon divergence {said.value:.3g} from 2011-01-31, at most 0.1 allowed and 0.0059 for "
+        "chance; "
         "moved most: 'e' 40.0% (was 0.0%), 'a' 30.0% (was 60.0%), 'd' 0.0% (was 10.0%); new: 'e'"
     )
     ks = judge({"drift": {"column": "x", "distance": "ks", "below": 0.1}}, day(MOVED, CALM))
@@ -46,19 +59,27 @@ def test_a_window_is_the_mixture_of_its_nights_weighted_by_their_rows():
     mixed = day({"c": ["a"] * 25 + ["b"] * 75}, {"c": ["z"] * 500}, a, b)
     item = {"drift": {"column": "c", "distance": "linf", "below": 0.0, "against": "window", "window": 2}}
     assert judge(item, mixed).value == pytest.approx(0)
-    assert judge({"drift": {"column": "c", "distance": "linf", "against": "last"}}, mixed).value == pytest.approx(0.25)
+    assert judge(
+        {"drift": {"column": "c", "distance": "linf", "against": "last"}}, mixed
+    ).value == pytest.approx(0.25)
 
 
 def test_a_small_day_raises_no_alarm_for_being_small():
     draws = [np.random.default_rng(seed).choice(list("abcdefgh"), 30).tolist() for seed in range(40)]
-    found = [judge({"drift": {"column": "c", "below": 0.0}}, day({"c": now}, {"c": then})) for then, now in pairwise(draws)]
+    found = [
+        judge({"drift": {"column": "c", "below": 0.0}}, day({"c": now}, {"c": then}))
+        for then, now in pairwise(draws)
+    ]
     assert all(one.problem is None for one in found)
     assert max(one.value for one in found) > 0.1
 
 
 def test_units_count_instead_of_rows_where_rows_come_in_groups():
     def rows(shift):
-        return {"c": ["a"] * (500 + shift) + ["b"] * (500 - shift), "invoice": [str(i // 100) for i in range(1000)]}
+        return {
+            "c": ["a"] * (500 + shift) + ["b"] * (500 - shift),
+            "invoice": [str(i // 100) for i in range(1000)],
+        }
 
     item = {"column": "c", "distance": "linf", "below": 0.05}
     assert judge({"drift": item}, day(rows(150), rows(0))).problem
@@ -104,13 +125,19 @@ def test_label_shift_is_drift_of_the_label():
     item = {"label_shift": {"column": "c", "below": 0.1}}
     assert judge({"label_shift": "c"}, day(CALM, CALM)).problem is None
     found = judge(item, day(MOVED, CALM, CALM))
-    assert found == judge({"drift": {"column": "c", "below": 0.1, "against": "window"}}, day(MOVED, CALM, CALM))
+    assert found == judge(
+        {"drift": {"column": "c", "below": 0.1, "against": "window"}}, day(MOVED, CALM, CALM)
+    )
     assert "2011-01-30 to 2011-01-31" in found.problem
 
 
 def test_an_unknown_distance_is_a_config_error_that_names_those_there_are():
     with pytest.raises(Exception, match=r"linf.*js.*psi"):
-        validate(Config, {"contract": {"c": "string"}, "table": [{"drift": {"column": "c", "distance": "l1"}}]}, "night.yaml: quality")
+        validate(
+            Config,
+            {"contract": {"c": "string"}, "table": [{"drift": {"column": "c", "distance": "l1"}}]},
+            "night.yaml: quality",
+        )
 
 
 @pytest.mark.spark
@@ -138,11 +165,13 @@ def test_two_real_trading_days_through_the_stage(check_day, night, retail, retai
         {"label_errors": True, "name": "errors"},
     ]
     found = check_day(contract, today, inputs={"history/2011-01-31": last}, table=table)
-    broken = {finding["check"]: finding["message"] for finding in found.metrics["findings"] if not finding["ok"]}
+    broken = {
+        finding["check"]: finding["message"] for finding in found.metrics["findings"] if not finding["ok"]
+    }
     assert set(broken) <= {"price"}, broken
-    assert {name: found.finding(name)["value"] for name in ("leak", "schema", "constant", "duplicates")} == dict.fromkeys(
-        ("leak", "schema", "constant", "duplicates"), 0
-    )
+    assert {
+        name: found.finding(name)["value"] for name in ("leak", "schema", "constant", "duplicates")
+    } == dict.fromkeys(("leak", "schema", "constant", "duplicates"), 0)
     prices = [[float(row["UnitPrice"]) for row in pairs] for pairs in (read(before), read(today))]
     assert found.finding("price")["value"] == pytest.approx(ks_2samp(*prices).statistic, abs=1 / 256)
     codes = [{row["StockCode"] for row in read(path)} for path in (before, today)]
@@ -163,7 +192,9 @@ def test_history_is_read_only_as_far_back_as_the_window():
 
     def counted(columns, date):
         known = past(columns, date)
-        return type(known)(date, lambda: asked.append(date) or known.profile, lambda: known.metrics, known.load_clean)
+        return type(known)(
+            date, lambda: asked.append(date) or known.profile, lambda: known.metrics, known.load_clean
+        )
 
     history = [counted(CALM, DATE - datetime.timedelta(days=back)) for back in range(30, 0, -1)]
     judge({"drift": {"column": "c", "against": "window", "window": 3}}, day(CALM, history=history))

@@ -29,7 +29,11 @@ def test_columns_of_the_same_values_are_named_whatever_their_types():
             same_lists=pa.array([[i, None] for i in range(N)], pa.list_(pa.int16())),
         ),
     )
-    assert found.problem == f"the same values in all {N} rows of the sample: 'whole' = 'real' = 'text' = 'exact'; 'lists' = 'same_lists'"
+    assert (
+        found.problem
+        == f"the same values in all {N} rows of the sample: 'whole' = 'real' = 'text' = 'exact'; 'lists' = "
+        "'same_lists'"
+    )
     assert found.value == 4
 
 
@@ -37,7 +41,12 @@ def test_missing_values_count_and_lie_in_the_same_rows():
     a = [*range(N - 1), None]
     assert judge("duplicate_columns", of(a=pa.array(a), b=pa.array(a))).problem is not None
     assert judge("duplicate_columns", of(a=pa.array(a), b=pa.array([None, *a[:-1]]))).problem is None
-    assert judge("duplicate_columns", of(a=pa.array(["", *["x"] * (N - 1)]), b=pa.array([None, *["x"] * (N - 1)]))).problem is None
+    assert (
+        judge(
+            "duplicate_columns", of(a=pa.array(["", *["x"] * (N - 1)]), b=pa.array([None, *["x"] * (N - 1)]))
+        ).problem
+        is None
+    )
 
 
 def test_bytes_that_join_alike_are_not_the_same_column():
@@ -48,7 +57,10 @@ def test_bytes_that_join_alike_are_not_the_same_column():
 def test_constants_small_samples_and_skipped_columns_are_left_out():
     assert judge("duplicate_columns", of(a=pa.array([1] * N), b=pa.array([1] * N))).problem is None
     assert judge("duplicate_columns", day({"a": [1.0, 2.0], "b": [1.0, 2.0]})).value is None
-    assert judge({"duplicate_columns": {"skip": ["b"]}}, of(a=pa.array(range(N)), b=pa.array(range(N)))).value == 0
+    assert (
+        judge({"duplicate_columns": {"skip": ["b"]}}, of(a=pa.array(range(N)), b=pa.array(range(N)))).value
+        == 0
+    )
     assert judge("duplicate_columns", day({"a": []})).problem == "the day has no rows to judge"
 
 

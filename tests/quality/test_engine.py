@@ -1,4 +1,6 @@
-"""How rules are run: `where`, rules that raise, checks that look at the day first or join, and what does not depend on the partitioning."""
+"""How rules are run: `where`, rules that raise, checks that look at the day first or join, and what does not
+depend on the partitioning.
+"""
 
 import json
 import random
@@ -47,7 +49,9 @@ class Unlisted(RowCheck):
         return "unlisted"
 
     def attach(self, rows):
-        listed = rows.sparkSession.createDataFrame([(value,) for value in self.known], f"{self.attached} string")
+        listed = rows.sparkSession.createDataFrame(
+            [(value,) for value in self.known], f"{self.attached} string"
+        )
         return rows.join(F.broadcast(listed), F.col(self.column) == F.col(self.attached), "left")
 
     def violated(self):
@@ -81,7 +85,11 @@ def test_where_restricts_the_rows_and_the_share(check_day, raw_day):
 
 
 def test_a_where_that_no_row_satisfies_does_not_pass(check_day, raw_day):
-    day = check_day(CONTRACT, raw_day(LINES), columns={"n": [{"in_range": {"low": 0}, "where": "s = 'c'", "on_bad": "fail"}]})
+    day = check_day(
+        CONTRACT,
+        raw_day(LINES),
+        columns={"n": [{"in_range": {"low": 0}, "where": "s = 'c'", "on_bad": "fail"}]},
+    )
     finding = day.finding("n: below 0, where s = 'c'")
     assert (finding["ok"], finding["severity"], finding["looked_at"]) == (False, "warn", 0)
     assert "nothing was checked" in finding["message"]
@@ -97,7 +105,8 @@ def test_a_where_with_an_unknown_column_is_a_config_error(check_day, raw_day):
 def test_a_rule_that_raises_on_a_row_quarantines_that_row_not_the_night(check_day, raw_day, on_bad):
     rules = [
         {"sql": "10 / n < 6", "name": "ratio", "on_bad": on_bad},
-        {"sql": "10 / n > -3", "name": "other ratio", "on_bad": "quarantine"},  # shares a subexpression with the first
+        # shares a subexpression with the first
+        {"sql": "10 / n > -3", "name": "other ratio", "on_bad": "quarantine"},
         {"sql": "n < 2"},
     ]
     day = check_day(CONTRACT, raw_day(LINES), rows=rules)
@@ -116,13 +125,19 @@ def test_a_rule_that_raises_on_a_row_quarantines_that_row_not_the_night(check_da
 def test_where_may_raise_too_and_settings_are_put_back(spark, check_day, raw_day):
     key = "spark.sql.subexpressionElimination.enabled"
     before = spark.conf.get(key)
-    day = check_day(CONTRACT, raw_day(LINES), rows=[{"sql": "n > 0", "where": "1 / n > 0", "name": "r", "on_bad": "quarantine"}])
+    day = check_day(
+        CONTRACT,
+        raw_day(LINES),
+        rows=[{"sql": "n > 0", "where": "1 / n > 0", "name": "r", "on_bad": "quarantine"}],
+    )
     assert [(row["_line"], row["reason"]) for row in day.quarantine] == [(6, "r: raises an error")]
     assert spark.conf.get(key) == before
 
 
 def test_a_check_is_fitted_to_the_day(check_day, raw_day):
-    day = check_day(CONTRACT, raw_day(LINES), columns={"n": [{f"{HERE}.BelowMedian": {}, "on_bad": "quarantine"}]})
+    day = check_day(
+        CONTRACT, raw_day(LINES), columns={"n": [{f"{HERE}.BelowMedian": {}, "on_bad": "quarantine"}]}
+    )
     assert [row["_raw_n"] for row in day.quarantine] == ["-3", "-4"]
 
 
@@ -151,7 +166,12 @@ def test_a_table_check_sees_the_whole_day(check_day, raw_day):
     assert seen.typed().count() == 6
     assert seen.clean_rows().count() == 3
     finding = day.finding("seen")
-    assert (finding["value"], finding["rows"], finding["share"], finding["examples"]) == (1.5, 1, 0.142857, [{"n": "1"}])
+    assert (finding["value"], finding["rows"], finding["share"], finding["examples"]) == (
+        1.5,
+        1,
+        0.142857,
+        [{"n": "1"}],
+    )
 
 
 def test_history_is_read_once_and_old_folders_are_passed_over(check_day, raw_day, night, spark):
@@ -173,14 +193,22 @@ def test_history_is_read_once_and_old_folders_are_passed_over(check_day, raw_day
 
 
 @pytest.mark.parametrize(
-    ("unique", "sizes"), [([], (1 << 30, 2_800)), pytest.param([{"unique": ["s", "n"]}], (1 << 30, 30_000), marks=pytest.mark.slow)]
+    ("unique", "sizes"),
+    [
+        ([], (1 << 30, 2_800)),
+        pytest.param([{"unique": ["s", "n"]}], (1 << 30, 30_000), marks=pytest.mark.slow),
+    ],
 )
 def test_nothing_depends_on_the_partitioning(spark, check_day, tmp_path, unique, sizes):
     """1 partition, about 40 whose reports are merged, 4 before a shuffle."""
     random.seed(2)
     lines = [
         "n,x,s",
-        *[f"{random.randrange(-9, 9)},{random.lognormvariate(0, 3) * random.choice([1, -1])},{random.randrange(400)}" for _ in range(4000)],
+        *[
+            f"{random.randrange(-9, 9)},{random.lognormvariate(0, 3) * random.choice([1, -1])},"
+            f"{random.randrange(400)}"
+            for _ in range(4000)
+        ],
     ]
     path = tmp_path / "day.csv"
     path.write_text("\n".join(lines) + "\n")
@@ -192,7 +220,9 @@ def test_nothing_depends_on_the_partitioning(spark, check_day, tmp_path, unique,
             spark.conf.set("spark.sql.files.maxPartitionBytes", str(size))
             day = check_day({"n": "int", "x": "double", "s": "string"}, path, rows=rules)
             identity = [(table.rows, table.rows_hash) for table in day.outcome.tables.values()]
-            found.add((str(identity), (day.work.folder / "profile.json").read_bytes(), json.dumps(day.metrics)))
+            found.add(
+                (str(identity), (day.work.folder / "profile.json").read_bytes(), json.dumps(day.metrics))
+            )
     finally:
         spark.conf.set("spark.sql.files.maxPartitionBytes", before)
     assert len(found) == 1

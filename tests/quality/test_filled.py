@@ -15,7 +15,10 @@ def filled(*shares: float):
     ("shares", "said"),
     [
         ((0, 0, 0.35), "all missing until 2011-01-31, 35.0% filled since 2011-02-01"),
-        ((0, 0, 0.35, 1), "all missing until 2011-01-30, 35.0% filled on 2011-01-31, always filled since 2011-02-01"),
+        (
+            (0, 0, 0.35, 1),
+            "all missing until 2011-01-30, 35.0% filled on 2011-01-31, always filled since 2011-02-01",
+        ),
         ((1, 1, 1, 0), "always filled until 2011-01-31, all missing since 2011-02-01"),
         ((1, 1, 0.9), "always filled until 2011-01-31, 90.0% filled since 2011-02-01"),
     ],
@@ -25,7 +28,17 @@ def test_a_column_that_begins_or_ceases_to_be_filled_is_found_and_dated(shares, 
 
 
 @pytest.mark.parametrize(
-    "shares", [(1, 1, 1), (0, 0), (1, 0.999, 1), (0.5, 0.52), (0.5, 0.9, 0.97, 0.5, 1.0), (0, 1, 1, 1), (1.0,), (1, 0.985)]
+    "shares",
+    [
+        (1, 1, 1),
+        (0, 0),
+        (1, 0.999, 1),
+        (0.5, 0.52),
+        (0.5, 0.9, 0.97, 0.5, 1.0),
+        (0, 1, 1, 1),
+        (1.0,),
+        (1, 0.985),
+    ],
 )
 def test_what_stays_or_flickers_is_none(shares):
     assert judge("filled", filled(*shares)).problem is None
@@ -55,13 +68,17 @@ def test_the_taxi_months_surcharge_is_found_and_dated(shared_data):
         with file.open() as lines:
             rows = list(csv.DictReader(lines))
         names = ("congestion_surcharge", "extra", "tolls_amount")
-        months[datetime.date.fromisoformat(f"{file.stem[-7:]}-01")] = {name: [row[name] or None for row in rows] for name in names}
+        months[datetime.date.fromisoformat(f"{file.stem[-7:]}-01")] = {
+            name: [row[name] or None for row in rows] for name in names
+        }
     found, history = {}, []
     for date, columns in months.items():
         found[str(date)] = judge("filled", day(columns, date=date, history=list(history))).problem
         history.append(past(columns, date))
     assert {date: said for date, said in found.items() if said} == {
-        "2019-01-01": "column 'congestion_surcharge' was all missing until 2018-12-01, 36.7% filled since 2019-01-01",
-        "2019-02-01": "column 'congestion_surcharge' was all missing until 2018-12-01, 36.7% filled on 2019-01-01, "
+        "2019-01-01": "column 'congestion_surcharge' was all missing until 2018-12-01, 36.7% filled since "
+        "2019-01-01",
+        "2019-02-01": "column 'congestion_surcharge' was all missing until 2018-12-01, 36.7% filled on "
+        "2019-01-01, "
         "always filled since 2019-02-01",
     }

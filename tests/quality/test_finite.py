@@ -14,7 +14,9 @@ def test_it_says_what_numpy_says_of_floats(violated):
     assert violated("finite", "double", values) == expected
     with np.errstate(over="ignore"):
         floats = [None if value is None else float(np.float32(value)) for value in values]
-    assert violated("finite", "float", floats) == [value is not None and not np.isfinite(value) for value in floats]
+    assert violated("finite", "float", floats) == [
+        value is not None and not np.isfinite(value) for value in floats
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""JSON lines and Parquet days: the same rows as from CSV, nested types, and every bad record kept as it was found."""
+"""JSON lines and Parquet days: the same rows as from CSV, nested types, and every bad record kept as it was
+found.
+"""
 
 import datetime
 import decimal
@@ -25,10 +27,21 @@ def test_json_lines_are_read_by_key(check_day, raw_day, name):
     lines = [json.dumps(ROWS[0]), "", json.dumps({"more": [1], "n": "2", "item": "b"})]
     day = check_day(CONTRACT, raw_day(lines, name))
     assert values(day.clean) == [("a", 1, "x", 1), ("b", 2, None, 3)]
-    assert day.metrics["schema_drift"] == [f"column 'more' appeared in {name}; it is not in the contract and is not used"]
+    assert day.metrics["schema_drift"] == [
+        f"column 'more' appeared in {name}; it is not in the contract and is not used"
+    ]
 
 
-BROKEN = ['{"item": "a"', "[1]", "3", "null", '{"item": "a"} {"item": "b"}', '{"item": "a"}, {"item": "b"}', '[{"item": "a"}]', "nonsense"]
+BROKEN = [
+    '{"item": "a"',
+    "[1]",
+    "3",
+    "null",
+    '{"item": "a"} {"item": "b"}',
+    '{"item": "a"}, {"item": "b"}',
+    '[{"item": "a"}]',
+    "nonsense",
+]
 
 
 def test_a_line_that_is_not_one_object_is_quarantined_as_it_was_found(check_day, raw_day):
@@ -56,10 +69,18 @@ def test_json_values_keep_their_text_until_they_are_typed(check_day, raw_day):
     nothing = dict.fromkeys(good)
     day = check_day(contract, raw_day([json.dumps(line) for line in (good, bad, nothing)], "day.jsonl"))
     assert day.clean[0]["price"] == decimal.Decimal("1.50")
-    assert (day.clean[0]["tags"], day.clean[0]["size"].asDict(), day.clean[0]["counts"]) == (["a", "ü"], {"w": 3, "h": None}, {"x": 1})
+    assert (day.clean[0]["tags"], day.clean[0]["size"].asDict(), day.clean[0]["counts"]) == (
+        ["a", "ü"],
+        {"w": 3, "h": None},
+        {"x": 1},
+    )
     assert day.clean[1]["on"] is None
     (rejected,) = day.quarantine
-    assert rejected["reasons"] == ["price: not decimal(10,2)", "tags: not array<string>", "size: not struct<w: int, h: int>"]
+    assert rejected["reasons"] == [
+        "price: not decimal(10,2)",
+        "tags: not array<string>",
+        "size: not struct<w: int, h: int>",
+    ]
     assert json.loads(rejected["_raw_size"]) == {"w": "wide"}
 
 
@@ -69,7 +90,9 @@ def test_nested_values_in_csv_are_json(check_day, raw_day):
     assert [row["_raw_tags"] for row in day.quarantine] == ["[x]", '["x"]']
 
 
-@pytest.mark.parametrize(("content", "said"), [("", "empty file"), ("nonsense\n", "none of its first lines is a JSON object")])
+@pytest.mark.parametrize(
+    ("content", "said"), [("", "empty file"), ("nonsense\n", "none of its first lines is a JSON object")]
+)
 def test_a_json_file_without_objects_stops_the_night(check_day, raw_day, content, said):
     assert said in check_day(CONTRACT, raw_day(content, "day.json")).failed
 
@@ -91,11 +114,17 @@ def test_parquet_rows_are_numbered_and_typed(check_day, tmp_path):
     )
     contract = {"item": "string", "n": "int", "x": "int", "at": "timestamp", "tags": "array<string>"}
     day = check_day(contract, path)
-    assert [(row["item"], row["_line"], row["n"], row["x"], row["tags"]) for row in day.clean] == [("b", 2, None, 2, [])]
-    assert [(row["_line"], row["reasons"]) for row in day.quarantine] == [(1, ["x: not int"]), (3, ["n: not int"])]
+    assert [(row["item"], row["_line"], row["n"], row["x"], row["tags"]) for row in day.clean] == [
+        ("b", 2, None, 2, [])
+    ]
+    assert [(row["_line"], row["reasons"]) for row in day.quarantine] == [
+        (1, ["x: not int"]),
+        (3, ["n: not int"]),
+    ]
     assert (day.quarantine[1]["_raw_n"], day.quarantine[0]["_raw_x"]) == (2**40, 1.5)
     assert day.outcome.tables["quarantine"].columns["_raw_n"] == "bigint"
-    assert day.metrics["schema_drift"][1:] == []  # a value that does not fit is quarantined; the type alone says nothing
+    # a value that does not fit is quarantined; the type alone says nothing
+    assert day.metrics["schema_drift"][1:] == []
 
 
 def test_parquet_files_that_disagree_are_read_as_text(check_day, tmp_path):

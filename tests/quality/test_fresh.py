@@ -12,7 +12,9 @@ def times(*hours_before_the_end: float) -> list[datetime.datetime]:
     return [END - datetime.timedelta(hours=hours) for hours in hours_before_the_end]
 
 
-@pytest.mark.parametrize(("hours", "holds"), [(0, True), (35.9, True), (36.1, False), (-35.9, True), (-36.1, False)])
+@pytest.mark.parametrize(
+    ("hours", "holds"), [(0, True), (35.9, True), (36.1, False), (-35.9, True), (-36.1, False)]
+)
 def test_the_newest_value_lies_near_the_end_of_the_day(hours, holds):
     found = judge({"fresh": {"within": "36h", "column": "t"}}, day({"t": times(hours, 100)}))
     assert (found.problem is None) == holds
@@ -33,13 +35,21 @@ def test_the_only_time_column_needs_no_name_and_two_do():
 
 
 def test_no_value_no_rows_or_no_time_is_a_problem():
-    assert "no value" in judge({"fresh": {"column": "t"}}, day({"t": [*times(1), None]}, profile=_emptied())).problem
+    assert (
+        "no value"
+        in judge({"fresh": {"column": "t"}}, day({"t": [*times(1), None]}, profile=_emptied())).problem
+    )
     assert "no rows" in judge({"fresh": {}}, day({"t": []})).problem
     assert "of kind number" in judge({"fresh": {"column": "n"}}, day({"n": [1]})).problem
 
 
 def _emptied():
-    return {"rows": 2, "sampled": 2, "metrics": {}, "columns": {"t": {"type": "timestamp", "kind": "time", "metrics": {"missing": 2}}}}
+    return {
+        "rows": 2,
+        "sampled": 2,
+        "metrics": {},
+        "columns": {"t": {"type": "timestamp", "kind": "time", "metrics": {"missing": 2}}},
+    }
 
 
 @pytest.mark.parametrize("text", ["36", "h", "1w", "-2d", 36, ""])

@@ -17,7 +17,11 @@ def cells(rows) -> list[tuple]:
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("day.csv", "\n".join(LINES)), ("day.csv.gz", "\ufeff" + "\n".join(LINES)), ("yob1880.txt", "\r\n".join(LINES) + "\r\n")],
+    [
+        ("day.csv", "\n".join(LINES)),
+        ("day.csv.gz", "\ufeff" + "\n".join(LINES)),
+        ("yob1880.txt", "\r\n".join(LINES) + "\r\n"),
+    ],
     ids=["no newline at the end", "BOM", "CRLF"],
 )
 def test_the_first_line_is_a_record_however_the_file_is_written(check_day, raw_day, content, name):

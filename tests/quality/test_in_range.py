@@ -12,7 +12,15 @@ pytestmark = pytest.mark.spark
 
 def test_the_bounds_belong_to_the_range(violated):
     values = [0.0, 0.01, 1.0, 10.0, 10.001, -math.inf, math.inf]
-    assert violated({"in_range": {"low": 0.01, "high": 10}}, "double", values) == [True, False, False, False, True, True, True]
+    assert violated({"in_range": {"low": 0.01, "high": 10}}, "double", values) == [
+        True,
+        False,
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
 
 
 def test_either_bound_can_be_left_out(violated):
@@ -21,11 +29,20 @@ def test_either_bound_can_be_left_out(violated):
 
 
 def test_null_and_nan_are_not_its_business(violated):
-    assert violated({"in_range": {"low": 0, "high": 1}}, "double", [None, math.nan, 2.0]) == [False, False, True]
+    assert violated({"in_range": {"low": 0, "high": 1}}, "double", [None, math.nan, 2.0]) == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_text_is_compared_as_a_number_where_it_is_one(violated):
-    assert violated({"in_range": {"low": 0, "high": 10}}, "string", ["5", "11", "x", ""]) == [False, True, False, False]
+    assert violated({"in_range": {"low": 0, "high": 10}}, "string", ["5", "11", "x", ""]) == [
+        False,
+        True,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -39,5 +56,9 @@ def test_the_rule_is_named_in_words(bounds, words):
 @pytest.mark.parametrize("bounds", [{}, {"low": 2, "high": 1}, {"low": "x"}, {"lo": 1}])
 def test_a_range_that_is_none_is_a_config_error(bounds):
     with pytest.raises(ConfigError, match=r"quality\.columns") as caught:
-        validate(Config, {"contract": {"v": "int"}, "columns": {"v": [{"in_range": bounds}]}}, "night.yaml: quality")
+        validate(
+            Config,
+            {"contract": {"v": "int"}, "columns": {"v": [{"in_range": bounds}]}},
+            "night.yaml: quality",
+        )
     assert len(str(caught.value).splitlines()) == 1

@@ -8,10 +8,14 @@ from lsml_spark.quality.day import Day
 
 
 def problem(item, rows: int, clean: int) -> str | None:
-    return parse(item, TableCheck).judge(Day(datetime.date(2011, 2, 1), rows, clean, {}, pa.table({}))).problem
+    return (
+        parse(item, TableCheck).judge(Day(datetime.date(2011, 2, 1), rows, clean, {}, pa.table({}))).problem
+    )
 
 
-@pytest.mark.parametrize(("rows", "clean", "holds"), [(10, 10, True), (10, 5, True), (10, 4, False), (10, 0, False), (0, 0, False)])
+@pytest.mark.parametrize(
+    ("rows", "clean", "holds"), [(10, 10, True), (10, 5, True), (10, 4, False), (10, 0, False), (0, 0, False)]
+)
 def test_a_share_of_the_rows_is_fit_to_keep(rows, clean, holds):
     assert (problem({"kept": 0.5}, rows, clean) is None) == holds
 

@@ -30,7 +30,15 @@ def judged(spark, before: list, today: list, below: float = 0.3):
         return spark.createDataFrame(pd.DataFrame({"key": keys}), "key string")
 
     past = Past(datetime.date(2011, 1, 31), lambda: profile(before), dict, lambda: frame(before))
-    day = Day(datetime.date(2011, 2, 1), len(today), len(today), profile(today), pa.table({}), [past], clean_rows=lambda: frame(today))
+    day = Day(
+        datetime.date(2011, 2, 1),
+        len(today),
+        len(today),
+        profile(today),
+        pa.table({}),
+        [past],
+        clean_rows=lambda: frame(today),
+    )
     return parse({"drift": {"column": "key", "distance": "zipf", "below": below}}, TableCheck).judge(day)
 
 

@@ -37,7 +37,8 @@ def test_labels_that_the_model_doubts_are_counted_and_the_surest_named():
     first = wrong[0]
     assert found.examples[0]["looks like"] == NAMES[PROB[first].argmax()]
     assert found.problem.startswith(
-        "194 of 2000 held-out rows of 2011-01-31 (9.7%) have labels that the model doubts, at most 5.0% allowed"
+        "194 of 2000 held-out rows of 2011-01-31 (9.7%) have labels that the model doubts, at most 5.0% "
+        "allowed"
     )
 
 

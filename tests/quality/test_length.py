@@ -26,12 +26,25 @@ def test_elements_and_bytes_are_counted(spark, type_, values):
 
 
 def test_either_bound_can_be_left_out_and_numbers_are_taken_as_text(spark):
-    assert judge_values(spark, {"length": {"low": 3}}, "int", [12, 123, 1234, None]) == [True, False, False, False]
-    assert judge_values(spark, {"length": {"high": 3}}, "int", [12, 123, 1234, -123]) == [False, False, True, True]
+    assert judge_values(spark, {"length": {"low": 3}}, "int", [12, 123, 1234, None]) == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert judge_values(spark, {"length": {"high": 3}}, "int", [12, 123, 1234, -123]) == [
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_an_odd_column_name_is_no_obstacle(spark):
-    assert judge({"length": {"high": 1}}, frame_of(spark, "`a.b``c` string", [("x",), ("xy",)]), "a.b`c") == [False, True]
+    assert judge({"length": {"high": 1}}, frame_of(spark, "`a.b``c` string", [("x",), ("xy",)]), "a.b`c") == [
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("bounds", [{}, {"low": 2, "high": 1}, {"low": -1}])

@@ -1,4 +1,6 @@
-"""What `missing` does day by day: rows dropped or kept aside, each counted; values are filled in later, when a night prepares."""
+"""What `missing` does day by day: rows dropped or kept aside, each counted; values are filled in later, when
+a night prepares.
+"""
 
 import pytest
 
@@ -14,7 +16,8 @@ def test_rows_are_dropped_or_kept_aside_and_every_one_is_counted(check_day, raw_
     contract = {"a": "string", "b": "string", "n": "double"}
     day = check_day(contract, raw_day(LINES), missing={"a": "quarantine", "b": "drop", "n": "drop"})
     malformed = "malformed line: wrong number of fields"
-    assert day.ledger.quarantined == {"a: missing": 2, malformed: 1}  # the row without both is kept: nothing that is wrong is lost
+    # the row without both is kept: nothing that is wrong is lost
+    assert day.ledger.quarantined == {"a: missing": 2, malformed: 1}
     assert day.ledger.dropped == {"b: missing": 1, "n: missing": 1}
     assert (day.ledger.rows_in, day.ledger.rows_out) == (6, 1)
     assert [row["_line"] for row in day.clean] == [6]
@@ -22,7 +25,9 @@ def test_rows_are_dropped_or_kept_aside_and_every_one_is_counted(check_day, raw_
 
 
 def test_a_column_that_is_to_be_filled_in_stays_as_it_is(check_day, raw_day):
-    day = check_day({"a": "string", "b": "string", "n": "double"}, raw_day(LINES), missing={"b": {"impute": "mode"}})
+    day = check_day(
+        {"a": "string", "b": "string", "n": "double"}, raw_day(LINES), missing={"b": {"impute": "mode"}}
+    )
     assert [row["b"] for row in day.clean] == [None, "y", None, "y", "y"]
 
 

@@ -22,7 +22,9 @@ def falls(values, strictly=False):
 def test_it_finds_the_lines_that_a_loop_finds(spark, strictly):
     draw = random.Random(5)
     values = [draw.choice([None, math.nan, float(draw.randrange(4))]) for _ in range(60)]
-    assert judge_values(spark, {"monotone": {"strictly": strictly}}, "double", values) == falls(values, strictly)
+    assert judge_values(spark, {"monotone": {"strictly": strictly}}, "double", values) == falls(
+        values, strictly
+    )
 
 
 def test_only_the_line_that_falls_is_named(spark):
@@ -32,7 +34,13 @@ def test_only_the_line_that_falls_is_named(spark):
 
 def test_each_file_and_each_group_starts_anew(spark):
     rows = [("a", 1), ("b", 9), ("a", 2), ("b", 8), ("a", 3)]
-    assert judge({"monotone": {"by": ["g"]}}, frame_of(spark, "g string, v int", rows)) == [False, False, False, True, False]
+    assert judge({"monotone": {"by": ["g"]}}, frame_of(spark, "g string, v int", rows)) == [
+        False,
+        False,
+        False,
+        True,
+        False,
+    ]
     lines = [("1.csv", 2, None), ("1.csv", 3, None), ("2.csv", 2, None)]
     assert judge("monotone", frame_of(spark, "v int", [(5,), (6,), (1,)], lines)) == [False, False, False]
 
@@ -41,7 +49,12 @@ def test_malformed_lines_and_rows_of_no_concern_are_skipped(spark):
     lines = [("1.csv", 2, None), ("1.csv", 3, "9,surplus"), ("1.csv", 4, None)]
     assert judge("monotone", frame_of(spark, "v int", [(5,), (9,), (6,)], lines)) == [False, False, False]
     rows = [(5, True), (9, False), (6, True), (4, True)]
-    assert judge({"monotone": True, "where": "w"}, frame_of(spark, "v int, w boolean", rows)) == [False, False, False, True]
+    assert judge({"monotone": True, "where": "w"}, frame_of(spark, "v int, w boolean", rows)) == [
+        False,
+        False,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("values", [[], [None], [3.0]])

@@ -75,14 +75,20 @@ def variants(seed, number=45):
 @pytest.mark.parametrize(("item", "words"), [({"similarity": 0.8}, 0), ({"similarity": 0.6, "words": 2}, 2)])
 def test_it_finds_the_texts_that_comparing_all_pairs_finds(spark, item, words):
     texts = [*variants(4), None, "", "  ", "cat", "Cat ", "THE  END", "the end"]
-    found = judge({"near_duplicate": {"text": "a.b", **item}}, frame_of(spark, "`a.b` string", [(text,) for text in texts]))
+    found = judge(
+        {"near_duplicate": {"text": "a.b", **item}},
+        frame_of(spark, "`a.b` string", [(text,) for text in texts]),
+    )
     assert found == repeats(texts, item["similarity"], words)
     assert 5 < sum(found) < len(texts) - 10
 
 
 def test_the_answer_does_not_depend_on_the_partitioning(spark):
     texts = [(text,) for text in variants(9)]
-    answers = [judge({"near_duplicate": {"text": "t"}}, frame_of(spark, "t string", texts, partitions=n)) for n in (1, 5)]
+    answers = [
+        judge({"near_duplicate": {"text": "t"}}, frame_of(spark, "t string", texts, partitions=n))
+        for n in (1, 5)
+    ]
     assert answers[0] == answers[1]
 
 
@@ -133,7 +139,11 @@ def changed(data, **options):
 
 def test_an_image_that_was_scaled_or_recompressed_is_found(spark):
     pictures = [image_bytes(seed, (96, 80)) for seed in range(6)]
-    copies = [changed(pictures[0], quality=40), changed(pictures[3], scale=2), changed(pictures[3], scale=0.5)]
+    copies = [
+        changed(pictures[0], quality=40),
+        changed(pictures[3], scale=2),
+        changed(pictures[3], scale=0.5),
+    ]
     rows = [*pictures, *copies, b"no image", None, b"no image", None]
     found = judge({"near_duplicate": {"image": "v"}}, frame_of(spark, "v binary", [(row,) for row in rows]))
     assert found == [False] * 6 + [True] * 3 + [False] * 4
@@ -160,7 +170,9 @@ def test_different_photographs_are_not_taken_for_each_other_and_copies_are_found
     assert all(((a ^ b) & (2**64 - 1)).bit_count() <= 4 for a, b in zip(hashes, copies, strict=False))
 
 
-@pytest.mark.parametrize("fields", [{}, {"text": "a", "image": "b"}, {"text": "a", "similarity": 0.1}, {"image": "a", "bits": 30}])
+@pytest.mark.parametrize(
+    "fields", [{}, {"text": "a", "image": "b"}, {"text": "a", "similarity": 0.1}, {"image": "a", "bits": 30}]
+)
 def test_either_text_or_image_is_compared(fields):
     with pytest.raises(ValueError, match=r"text|similarity|bits"):
         parse({"near_duplicate": fields}, RowCheck)
@@ -168,6 +180,13 @@ def test_either_text_or_image_is_compared(fields):
 
 def test_the_stage_quarantines_all_but_the_first(check_day, raw_day):
     rule = {"near_duplicate": {"text": "t", "similarity": 0.8}, "on_bad": "quarantine"}
-    path = raw_day(["t", "white hanging heart t-light holder", "red retrospot bag", "White hanging heart t-light holders"])
+    path = raw_day(
+        [
+            "t",
+            "white hanging heart t-light holder",
+            "red retrospot bag",
+            "White hanging heart t-light holders",
+        ]
+    )
     day = check_day({"t": "string"}, path, rows=[rule])
     assert [row["_line"] for row in day.quarantine] == [4]

@@ -21,19 +21,29 @@ def tonight(spark, rows, *before):
         return dict(zip(["id", "t", "s"], map(list, zip(*rows, strict=True)), strict=True))
 
     history = [
-        past(columns(night), DATE - datetime.timedelta(days=len(before) - i), clean=frame(spark, night)) for i, night in enumerate(before)
+        past(columns(night), DATE - datetime.timedelta(days=len(before) - i), clean=frame(spark, night))
+        for i, night in enumerate(before)
     ]
     return day(columns(rows), history=history, clean_rows=lambda: frame(spark, rows))
 
 
 def test_rows_of_earlier_nights_are_found_by_all_columns_or_by_ids(spark):
     found = tonight(
-        spark, [(1, "a", "x"), (2, "b", "x"), (3, "c", None)], [(1, "a", "x"), (3, "c", None)], [(2, "other", "x"), (1, "a", "x")]
+        spark,
+        [(1, "a", "x"), (2, "b", "x"), (3, "c", None)],
+        [(1, "a", "x"), (3, "c", None)],
+        [(2, "other", "x"), (1, "a", "x")],
     )
     said = judge({"no_leakage": True}, found)
-    assert said.problem == "2 of 3 clean rows (66.7%) occur on 2011-01-30 to 2011-01-31; first d.csv line 2 (2011-01-31)"
+    assert (
+        said.problem
+        == "2 of 3 clean rows (66.7%) occur on 2011-01-30 to 2011-01-31; first d.csv line 2 (2011-01-31)"
+    )
     assert (said.value, said.rows) == (2 / 3, 2)
-    assert [(example["id"], example["seen"]) for example in said.examples] == [(1, "2011-01-31"), (3, "2011-01-30")]
+    assert [(example["id"], example["seen"]) for example in said.examples] == [
+        (1, "2011-01-31"),
+        (3, "2011-01-30"),
+    ]
     ids = judge({"no_leakage": {"id": ["id"], "window": 1}, "at_most": 0.7}, found)
     assert (ids.rows, ids.problem) == (2, None)
 
@@ -50,14 +60,27 @@ def test_ids_of_another_type_are_the_same_and_missing_ids_match_nothing(spark):
 def test_a_first_night_has_nothing_to_leak_from_and_a_night_without_clean_rows_does_not_pass(spark):
     assert judge({"no_leakage": True}, tonight(spark, [(1, "a", "x")])).value is None
     assert "no rows" in judge({"no_leakage": True}, day({"id": []})).problem
-    assert judge({"no_leakage": True}, day({"id": [1]}, clean=0)).problem == "the day has no clean rows to judge"
+    assert (
+        judge({"no_leakage": True}, day({"id": [1]}, clean=0)).problem == "the day has no clean rows to judge"
+    )
 
 
 def test_ids_and_keys_in_two_splits_are_found(spark):
-    rows = [(1, "a", "train"), (1, "b", "test"), (2, "a", "test"), (3, "c", "train"), (3, "c", "train"), (4, "d", None), (4, "e", "dev")]
+    rows = [
+        (1, "a", "train"),
+        (1, "b", "test"),
+        (2, "a", "test"),
+        (3, "c", "train"),
+        (3, "c", "train"),
+        (4, "d", None),
+        (4, "e", "dev"),
+    ]
     found = tonight(spark, rows)
     by_id = judge({"no_leakage": {"id": ["id"], "split": "s"}}, found)
-    assert by_id.problem == "2 of 7 clean rows (28.6%) occur in more than one 's'; first d.csv line 2 (test and train)"
+    assert (
+        by_id.problem
+        == "2 of 7 clean rows (28.6%) occur in more than one 's'; first d.csv line 2 (test and train)"
+    )
     assert judge({"no_leakage": {"id": ["id"], "key": "t", "split": "s"}}, found).rows == 3
     assert judge({"no_leakage": {"split": "s"}}, found).problem is None
 

@@ -1,4 +1,6 @@
-"""Two samples of one law exceed the noise at most about once in a thousand times, and it is of the right size."""
+"""Two samples of one law exceed the noise at most about once in a thousand times, and it is of the right
+size.
+"""
 
 import numpy as np
 import pytest
@@ -7,7 +9,11 @@ from days import points
 from lsml_spark.quality.figures import distances, noise
 from lsml_spark.quality.figures.distances import Points
 
-LAWS = {"two": np.array([0.9, 0.1]), "ten": np.full(10, 0.1), "zipf": (1 / np.arange(1, 400)) / (1 / np.arange(1, 400)).sum()}
+LAWS = {
+    "two": np.array([0.9, 0.1]),
+    "ten": np.full(10, 0.1),
+    "zipf": (1 / np.arange(1, 400)) / (1 / np.arange(1, 400)).sum(),
+}
 SHARES = ["linf", "total_variation", "jensen_shannon", "psi"]
 
 

@@ -9,7 +9,13 @@ pytestmark = pytest.mark.spark
 
 
 def test_text_is_one_of_the_listed(violated):
-    assert violated({"one_of": ["UK", "DE"]}, "string", ["UK", "uk", "DE", "", None]) == [False, True, False, True, False]
+    assert violated({"one_of": ["UK", "DE"]}, "string", ["UK", "uk", "DE", "", None]) == [
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_numbers_are_compared_as_numbers(violated):
@@ -29,5 +35,9 @@ def test_a_long_list_is_named_by_its_first_values():
 def test_a_list_that_cannot_be_meant_is_a_config_error(values):
     # YAML reads an unquoted `no` as false: Norway would be refused in silence.
     with pytest.raises(ConfigError, match=r"one_of|values") as caught:
-        validate(Config, {"contract": {"v": "string"}, "columns": {"v": [{"one_of": values}]}}, "night.yaml: quality")
+        validate(
+            Config,
+            {"contract": {"v": "string"}, "columns": {"v": [{"one_of": values}]}},
+            "night.yaml: quality",
+        )
     assert len(str(caught.value).splitlines()) == 1

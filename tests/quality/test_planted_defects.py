@@ -1,4 +1,6 @@
-"""The generator plants what it says; a few defects are found. All of them at several rates: benchmarks/planted_defects.py."""
+"""The generator plants what it says; a few defects are found. All of them at several rates:
+benchmarks/planted_defects.py.
+"""
 
 import datetime
 
@@ -29,7 +31,9 @@ def test_there_are_more_than_forty_and_each_has_a_name_of_its_own():
     assert len({defect.name for defect in DEFECTS}) == len(DEFECTS)
 
 
-@pytest.mark.parametrize("defect", [defect for defect in DEFECTS if defect.kind != "day"], ids=lambda defect: defect.name)
+@pytest.mark.parametrize(
+    "defect", [defect for defect in DEFECTS if defect.kind != "day"], ids=lambda defect: defect.name
+)
 def test_the_lines_that_are_said_to_be_wrong_are_those_that_differ(defect, day, roles):
     clean = day.text().encode().splitlines()
     wrong = defect.plant(day, roles, 0.01)
@@ -37,7 +41,9 @@ def test_the_lines_that_are_said_to_be_wrong_are_those_that_differ(defect, day, 
     assert wrong.lines
     assert len(wrong.lines) == 6
     if len(lines) == len(clean):
-        assert {number for number, pair in enumerate(zip(lines, clean, strict=True), 1) if pair[0] != pair[1]} == wrong.lines
+        assert {
+            number for number, pair in enumerate(zip(lines, clean, strict=True), 1) if pair[0] != pair[1]
+        } == wrong.lines
     else:  # lines were added: without them the day is as it was
         assert [line for number, line in enumerate(lines, 1) if number not in wrong.lines] == clean
 
@@ -91,6 +97,8 @@ def test_planted_lines_and_a_stale_day_are_found(spark, tmp_path, roles, day):
 def test_a_clean_week_passes_the_checks_of_the_benchmark(spark, tmp_path, days):
     known = tmp_path / "known.csv"
     shown = [date for date in days if date < DATE]
-    known.write_text(Raw(["StockCode", "Country"], [[row[1], row[7]] for date in shown for row in days[date].rows]).text())
+    known.write_text(
+        Raw(["StockCode", "Country"], [[row[1], row[7]] for date in shown for row in days[date].rows]).text()
+    )
     bench = Bench(spark, tmp_path, checks_of("retail", known))
     assert [bench.remember(date, days[date].text().encode()).failed for date in shown[-7:]] == [None] * 7

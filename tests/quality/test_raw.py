@@ -1,4 +1,6 @@
-"""Raw CSV as it comes: whatever is in the file, each record ends in `clean` or in `quarantine` with its physical line number."""
+"""Raw CSV as it comes: whatever is in the file, each record ends in `clean` or in `quarantine` with its
+physical line number.
+"""
 
 import csv
 import gzip
@@ -24,7 +26,12 @@ def cells(rows) -> list[tuple]:
 @pytest.mark.parametrize("name", ["day.csv", "day.csv.gz"])
 @pytest.mark.parametrize(
     "content",
-    ["item,n,note\na,1,x\nb,2,y\n", "item,n,note\na,1,x\nb,2,y", "item,n,note\r\na,1,x\r\nb,2,y\r\n", "\ufeffitem,n,note\na,1,x\nb,2,y\n"],
+    [
+        "item,n,note\na,1,x\nb,2,y\n",
+        "item,n,note\na,1,x\nb,2,y",
+        "item,n,note\r\na,1,x\r\nb,2,y\r\n",
+        "\ufeffitem,n,note\na,1,x\nb,2,y\n",
+    ],
     ids=["plain", "no newline at the end", "CRLF", "BOM"],
 )
 def test_the_same_rows_however_the_file_is_written(check_day, raw_day, content, name):
@@ -50,7 +57,9 @@ def test_a_column_that_appears_is_reported_and_not_used(check_day, raw_day):
     day = check_day(CONTRACT, raw_day(["item,n,extra,note", "a,1,?,x", "b,2,?,y"]))
     assert cells(day.clean) == ROWS
     assert "extra" not in day.clean[0]
-    assert day.metrics["schema_drift"] == ["column 'extra' appeared in day.csv; it is not in the contract and is not used"]
+    assert day.metrics["schema_drift"] == [
+        "column 'extra' appeared in day.csv; it is not in the contract and is not used"
+    ]
 
 
 @pytest.mark.parametrize("name", ["", "Unit.Price", "a`b", "_line", "_corrupt", "ITEM", "two words", "日本"])
@@ -62,8 +71,14 @@ def test_a_column_that_appears_may_have_any_name(check_day, raw_day, name):
 
 def test_the_contract_may_name_columns_that_sql_has_to_quote(check_day, raw_day):
     contract = {"Unit.Price": "double", "two words": "string", "select": "int"}
-    checks = {"Unit.Price": [{"in_range": {"low": 1}, "on_bad": "quarantine"}], "two words": ["complete"], "select": [{"one_of": [1]}]}
-    day = check_day(contract, raw_day(["Unit.Price,two words,select", "2.5,x,1", "0.5,y,1", "z,y,1"]), columns=checks)
+    checks = {
+        "Unit.Price": [{"in_range": {"low": 1}, "on_bad": "quarantine"}],
+        "two words": ["complete"],
+        "select": [{"one_of": [1]}],
+    }
+    day = check_day(
+        contract, raw_day(["Unit.Price,two words,select", "2.5,x,1", "0.5,y,1", "z,y,1"]), columns=checks
+    )
     assert [(row["Unit.Price"], row["two words"], row["select"]) for row in day.clean] == [(2.5, "x", 1)]
     assert [row["reason"] for row in day.quarantine] == ["Unit.Price: below 1", "Unit.Price: not double"]
 
@@ -94,7 +109,15 @@ def test_a_required_column_that_vanishes_stops_the_night_and_names_it(check_day,
         ("day.csv", "item,n,note\n".encode("utf-16"), "cannot be read as CSV"),
         ("day.csv", b"item,n,item\na,1,x\n", "header names 'item' twice"),
     ],
-    ids=["empty", "empty gz", "blank header", "garbage", "gzip without its suffix", "UTF-16", "doubled header"],
+    ids=[
+        "empty",
+        "empty gz",
+        "blank header",
+        "garbage",
+        "gzip without its suffix",
+        "UTF-16",
+        "doubled header",
+    ],
 )
 def test_a_file_without_a_header_stops_the_night_and_is_named(check_day, raw_day, name, content, said):
     day = check_day(CONTRACT, raw_day(content, name))
@@ -123,24 +146,46 @@ def test_a_gzip_cut_short_is_named_and_nothing_of_it_is_kept(check_day, tmp_path
 
 
 def test_a_header_alone_is_a_day_without_rows(check_day, raw_day):
-    day = check_day(CONTRACT, raw_day(["item,n,note"]), columns={"n": ["complete"]}, table=[{"kept": 0.5, "on_bad": "fail"}])
+    day = check_day(
+        CONTRACT,
+        raw_day(["item,n,note"]),
+        columns={"n": ["complete"]},
+        table=[{"kept": 0.5, "on_bad": "fail"}],
+    )
     assert day.failed.startswith("day.csv: the day has no rows, only a header")
     assert day.ledger.rows_in == 0
     assert (day.clean, day.quarantine) == ([], [])
 
 
 def test_too_few_and_too_many_fields_are_quarantined_as_they_were_found(check_day, raw_day):
-    day = check_day(CONTRACT, raw_day(["item,n,note", "a,1,x", "b,2", "c,3,z,surplus", "lonely", "d,4,"]), columns={"n": ["complete"]})
+    day = check_day(
+        CONTRACT,
+        raw_day(["item,n,note", "a,1,x", "b,2", "c,3,z,surplus", "lonely", "d,4,"]),
+        columns={"n": ["complete"]},
+    )
     assert cells(day.clean) == [("a", 1, "x", 2), ("d", 4, None, 6)]
-    assert [(row["_line"], row["_corrupt"]) for row in day.quarantine] == [(3, "b,2"), (4, "c,3,z,surplus"), (5, "lonely")]
+    assert [(row["_line"], row["_corrupt"]) for row in day.quarantine] == [
+        (3, "b,2"),
+        (4, "c,3,z,surplus"),
+        (5, "lonely"),
+    ]
     assert day.ledger.quarantined == {"malformed line: wrong number of fields": 3}
-    assert day.finding("n: missing")["rows"] == 0, "fields of a malformed line are in the wrong places; no check looks at them"
+    assert day.finding("n: missing")["rows"] == 0, (
+        "fields of a malformed line are in the wrong places; no check looks at them"
+    )
 
 
 def test_values_of_the_wrong_type_are_quarantined_with_the_text_as_found(check_day, raw_day):
     contract = {"n": "int", "price": "double", "day": "timestamp"}
     good = "1, 2.5 ,2011-02-01 10:00:00"
-    bad = ["x,1,2011-02-01", "1,2,5,2011-02-01", "1,cheap,2011-02-01", "1,1,2011-02-30", "99999999999,1,2011-02-01", "1.5,y,never"]
+    bad = [
+        "x,1,2011-02-01",
+        "1,2,5,2011-02-01",
+        "1,cheap,2011-02-01",
+        "1,1,2011-02-30",
+        "99999999999,1,2011-02-01",
+        "1.5,y,never",
+    ]
     day = check_day(contract, raw_day(["n,price,day", good, *bad]))
     assert [(row["n"], row["price"]) for row in day.clean] == [(1, 2.5)]
     assert [row["reasons"] for row in day.quarantine] == [
@@ -161,7 +206,13 @@ def test_a_missing_value_is_not_one_of_the_wrong_type(check_day, raw_day):
 
 
 def test_fields_are_those_of_the_csv_standard(check_day, raw_day):
-    written = [["plain", 1, "x"], ["comma, inside", 2, "a,b"], ['say "hi", you', 3, '"'], ["back\\slash", 4, "\\"], ["it's", 5, " spaced "]]
+    written = [
+        ["plain", 1, "x"],
+        ["comma, inside", 2, "a,b"],
+        ['say "hi", you', 3, '"'],
+        ["back\\slash", 4, "\\"],
+        ["it's", 5, " spaced "],
+    ]
     text = io.StringIO()
     csv.writer(text).writerows([["item", "n", "note"], *written])
     day = check_day(CONTRACT, raw_day(text.getvalue()))
@@ -169,7 +220,14 @@ def test_fields_are_those_of_the_csv_standard(check_day, raw_day):
 
 
 def test_markup_and_formulas_are_kept_as_they_are(check_day, raw_day):
-    notes = ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "=1+1", "{{ date }}", "${HOME}", "'; DROP TABLE clean; --"]
+    notes = [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "=1+1",
+        "{{ date }}",
+        "${HOME}",
+        "'; DROP TABLE clean; --",
+    ]
     day = check_day(CONTRACT, raw_day(["item,n,note", *[f"a,1,{note}" for note in notes], "a,1,<b>,</b>"]))
     assert [row["note"] for row in day.clean] == notes
     assert day.quarantine[0]["_corrupt"] == "a,1,<b>,</b>"
@@ -177,10 +235,21 @@ def test_markup_and_formulas_are_kept_as_they_are(check_day, raw_day):
 
 def test_a_line_with_bytes_that_are_no_utf8_is_quarantined_with_its_bytes(check_day, raw_day):
     for filler in (0, 2000):  # near the header, and far below it
-        lines = [b"item,n,note", *[b"a,1,x"] * filler, b"caf\xe9,2,\xff\xfe", b"b,3,y", b"c,4\xe9,z", b"\xe9,1,2,3"]
+        lines = [
+            b"item,n,note",
+            *[b"a,1,x"] * filler,
+            b"caf\xe9,2,\xff\xfe",
+            b"b,3,y",
+            b"c,4\xe9,z",
+            b"\xe9,1,2,3",
+        ]
         day = check_day(CONTRACT, raw_day(b"\n".join(lines)))
         assert [row["item"] for row in day.clean[-1:]] == ["b"]
-        assert [row["_corrupt"] for row in day.quarantine] == ["caf\\xe9,2,\\xff\\xfe", "c,4\\xe9,z", "\\xe9,1,2,3"]
+        assert [row["_corrupt"] for row in day.quarantine] == [
+            "caf\\xe9,2,\\xff\\xfe",
+            "c,4\\xe9,z",
+            "\\xe9,1,2,3",
+        ]
         assert [row["_line"] for row in day.quarantine] == [filler + 2, filler + 4, filler + 5]
         assert day.ledger.quarantined == {"malformed line: bytes that are not of the encoding": 3}
         assert day.ledger.rows_in == filler + 4
@@ -206,7 +275,13 @@ def test_line_numbers_are_physical_when_large_files_are_split_into_partitions(sp
         lines = ["item,n,note"]
         for n in range(3000):
             kind = random.random()
-            lines.append("" if kind < 0.1 else f"broken {n}" if kind < 0.2 else f"i{part}-{n},{n},{'z' * random.randrange(60)}")
+            lines.append(
+                ""
+                if kind < 0.1
+                else f"broken {n}"
+                if kind < 0.2
+                else f"i{part}-{n},{n},{'z' * random.randrange(60)}"
+            )
         path = tmp_path / f"day.{part}.csv"
         path.write_text("\n".join(lines) + "\n")
         paths.append(path)
@@ -218,7 +293,9 @@ def test_line_numbers_are_physical_when_large_files_are_split_into_partitions(sp
         day = check_day(CONTRACT, *paths)
     finally:
         spark.conf.set("spark.sql.files.maxPartitionBytes", before)
-    found = [(row["_file"], row["_line"], f"{row['item']},{row['n']},{row['note'] or ''}") for row in day.clean]
+    found = [
+        (row["_file"], row["_line"], f"{row['item']},{row['n']},{row['note'] or ''}") for row in day.clean
+    ]
     found += [(row["_file"], row["_line"], row["_corrupt"]) for row in day.quarantine]
     assert sorted(found) == expected
 

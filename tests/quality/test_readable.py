@@ -8,7 +8,8 @@ pytestmark = pytest.mark.spark
 
 # One sentence or some words per language, with the letters that set it apart.
 REAL = {
-    "French": "Ça déjà vu : « À Noël, l’œuvre d’un maître coûte 5 € », dit-elle — ÂGE, CAFÉ, naïve, où, 20 °C, n° 3",
+    "French": "Ça déjà vu : « À Noël, l’œuvre d’un maître coûte 5 € », dit-elle — ÂGE, CAFÉ, naïve, où, 20 "
+    "°C, n° 3",
     "German": "Größe, Straße, „Spaß“, Fuß… »Ärger« – ÖSTERREICH, ÜBER, Müller’s Äpfel, GROẞ",
     "Portuguese": "São Paulo, MAÇÃ, “IRMÔ, AMANHÃ… coração, não, NÃO – avô, à vontade, É»",
     "Spanish": "¿Qué? ¡Año nuevo! Niño, pingüino, Ñandú, 1ª, 2º, «España»",
@@ -45,8 +46,15 @@ def misread(text: str, encoding: str) -> str | None:
 
 def test_text_in_many_languages_is_readable(violated):
     words = sorted({word for text in REAL.values() for word in re.split(r"[ \n]+", text)})
-    for values in ([*REAL.values()], words, [word.upper() for word in words], [word.lower() for word in words]):
-        wrong = [value for value, bad in zip(values, violated("readable", "string", values), strict=True) if bad]
+    for values in (
+        [*REAL.values()],
+        words,
+        [word.upper() for word in words],
+        [word.lower() for word in words],
+    ):
+        wrong = [
+            value for value, bad in zip(values, violated("readable", "string", values), strict=True) if bad
+        ]
         assert wrong == []
 
 
@@ -105,16 +113,18 @@ def test_a_long_run_of_one_character_is_found(violated):
     ]
     expected = [bool(value and re.search(r"([^\s\d.\-_=*#~])\1{5}", value)) for value in values]
     assert violated("readable", "string", values) == expected
-    assert violated({"readable": {"repeats": 3, "allow": ""}}, "string", ["aa", "aaa", "...", "]]]", "\n\n\n"]) == [
+    assert violated(
+        {"readable": {"repeats": 3, "allow": ""}}, "string", ["aa", "aaa", "...", "]]]", "\n\n\n"]
+    ) == [
         False,
         True,
         True,
         True,
         True,
     ]
-    assert violated({"readable": {"repeats": 2, "allow": "]^\\-a"}}, "string", ["]]", "^^", "\\\\", "--", "aa", "bb"]) == [False] * 5 + [
-        True
-    ]
+    assert violated(
+        {"readable": {"repeats": 2, "allow": "]^\\-a"}}, "string", ["]]", "^^", "\\\\", "--", "aa", "bb"]
+    ) == [False] * 5 + [True]
     assert violated({"readable": {"repeats": 0}}, "string", ["a" * 50, "a\x00"]) == [False, True]
 
 

@@ -9,7 +9,9 @@ from lsml_spark.quality.day import Day
 
 
 def problem(item, rows: int, clean: int) -> str | None:
-    return parse(item, TableCheck).judge(Day(datetime.date(2011, 2, 1), rows, clean, {}, pa.table({}))).problem
+    return (
+        parse(item, TableCheck).judge(Day(datetime.date(2011, 2, 1), rows, clean, {}, pa.table({}))).problem
+    )
 
 
 @pytest.mark.parametrize(("rows", "holds"), [(100, True), (99, False), (0, False)])
@@ -27,7 +29,10 @@ def test_at_least_can_be_written_out_and_one_row_is_the_default():
 @pytest.mark.spark
 def test_too_few_rows_stop_the_night_only_where_the_yaml_says_so(check_day, raw_day):
     path = raw_day(["v", "1"])
-    assert check_day({"v": "int"}, path, table=[{"rows": 2, "on_bad": "fail"}]).failed == "day.csv: 1 rows, at least 2 wanted"
+    assert (
+        check_day({"v": "int"}, path, table=[{"rows": 2, "on_bad": "fail"}]).failed
+        == "day.csv: 1 rows, at least 2 wanted"
+    )
     warned = check_day({"v": "int"}, path, table=[{"rows": 2}])
     assert (warned.failed, warned.metrics["verdict"]) == (None, "warn")
 
@@ -35,7 +40,9 @@ def test_too_few_rows_stop_the_night_only_where_the_yaml_says_so(check_day, raw_
 def test_a_number_of_rows_near_the_median_of_the_nights_before_holds():
     nights = [{"v": [1] * rows} for rows in (100, 90, 110, 1000, 95)]
     item = {"rows": {"within": 0.5, "of": "trailing_median"}}
-    assert [judge(item, day({"v": [1] * rows}, *nights)).problem is None for rows in (49, 50, 100, 150, 151)] == [
+    assert [
+        judge(item, day({"v": [1] * rows}, *nights)).problem is None for rows in (49, 50, 100, 150, 151)
+    ] == [
         False,
         True,
         True,
@@ -62,7 +69,10 @@ def test_more_rows_than_wanted_and_an_empty_day_are_problems():
 
 def test_the_same_weekday_is_compared_once_there_are_three_of_them():
     quiet = DATE.weekday()
-    weeks = [{"v": [1] * (20 if (DATE - datetime.timedelta(days=back)).weekday() == quiet else 100)} for back in range(28, 0, -1)]
+    weeks = [
+        {"v": [1] * (20 if (DATE - datetime.timedelta(days=back)).weekday() == quiet else 100)}
+        for back in range(28, 0, -1)
+    ]
     item = {"rows": {"within": 0.3, "same_weekday": True}}
     assert judge(item, day({"v": [1] * 21}, *weeks)).problem is None
     assert "4 good nights of the same weekday" in judge(item, day({"v": [1] * 100}, *weeks)).problem

@@ -18,7 +18,10 @@ def schema(headers=None, last=None, **fields):
             one.profile["columns"].setdefault(name, {"metrics": {}})["type"] = type_
         for name in [name for name in one.profile["columns"] if name not in types]:
             del one.profile["columns"][name]
-    return judge({"schema": fields} if fields else "schema", day(ROWS, history=history, headers={"d.csv": headers or list(ROWS)}))
+    return judge(
+        {"schema": fields} if fields else "schema",
+        day(ROWS, history=history, headers={"d.csv": headers or list(ROWS)}),
+    )
 
 
 SAME = {"a": "double", "b": "string", "c": "double"}
@@ -83,11 +86,16 @@ def test_nested_types_are_compared_field_by_field():
 
 def test_spellings_of_one_type_are_the_same():
     assert (
-        type_changes("INTEGER", "int") == type_changes("decimal(10, 2)", "dec(10,2)") == type_changes("array<long>", "ARRAY<bigint>") == []
+        type_changes("INTEGER", "int")
+        == type_changes("decimal(10, 2)", "dec(10,2)")
+        == type_changes("array<long>", "ARRAY<bigint>")
+        == []
     )
 
 
-leaves = st.sampled_from([T.IntegerType(), T.StringType(), T.DoubleType(), T.DecimalType(10, 2), T.TimestampType()])
+leaves = st.sampled_from(
+    [T.IntegerType(), T.StringType(), T.DoubleType(), T.DecimalType(10, 2), T.TimestampType()]
+)
 names = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=3)
 nested = st.recursive(
     leaves,
@@ -105,11 +113,15 @@ nested = st.recursive(
 def walk(type_, path=""):
     """The same by Spark's own objects."""
     if isinstance(type_, T.StructType):
-        return {path: "struct"} | {k: v for f in type_ for k, v in walk(f.dataType, f"{path}.{f.name}" if path else f.name).items()}
+        return {path: "struct"} | {
+            k: v for f in type_ for k, v in walk(f.dataType, f"{path}.{f.name}" if path else f.name).items()
+        }
     if isinstance(type_, T.ArrayType):
         return {path: "array"} | walk(type_.elementType, f"{path}[]")
     if isinstance(type_, T.MapType):
-        return {path: "map"} | walk(type_.keyType, f"{path}{{key}}") | walk(type_.valueType, f"{path}{{value}}")
+        return (
+            {path: "map"} | walk(type_.keyType, f"{path}{{key}}") | walk(type_.valueType, f"{path}{{value}}")
+        )
     return {path: type_.simpleString()}
 
 

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.spark
 @pytest.mark.parametrize("peak", [1.0, 0.5, 0.01])
 def test_a_sine_is_3_decibels_below_a_square_wave_of_its_peak(peak):
     t = np.arange(8000) / 8000
-    assert loudness(peak * np.sin(2 * np.pi * 100 * t)[:, None]) == pytest.approx(20 * math.log10(peak) - 3.0103, abs=1e-3)
+    assert loudness(peak * np.sin(2 * np.pi * 100 * t)[:, None]) == pytest.approx(
+        20 * math.log10(peak) - 3.0103, abs=1e-3
+    )
     assert loudness(np.full((10, 2), -peak)) == pytest.approx(20 * math.log10(peak))
 
 
@@ -35,7 +37,15 @@ def test_silence_before_within_and_after_is_measured(part, share):
 def test_a_silent_clip_is_found(spark):
     quiet, half = tone(1e-4) * 0.01, np.concatenate([np.zeros(2400), tone()])
     values = [*map(sound_bytes, [tone(), np.zeros(800), quiet, half, np.zeros(0)]), b"no sound", None]
-    assert judge_values(spark, {"silence": {}}, "binary", values) == [False, True, True, False, True, False, False]
+    assert judge_values(spark, {"silence": {}}, "binary", values) == [
+        False,
+        True,
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]
     item = {"silence": {"at_most_silent": 0.4, "part": "leading"}}
     assert judge_values(spark, item, "binary", values) == [False, True, True, True, True, False, False]
 
@@ -47,4 +57,7 @@ def test_speech_is_not_silent(shared_data):
 
 
 def test_the_rule_is_named_in_words():
-    assert parse({"silence": {"at_most_silent": 0.5}}, RowCheck, column="v").label == "v: more than 50% silent (total, below -60 dBFS)"
+    assert (
+        parse({"silence": {"at_most_silent": 0.5}}, RowCheck, column="v").label
+        == "v: more than 50% silent (total, below -60 dBFS)"
+    )

@@ -1,4 +1,6 @@
-"""The quality stage as a whole: every row accounted for, on a real day and against pandas; configs that are refused."""
+"""The quality stage as a whole: every row accounted for, on a real day and against pandas; configs that are
+refused.
+"""
 
 import json
 from pathlib import Path
@@ -25,7 +27,8 @@ def in_pandas(path) -> pd.DataFrame:
         "UnitPrice: missing": day.UnitPrice.isna(),
         "UnitPrice: not in range 0.01 to 1000": day.UnitPrice.notna() & ~day.UnitPrice.between(0.01, 1000),
         f"duplicate of an earlier line by {', '.join(key)}": day.duplicated(key, keep="first"),
-        "a negative quantity without a return invoice, or the reverse": (day.Quantity < 0) != day.InvoiceNo.str.startswith("C"),
+        "a negative quantity without a return invoice, or the reverse": (day.Quantity < 0)
+        != day.InvoiceNo.str.startswith("C"),
     }
     day["reason"] = np.select(list(reasons.values()), list(reasons), default="")
     day["_line"] = np.arange(len(day)) + 2
@@ -43,7 +46,9 @@ def test_the_ledger_of_a_real_day_is_that_of_pandas_to_the_row(check_day, retail
     assert day.failed is None
     assert (day.ledger.rows_in, day.ledger.rows_out) == (len(expected), len(expected) - len(rejected))
     assert day.ledger.quarantined == rejected.reason.value_counts().to_dict()
-    assert [(row["_line"], row["reason"]) for row in day.quarantine] == list(zip(rejected._line, rejected.reason, strict=True))
+    assert [(row["_line"], row["reason"]) for row in day.quarantine] == list(
+        zip(rejected._line, rejected.reason, strict=True)
+    )
     assert [row["_line"] for row in day.clean] == expected._line[expected.reason == ""].tolist()
     missing = expected.CustomerID == ""
     assert day.finding("CustomerID: missing")["rows"] == missing.sum()
@@ -51,9 +56,18 @@ def test_the_ledger_of_a_real_day_is_that_of_pandas_to_the_row(check_day, retail
 
 
 def test_every_reason_of_a_row_is_kept_the_first_one_counts(check_day, raw_day):
-    checks = {"n": [{"in_range": {"low": 0}, "on_bad": "quarantine"}, {"in_range": {"high": -5}, "on_bad": "quarantine"}]}
+    checks = {
+        "n": [
+            {"in_range": {"low": 0}, "on_bad": "quarantine"},
+            {"in_range": {"high": -5}, "on_bad": "quarantine"},
+        ]
+    }
     day = check_day({"n": "int"}, raw_day(["n", "-1", "3", "-7"]), columns=checks)
-    assert [row["reasons"] for row in day.quarantine] == [["n: below 0", "n: above -5"], ["n: above -5"], ["n: below 0"]]
+    assert [row["reasons"] for row in day.quarantine] == [
+        ["n: below 0", "n: above -5"],
+        ["n: above -5"],
+        ["n: below 0"],
+    ]
     assert day.ledger.quarantined == {"n: below 0": 2, "n: above -5": 1}
 
 
@@ -84,7 +98,9 @@ def test_findings_are_in_the_manifest_and_figures_in_files(check_day, raw_day):
         "examples": [{"n": "x", "_file": "day.csv", "_line": "3"}],
     }
     assert day.metrics["columns"] == {"n": {"type": "int", "missing": 1, "distinct": 1}}
-    assert [file.path for file in day.outcome.files] == ["profile.json"], "findings depend on other days: they are no part of the identity"
+    assert [file.path for file in day.outcome.files] == ["profile.json"], (
+        "findings depend on other days: they are no part of the identity"
+    )
     profile = json.loads((day.work.folder / "profile.json").read_text())
     assert profile["metrics"] == {"rows": 2, "clean": 1, "quarantined": 1, "kept_share": 0.5}
     figures = {(row["column"], row["metric"]): row["value"] for row in day.table("metrics")}
@@ -98,7 +114,10 @@ def test_a_rerun_gives_the_same_rows_whatever_the_partitions(check_day, raw_day)
     rule = [{"unique": ["s"]}]
     days = [check_day({"n": "int", "s": "string"}, path, rows=rule).outcome for _ in range(2)]
     hashes = {tuple(table.rows_hash for table in day.tables.values()) for day in days}
-    halves = [raw_day(lines[:1] + part, name) for name, part in (("day.a.csv", lines[1:200]), ("day.b.csv", lines[200:]))]
+    halves = [
+        raw_day(lines[:1] + part, name)
+        for name, part in (("day.a.csv", lines[1:200]), ("day.b.csv", lines[200:]))
+    ]
     assert len(hashes) == 1
     assert check_day({"n": "int", "s": "string"}, *halves).ledger.rows_out == 400
 
@@ -109,8 +128,14 @@ def test_a_rerun_gives_the_same_rows_whatever_the_partitions(check_day, raw_day)
         ({}, "contract"),
         ({"contract": {"n": "int"}, "columns": {"m": ["complete"]}}, "not in quality.contract"),
         ({"contract": {"n": "int"}, "columns": {"n": ["compleet"]}}, "did you mean 'complete'"),
-        ({"contract": {"n": "int"}, "columns": {"n": [{"in_range": {"low": 0}, "on_bad": "quarantin"}]}}, "on_bad"),
-        ({"contract": {"n": "int"}, "columns": {"n": [{"in_range": {"low": 0}, "matches": "x"}]}}, "one check per item"),
+        (
+            {"contract": {"n": "int"}, "columns": {"n": [{"in_range": {"low": 0}, "on_bad": "quarantin"}]}},
+            "on_bad",
+        ),
+        (
+            {"contract": {"n": "int"}, "columns": {"n": [{"in_range": {"low": 0}, "matches": "x"}]}},
+            "one check per item",
+        ),
         ({"contract": {"n": "int"}, "columns": {"n": [{"on_bad": "warn"}]}}, "one check per item"),
         ({"contract": {"n": "int"}, "columns": {"n": [3]}}, "expected a check"),
         ({"contract": {"n": "int"}, "columns": ["n"]}, "expected column names"),
@@ -145,7 +170,11 @@ def test_a_users_own_check_is_one_file(check_day, raw_day, tmp_path, monkeypatch
         "    def violated(self):\n        return F.col(self.column) % self.by != 0\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    day = check_day({"n": "int"}, raw_day(["n", "3", "4", "6"]), columns={"n": [{"shop_checks.Even": {"by": 3}, "on_bad": "quarantine"}]})
+    day = check_day(
+        {"n": "int"},
+        raw_day(["n", "3", "4", "6"]),
+        columns={"n": [{"shop_checks.Even": {"by": 3}, "on_bad": "quarantine"}]},
+    )
     assert day.ledger.quarantined == {"n: not a multiple of 3": 1}
 
 
@@ -157,5 +186,12 @@ def test_the_section_of_the_readers_guide_is_one_that_the_stage_takes():
     guide = (Path(__file__).parents[2] / "docs" / "quality.md").read_text()
     section = yaml.safe_load(re.search(r"```yaml\n(.*?)```", guide, re.DOTALL).group(1))["quality"]
     config = validate(Config, section, "docs/quality.md")
-    assert [check.check for check in config.row_checks()] == ["in_range", "outlier", "complete", "matches", "unique", "sql"]
+    assert [check.check for check in config.row_checks()] == [
+        "in_range",
+        "outlier",
+        "complete",
+        "matches",
+        "unique",
+        "sql",
+    ]
     assert [check.check for check in config.table] == ["rows", "drift"]

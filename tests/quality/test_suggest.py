@@ -1,4 +1,6 @@
-"""Proposed checks: types and forms that the values really have, YAML that reads back, nothing that stops a clean day."""
+"""Proposed checks: types and forms that the values really have, YAML that reads back, nothing that stops a
+clean day.
+"""
 
 import re
 
@@ -89,7 +91,11 @@ def test_the_proposal_is_a_section_that_the_stage_takes_with_a_reason_for_each_c
 @pytest.mark.spark
 def test_the_days_it_was_made_from_pass_and_hardly_lose_a_row(check_day, retail, proposed):
     section = yaml.safe_load(proposed)["quality"]
-    day = check_day(section["contract"], retail / "2011-01-11.csv.gz", **{k: v for k, v in section.items() if k != "contract"})
+    day = check_day(
+        section["contract"],
+        retail / "2011-01-11.csv.gz",
+        **{k: v for k, v in section.items() if k != "contract"},
+    )
     assert day.failed is None
     assert sum(day.ledger.quarantined.values()) < 0.02 * day.ledger.rows_in
 

@@ -20,7 +20,8 @@ def test_a_whole_column_in_another_unit_is_found(factor):
     found = judge({"unit_change": "p"}, day(prices(factor=factor), prices()))
     assert found.value == 1
     assert found.problem.startswith(
-        f"p: values are {f'{factor:g} times' if factor > 1 else f'1/{1 / factor:g} of'} those of the last good night"
+        f"p: values are {f'{factor:g} times' if factor > 1 else f'1/{1 / factor:g} of'} those of the last "
+        "good night"
     )
 
 
@@ -35,10 +36,15 @@ def test_a_part_of_the_values_in_another_unit_is_found_and_measured(share, facto
 
 def test_ordinary_nights_raise_none():
     nights = [prices(500 * (1 + seed % 5), seed=seed) for seed in range(40)]
-    assert [judge({"unit_change": "p"}, day(now, then)).problem for then, now in pairwise(nights)] == [None] * 39
+    assert [judge({"unit_change": "p"}, day(now, then)).problem for then, now in pairwise(nights)] == [
+        None
+    ] * 39
 
 
-@pytest.mark.parametrize("change", [lambda x: x * 1.5, lambda x: x * 3, lambda x: x + 5, lambda x: x**1.5, lambda x: np.where(x > 2, 0, x)])
+@pytest.mark.parametrize(
+    "change",
+    [lambda x: x * 1.5, lambda x: x * 3, lambda x: x + 5, lambda x: x**1.5, lambda x: np.where(x > 2, 0, x)],
+)
 def test_other_changes_are_not_taken_for_a_unit(change):
     now = {"p": change(np.array(prices(5000)["p"])).tolist()}
     assert judge({"unit_change": "p"}, day(now, prices(5000))).problem is None
@@ -46,7 +52,9 @@ def test_other_changes_are_not_taken_for_a_unit(change):
 
 def test_negative_values_and_other_factors():
     now, then = {"p": (-np.array(prices()["p"]) * 60).tolist()}, {"p": (-np.array(prices()["p"])).tolist()}
-    assert judge({"unit_change": {"column": "p", "factors": [60]}}, day(now, then)).problem.startswith("p: values are 60 times")
+    assert judge({"unit_change": {"column": "p", "factors": [60]}}, day(now, then)).problem.startswith(
+        "p: values are 60 times"
+    )
     with pytest.raises(ValueError, match="factors are above 1"):
         parse({"unit_change": {"column": "p", "factors": [0.1]}}, TableCheck)
 

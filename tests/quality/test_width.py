@@ -1,4 +1,6 @@
-"""Three hundred rules on five hundred columns: beyond every limit of Spark's code generation, and still right."""
+"""Three hundred rules on five hundred columns: beyond every limit of Spark's code generation, and still
+right.
+"""
 
 import numpy as np
 import pytest
@@ -13,7 +15,10 @@ def test_three_hundred_rules_on_five_hundred_columns(check_day, tmp_path):
     header = ",".join(f"c{i}" for i in range(COLUMNS))
     path.write_text("\n".join([header, *[",".join(map(str, row)) for row in values]]) + "\n")
     contract = {f"c{i}": "int" if i % 2 else "string" for i in range(COLUMNS)}
-    ranges = {f"c{i}": [{"in_range": {"low": i % 3}, "on_bad": "quarantine" if i < 10 else "warn"}] for i in range(295)}
+    ranges = {
+        f"c{i}": [{"in_range": {"low": i % 3}, "on_bad": "quarantine" if i < 10 else "warn"}]
+        for i in range(295)
+    }
     raising = [{"sql": f"10 / c{i} >= 0", "name": f"ratio {i}"} for i in range(1, 10, 2)]
     day = check_day(contract, path, columns=ranges, rows=raising)
 

@@ -8,20 +8,26 @@ import numpy as np
 import pytest
 
 
-def image_bytes(seed: int = 0, size: tuple[int, int] = (48, 40), form: str = "JPEG", quality: int = 90) -> bytes:
+def image_bytes(
+    seed: int = 0, size: tuple[int, int] = (48, 40), form: str = "JPEG", quality: int = 90
+) -> bytes:
     """A soft picture of a few blobs, another one for each seed."""
     Image = pytest.importorskip("PIL.Image")
     draw = np.random.default_rng(seed)
     small = Image.fromarray(draw.integers(0, 256, (5, 6), dtype=np.uint8))
     stored = io.BytesIO()
-    small.resize(size, Image.Resampling.BICUBIC).save(stored, form, **({"quality": quality} if form == "JPEG" else {}))
+    small.resize(size, Image.Resampling.BICUBIC).save(
+        stored, form, **({"quality": quality} if form == "JPEG" else {})
+    )
     return stored.getvalue()
 
 
 def tone(peak: float = 0.5, seconds: float = 0.3, rate: int = 8000, pitch: float = 220.0) -> np.ndarray:
     """A sine of this peak with a touch of noise, so that no two samples are equal by design."""
     t = np.arange(round(seconds * rate)) / rate
-    return peak * np.sin(2 * np.pi * pitch * t + 0.1) + 1e-3 * np.random.default_rng(0).standard_normal(len(t))
+    return peak * np.sin(2 * np.pi * pitch * t + 0.1) + 1e-3 * np.random.default_rng(0).standard_normal(
+        len(t)
+    )
 
 
 def sound_bytes(sound: np.ndarray, form: str = "WAV", rate: int = 8000) -> bytes:
@@ -41,7 +47,9 @@ def video_bytes(frames: int = 6) -> bytes:
         stream = container.add_stream("mpeg4", rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for _ in range(frames):
-            frame = av.VideoFrame.from_ndarray(draw.integers(0, 256, (48, 64, 3), dtype=np.uint8), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(
+                draw.integers(0, 256, (48, 64, 3), dtype=np.uint8), format="rgb24"
+            )
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return stored.getvalue()

@@ -1,4 +1,5 @@
-"""A headless Chromium that takes orders over a pipe (Chrome DevTools protocol): real keys, real clock, any width.
+"""A headless Chromium that takes orders over a pipe (Chrome DevTools protocol): real keys, real clock, any
+width.
 
 Beside `--dump-dom` of test_report_browser.py, which visits and leaves, this one stays and answers.
 """
@@ -17,8 +18,21 @@ from typing import Any
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 OPTIONS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-default-apps", "--disable-extensions"),
+    *(
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+        "--no-first-run",
+    ),
+    *(
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-default-apps",
+        "--disable-extensions",
+    ),
     *("--allow-file-access-from-files", "--host-resolver-rules=MAP * ~NOTFOUND", "--remote-debugging-pipe"),
 ]
 # The browser reads orders from descriptor 3 and writes answers to 4, wherever the pipes happen to be.
@@ -33,7 +47,9 @@ KEYS = {"Enter": (13, "\r"), "Escape": (27, ""), "Tab": (9, ""), "/": (191, "/")
 
 
 class Page:
-    """One tab. `said` collects console messages, exceptions and violations of the policy; `asked` the URLs that were loaded."""
+    """One tab. `said` collects console messages, exceptions and violations of the policy; `asked` the URLs
+    that were loaded.
+    """
 
     def __init__(self, orders: int, answers: int) -> None:
         self.orders, self.answers = orders, answers
@@ -48,7 +64,9 @@ class Page:
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Order and wait for the answer."""
         self._number += 1
-        order = {"id": self._number, "method": method, "params": parameters} | ({"sessionId": self._session} if self._session else {})
+        order = {"id": self._number, "method": method, "params": parameters} | (
+            {"sessionId": self._session} if self._session else {}
+        )
         os.write(self.orders, json.dumps(order).encode() + b"\0")
         while True:
             answer = self._read()
@@ -58,8 +76,16 @@ class Page:
             self._event(answer)
 
     def open(self, page: Path | str, width: int = 1280, height: int = 900, dark: bool = False) -> float:
-        """Visit; returns milliseconds from the start of the navigation until the page is laid out and drawn."""
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        """Visit; returns milliseconds from the start of the navigation until the page is laid out and
+        drawn.
+        """
+        self.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
         self.send("Page.navigate", url="about:blank")
@@ -68,7 +94,10 @@ class Page:
         self.send("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
         while self.eval("document.readyState") != "complete":
             time.sleep(0.01)
-        self.eval("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(document.body.offsetHeight))))")
+        self.eval(
+            "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => "
+            "done(document.body.offsetHeight))))"
+        )
         return (time.monotonic() - started) * 1000
 
     def eval(self, script: str) -> Any:
@@ -112,7 +141,11 @@ class Page:
         elif method == "Runtime.consoleAPICalled":
             self.said.append(json.dumps(found["args"]))
         elif method == "Runtime.exceptionThrown":
-            self.said.append(found["exceptionDetails"].get("exception", found["exceptionDetails"]).get("description", "exception"))
+            self.said.append(
+                found["exceptionDetails"]
+                .get("exception", found["exceptionDetails"])
+                .get("description", "exception")
+            )
 
 
 @contextmanager

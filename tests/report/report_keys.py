@@ -19,7 +19,10 @@ def law_facts(spectrum: Mapping[int, int]) -> dict[str, Any]:
         },
         "mandelbrot": {"s": 1.3521, "q": 20.4, "c": 57_407.0},
         "forecast": [[0.5, 125.6, 15.1], [1.0, 295.0, 55.3], [2.0, 512.8, 87.5]],
-        "heaps": {"curve": [[int(n), round(float(keys * (n / rows) ** 0.62), 3)] for n in sizes], "exponent": 0.62},
+        "heaps": {
+            "curve": [[int(n), round(float(keys * (n / rows) ** 0.62), 3)] for n in sizes],
+            "exponent": 0.62,
+        },
         "sampled": None,
     }
 
@@ -30,7 +33,12 @@ def shift_facts(key: str = "22086", evil: str = "") -> dict[str, Any]:
         "entered": {"keys": 61, "share": 0.0123},
         "left": {"keys": 44, "share": 0.0091},
         "distance": 0.0342,
-        "movers": [[key, 0.0021, 0.0103], ["84879", 0.0, 0.0042], ["22960", 0.0031, 0.0], ["21212", 0.0104, 0.0098]],
+        "movers": [
+            [key, 0.0021, 0.0103],
+            ["84879", 0.0, 0.0042],
+            ["22960", 0.0031, 0.0],
+            ["21212", 0.0104, 0.0098],
+        ],
     }
 
 
@@ -44,9 +52,15 @@ SAMPLED = {
 }
 
 
-def selection_facts(rows: int, kept: int, by_frequency: list[list[float]], key: str = "85123A") -> dict[str, Any]:
+def selection_facts(
+    rows: int, kept: int, by_frequency: list[list[float]], key: str = "85123A"
+) -> dict[str, Any]:
     """selection.json in full, with a pilot that gained."""
-    weights = [[round(2 ** (step / 4), 6), round(2 ** ((step + 1) / 4), 6), kept // 2 >> step] for step in range(8) if step != 5]
+    weights = [
+        [round(2 ** (step / 4), 6), round(2 ** ((step + 1) / 4), 6), kept // 2 >> step]
+        for step in range(8)
+        if step != 5
+    ]
     return {
         "policy": {"use": "zipf", "beta": 0.5, "objective": "average", "protect": ["new", "poor"]},
         "budget": kept + 4,
@@ -59,7 +73,10 @@ def selection_facts(rows: int, kept: int, by_frequency: list[list[float]], key: 
         "level": 3,
         "by_frequency": by_frequency,
         "weights": weights,
-        "dropped_keys": [[key, 450, 182], *([f"{22000 + rank}", 440 - 6 * rank, 180 - rank] for rank in range(1, 30))],
+        "dropped_keys": [
+            [key, 450, 182],
+            *([f"{22000 + rank}", 440 - 6 * rank, 180 - rank] for rank in range(1, 30)),
+        ],
         "protected": {"new": {"keys": 61, "rows": 140}, "poor": {"keys": 12, "rows": 301}},
         "coarse_below": 2,
         "epochs": None,
@@ -81,4 +98,9 @@ def selection_facts(rows: int, kept: int, by_frequency: list[list[float]], key: 
 
 
 def arm(rows: int, loss: float, recall: float, bands: list[float]) -> dict[str, Any]:
-    return {"rows": rows, "log_loss": loss, "recall": recall, "bands": dict(zip(("1", "2–9", "10–99", "100+"), bands, strict=True))}
+    return {
+        "rows": rows,
+        "log_loss": loss,
+        "recall": recall,
+        "bands": dict(zip(("1", "2–9", "10–99", "100+"), bands, strict=True)),
+    }

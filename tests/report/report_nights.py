@@ -1,6 +1,7 @@
 """Synthetic nights of a small shop: stage folders with manifests as docs/reference.md draws them.
 
-`hostile` plants markup wherever a value of the data or of the user can reach the page: EVIL, or the text that it is.
+`hostile` plants markup wherever a value of the data or of the user can reach the page: EVIL, or the text that
+it is.
 """
 
 import datetime
@@ -24,7 +25,16 @@ from lsml_spark.report.run import Config, run
 PIPELINE = "retail"
 BANDS = ["0", "1", "2–9", "10–99", "100+"]
 EVIL = "</script><img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
-COLUMNS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
+COLUMNS = (
+    "InvoiceNo",
+    "StockCode",
+    "Description",
+    "Quantity",
+    "InvoiceDate",
+    "UnitPrice",
+    "CustomerID",
+    "Country",
+)
 
 
 def make_stage(
@@ -39,7 +49,9 @@ def make_stage(
     run: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> Source:
-    """A stage folder with JSON files and a manifest; tables are described, not written, unless their files exist."""
+    """A stage folder with JSON files and a manifest; tables are described, not written, unless their files
+    exist.
+    """
     folder = runs / PIPELINE / date / stage
     folder.mkdir(parents=True, exist_ok=True)
     manifest = Manifest(
@@ -54,7 +66,12 @@ def make_stage(
         files=[write_json(folder, name, value) for name, value in (files or {}).items()],
         ledger=ledger,
         metrics=metrics or {},
-        run={"started": "never the same", "seconds": 12.3, "versions": {"python": "3.11.9", "pyspark": "4.3.0"}} | dict(run or {}),
+        run={
+            "started": "never the same",
+            "seconds": 12.3,
+            "versions": {"python": "3.11.9", "pyspark": "4.3.0"},
+        }
+        | dict(run or {}),
     )
     manifest.write(folder)
     found = read(folder)
@@ -100,7 +117,15 @@ def quality(
     if hostile:
         quarantined[f"odd <b>{evil}"] = 3
     findings = [
-        finding("price out of range", "UnitPrice", "quarantine", 20 + seed, raw, f"{20 + seed} prices are outside 0.01 … 1000", False),
+        finding(
+            "price out of range",
+            "UnitPrice",
+            "quarantine",
+            20 + seed,
+            raw,
+            f"{20 + seed} prices are outside 0.01 … 1000",
+            False,
+        ),
         finding(
             "cancelled invoice",
             "InvoiceNo",
@@ -110,8 +135,18 @@ def quality(
             "31 lines belong to cancelled invoices (InvoiceNo starts with C)",
             False,
         ),
-        finding("description is missing", "Description", "quarantine", 9, raw, "9 descriptions are empty", False),
-        finding("CustomerID: missing", "CustomerID", "warn", 402, raw, "23.1 % of CustomerID is missing, at most 40 % may be", True),
+        finding(
+            "description is missing", "Description", "quarantine", 9, raw, "9 descriptions are empty", False
+        ),
+        finding(
+            "CustomerID: missing",
+            "CustomerID",
+            "warn",
+            402,
+            raw,
+            "23.1 % of CustomerID is missing, at most 40 % may be",
+            True,
+        ),
         finding("rows", None, "fail", 0, raw, "1,737 rows, within 50 % of the trailing median 1,902", True),
     ]
     if warn:
@@ -132,7 +167,9 @@ def quality(
         example = {f"column {evil}": evil, evil: evil, "_file": f"/data/{as_name(evil)}", "_line": "7"}
         odd = finding(f"check {evil}", f"column {evil}", "warn", 1, raw, f"message {evil}", False)
         findings.append(odd | {"rule": evil, "examples": [example]})
-        findings.append(finding(f"held {evil}", f"column {evil}", "warn", 0, raw, f"held {evil}", True) | {"rule": evil})
+        findings.append(
+            finding(f"held {evil}", f"column {evil}", "warn", 0, raw, f"held {evil}", True) | {"rule": evil}
+        )
     folder = runs / PIPELINE / date / "quality"
     (folder / "quarantine").mkdir(parents=True, exist_ok=True)
     tables = {
@@ -142,7 +179,11 @@ def quality(
     metrics = {
         "verdict": "failed" if failed else "warn" if warn or hostile else "ok",
         "findings": findings,
-        "schema_drift": [f"column {evil} appeared"] if hostile else ["column Loyalty appeared (string)"] if warn else [],
+        "schema_drift": [f"column {evil} appeared"]
+        if hostile
+        else ["column Loyalty appeared (string)"]
+        if warn
+        else [],
         **({"failed": failed} if failed else {}),
     }
     ledger = Ledger(rows_in=raw, rows_out=raw - sum(quarantined.values()), quarantined=quarantined)
@@ -163,7 +204,9 @@ def history(runs: Path, dates: Sequence[str], **kind: Any) -> dict[str, Source]:
     return {f"history/{date}": quality(runs, date, **kind) for date in dates}
 
 
-def finding(check: str, column: str | None, severity: str, rows: int, of: int, message: str, ok: bool) -> dict[str, Any]:
+def finding(
+    check: str, column: str | None, severity: str, rows: int, of: int, message: str, ok: bool
+) -> dict[str, Any]:
     return {
         "check": check, "column": column, "severity": severity, "rows": rows, "share": rows / of,
         "message": message, "ok": ok,
@@ -238,7 +281,11 @@ def metrics_of(date: str, *, empty: bool = False, evil: str = "") -> dict[str, A
                 names, (41, 63, 240, 611, 320), (0, 0.3, 0.55, 1, 1.7), (6, 2.4, 1.1, 0, -1.2), strict=True
             )
         }
-        overall = {"log_loss": None, "recall": None, "breadth": None} if empty else {"log_loss": loss, "recall": recall, "breadth": breadth}
+        overall = (
+            {"log_loss": None, "recall": None, "breadth": None}
+            if empty
+            else {"log_loss": loss, "recall": recall, "breadth": breadth}
+        )
         return {**overall, "bands": by_band}
 
     systems = {
@@ -257,7 +304,13 @@ def metrics_of(date: str, *, empty: bool = False, evil: str = "") -> dict[str, A
 
 
 def full(
-    runs: Path, date: str, *, hostile: bool | str = False, warn: bool = False, promoted: bool = True, empty: bool = False
+    runs: Path,
+    date: str,
+    *,
+    hostile: bool | str = False,
+    warn: bool = False,
+    promoted: bool = True,
+    empty: bool = False,
 ) -> dict[str, Source]:
     """All stages of a night that ended."""
     evil = evil_of(hostile)
@@ -265,7 +318,10 @@ def full(
     clean = sources["quality"].manifest.ledger.rows_out
     spectrum = zipf_spectrum()
     train, test = sum(frequency * keys for frequency, keys in spectrum.items()), 1275
-    dropped = {f"not merchandise (postage, fees){evil}": 388, "no other item in the basket": clean - 1275 + 610}
+    dropped = {
+        f"not merchandise (postage, fees){evil}": 388,
+        "no other item in the basket": clean - 1275 + 610,
+    }
     window = {f"2011-02-{day:02}": Input(f"2011-02-{day:02}/quality", "cd" * 32) for day in range(1, 20)}
     sources["prepare"] = make_stage(
         runs, date, "prepare",
@@ -274,16 +330,22 @@ def full(
     )  # fmt: skip
     top = [[evil if hostile and rank == 0 else f"{22000 + rank}", 450 - 6 * rank] for rank in range(50)]
     profile = {
-        "rows": train, "keys": sum(spectrum.values()), "hapaxes": spectrum[1], "unseen_mass": spectrum[1] / train,
+        "rows": train, "keys": sum(spectrum.values()), "hapaxes": spectrum[1],
+        "unseen_mass": spectrum[1] / train,
         "unseen_keys": 812.5,
-        "fit": {"alpha": 1.82, "xmin": 4, "ks": 0.031, "tail_keys": sum(n for f, n in spectrum.items() if f >= 4)},
+        "fit": {
+            "alpha": 1.82, "xmin": 4, "ks": 0.031,
+            "tail_keys": sum(n for f, n in spectrum.items() if f >= 4),
+        },
         "spectrum": [[frequency, keys] for frequency, keys in sorted(spectrum.items())], "top": top,
         "coverage": [[1, 0.01], [10, 0.06], [100, 0.29], [1000, 0.86], [sum(spectrum.values()), 1.0]],
     } | law_facts(spectrum)  # fmt: skip
     if empty:
         profile = dict.fromkeys(profile) | {"spectrum": [], "top": [], "coverage": [], "fit": None}
     shift = None if empty else shift_facts(evil if hostile else "22086", evil)
-    sources["zipf"] = make_stage(runs, date, "zipf", Ledger(train, train), {"shift": shift}, files={"profile.json": profile})
+    sources["zipf"] = make_stage(
+        runs, date, "zipf", Ledger(train, train), {"shift": shift}, files={"profile.json": profile}
+    )
     by_frequency = []
     for frequency, keys in sorted(spectrum.items()):
         rate = min(1.0, 3.2 * frequency ** (-1 / 3))
@@ -297,7 +359,11 @@ def full(
         selection["protected"] = {evil: {"keys": 1, "rows": 2}}
         selection["epochs"] = {"use": "curriculum", "stages": 3, "full_by": 0.5, "order": evil}
     sources["select"] = make_stage(
-        runs, date, "select", Ledger(train, kept, dropped={"policy": train - kept}), files={"selection.json": selection}
+        runs,
+        date,
+        "select",
+        Ledger(train, kept, dropped={"policy": train - kept}),
+        files={"selection.json": selection},
     )
     sources["augment"] = make_stage(runs, date, "augment", Ledger(kept, kept))
     both = {"train": counted(kept), "test": counted(test)}
@@ -312,7 +378,9 @@ def full(
         "photo": {"use": "image", "becomes": "tensor of uint8", "shape": [32, 32, 3]},
     }
     told_of = {} if empty else {"columns": columns}
-    sources["features"] = make_stage(runs, date, "features", Ledger(kept + test, kept + test), told_of, tables=both)
+    sources["features"] = make_stage(
+        runs, date, "features", Ledger(kept + test, kept + test), told_of, tables=both
+    )
     sources["shard"] = make_stage(runs, date, "shard", Ledger(kept + test, kept + test), tables=both)
     noise = np.random.default_rng(int(date[-2:]))
     steps = [
@@ -324,30 +392,59 @@ def full(
         }
         for step in range(1, 480)
     ]
-    epochs = [{"epoch": epoch, "rows": kept, "loss": 6.25 + 1.7 * float(np.exp(-epoch * 1.2))} for epoch in range(4)]
-    curve = {"steps": [] if empty else steps, "epochs": [] if empty else epochs, "world": 2, "start": f"2011-02-24{evil}"}
+    epochs = [
+        {"epoch": epoch, "rows": kept, "loss": 6.25 + 1.7 * float(np.exp(-epoch * 1.2))} for epoch in range(4)
+    ]
+    curve = {
+        "steps": [] if empty else steps,
+        "epochs": [] if empty else epochs,
+        "world": 2,
+        "start": f"2011-02-24{evil}",
+    }
     folder = runs / PIPELINE / date / "train"
     figures, config = ({}, None) if empty else training_run(folder, steps, evil)
     metrics = {} if empty else training_metrics(epochs, evil)
-    sources["train"] = make_stage(runs, date, "train", Ledger(kept, kept), metrics, {"curve.json": curve}, run=figures, config=config)
-    sources["evaluate"] = make_stage(
-        runs, date, "evaluate", Ledger(test, test), files={"metrics.json": metrics_of(date, empty=empty, evil=evil)}
+    sources["train"] = make_stage(
+        runs, date, "train", Ledger(kept, kept), metrics, {"curve.json": curve}, run=figures, config=config
     )
-    reason = "No worse than the champion overall or in any band" if promoted else "Recall@20 in band 2–9 fell by 0.021, more than 0.01"
+    sources["evaluate"] = make_stage(
+        runs,
+        date,
+        "evaluate",
+        Ledger(test, test),
+        files={"metrics.json": metrics_of(date, empty=empty, evil=evil)},
+    )
+    reason = (
+        "No worse than the champion overall or in any band"
+        if promoted
+        else "Recall@20 in band 2–9 fell by 0.021, more than 0.01"
+    )
     decision = {
         "promoted": promoted,
         "champion": f"{date if promoted else '2011-02-24'}{evil}",
         "previous": "2011-02-24",
         "reasons": [f"{reason}{evil}"],
     }
-    command = ["lsml", "run", f"pipelines/{evil or 'shop'}.yaml", "--date", date, "--set", f"raw.folder={evil or 'my days'}"]
+    command = [
+        "lsml",
+        "run",
+        f"pipelines/{evil or 'shop'}.yaml",
+        "--date",
+        date,
+        "--set",
+        f"raw.folder={evil or 'my days'}",
+    ]
     told = {"versions": {f"library{evil}": f"1.0{evil}"}, "command": command} if hostile else {}
-    sources["promote"] = make_stage(runs, date, "promote", Ledger(), files={"decision.json": decision}, run=told)
+    sources["promote"] = make_stage(
+        runs, date, "promote", Ledger(), files={"decision.json": decision}, run=told
+    )
     return sources
 
 
 def report(runs: Path, date: str, sources: Mapping[str, Source], config: Config | None = None) -> Path:
-    """Run the report stage over the sources, write its manifest as `flow` does, and return the path of night.html."""
+    """Run the report stage over the sources, write its manifest as `flow` does, and return the path of
+    night.html.
+    """
     folder = runs / PIPELINE / date / "report"
     folder.mkdir(parents=True, exist_ok=True)
     work = Work(PIPELINE, "report", datetime.date.fromisoformat(date), 7, folder, sources)
@@ -356,7 +453,8 @@ def report(runs: Path, date: str, sources: Mapping[str, Source], config: Config 
     Manifest(
         stage="report", pipeline=PIPELINE, date=date, seed=7, config={}, fingerprint="0" * 64, inputs={},
         tables=outcome.tables,
-        files=outcome.files, ledger=outcome.ledger, metrics=json.loads(json.dumps(outcome.metrics)), run=outcome.run,
+        files=outcome.files, ledger=outcome.ledger, metrics=json.loads(json.dumps(outcome.metrics)),
+        run=outcome.run,
     ).write(folder)  # fmt: skip
     return folder / "night.html"
 

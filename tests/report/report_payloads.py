@@ -1,4 +1,6 @@
-"""Texts that would run, load or rearrange something if a page took them for anything but text; each says so in `document.title`."""
+"""Texts that would run, load or rearrange something if a page took them for anything but text; each says so
+in `document.title`.
+"""
 
 from pathlib import Path
 
@@ -28,9 +30,11 @@ PAYLOADS = {
     "bidi": "\u202egnp.exe\u2066\u2069\u200f\u061c" + RUN,
     "line_ends": f"\u2028{RUN}\u2029//\n{RUN}\r\n\x00\x1b[31m\x85",
     "string_in_script": f"\\';{RUN};//\\\";{RUN};//`-{RUN}-`",
-    "style": f"</style><style>*{{display:none}}@import url(//canary.invalid/x)</style>;background:url(//canary.invalid/{RUN})",
+    "style": f"</style><style>*{{display:none}}@import "
+             f"url(//canary.invalid/x)</style>;background:url(//canary.invalid/{RUN})",
     "frame": f'<iframe srcdoc="<script>parent.{RUN}</script>"></iframe><base href=//canary.invalid>',
-    "half_parsed": f"<noscript><p title=\"</noscript><img src=x onerror={RUN}>\"><math><mtext></p><style><!--</style>",
+    "half_parsed": "<noscript><p title=\"</noscript><img src=x "
+                   f"onerror={RUN}>\"><math><mtext></p><style><!--</style>",
     "plotly": f"<b onclick={RUN}>%{{x}} $\\\\href{{javascript:{RUN}}}{{x}}$<br><a href='javascript:{RUN}'>",
 }  # fmt: skip
 
@@ -45,11 +49,23 @@ def labelled(runs: Path, date: str, prepare: Source, label: str) -> Source:
     test = Table({"label": "string"}, 3, "3" * 16, [File(found.path, found.bytes, found.checksum, 3, [3])])
     made = prepare.manifest
     config = {"sql": f"SELECT `Gift {label}` AS label, StockCode AS key"}
-    return make_stage(runs, date, "prepare", made.ledger, tables={**made.tables, "test": test}, inputs=made.inputs, config=config)
+    return make_stage(
+        runs,
+        date,
+        "prepare",
+        made.ledger,
+        tables={**made.tables, "test": test},
+        inputs=made.inputs,
+        config=config,
+    )
 
 
-def hostile_site(runs: Path, evil: str, dates: tuple[str, str, str] = ("2011-02-24", "2011-02-25", "2011-02-27")) -> Path:
-    """A site whose every field that a user or the data can name holds `evil`: two whole nights with history, and a stopped one."""
+def hostile_site(
+    runs: Path, evil: str, dates: tuple[str, str, str] = ("2011-02-24", "2011-02-25", "2011-02-27")
+) -> Path:
+    """A site whose every field that a user or the data can name holds `evil`: two whole nights with history,
+    and a stopped one.
+    """
     first, second, stopped = dates
     past = history(runs, [f"2011-01-{day:02}" for day in range(3, 10)], hostile=evil)
     last = full(runs, first, hostile=evil)
@@ -58,8 +74,13 @@ def hostile_site(runs: Path, evil: str, dates: tuple[str, str, str] = ("2011-02-
     night = full(runs, second, hostile=evil, promoted=False)
     night["prepare"] = labelled(runs, second, night["prepare"], f"{evil} too")
     report(runs, second, {**night, **before(last), **past}, Config(title=f"Shop {evil}"))
-    held = {"quality": quality(runs, stopped, failed=f"a column {evil} is new", hostile=evil), "champion": last["train"], **past}
+    held = {
+        "quality": quality(runs, stopped, failed=f"a column {evil} is new", hostile=evil),
+        "champion": last["train"],
+        **past,
+    }
     report(runs, stopped, held, Config(title=f"Shop {evil}"))
-    quality(runs, "2011-03-01", failed=f"{as_name(evil)}: {evil}", hostile=evil)  # a day of which there is no report yet
+    # a day of which there is no report yet
+    quality(runs, "2011-03-01", failed=f"{as_name(evil)}: {evil}", hostile=evil)
     make_stage(runs, "2011-01-02", "quality", Ledger(), {"failed": f"history {evil}"})
     return publish(runs, "retail").parent

@@ -1,4 +1,6 @@
-"""Profiles and `metrics` tables as docs/reference.md draws them: of a shop's rows, and of a wide table over many nights."""
+"""Profiles and `metrics` tables as docs/reference.md draws them: of a shop's rows, and of a wide table over
+many nights.
+"""
 
 import datetime
 from collections import Counter
@@ -16,21 +18,42 @@ QUANTILES = {"q01": 0.01, "q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, 
 Values = Sequence[Any]
 
 
-def shop_rows(date: str, rows: int = 1737, missing: float = 0.23, shift: float = 0.0, evil: str = "") -> dict[str, tuple[str, str, Values]]:
-    """{column: (type, kind, values)} of a day's lines; `shift` moves the prices, `missing` is of CustomerID."""
+def shop_rows(
+    date: str, rows: int = 1737, missing: float = 0.23, shift: float = 0.0, evil: str = ""
+) -> dict[str, tuple[str, str, Values]]:
+    """{column: (type, kind, values)} of a day's lines; `shift` moves the prices, `missing` is of
+    CustomerID.
+    """
     rng = np.random.default_rng(int(date.replace("-", "")))
     start = datetime.datetime.fromisoformat(date).replace(tzinfo=datetime.UTC).timestamp()
     keys = 22000 + np.minimum(rng.zipf(1.4, rows), 1500)
     seconds = start + np.clip(rng.normal(13.0, 2.2, rows), 7.5, 20) * 3600
     customers = [
-        None if lost else f"{12000 + int(who)}.0" for lost, who in zip(rng.random(rows) < missing, rng.zipf(1.6, rows) % 900, strict=True)
+        None if lost else f"{12000 + int(who)}.0"
+        for lost, who in zip(rng.random(rows) < missing, rng.zipf(1.6, rows) % 900, strict=True)
     ]
-    countries = rng.choice(["United Kingdom", "Germany", "France", "EIRE", evil or "Spain"], rows, p=[0.9, 0.04, 0.03, 0.02, 0.01])
+    countries = rng.choice(
+        ["United Kingdom", "Germany", "France", "EIRE", evil or "Spain"],
+        rows,
+        p=[0.9, 0.04, 0.03, 0.02, 0.01],
+    )
     return {
-        "InvoiceNo": ("string", "text", [f"{536000 + int(number)}" for number in np.sort(rng.integers(0, 90, rows))]),
+        "InvoiceNo": (
+            "string",
+            "text",
+            [f"{536000 + int(number)}" for number in np.sort(rng.integers(0, 90, rows))],
+        ),
         "StockCode": ("string", "text", [str(key) for key in keys]),
-        "Description": ("string", "text", [evil or None if index % 190 == 0 else f"ITEM {key}" for index, key in enumerate(keys)]),
-        "Quantity": ("int", "number", np.where(rng.random(rows) < 0.03, -1, rng.zipf(1.7, rows).clip(max=400)).tolist()),
+        "Description": (
+            "string",
+            "text",
+            [evil or None if index % 190 == 0 else f"ITEM {key}" for index, key in enumerate(keys)],
+        ),
+        "Quantity": (
+            "int",
+            "number",
+            np.where(rng.random(rows) < 0.03, -1, rng.zipf(1.7, rows).clip(max=400)).tolist(),
+        ),
         "InvoiceDate": ("timestamp", "time", seconds.tolist()),
         "UnitPrice": ("double", "number", np.round(np.exp(rng.normal(0.8 + shift, 0.9, rows)), 2).tolist()),
         "CustomerID": ("string", "text", customers),
@@ -57,7 +80,12 @@ def _column(type_: str, kind: str, values: Values) -> dict[str, Any]:
         metrics |= {"min": float(numbers[0]), "max": float(numbers[-1])}
         if kind == "number":
             metrics |= {name: float(np.quantile(numbers, share)) for name, share in QUANTILES.items()}
-            metrics |= {"mean": float(numbers.mean()), "stddev": float(numbers.std(ddof=1)), "nan": 0, "infinite": 0}
+            metrics |= {
+                "mean": float(numbers.mean()),
+                "stddev": float(numbers.std(ddof=1)),
+                "nan": 0,
+                "infinite": 0,
+            }
             metrics |= {"zeros": int((numbers == 0).sum()), "negative": int((numbers < 0).sum())}
             metrics["mad"] = float(np.median(np.abs(numbers - metrics["median"])))
         unique, counts = np.unique(numbers, return_counts=True)
@@ -68,12 +96,19 @@ def _column(type_: str, kind: str, values: Values) -> dict[str, Any]:
     if kind in ("text", "boolean"):
         words = [str(value).lower() if kind == "boolean" else value for value in known]
         ranked = sorted(Counter(words).items(), key=lambda item: (-item[1], item[0]))
-        found |= {"top": [list(item) for item in ranked[:100]], "others": sum(count for _, count in ranked[100:])}
+        found |= {
+            "top": [list(item) for item in ranked[:100]],
+            "others": sum(count for _, count in ranked[100:]),
+        }
         if kind == "boolean":
             metrics["true"] = words.count("true")
         elif words:
             lengths = np.array([len(word) for word in words])
-            metrics |= {"empty": words.count(""), "length_min": int(lengths.min()), "length_max": int(lengths.max())}
+            metrics |= {
+                "empty": words.count(""),
+                "length_min": int(lengths.min()),
+                "length_max": int(lengths.max()),
+            }
             metrics["length_mean"] = float(lengths.mean())
             found["range"] = [min(words), max(words)]
     return found
@@ -82,7 +117,11 @@ def _column(type_: str, kind: str, values: Values) -> dict[str, Any]:
 def figures(given: Mapping[str, Any]) -> list[tuple[str, str, float]]:
     """The rows of table `metrics`: one per figure of a profile."""
     rows = [("", name, float(value)) for name, value in given["metrics"].items()]
-    return rows + [(name, metric, float(value)) for name, column in given["columns"].items() for metric, value in column["metrics"].items()]
+    return rows + [
+        (name, metric, float(value))
+        for name, column in given["columns"].items()
+        for metric, value in column["metrics"].items()
+    ]
 
 
 def metrics_table(folder: Path, rows: Sequence[tuple[str, str, float]]) -> Table:
@@ -94,15 +133,24 @@ def metrics_table(folder: Path, rows: Sequence[tuple[str, str, float]]) -> Table
     pq.write_table(table, path)
     found = describe(folder, path)
     columns = {"column": "string", "metric": "string", "value": "double"}
-    return Table(columns, table.num_rows, "2" * 16, [File(found.path, found.bytes, found.checksum, table.num_rows, [table.num_rows])])
+    return Table(
+        columns,
+        table.num_rows,
+        "2" * 16,
+        [File(found.path, found.bytes, found.checksum, table.num_rows, [table.num_rows])],
+    )
 
 
 def wide_rows(columns: int, rows: int = 400, numbers: bool = False) -> dict[str, tuple[str, str, Values]]:
-    """A table of `columns` columns: half numbers (or all), three in ten texts, the rest times and booleans."""
+    """A table of `columns` columns: half numbers (or all), three in ten texts, the rest times and
+    booleans.
+    """
     rng = np.random.default_rng(columns)
     found: dict[str, tuple[str, str, Values]] = {}
     for place in range(columns):
-        kind = ("number", "text", "number", "text", "number", "text", "number", "time", "number", "boolean")[0 if numbers else place % 10]
+        kind = ("number", "text", "number", "text", "number", "text", "number", "time", "number", "boolean")[
+            0 if numbers else place % 10
+        ]
         name = f"{('customer', 'order', 'basket', 'session', 'device')[place % 5]}_{kind}_{place:03}"
         lost = rng.random(rows) < (place % 7) / 20
         if kind == "number":
@@ -114,11 +162,18 @@ def wide_rows(columns: int, rows: int = 400, numbers: bool = False) -> dict[str,
         else:
             values = [f"category {word}" for word in rng.zipf(1.5, rows) % 300]
         types = {"number": "double", "time": "timestamp", "boolean": "boolean", "text": "string"}
-        found[name] = (types[kind], kind, [None if gone else value for gone, value in zip(lost, values, strict=True)])
+        found[name] = (
+            types[kind],
+            kind,
+            [None if gone else value for gone, value in zip(lost, values, strict=True)],
+        )
     return found
 
 
 def wobbled(rows: Sequence[tuple[str, str, float]], night: int) -> list[tuple[str, str, float]]:
     """The figures of another night: each a few percent off, what is 0 stays 0."""
     noise = np.random.default_rng(night).normal(1, 0.03, len(rows))
-    return [(column, metric, value * float(factor)) for (column, metric, value), factor in zip(rows, noise, strict=True)]
+    return [
+        (column, metric, value * float(factor))
+        for (column, metric, value), factor in zip(rows, noise, strict=True)
+    ]

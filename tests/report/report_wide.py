@@ -1,4 +1,6 @@
-"""A wide night and the nights before it, written as the quality stage writes them: for the limits on size and time."""
+"""A wide night and the nights before it, written as the quality stage writes them: for the limits on size and
+time.
+"""
 
 import datetime
 from collections.abc import Sequence
@@ -15,7 +17,9 @@ TONIGHT = datetime.date(2011, 6, 1)
 
 
 def wide_nights(runs: Path, columns: int, nights: int, checks: int, kind: str = "mixed") -> dict[str, Source]:
-    """The inputs of a report on TONIGHT: `quality` and `history/<date>` of the nights before; `kind` numbers: the worst case."""
+    """The inputs of a report on TONIGHT: `quality` and `history/<date>` of the nights before; `kind` numbers:
+    the worst case.
+    """
     described = profile(wide_rows(columns, numbers=kind == "numbers"))
     rows = figures(described)
     found: dict[str, Source] = {}
@@ -23,7 +27,11 @@ def wide_nights(runs: Path, columns: int, nights: int, checks: int, kind: str = 
         date = (TONIGHT - datetime.timedelta(days=night)).isoformat()
         folder = runs / "retail" / date / "quality"
         tables = {"metrics": metrics_table(folder, wobbled(rows, night))}
-        metrics = {"verdict": "warn", "findings": findings(list(described["columns"]), checks, night), "schema_drift": []}
+        metrics = {
+            "verdict": "warn",
+            "findings": findings(list(described["columns"]), checks, night),
+            "schema_drift": [],
+        }
         files = {"profile.json": described} if night < 2 else {}
         ledger = Ledger(rows_in=400, rows_out=398, quarantined={"check 0 on a column": 2})
         name = f"history/{date}" if night else "quality"

@@ -1,4 +1,6 @@
-"""The site in headless Chromium, opened from disk: it draws, loads nothing, runs nothing of the data, fits 400 px."""
+"""The site in headless Chromium, opened from disk: it draws, loads nothing, runs nothing of the data, fits
+400 px.
+"""
 
 import html
 import json
@@ -19,11 +21,20 @@ from lsml_spark.report.site import publish
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on the PATH (apt install chromium)"),
+    pytest.mark.skipif(
+        BROWSER is None, reason="no chromium or google-chrome on the PATH (apt install chromium)"
+    ),
 ]
 
 QUIET = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run"),
+    *(
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+        "--no-first-run",
+    ),
     *("--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
     *("--disable-default-apps", "--disable-extensions"),
     *("--allow-file-access-from-files", "--enable-logging=stderr", "--virtual-time-budget=8000"),
@@ -32,14 +43,15 @@ QUIET = [
 DARK = "--blink-settings=preferredColorScheme=0"
 
 # A frame of the wanted width around a page: a browser window cannot be made as narrow as a telephone.
-FRAME = """<!doctype html><body style="margin:0"><iframe id="f" src="{page}" style="border:0;width:{width}px;height:3000px">
-</iframe><script>
+FRAME = """<!doctype html><body style="margin:0">
+<iframe id="f" src="{page}" style="border:0;width:{width}px;height:3000px"></iframe><script>
 window.addEventListener("load", function () {{
   setTimeout(function () {{
     var inner = document.getElementById("f").contentDocument, root = inner.documentElement;
     document.body.dataset.measured = JSON.stringify({{
       scroll: root.scrollWidth, client: root.clientWidth, height: root.scrollHeight,
-      plots: inner.querySelectorAll(".main-svg").length, background: getComputedStyle(inner.body).backgroundColor
+      plots: inner.querySelectorAll(".main-svg").length,
+      background: getComputedStyle(inner.body).backgroundColor
     }});
   }}, 3000);
 }});
@@ -52,7 +64,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     last = full(runs, "2011-02-24", hostile=True)
     report(runs, "2011-02-24", last)
     report(runs, "2011-02-25", {**full(runs, "2011-02-25", hostile=True), **before(last)})
-    report(runs, "2011-02-27", {"quality": quality(runs, "2011-02-27", failed="92.2 % of the rows were rejected")})
+    report(
+        runs,
+        "2011-02-27",
+        {"quality": quality(runs, "2011-02-27", failed="92.2 % of the rows were rejected")},
+    )
     return publish(runs, "retail").parent
 
 
@@ -60,7 +76,9 @@ def browse(tmp_path: Path, url: str, *options: str) -> tuple[str, str]:
     """(stdout, stderr) of one visit with a fresh profile."""
     assert BROWSER is not None
     command = [BROWSER, *QUIET, f"--user-data-dir={tmp_path / 'profile'}", *options, url]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, "HOME": str(tmp_path)})
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, env={**os.environ, "HOME": str(tmp_path)}
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout, done.stderr
 
@@ -79,7 +97,9 @@ def measured(tmp_path: Path, page: Path, width: int, *options: str) -> dict:
     return json.loads(html.unescape(found[1]))
 
 
-@pytest.mark.parametrize(("name", "plots"), [("index.html", 2), ("2011-02-25.html", 4), ("2011-02-27.html", 0)])
+@pytest.mark.parametrize(
+    ("name", "plots"), [("index.html", 2), ("2011-02-25.html", 4), ("2011-02-27.html", 0)]
+)
 def test_a_page_draws_its_charts_without_a_word_on_the_console(site, tmp_path, name, plots):
     dom, stderr = browse(tmp_path, (site / name).as_uri(), "--dump-dom")
     assert console(stderr) == []
@@ -98,7 +118,9 @@ def test_no_script_of_the_data_runs(site, tmp_path, name):
 
 
 def asked_for(tmp_path: Path, page: Path) -> set[str]:
-    """The URLs on the browser's network log that a page asked for; the browser's own requests have no origin."""
+    """The URLs on the browser's network log that a page asked for; the browser's own requests have no
+    origin.
+    """
     log = tmp_path / "net.json"
     browse(tmp_path, page.as_uri(), "--dump-dom", f"--log-net-log={log}", "--net-log-capture-mode=Everything")
     events = [event.get("params", {}) for event in json.loads(log.read_text())["events"]]
@@ -147,7 +169,9 @@ def test_a_screenshot_is_not_blank(site, tmp_path, name, width, scheme):
     frame, picture = tmp_path / "frame.html", tmp_path / f"{name}-{width}-{scheme}.png"
     frame.write_text(FRAME.format(page=(site / name).as_uri(), width=width))
     options = [DARK] if scheme == "dark" else []
-    browse(tmp_path, frame.as_uri(), f"--window-size={max(width, 500)},3000", f"--screenshot={picture}", *options)
+    browse(
+        tmp_path, frame.as_uri(), f"--window-size={max(width, 500)},3000", f"--screenshot={picture}", *options
+    )
     header = picture.read_bytes()[:24]
     assert struct.unpack(">II", header[16:24]) == (max(width, 500), 3000)
     assert picture.stat().st_size > 60_000  # a blank page of this size compresses to less than 20 kB
@@ -155,7 +179,13 @@ def test_a_screenshot_is_not_blank(site, tmp_path, name, width, scheme):
 
 def test_a_page_prints(site, tmp_path):
     paper = tmp_path / "night.pdf"
-    browse(tmp_path, (site / "2011-02-25.html").as_uri(), f"--print-to-pdf={paper}", "--no-pdf-header-footer", DARK)
+    browse(
+        tmp_path,
+        (site / "2011-02-25.html").as_uri(),
+        f"--print-to-pdf={paper}",
+        "--no-pdf-header-footer",
+        DARK,
+    )
     assert paper.read_bytes().startswith(b"%PDF")
 
 
@@ -167,12 +197,19 @@ def test_a_page_that_lies_where_its_stage_wrote_it_has_charts_and_links_of_the_s
     assert 'href="../../site/index.html"' in dom
 
 
-@pytest.mark.parametrize("name", ["2011-02-25.html", "2011-02-25.quality.html", "2011-02-25.training.html", "index.html"])
+@pytest.mark.parametrize(
+    "name", ["2011-02-25.html", "2011-02-25.quality.html", "2011-02-25.training.html", "index.html"]
+)
 def test_a_table_that_is_wider_than_its_place_says_so(site, tmp_path, name):
     with chromium(tmp_path / "profile") as page:
         for width in (400, 1280):
             page.open(site / name, width=width)
             page.eval("new Promise(done => setTimeout(done, 300))")
-            cut = "Array.from(document.querySelectorAll('.scroll')).filter(one => one.scrollWidth > one.clientWidth + 1)"
-            silent = page.eval(f"{cut}.filter(one => getComputedStyle(one, '::before').content.indexOf('right') < 0).length")
+            cut = (
+                "Array.from(document.querySelectorAll('.scroll')).filter(one => one.scrollWidth > "
+                "one.clientWidth + 1)"
+            )
+            silent = page.eval(
+                f"{cut}.filter(one => getComputedStyle(one, '::before').content.indexOf('right') < 0).length"
+            )
             assert silent == 0, width

@@ -50,8 +50,14 @@ def test_an_ordinary_night_has_nothing_outside_the_usual(tmp_path):
 
 
 def test_findings_that_came_and_went(tmp_path):
-    ours = [finding("late", "InvoiceDate", "warn", 0, 10, "late", False), finding("both", None, "warn", 1, 10, "both", False)]
-    theirs = [finding("early", None, "warn", 1, 10, "early", False), finding("both", None, "warn", 1, 10, "both", False)]
+    ours = [
+        finding("late", "InvoiceDate", "warn", 0, 10, "late", False),
+        finding("both", None, "warn", 1, 10, "both", False),
+    ]
+    theirs = [
+        finding("early", None, "warn", 1, 10, "early", False),
+        finding("both", None, "warn", 1, 10, "both", False),
+    ]
     now = make_stage(tmp_path, "2011-02-25", "quality", Ledger(10, 10), {"verdict": "warn", "findings": ours})
     last = make_stage(tmp_path, "2011-02-24", "quality", Ledger(8, 8), {"verdict": "ok", "findings": theirs})
     found = changes(tmp_path, now, last)
@@ -61,10 +67,18 @@ def test_findings_that_came_and_went(tmp_path):
 
 def test_columns_that_came_went_and_changed_their_type(tmp_path):
     def source(date, columns):
-        described = {name: {"type": type_, "kind": "number", "metrics": {"missing": 0}} for name, type_ in columns.items()}
-        return make_stage(tmp_path, date, "quality", Ledger(1, 1), {}, {"profile.json": {"rows": 1, "columns": described}})
+        described = {
+            name: {"type": type_, "kind": "number", "metrics": {"missing": 0}}
+            for name, type_ in columns.items()
+        }
+        return make_stage(
+            tmp_path, date, "quality", Ledger(1, 1), {}, {"profile.json": {"rows": 1, "columns": described}}
+        )
 
-    now, last = source("2011-02-25", {"a": "int", "b": "double"}), source("2011-02-24", {"b": "int", "c": "int"})
+    now, last = (
+        source("2011-02-25", {"a": "int", "b": "double"}),
+        source("2011-02-24", {"b": "int", "c": "int"}),
+    )
     found = document.build(night(tmp_path, now, last))[0]
     assert found["changes"]["schema"] == ["a is new", "b was int, is double", "c vanished"]
     assert [column.get("state") for column in found["columns"]] == ["new", "retyped", "vanished"]
@@ -85,7 +99,9 @@ def test_the_three_worst_findings_come_with_the_row_that_shows_them(tmp_path):
 def test_an_example_of_the_finding_itself_is_preferred(tmp_path):
     given = finding("conflict", "Country", "fail", 3, 10, "3 conflicts", False)
     given["examples"] = [{"Quantity": "7", "Country": "EIRE", "_file": "/secret/day.csv", "_line": "12"}]
-    now = make_stage(tmp_path, "2011-02-25", "quality", Ledger(10, 10), {"verdict": "failed", "findings": [given]})
+    now = make_stage(
+        tmp_path, "2011-02-25", "quality", Ledger(10, 10), {"verdict": "failed", "findings": [given]}
+    )
     (found,) = document.build(night(tmp_path, now))[0]["worst"]
     assert found["example"] == [["Country", "EIRE"], ["Quantity", "7"]]
     assert found["place"] == "day.csv:12"
@@ -111,11 +127,18 @@ def test_a_history_is_read_night_by_night_and_folders_that_tell_nothing_are_pass
     sources["2011-01-01"] = make_stage(tmp_path, "2011-01-01", "quality", Ledger(5, 5))
     found = read_history(sources)
     assert list(found.dates) == DAYS[:3]
-    expected = [Night("retail", day, 7, {"quality": sources[day]}).facts("quality", "profile.json") for day in DAYS[:3]]
+    expected = [
+        Night("retail", day, 7, {"quality": sources[day]}).facts("quality", "profile.json")
+        for day in DAYS[:3]
+    ]
     for metric in ("missing_share", "distinct", "length_mean"):
-        assert found.figure("CustomerID", metric).tolist() == [day["columns"]["CustomerID"]["metrics"][metric] for day in expected]
+        assert found.figure("CustomerID", metric).tolist() == [
+            day["columns"]["CustomerID"]["metrics"][metric] for day in expected
+        ]
     assert found.check("price out of range").tolist() == [(20 + day) / 1737 for day in (1, 2, 3)]
-    assert found.latest(2).figure("UnitPrice", "mean").tolist() == found.figure("UnitPrice", "mean")[1:].tolist()
+    assert (
+        found.latest(2).figure("UnitPrice", "mean").tolist() == found.figure("UnitPrice", "mean")[1:].tolist()
+    )
 
 
 def test_a_night_without_figures_is_a_gap_but_for_its_ledger(tmp_path):
@@ -144,7 +167,11 @@ def test_two_runs_of_a_report_leave_the_same_manifest(tmp_path):
 def test_an_empty_history_of_old_folders_changes_nothing(tmp_path):
     source = quality(tmp_path, "2011-02-25", profiled=False)
     source = Source(
-        source.folder, replace(source.manifest, metrics={"verdict": "ok", "columns": {"a": {"type": "int", "missing": 2, "distinct": 5}}})
+        source.folder,
+        replace(
+            source.manifest,
+            metrics={"verdict": "ok", "columns": {"a": {"type": "int", "missing": 2, "distinct": 5}}},
+        ),
     )
     found = document.build(Night("retail", "2011-02-25", 7, {"quality": source}))[0]
     assert [(column["name"], column["kind"]) for column in found["columns"]] == [("a", "number")]

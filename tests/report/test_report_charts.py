@@ -36,7 +36,10 @@ def test_the_fitted_line_goes_through_the_tail_with_the_slope_of_the_law():
     assert slopes == pytest.approx(-1.0, abs=0.01)
 
 
-@pytest.mark.parametrize("fit", [{}, {"alpha": None}, {"alpha": 1.0, "xmin": 1, "tail_keys": 9}, {"alpha": 2, "xmin": 0, "tail_keys": 9}])
+@pytest.mark.parametrize(
+    "fit",
+    [{}, {"alpha": None}, {"alpha": 1.0, "xmin": 1, "tail_keys": 9}, {"alpha": 2, "xmin": 0, "tail_keys": 9}],
+)
 def test_without_a_fit_there_is_no_line(fit):
     assert ranks.fitted_line(fit) == ([], [])
 
@@ -103,4 +106,6 @@ def test_a_baseline_of_the_users_own_has_a_line_a_colour_and_its_title():
     metrics["titles"] = {"mine.Guess": ["What <we> guessed", "ours"]}
     traces = {trace["name"]: trace for trace in charts.bands(metrics, RECALL)["data"]}
     assert len(traces) == 5
-    assert traces["What &lt;we&gt; guessed"]["line"]["color"] not in {t["line"]["color"] for n, t in traces.items() if "guessed" not in n}
+    assert traces["What &lt;we&gt; guessed"]["line"]["color"] not in {
+        t["line"]["color"] for n, t in traces.items() if "guessed" not in n
+    }

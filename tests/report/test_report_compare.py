@@ -5,7 +5,15 @@ import pytest
 from scipy import stats
 from scipy.spatial import distance
 
-from lsml_spark.report.quality.compare import BINS, bins, categories, distances, jensen_shannon, stability, weighted
+from lsml_spark.report.quality.compare import (
+    BINS,
+    bins,
+    categories,
+    distances,
+    jensen_shannon,
+    stability,
+    weighted,
+)
 
 
 def points(values):
@@ -23,13 +31,20 @@ def test_distances_are_those_of_scipy(seed):
 
 
 def test_the_stability_index_of_a_known_shift():
-    assert stability(np.array([0.5, 0.5]), np.array([0.25, 0.75])) == pytest.approx(0.25 * np.log(2) + 0.25 * np.log(1.5))
+    assert stability(np.array([0.5, 0.5]), np.array([0.25, 0.75])) == pytest.approx(
+        0.25 * np.log(2) + 0.25 * np.log(1.5)
+    )
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_bins_hold_every_row_of_both_nights(seed):
     rng = np.random.default_rng(seed)
-    shapes = [rng.normal(0, 1, 500), np.exp(rng.normal(0, 2, 500)), rng.integers(0, 60, 500), rng.standard_cauchy(500)]
+    shapes = [
+        rng.normal(0, 1, 500),
+        np.exp(rng.normal(0, 2, 500)),
+        rng.integers(0, 60, 500),
+        rng.standard_cauchy(500),
+    ]
     a, b = points(shapes[seed % 4]), points(shapes[(seed + seed // 4) % 4])
     found = bins(a, b)
     for night in ("now", "last"):
@@ -64,15 +79,21 @@ def test_a_night_without_points_has_no_distribution():
 
 
 def test_the_shares_of_categories_and_the_largest_that_moved():
-    rows, rest, apart = categories({"top": [["a", 60], ["b", 40]], "others": 0}, {"top": [["a", 30], ["c", 70]], "others": 0})
+    rows, rest, apart = categories(
+        {"top": [["a", 60], ["b", 40]], "others": 0}, {"top": [["a", 30], ["c", 70]], "others": 0}
+    )
     assert rows == [["a", 0.6, 0.3], ["b", 0.4, 0.0], ["c", 0.0, 0.7]]
     assert rest == [0.0, 0.0]
     assert apart["linf"] == 0.7
-    assert apart["js"] == pytest.approx(distance.jensenshannon([0.6, 0.4, 0], [0.3, 0, 0.7], base=2), abs=1e-4)
+    assert apart["js"] == pytest.approx(
+        distance.jensenshannon([0.6, 0.4, 0], [0.3, 0, 0.7], base=2), abs=1e-4
+    )
 
 
 def test_a_value_that_a_night_does_not_name_has_no_share_and_moved_as_little_as_it_may():
-    rows, rest, apart = categories({"top": [["a", 60], ["b", 20]], "others": 20}, {"top": [["a", 55], ["c", 25]], "others": 20})
+    rows, rest, apart = categories(
+        {"top": [["a", 60], ["b", 20]], "others": 20}, {"top": [["a", 55], ["c", 25]], "others": 20}
+    )
     assert rows == [["a", 0.6, 0.55], ["b", 0.2, None], ["c", None, 0.25]]
     assert rest == [0.2, 0.2]
     assert apart["linf"] == 0.05  # of a; b may have had 0.2 then, c may have 0.2 now

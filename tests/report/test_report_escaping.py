@@ -1,4 +1,6 @@
-"""Whatever stands in the data, the page holds only the elements of its templates and loads nothing from any network."""
+"""Whatever stands in the data, the page holds only the elements of its templates and loads nothing from any
+network.
+"""
 
 import base64
 import hashlib
@@ -114,7 +116,8 @@ def test_the_markup_of_the_data_is_shown_as_text(hostile_pages):
     for name, page in hostile_pages.items():
         assert EVIL in "".join(Elements(page).words), f"{name} does not show the value, or not unchanged"
     shown = "".join(Elements(hostile_pages["2011-02-25.html"]).words)
-    assert shown.count(EVIL) > 20  # descriptions, reasons, checks, columns, messages, drift, policy and the first key
+    # descriptions, reasons, checks, columns, messages, drift, policy and the first key
+    assert shown.count(EVIL) > 20
 
 
 def test_only_elements_of_the_templates_are_on_the_page(hostile_pages):
@@ -128,7 +131,9 @@ def test_only_elements_of_the_templates_are_on_the_page(hostile_pages):
 def test_the_scripts_are_data_the_plotly_file_and_the_one_that_the_policy_names(hostile_pages):
     for name, page in hostile_pages.items():
         found = Elements(page)
-        data = [script for attributes, script in found.scripts if attributes.get("type") == "application/json"]
+        data = [
+            script for attributes, script in found.scripts if attributes.get("type") == "application/json"
+        ]
         code = [(attributes, script) for attributes, script in found.scripts if "type" not in attributes]
         assert len(data) + len(code) == len(found.scripts), name
         if not name.endswith(".quality.html"):
@@ -150,7 +155,9 @@ def test_nothing_is_loaded_from_a_network(hostile_pages):
             for key in ("src", "href", "action", "srcset", "data", "poster"):
                 if key in attributes:
                     target = attributes[key] or ""
-                    assert re.fullmatch(r"#[\w-]+|data:,|[\w.-]+\.(html|js|json)(#column-\d+)?", target), f"{name}: <{tag} {key}={target}>"
+                    assert re.fullmatch(r"#[\w-]+|data:,|[\w.-]+\.(html|js|json)(#column-\d+)?", target), (
+                        f"{name}: <{tag} {key}={target}>"
+                    )
         style = b"".join(re.findall(rb"<style>.*?</style>", page, re.DOTALL))
         assert b"url(" not in style
         assert b"@import" not in style
@@ -164,7 +171,9 @@ def test_a_file_is_named_without_its_folder_and_control_characters_are_seen(host
     assert not re.search("[\x00-\x08\x0b-\x1f\u202e]", page)
 
 
-@pytest.mark.parametrize("text", ["</script>", "<!--", "\u2028\u2029", "&lt;", "]]>", "\ud800", 'a"b\\', "é<"])
+@pytest.mark.parametrize(
+    "text", ["</script>", "<!--", "\u2028\u2029", "&lt;", "]]>", "\ud800", 'a"b\\', "é<"]
+)
 def test_json_cannot_leave_its_script_and_reads_back_as_it_was(text):
     written = as_json({"text": text})
     assert not set("<>&\u2028\u2029") & set(written)
@@ -172,7 +181,10 @@ def test_json_cannot_leave_its_script_and_reads_back_as_it_was(text):
 
 
 def test_plotly_reads_no_tag_and_no_entity_from_a_label():
-    assert chart_text("<a href='javascript:x'>b</a> &amp;") == "&lt;a href=&#39;javascript:x&#39;&gt;b&lt;/a&gt; &amp;amp;"
+    assert (
+        chart_text("<a href='javascript:x'>b</a> &amp;")
+        == "&lt;a href=&#39;javascript:x&#39;&gt;b&lt;/a&gt; &amp;amp;"
+    )
 
 
 def test_long_values_are_cut_and_say_so():
@@ -183,7 +195,9 @@ def test_scripts_write_text_and_never_markup():
     folder = Path(report.__globals__["run"].__code__.co_filename).with_name("templates")
     for script in folder.glob("quality*.js"):
         found = re.findall(
-            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|createContextualFragment", script.read_text()
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new "
+            r"Function|createContextualFragment",
+            script.read_text(),
         )
         assert found == [], script.name
 

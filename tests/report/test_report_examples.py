@@ -1,4 +1,6 @@
-"""The quarantined rows that are shown do not depend on how the quarantine is cut into files, and cover every reason."""
+"""The quarantined rows that are shown do not depend on how the quarantine is cut into files, and cover every
+reason.
+"""
 
 from dataclasses import replace
 

@@ -1,4 +1,6 @@
-"""The charts of keys and selection draw what profile.json and selection.json hold, compared with sums over the keys."""
+"""The charts of keys and selection draw what profile.json and selection.json hold, compared with sums over
+the keys.
+"""
 
 import numpy as np
 import pytest
@@ -38,7 +40,9 @@ def test_the_forecast_stands_where_the_rows_would_be_with_its_deviation():
 
 
 def test_growth_without_a_forecast_is_the_curve_alone():
-    assert [found["name"] for found in keycharts.growth(PROFILE | {"forecast": []})["data"]] == ["keys among so many rows"]
+    assert [found["name"] for found in keycharts.growth(PROFILE | {"forecast": []})["data"]] == [
+        "keys among so many rows"
+    ]
 
 
 def test_kept_rows_per_key_lie_on_the_ranks_before_even_without_a_profile():
@@ -71,7 +75,13 @@ def test_the_points_of_the_keep_rate_are_the_share_kept_in_classes_that_hold_eve
 def test_weights_are_steps_over_their_classes_and_a_class_without_rows_is_at_nothing():
     table = [[1.0, 1.189207, 50], [1.189207, 1.414214, 30], [2.0, 2.378414, 7]]
     found = keycharts.weights({"weights": table})["data"][0]
-    assert list(zip(found["x"], found["y"], strict=True)) == [(1.0, 50), (1.189207, 30), (1.414214, 0), (2.0, 7), (2.378414, 7)]
+    assert list(zip(found["x"], found["y"], strict=True)) == [
+        (1.0, 50),
+        (1.189207, 30),
+        (1.414214, 0),
+        (2.0, 7),
+        (2.378414, 7),
+    ]
     assert found["line"]["shape"] == "hv"
     assert keycharts.weights({"weights": table[:1]}) is None
 

@@ -34,7 +34,9 @@ def test_of_nearly_equal_keys_no_law_is_drawn_and_a_sentence_says_so(keys):
     }
     assert [trace["name"] for trace in keycharts.law(profile)["data"]] == ["rows per key"]
     assert ranks.power_law(profile) == []
-    assert law.shape(profile).startswith(f"No power law: the {keys} keys with 100 rows or more have at most 106")
+    assert law.shape(profile).startswith(
+        f"No power law: the {keys} keys with 100 rows or more have at most 106"
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,12 @@ def test_fitted_lines_stay_inside_the_plot_and_end_on_its_edge():
     ],
 )
 def test_a_pilot_says_whether_selection_helped(gain, interval, said):
-    pilot = {"against_random": gain, "against_random_interval": interval, "beta": 0.5, "beta_interval": [0.5, 0.5]}
+    pilot = {
+        "against_random": gain,
+        "against_random_interval": interval,
+        "beta": 0.5,
+        "beta_interval": [0.5, 0.5],
+    }
     shown = " ".join(selected._gain(pilot))
     assert shown.startswith(said)
     assert "interval 0.50" not in shown  # of no width

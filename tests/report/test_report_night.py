@@ -43,7 +43,10 @@ def test_a_full_night_shows_its_numbers_to_the_row(tmp_path):
 def test_a_night_that_the_gate_stopped_says_so_first(tmp_path):
     stopped = {"quality": quality(tmp_path, "2011-02-25", failed="92.2 % of the rows were rejected")}
     shown = words(report(tmp_path, "2011-02-25", stopped).read_bytes())
-    assert "stopped Stopped at quality: ‘line does not parse’ took 1,602 of 1,737 rows (92.2 %); 92.2 % of the rows were rejected." in shown
+    assert (
+        "stopped Stopped at quality: ‘line does not parse’ took 1,602 of 1,737 rows (92.2 %); 92.2 % of the "
+        "rows were rejected." in shown
+    )
     assert "− 1,602 quarantined line does not parse" in shown
     assert "Keys and selection" not in shown
     assert "Metrics on the held-out day" not in shown
@@ -111,7 +114,9 @@ def test_a_night_stays_far_below_a_megabyte(tmp_path):
 
 
 def test_the_title_is_the_users_and_escaped(tmp_path):
-    page = report(tmp_path, "2011-02-25", full(tmp_path, "2011-02-25"), Config(title=f"Shop {EVIL}")).read_text()
+    page = report(
+        tmp_path, "2011-02-25", full(tmp_path, "2011-02-25"), Config(title=f"Shop {EVIL}")
+    ).read_text()
     assert EVIL not in page
     assert "<title>Shop &lt;/script&gt;" in page
 
@@ -125,4 +130,6 @@ def test_a_message_that_begins_with_the_name_of_its_check_says_it_once(tmp_path)
     finding = {"check": "Price in range", "severity": "quarantine", "ok": False, "rows": 3, "share": 0.1}
     metrics = {"verdict": "ok", "findings": [finding | {"message": "Price in range: 3 of 30 rows"}]}
     sources = {"quality": make_stage(tmp_path, "2011-02-25", "quality", Ledger(), metrics)}
-    assert "quarantine Price in range 3 of 30 rows 3 rows 10.0 %" in words(report(tmp_path, "2011-02-25", sources).read_bytes())
+    assert "quarantine Price in range 3 of 30 rows 3 rows 10.0 %" in words(
+        report(tmp_path, "2011-02-25", sources).read_bytes()
+    )

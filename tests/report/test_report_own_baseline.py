@@ -1,4 +1,6 @@
-"""A baseline of the user's own stands in every table, chart, verdict and screen, by the title that its class brings."""
+"""A baseline of the user's own stands in every table, chart, verdict and screen, by the title that its class
+brings.
+"""
 
 import datetime
 import io
@@ -33,7 +35,10 @@ def test_it_stands_on_the_page_of_the_night_and_in_its_verdict(runs):
     page = (runs / PIPELINE / DATE / "report" / "night.html").read_bytes()
     shown = words(page)
     headline, _, below = shown.partition("Metrics on the held-out day")
-    assert f"Not better than ‘{TITLE}’: recall@20 25.6 % against 77.7 %, log loss 6.687 against 1.234." in headline
+    assert (
+        f"Not better than ‘{TITLE}’: recall@20 25.6 % against 77.7 %, log loss 6.687 against 1.234."
+        in headline
+    )
     assert headline.count(TITLE) >= 3  # the verdict, a bar of each figure
     assert below.count(TITLE) >= 2  # a column of each table
     assert page.decode().count(f'"name":"{TITLE}"') == 2  # a line of each chart

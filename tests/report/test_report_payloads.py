@@ -1,6 +1,8 @@
-"""Whatever a file, column, key, label, rule or YAML is called, it is text on every page: no element, attribute, URL or script is its own.
+"""Whatever a file, column, key, label, rule or YAML is called, it is text on every page: no element,
+attribute, URL or script is its own.
 
-The proof is by comparison: the pages of nights whose names are a harmless word have the same elements, attributes and scripts.
+The proof is by comparison: the pages of nights whose names are a harmless word have the same elements,
+attributes and scripts.
 """
 
 import json
@@ -16,13 +18,16 @@ from report_payloads import PAYLOADS, hostile_site
 
 from lsml_spark.report.text import seen
 
-SHOWN = ("data-label", "aria-label", "title", "placeholder")  # attributes that hold words; their place is compared, not their text
+# attributes that hold words; their place is compared, not their text
+SHOWN = ("data-label", "aria-label", "title", "placeholder")
 HARMLESS = "harmless"
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class Skeleton(HTMLParser):
-    """A page without its words: `parts` are tags with their attributes, and scripts; `words` are what was left out."""
+    """A page without its words: `parts` are tags with their attributes, and scripts; `words` are what was
+    left out.
+    """
 
     def __init__(self, page: bytes) -> None:
         super().__init__()
@@ -110,8 +115,13 @@ def test_the_harmless_word_stands_in_every_field_that_can_be_named(harmless):
         assert field in night, field
     for field in ("harmless too", "column harmless", "held harmless", "Shop harmless"):
         assert field in quality, field
-    training, selection = ("".join(harmless[f"2011-02-25.{page}.html"].words) for page in ("training", "selection"))
-    assert all(field in training for field in ("bf16harmless", "cpuharmless", "row group 3harmless", "page 2 is damagedharmless"))
+    training, selection = (
+        "".join(harmless[f"2011-02-25.{page}.html"].words) for page in ("training", "selection")
+    )
+    assert all(
+        field in training
+        for field in ("bf16harmless", "cpuharmless", "row group 3harmless", "page 2 is damagedharmless")
+    )
     assert all(field in selection for field in ("2011-02-24harmless", "budget_asked harmless"))
     assert "history harmless" in "".join(harmless["index.html"].words)
 
@@ -125,7 +135,9 @@ def test_no_payload_runs_or_loads_anything_in_a_browser_even_without_the_policy(
             site = hostile_site(tmp_path / name, evil)
             for path in [site / f"2011-02-25{kind}.html" for kind in ("", ".quality", ".selection")]:
                 text = path.read_bytes().decode()
-                path.write_bytes(re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text).encode())
+                path.write_bytes(
+                    re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text).encode()
+                )
                 page.said.clear()
                 page.open(path)
                 touch(page)

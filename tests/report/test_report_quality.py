@@ -17,7 +17,9 @@ from lsml_spark.core.ledger import Ledger
 from lsml_spark.core.manifest import File, Table, describe
 from lsml_spark.report.series import decode
 
-SCHEMA = json.loads(Path(lsml_spark.report.quality.document.__file__).with_name("quality.schema.json").read_text())
+SCHEMA = json.loads(
+    Path(lsml_spark.report.quality.document.__file__).with_name("quality.schema.json").read_text()
+)
 DAYS = [f"2011-02-{day:02}" for day in range(1, 21)]
 
 
@@ -28,10 +30,19 @@ def written(tmp_path, sources, date="2011-02-25"):
 def nights(tmp_path):
     last = full(tmp_path, "2011-02-24", hostile=True)
     yield "full", {**full(tmp_path, "2011-02-25", warn=True), **before(last), **history(tmp_path, DAYS)}
-    yield "hostile", {**full(tmp_path, "2011-02-25", hostile=True), **before(last), **history(tmp_path, DAYS[:3])}
+    yield (
+        "hostile",
+        {**full(tmp_path, "2011-02-25", hostile=True), **before(last), **history(tmp_path, DAYS[:3])},
+    )
     yield "empty", {**full(tmp_path, "2011-02-25", empty=True), **before(last)}
     yield "first", full(tmp_path, "2011-02-25")
-    yield "old", {"quality": quality(tmp_path, "2011-02-25", profiled=False), **history(tmp_path, DAYS, profiled=False)}
+    yield (
+        "old",
+        {
+            "quality": quality(tmp_path, "2011-02-25", profiled=False),
+            **history(tmp_path, DAYS, profiled=False),
+        },
+    )
     yield "stopped", {"quality": quality(tmp_path, "2011-02-25", failed="no rows"), **history(tmp_path, DAYS)}
     yield "bare", {"quality": make_stage(tmp_path, "2011-02-25", "quality", Ledger())}
     yield "without quality", {**history(tmp_path, DAYS)}
@@ -60,7 +71,9 @@ def test_the_schema_refuses_what_it_does_not_describe(tmp_path):
 
 
 def test_the_page_carries_the_document_and_nothing_else(tmp_path):
-    path = report(tmp_path, "2011-02-25", {**full(tmp_path, "2011-02-25", hostile=True), **history(tmp_path, DAYS)})
+    path = report(
+        tmp_path, "2011-02-25", {**full(tmp_path, "2011-02-25", hostile=True), **history(tmp_path, DAYS)}
+    )
     page = path.with_name("quality.html").read_text()
     (inlined,) = re.findall(r'<script type="application/json" id="quality">(.*?)</script>', page, re.DOTALL)
     assert json.loads(inlined) == json.loads(path.with_name("quality.json").read_bytes())
@@ -84,11 +97,17 @@ def test_every_figure_of_the_profile_is_there_and_its_nights_read_back(tmp_path)
         figures = dict(zip(found["metrics"][column["kind"]], column["figures"], strict=True))
         for metric, value in tonight[column["name"]]["metrics"].items():
             figure = figures[metric]
-            assert (figure if isinstance(figure, int | float) else figure[0]) == pytest.approx(value, rel=1e-5)
+            assert (figure if isinstance(figure, int | float) else figure[0]) == pytest.approx(
+                value, rel=1e-5
+            )
             if isinstance(figure, list) and metric != "missing":
-                expected = [profiles[f"history/{day}"]["columns"][column["name"]]["metrics"][metric] for day in DAYS]
+                expected = [
+                    profiles[f"history/{day}"]["columns"][column["name"]]["metrics"][metric] for day in DAYS
+                ]
                 read_N = decode(figure[4][4:], figure[2], figure[3], found["digits"])
-                assert read_N == pytest.approx(np.array([*expected, value]), abs=1e-3 * (figure[3] - figure[2]) + 1e-9)
+                assert read_N == pytest.approx(
+                    np.array([*expected, value]), abs=1e-3 * (figure[3] - figure[2]) + 1e-9
+                )
 
 
 def test_the_times_of_a_column_are_counted_from_each_nights_midnight(tmp_path):
@@ -107,7 +126,10 @@ def test_columns_stand_in_the_order_of_the_data(tmp_path):
     order = ["Quantity", "Country", "InvoiceNo", "UnitPrice"]
     pq.write_table(pa.table({name: ["x"] for name in order}), path)
     file = describe(source.folder, path)
-    tables = {**source.manifest.tables, "clean": Table({}, 1, "0" * 16, [File(file.path, file.bytes, file.checksum, 1, [1])])}
+    tables = {
+        **source.manifest.tables,
+        "clean": Table({}, 1, "0" * 16, [File(file.path, file.bytes, file.checksum, 1, [1])]),
+    }
     manifest = source.manifest
     files = {"profile.json": json.loads((source.folder / "profile.json").read_text())}
     source = make_stage(tmp_path, "2011-02-25", "quality", manifest.ledger, manifest.metrics, files, tables)
@@ -119,7 +141,12 @@ def prepared(tmp_path, date, labels, sql="SELECT StockCode AS key, lower(Country
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table({"label": labels}), folder / "part-0.parquet")
     file = describe(folder.parent, folder / "part-0.parquet")
-    table = Table({"label": "string"}, len(labels), "0" * 16, [File(file.path, file.bytes, file.checksum, len(labels), [len(labels)])])
+    table = Table(
+        {"label": "string"},
+        len(labels),
+        "0" * 16,
+        [File(file.path, file.bytes, file.checksum, len(labels), [len(labels)])],
+    )
     source = make_stage(tmp_path, date, "prepare", Ledger(1, 1), tables={"test": table})
     source.manifest.config["sql"] = sql
     return source
@@ -131,7 +158,12 @@ def test_labels_are_those_of_the_day_against_the_night_before(tmp_path):
     sources["previous/prepare"] = prepared(tmp_path, "2011-02-24", ["a", "b", "b", "b"])
     found = written(tmp_path, sources)["labels"]
     assert found["top"] == [["a", 0.5, 0.25], ["b", 0.25, 0.75], ["c", 0.25, 0.0]]
-    assert (found["rows"], found["distinct"], found["against"], found["drift"]["linf"]) == (4, [3, 2], "2011-02-24", 0.5)
+    assert (found["rows"], found["distinct"], found["against"], found["drift"]["linf"]) == (
+        4,
+        [3, 2],
+        "2011-02-24",
+        0.5,
+    )
     assert "column" not in found  # an expression is no column
 
 
@@ -149,7 +181,9 @@ def test_keys_know_their_column_and_how_far_they_climbed(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mixed", "numbers"])
 def test_500_columns_and_90_nights_stay_below_a_megabyte(tmp_path, kind):
-    page = report(tmp_path, TONIGHT.isoformat(), wide_nights(tmp_path, 500, 90, 300, kind)).with_name("quality.html")
+    page = report(tmp_path, TONIGHT.isoformat(), wide_nights(tmp_path, 500, 90, 300, kind)).with_name(
+        "quality.html"
+    )
     assert page.stat().st_size < 1_000_000
     found = json.loads(page.with_name("quality.json").read_bytes())
     assert found["nights_known"] == 90

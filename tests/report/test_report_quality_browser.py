@@ -1,4 +1,6 @@
-"""The quality page in Chromium, from disk: it is found, opened, read and printed by keyboard, at any width, without a network."""
+"""The quality page in Chromium, from disk: it is found, opened, read and printed by keyboard, at any width,
+without a network.
+"""
 
 import json
 from pathlib import Path
@@ -11,7 +13,9 @@ from lsml_spark.report.site import publish
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on the PATH (apt install chromium)"),
+    pytest.mark.skipif(
+        BROWSER is None, reason="no chromium or google-chrome on the PATH (apt install chromium)"
+    ),
 ]
 DAYS = [f"2011-02-{day:02}" for day in range(1, 21)]
 ROWS = "[...document.querySelectorAll('.columns > tbody > tr[id^=row]')].filter(row => !row.hidden)"
@@ -27,7 +31,11 @@ def site(tmp_path_factory):
     report(runs, "2011-02-25", {**full(runs, "2011-02-25", warn=True), **before(last), **past})
     hostile = full(runs, "2011-02-24", hostile=True)
     report(runs, "2011-02-26", {**full(runs, "2011-02-26", hostile=True), **before(hostile), **past})
-    report(runs, "2011-02-27", {"quality": quality(runs, "2011-02-27", failed="92.2 % of the rows were rejected"), **past})
+    report(
+        runs,
+        "2011-02-27",
+        {"quality": quality(runs, "2011-02-27", failed="92.2 % of the rows were rejected"), **past},
+    )
     report(runs, "2011-02-28", {"quality": quality(runs, "2011-02-28", profiled=False)})
     return publish(runs, "retail").parent
 
@@ -48,13 +56,19 @@ def test_every_quality_page_draws_in_silence_and_asks_for_nothing_but_itself(sit
         browser.open(page)
         assert browser.said == [], page.name
         assert browser.asked == [page.as_uri()]
-        assert browser.eval("document.querySelectorAll('#columns .place-of > *, #checks .place-of > *').length") > 1
+        assert (
+            browser.eval("document.querySelectorAll('#columns .place-of > *, #checks .place-of > *').length")
+            > 1
+        )
 
 
 def test_the_policy_lets_no_other_script_run(site, browser):
     browser.open(site / "2011-02-25.quality.html")
     browser.said.clear()
-    browser.eval("(() => { const s = document.createElement('script'); s.textContent = 'window.ran = 1'; document.body.append(s) })()")
+    browser.eval(
+        "(() => { const s = document.createElement('script'); s.textContent = 'window.ran = 1'; "
+        "document.body.append(s) })()"
+    )
     assert browser.eval("window.ran ?? 0") == 0
     assert any("Content Security Policy" in said for said in browser.said)
     browser.said.clear()
@@ -110,9 +124,15 @@ def test_the_search_is_reached_and_answered_by_keyboard_alone(site, browser):
 
 def test_checks_keys_and_labels_are_found_too(site, browser):
     browser.open(site / "2011-02-25.quality.html")
-    browser.eval("(() => { const box = document.getElementById('query'); box.value = '22003'; box.dispatchEvent(new Event('input')) })()")
+    browser.eval(
+        "(() => { const box = document.getElementById('query'); box.value = '22003'; box.dispatchEvent(new "
+        "Event('input')) })()"
+    )
     assert browser.eval("document.getElementById('hits').textContent").endswith("1 key")
-    browser.eval("(() => { const box = document.getElementById('query'); box.value = 'holds'; box.dispatchEvent(new Event('input')) })()")
+    browser.eval(
+        "(() => { const box = document.getElementById('query'); box.value = 'holds'; box.dispatchEvent(new "
+        "Event('input')) })()"
+    )
     assert "2 checks" in browser.eval("document.getElementById('hits').textContent")
 
 
@@ -120,7 +140,12 @@ def test_back_and_forward_go_from_column_to_column(site, browser):
     browser.open((site / "2011-02-25.quality.html").as_uri() + "#column-2")
     seen = [browser.eval(PANEL)]
     assert seen[0] is not None
-    for step in ("location.hash = 'column-4'", "history.back()", "history.forward()", "location.hash = 'columns'"):
+    for step in (
+        "location.hash = 'column-4'",
+        "history.back()",
+        "history.forward()",
+        "location.hash = 'columns'",
+    ):
         browser.eval(step)
         browser.eval("new Promise(done => setTimeout(done, 120))")
         seen.append(browser.eval(PANEL))
@@ -142,19 +167,23 @@ def test_the_table_is_sorted_by_its_heads(site, browser):
 def test_trends_have_their_band_and_tonight_stands_out(site, browser):
     browser.open((site / "2011-02-25.quality.html").as_uri())
     browser.eval(
-        "location.hash = [...document.querySelectorAll('.columns a')].find(a => a.textContent === 'UnitPrice').getAttribute('href')"
+        "location.hash = [...document.querySelectorAll('.columns a')].find(a => a.textContent === "
+        "'UnitPrice').getAttribute('href')"
     )
     browser.eval("new Promise(done => setTimeout(done, 50))")
     assert browser.eval("document.querySelectorAll('.panel svg.trend').length") > 10
     assert browser.eval("document.querySelectorAll('.panel svg.trend .band').length") > 10
     assert browser.eval("document.querySelectorAll('.panel .tonight.outside').length") > 0
-    assert browser.eval("document.querySelector('.panel svg.trend').getAttribute('aria-label')").startswith("Trend: 21 nights")
+    assert browser.eval("document.querySelector('.panel svg.trend').getAttribute('aria-label')").startswith(
+        "Trend: 21 nights"
+    )
     assert browser.eval("document.querySelectorAll('.panel svg.big .now, .panel svg.big .last').length") == 2
 
 
 def test_a_dark_screen_gets_a_dark_page(site, browser):
     lightness = (
-        "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 765"
+        "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((sum, "
+        "part) => sum + Number(part), 0) / 765"
     )
     browser.open(site / "2011-02-25.quality.html")
     assert browser.eval(lightness) > 0.9

@@ -36,13 +36,21 @@ def test_the_trunks_end_with_what_the_last_stage_gave(tmp_path):
 
 
 def test_test_rows_leave_the_window_by_name(tmp_path):
-    labels = [(step.kind, step.rows, step.label) for step in drawn(full(tmp_path, "2011-02-25"))["window"].steps]
+    labels = [
+        (step.kind, step.rows, step.label) for step in drawn(full(tmp_path, "2011-02-25"))["window"].steps
+    ]
     assert labels.count(("left", 1275, "test day, kept for evaluation")) == 2  # after prepare and after shard
     assert labels.count(("joined", 1275, "test day, encoded alike")) == 1  # at features
 
 
 def test_splits_leave_the_window_by_name_the_largest_first(tmp_path):
-    tables = {"train": counted(700), "few": counted(0), "calibration": counted(50), "valid": counted(150), "test": counted(100)}
+    tables = {
+        "train": counted(700),
+        "few": counted(0),
+        "calibration": counted(50),
+        "valid": counted(150),
+        "test": counted(100),
+    }
     sources = {"shard": make_stage(tmp_path, "2011-02-25", "shard", Ledger(1000, 1000), tables=tables)}
     sources["train"] = make_stage(tmp_path, "2011-02-25", "train", Ledger(700, 700))
     trunk = drawn(sources)["window"]
@@ -67,11 +75,17 @@ def test_each_reason_has_a_branch_of_its_own_the_largest_first(tmp_path):
 
 def test_rows_that_nothing_explains_are_drawn_all_the_same(tmp_path):
     sources = {
-        "prepare": make_stage(tmp_path, "2011-02-25", "prepare", Ledger(100, 100), tables={"train": counted(100)}),
+        "prepare": make_stage(
+            tmp_path, "2011-02-25", "prepare", Ledger(100, 100), tables={"train": counted(100)}
+        ),
         "zipf": make_stage(tmp_path, "2011-02-25", "zipf", Ledger(60, 60)),
-        "select": make_stage(tmp_path, "2011-02-25", "select", Ledger(70, 50, added={"copies": 5}, dropped={"policy": 25})),
+        "select": make_stage(
+            tmp_path, "2011-02-25", "select", Ledger(70, 50, added={"copies": 5}, dropped={"policy": 25})
+        ),
     }
-    steps = [(step.kind, step.rows, step.label) for step in drawn(sources)["window"].steps if step.kind != "stage"]
+    steps = [
+        (step.kind, step.rows, step.label) for step in drawn(sources)["window"].steps if step.kind != "stage"
+    ]
     assert steps == [
         ("joined", 100, "rows of the window"),
         ("left", 40, "rows that zipf does not read"),
@@ -102,7 +116,9 @@ def test_the_table_shows_every_stage_that_moves_rows(tmp_path):
 def test_the_strip_of_the_day_accounts_for_every_row(tmp_path, rules):
     taken = {f"rule {place}": place + 1 for place in range(rules)}
     ledger = Ledger(100_000, 100_000 - sum(taken.values()), quarantined=taken)
-    found = strip(Night("retail", "2011-02-25", 7, {"quality": make_stage(tmp_path, "2011-02-25", "quality", ledger)}))
+    found = strip(
+        Night("retail", "2011-02-25", 7, {"quality": make_stage(tmp_path, "2011-02-25", "quality", ledger)})
+    )
     assert found["clean"] + sum(rows for rows, _, _ in found["parts"]) == found["raw"] == 100_000
     assert len(found["parts"]) == min(rules, 5)
     assert sum(float(width) for _, _, width in found["bars"]) == pytest.approx(100, abs=0.1)

@@ -1,4 +1,6 @@
-"""The page on the keys and the selection says what zipf and select found, in words, and leaves out what they did not."""
+"""The page on the keys and the selection says what zipf and select found, in words, and leaves out what they
+did not.
+"""
 
 import html
 import json
@@ -49,7 +51,11 @@ def changed(source, name, **fields):
 
 def without(facts, field, gone):
     """The facts with nothing in a field, or (`...`) without it."""
-    return {name: gone if name == field else value for name, value in facts.items() if name != field or gone is not ...}
+    return {
+        name: gone if name == field else value
+        for name, value in facts.items()
+        if name != field or gone is not ...
+    }
 
 
 def rendered(profile, selection):
@@ -76,11 +82,17 @@ def test_a_full_night_shows_what_was_kept_and_what_it_is_worth(tmp_path):
     kept, of = sources["select"].manifest.ledger.rows_out, sources["select"].manifest.ledger.rows_in
     shown = words(page_of(tmp_path, sources).read_bytes())
     assert f"{kept:,} of {of:,} rows were selected to train, {100 * kept / of:.1f} %" in shown
-    assert f"they are worth {round(0.91 * kept):,} rows of equal weight: the effective sample size is 91.0 % of those kept." in shown
+    assert (
+        f"they are worth {round(0.91 * kept):,} rows of equal weight: the effective sample size is 91.0 % of "
+        "those kept." in shown
+    )
     assert "asked for as 2h on 8 workers" in shown
     assert "zipf beta 0.5 objective average protect new, poor" in shown
     assert "Sums over the kept rows, each times its weight 1/π, are unbiased for sums over all rows." in shown
-    assert "61 keys (140 rows) new since the night before; 12 keys (301 rows) recalled poorly by the model before: kept whole" in shown
+    assert (
+        "61 keys (140 rows) new since the night before; 12 keys (301 rows) recalled poorly by the model "
+        "before: kept whole" in shown
+    )
     assert "Keys with at most 2 rows share one keep rate" in shown
     assert "85123A 450 182 268 40.4 %" in shown
     assert "pilot of 2011-02-20" in shown
@@ -136,7 +148,9 @@ def test_a_profile_without_a_field_or_with_nothing_in_it_renders(field, gone):
 
 @pytest.mark.parametrize("field", [*SELECTION["pilot"]])
 def test_a_pilot_without_a_field_renders(field):
-    assert not re.search(r"\b(None|nan|inf)\b", drawn(PROFILE, SELECTION | {"pilot": without(SELECTION["pilot"], field, ...)}))
+    assert not re.search(
+        r"\b(None|nan|inf)\b", drawn(PROFILE, SELECTION | {"pilot": without(SELECTION["pilot"], field, ...)})
+    )
 
 
 def test_nights_from_before_there_were_these_figures_render(tmp_path):
@@ -154,18 +168,26 @@ def test_nights_from_before_there_were_these_figures_render(tmp_path):
 
 def test_a_night_without_rows_renders(tmp_path):
     sources = full(tmp_path, "2011-02-25", empty=True)
-    assert not re.search(r"\b(None|nan|inf)\b", words(page_of(tmp_path, {**sources, **before(sources)}).read_bytes()))
+    assert not re.search(
+        r"\b(None|nan|inf)\b", words(page_of(tmp_path, {**sources, **before(sources)}).read_bytes())
+    )
 
 
 def test_equal_nights_give_equal_pages(tmp_path):
-    pages = [page_of(tmp_path / folder, full(tmp_path / folder, "2011-02-25")).read_bytes() for folder in ("here", "there")]
+    pages = [
+        page_of(tmp_path / folder, full(tmp_path / folder, "2011-02-25")).read_bytes()
+        for folder in ("here", "there")
+    ]
     assert pages[0] == pages[1]
 
 
 def test_the_page_stays_small_with_many_frequencies():
     many = range(1, 40_001)
     profile = PROFILE | {"spectrum": [[frequency, 1] for frequency in many]}
-    page = rendered(profile, SELECTION | {"by_frequency": [[frequency, frequency, frequency // 2, 0.5] for frequency in many]})
+    page = rendered(
+        profile,
+        SELECTION | {"by_frequency": [[frequency, frequency, frequency // 2, 0.5] for frequency in many]},
+    )
     assert len(page) < 400_000
 
 
@@ -184,20 +206,30 @@ def test_half_of_the_rows_belong_to_so_many_keys_as_a_walk_down_the_sorted_keys_
         (
             "power_law",
             None,
-            "A power law: a power law describes the counts better than a lognormal (p = 0.040); there is no sign of a cut-off",
+            "A power law: a power law describes the counts better than a lognormal (p = 0.040); there is no "
+            "sign of a cut-off",
         ),
         (None, None, "Perhaps a power law: the counts do not tell it from a lognormal"),
         ("lognormal", None, "Not a power law: a lognormal describes the counts better"),
         (
             "power_law",
             "cutoff",
-            "Not a pure power law: a power law describes the counts better than a lognormal (p = 0.040), but the largest",
+            "Not a pure power law: a power law describes the counts better than a lognormal (p = 0.040), but "
+            "the largest",
         ),
-        (None, "cutoff", "Not a pure power law: the counts do not tell it from a lognormal (p = 0.040), and the largest keys"),
+        (
+            None,
+            "cutoff",
+            "Not a pure power law: the counts do not tell it from a lognormal (p = 0.040), and the largest "
+            "keys",
+        ),
     ],
 )
 def test_the_law_is_named_as_the_tests_decide(lognormal, cutoff, said):
-    tests = {"lognormal": {"ratio": 1.0, "p": 0.04, "favoured": lognormal}, "cutoff": {"ratio": -1.0, "p": 0.5, "favoured": cutoff}}
+    tests = {
+        "lognormal": {"ratio": 1.0, "p": 0.04, "favoured": lognormal},
+        "cutoff": {"ratio": -1.0, "p": 0.5, "favoured": cutoff},
+    }
     sentence = dict(law.describe(PROFILE | {"tests": tests}, None)["words"])["Law"]
     assert sentence.startswith(said)
 
@@ -205,7 +237,9 @@ def test_the_law_is_named_as_the_tests_decide(lognormal, cutoff, said):
 def test_a_sample_of_the_keys_states_its_errors():
     found = law.describe(PROFILE | {"rows": 5_000_000, "sampled": SAMPLED}, None)
     said = dict(found["words"])["Sample"]
-    assert said.startswith("Not every key was counted: the 1,000 most frequent keys were, and of the others one in 100")
+    assert said.startswith(
+        "Not every key was counted: the 1,000 most frequent keys were, and of the others one in 100"
+    )
     assert "Scaled up they make 5,012,000 ± 20,100 rows; there are 5,000,000." in said
     facts = {name: (figure, note) for name, figure, note in found["facts"]}
     assert facts["Keys"] == ("2,800 ± 1,234", "")
@@ -221,18 +255,33 @@ def test_keys_none_of_which_was_seen_once_have_no_forecast_to_tell():
 
 def test_movers_keep_their_order_and_their_bars_are_of_the_largest():
     movers = law.describe(PROFILE, shift_facts())["shift"]["movers"]
-    assert [(mover["key"], mover["state"]) for mover in movers] == [("22086", ""), ("84879", "new"), ("22960", "gone"), ("21212", "")]
+    assert [(mover["key"], mover["state"]) for mover in movers] == [
+        ("22086", ""),
+        ("84879", "new"),
+        ("22960", "gone"),
+        ("21212", ""),
+    ]
     assert [mover["length"] for mover in movers] == [100.0, 51.2, 37.8, 7.3]
 
 
 def test_a_night_without_new_or_lost_keys_says_so():
     shift = shift_facts() | {"entered": {"keys": 0, "share": 0.0}, "left": {"keys": 0, "share": 0.0}}
-    assert law.describe(PROFILE, shift)["shift"]["words"].startswith("No key entered, none left. 3.42\u00a0% of the rows")
+    assert law.describe(PROFILE, shift)["shift"]["words"].startswith(
+        "No key entered, none left. 3.42\u00a0% of the rows"
+    )
 
 
 def test_bands_hold_the_rows_of_their_frequencies():
-    found = {band["band"]: (band["keys"], band["rows"], band["kept"], band["share"]) for band in selected.bands_of(BY_FREQUENCY)}
-    assert found == {"1": (400, 400, 400, 1), "2–9": (100, 900, 630, 0.7), "10–99": (100, 1000, 500, 0.5), "100+": (10, 2500, 500, 0.2)}
+    found = {
+        band["band"]: (band["keys"], band["rows"], band["kept"], band["share"])
+        for band in selected.bands_of(BY_FREQUENCY)
+    }
+    assert found == {
+        "1": (400, 400, 400, 1),
+        "2–9": (100, 900, 630, 0.7),
+        "10–99": (100, 1000, 500, 0.5),
+        "100+": (10, 2500, 500, 0.2),
+    }
 
 
 def test_epochs_that_redraw_are_said_in_the_headline_and_in_no_rate():
@@ -247,7 +296,9 @@ def test_a_curriculum_says_its_order_and_when_all_rows_are_in():
     epochs = {"use": "curriculum", "stages": 4, "full_by": 0.5, "order": "rare_first"}
     rules = dict(selected.describe(SELECTION | {"epochs": epochs})["rules"])
     assert (
-        rules["Epochs"] == "The kept rows enter training in 4 stages, rare keys first; from 50.0\u00a0% of the training on, all are read."
+        rules["Epochs"]
+        == "The kept rows enter training in 4 stages, rare keys first; from 50.0\u00a0% of the training on, "
+        "all are read."
     )
 
 
@@ -271,14 +322,22 @@ def test_keys_that_lost_nothing_are_not_among_those_that_lost_most():
         ({"against_random": -0.002}, "is 0.0020 higher than that of a random draw"),
         ({"against_random": 0.0}, "is neither lower nor higher than that of a random draw"),
         ({}, "Of what all rows gain over the random draw, the selection recovers 89.1\u00a0%."),
-        ({"gain_recovered": None}, "All rows gained nothing over the random draw, so there is no gain to recover."),
-        ({"gain_recovered": None, "converged": False}, "More random rows made a worse model: at its settings"),
+        (
+            {"gain_recovered": None},
+            "All rows gained nothing over the random draw, so there is no gain to recover.",
+        ),
+        (
+            {"gain_recovered": None, "converged": False},
+            "More random rows made a worse model: at its settings",
+        ),
         ({}, "as n to the power −0.31 (interval 0.24 to 0.39)"),
         ({"beta_interval": None}, "as n to the power −0.31: β as fitted"),
     ],
 )
 def test_a_pilot_says_its_gain_and_its_loss_alike(fields, said):
-    assert said in " ".join(selected.describe(SELECTION | {"pilot": SELECTION["pilot"] | fields})["pilot"]["words"])
+    assert said in " ".join(
+        selected.describe(SELECTION | {"pilot": SELECTION["pilot"] | fields})["pilot"]["words"]
+    )
 
 
 def test_a_selection_without_a_pilot_says_that_nothing_was_measured(tmp_path):
@@ -299,4 +358,9 @@ def test_a_pilot_beside_the_night_is_shown_whatever_the_policy_was_given(tmp_pat
 
 def test_bands_of_a_pilot_are_in_the_order_of_their_frequencies():
     pilot = SELECTION["pilot"] | {"bands": {"100+": 0.7, "10–99": 0.9, "1": 1.3, "2–9": 1.1}, "arms": {}}
-    assert [row["band"] for row in selected.describe({"pilot": pilot})["pilot"]["bands"]] == ["1", "2–9", "10–99", "100+"]
+    assert [row["band"] for row in selected.describe({"pilot": pilot})["pilot"]["bands"]] == [
+        "1",
+        "2–9",
+        "10–99",
+        "100+",
+    ]

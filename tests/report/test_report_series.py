@@ -8,7 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from lsml_spark.report.series import DIGITS, LEAST, MISSING, WIDTH, band, decode, encode, figure, number, outside, usual
+from lsml_spark.report.series import (
+    DIGITS,
+    LEAST,
+    MISSING,
+    WIDTH,
+    band,
+    decode,
+    encode,
+    figure,
+    number,
+    outside,
+    usual,
+)
 
 values = st.floats(-1e12, 1e12).map(lambda value: value if abs(value) > 1e-9 else 0.0)
 
@@ -86,7 +98,15 @@ def test_what_never_changes_is_one_number():
 
 
 @pytest.mark.parametrize(
-    ("value", "written"), [(1737, 1737), (0.123456789, 0.123457), (1234567.8, 1234568), (5.0, 5), (None, None), (float("nan"), None)]
+    ("value", "written"),
+    [
+        (1737, 1737),
+        (0.123456789, 0.123457),
+        (1234567.8, 1234568),
+        (5.0, 5),
+        (None, None),
+        (float("nan"), None),
+    ],
 )
 def test_numbers_are_written_short(value, written):
     assert number(value) == written

@@ -32,7 +32,11 @@ def test_the_site_holds_the_index_the_pages_of_each_night_and_one_script(runs):
     assert index == runs / "retail" / "site" / "index.html"
     assert set(contents(index.parent)) == {
         "index.html",
-        *(f"{date}.{kind}" for date in ("2011-02-24", "2011-02-25") for kind in ("html", "quality.html", "quality.json")),
+        *(
+            f"{date}.{kind}"
+            for date in ("2011-02-24", "2011-02-25")
+            for kind in ("html", "quality.html", "quality.json")
+        ),
         "2011-02-24.selection.html",  # the other night was stopped before its keys were counted
         "2011-02-24.training.html",
         script_name(),
@@ -43,14 +47,22 @@ def test_the_site_holds_the_index_the_pages_of_each_night_and_one_script(runs):
 def test_the_checksums_are_those_of_the_files(runs):
     site = publish(runs, "retail").parent
     sums = json.loads((site / "checksums.json").read_text())
-    assert sums == {name: hashlib.sha256(content).hexdigest() for name, content in contents(site).items() if name != "checksums.json"}
+    assert sums == {
+        name: hashlib.sha256(content).hexdigest()
+        for name, content in contents(site).items()
+        if name != "checksums.json"
+    }
 
 
 def test_publishing_twice_writes_nothing_anew(runs):
     site = publish(runs, "retail").parent
-    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) for path in site.iterdir()}
+    before = {
+        path.name: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) for path in site.iterdir()
+    }
     publish(runs, "retail")
-    assert before == {path.name: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) for path in site.iterdir()}
+    assert before == {
+        path.name: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) for path in site.iterdir()
+    }
 
 
 def test_a_site_built_anew_is_the_same_to_the_byte(runs):
@@ -73,7 +85,16 @@ def test_a_damaged_file_of_the_site_is_put_right(runs):
 def test_the_index_shows_each_verdict_the_newest_night_first(runs):
     text = publish(runs, "retail").read_text()
     table = text[text.index("<tbody>") :]
-    places = [table.index(word) for word in ("2011-02-27", "no finished prepare stage", "2011-02-25", "the day is empty", "2011-02-24")]
+    places = [
+        table.index(word)
+        for word in (
+            "2011-02-27",
+            "no finished prepare stage",
+            "2011-02-25",
+            "the day is empty",
+            "2011-02-24",
+        )
+    ]
     assert places == sorted(places)
     assert '<a href="2011-02-24.html">' in table
     assert "2011-02-27.html" not in text  # it has no page

@@ -1,4 +1,6 @@
-"""The page on the training says where its time went and what to do about it, and leaves out what it does not know."""
+"""The page on the training says where its time went and what to do about it, and leaves out what it does not
+know.
+"""
 
 import html
 import json
@@ -36,11 +38,13 @@ def test_a_data_bound_training_says_so_and_what_to_do(tmp_path):
     shown = words(page_of(tmp_path).read_bytes())
     assert "Data-bound: it waited for data for 52.2 % of the time, 6,841 rows per second" in shown
     assert training.ADVICE["data-bound"] in shown
-    assert "Rank 1 came last in 98.1 % of the steps; the others waited for it for 51.5 % of the time." in shown
+    assert (
+        "Rank 1 came last in 98.1 % of the steps; the others waited for it for 51.5 % of the time." in shown
+    )
     assert "waiting for data 19.2 52.2 %" in shown
     assert (
-        "Its ranks were started again 2 times. It went on from step 120 (epoch 1) on 2 ranks. It went on from step 300 (epoch 2) on 1 rank."
-        in shown
+        "Its ranks were started again 2 times. It went on from step 120 (epoch 1) on 2 ranks. It went on "
+        "from step 300 (epoch 2) on 1 rank." in shown
     )
     assert "1,024 rows in 1 row group could not be read and were left out." in shown
     assert "exchange.hook bf16 accumulate 4 stop.time 2h" in shown
@@ -48,7 +52,14 @@ def test_a_data_bound_training_says_so_and_what_to_do(tmp_path):
 
 
 def test_the_settings_of_a_night_whose_keys_lay_flat_are_shown_under_the_names_of_today(tmp_path):
-    flat = {"hook": {"use": "fp16"}, "precision": "bf16", "sync": "local", "lr_scaling": {"use": "sqrt"}, "l1": 0.0, "accumulate": 1}
+    flat = {
+        "hook": {"use": "fp16"},
+        "precision": "bf16",
+        "sync": "local",
+        "lr_scaling": {"use": "sqrt"},
+        "l1": 0.0,
+        "accumulate": 1,
+    }
     assert described(tmp_path, config=flat)["settings"] == [
         ("exchange.hook", "fp16"),
         ("precision.compute", "bf16"),
@@ -61,7 +72,11 @@ def test_the_settings_of_a_night_whose_keys_lay_flat_are_shown_under_the_names_o
     ("verdict", "phase", "begins"),
     [
         ("compute-bound", "compute", "Compute-bound: it computed for 90.0\u00a0% of the time"),
-        ("network-bound", "all_reduce", "Network-bound: it waited for the exchange of gradients for 90.0\u00a0%"),
+        (
+            "network-bound",
+            "all_reduce",
+            "Network-bound: it waited for the exchange of gradients for 90.0\u00a0%",
+        ),
         ("checkpoint-bound", "checkpoint", "Checkpoint-bound: it waited for checkpoints for 90.0\u00a0%"),
     ],
 )
@@ -81,7 +96,12 @@ def test_ranks_that_are_late_in_turn_are_not_named(tmp_path):
 def test_a_night_from_before_there_were_such_figures_shows_its_curve(tmp_path):
     sources = full(tmp_path, DATE)
     sources["train"] = make_stage(
-        tmp_path, DATE, "train", Ledger(10, 10), {"loss": 5.0}, {"curve.json": {"steps": [{"step": 1, "epoch": 0, "loss": 5.0}]}}
+        tmp_path,
+        DATE,
+        "train",
+        Ledger(10, 10),
+        {"loss": 5.0},
+        {"curve.json": {"steps": [{"step": 1, "epoch": 0, "loss": 5.0}]}},
     )
     shown = words(report(tmp_path, DATE, sources).with_name("training.html").read_bytes())
     assert "Loss at the end 5.0000" in shown
@@ -96,14 +116,27 @@ def test_the_page_is_no_part_of_the_nights_identity(tmp_path):
         sources = full(tmp_path / str(times), DATE)
         sources["train"].manifest.run["rows_per_second"] *= times
         folder = report(tmp_path / str(times), DATE, sources).parent
-        identities.append((json.loads((folder / "manifest.json").read_bytes())["identity"], (folder / "training.html").read_bytes()))
+        identities.append(
+            (
+                json.loads((folder / "manifest.json").read_bytes())["identity"],
+                (folder / "training.html").read_bytes(),
+            )
+        )
     assert identities[0][0] == identities[1][0]
     assert identities[0][1] != identities[1][1]
 
 
 def test_a_million_steps_make_a_small_page():
     records = [
-        {"step": i, "epoch": 0, "loss": 1.0 + i % 2, "lr": 0.1, "rows": 10, "weight": 1.0, "seconds": {"compute": 0.01}}
+        {
+            "step": i,
+            "epoch": 0,
+            "loss": 1.0 + i % 2,
+            "lr": 0.1,
+            "rows": 10,
+            "weight": 1.0,
+            "seconds": {"compute": 0.01},
+        }
         for i in range(100_000)
     ]
     charts = steps.charts(records, {})
@@ -131,7 +164,9 @@ def test_it_draws_every_chart_without_a_word_at_any_width(tmp_path):
     with chromium(tmp_path / "profile") as browser:
         for width, dark in ((390, True), (1280, False)):
             browser.open(site / f"{DATE}.training.html", width, dark=dark)
-            drawn = browser.eval("[...document.querySelectorAll('.js-plotly-plot')].map(plot => plot.dataset.chart)")
+            drawn = browser.eval(
+                "[...document.querySelectorAll('.js-plotly-plot')].map(plot => plot.dataset.chart)"
+            )
             assert drawn == [f"chart-{name}" for name in ("phases", "loss", "rate", "speed", "norm", "scale")]
             assert browser.eval("document.documentElement.scrollWidth") <= width
             browser.picture(tmp_path / f"training-{width}.png")

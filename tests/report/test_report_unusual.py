@@ -1,4 +1,6 @@
-"""What is unusual is a warning on every page or on none; a stopped night says why and what serves; a night is repeated as it was run."""
+"""What is unusual is a warning on every page or on none; a stopped night says why and what serves; a night is
+repeated as it was run.
+"""
 
 import json
 import re
@@ -44,7 +46,11 @@ def pages(runs, kept: int, checks: list[dict[str, Any]]) -> dict[str, str]:
     sources = full(runs, DAY) | {"quality": a_day(runs, DAY, kept, checks)}
     found = report(runs, DAY, {**sources, **past})
     index = publish(runs, "retail")
-    return {"night": found.read_text(), "quality": found.with_name("quality.html").read_text(), "index": index.read_text()}
+    return {
+        "night": found.read_text(),
+        "quality": found.with_name("quality.html").read_text(),
+        "index": index.read_text(),
+    }
 
 
 @pytest.mark.parametrize(
@@ -56,7 +62,9 @@ def pages(runs, kept: int, checks: list[dict[str, Any]]) -> dict[str, str]:
         (1000, [], "ok", "note"),
     ],
 )
-def test_night_quality_page_and_index_agree_and_a_tick_means_that_nothing_was_found(tmp_path, kept, checks, night, quality_page):
+def test_night_quality_page_and_index_agree_and_a_tick_means_that_nothing_was_found(
+    tmp_path, kept, checks, night, quality_page
+):
     found = pages(tmp_path, kept, checks)
     assert f'<section class="verdict {night}"' in found["night"]
     assert f'<section class="verdict slim {quality_page}"' in found["quality"]
@@ -95,7 +103,9 @@ def test_what_is_unusual_survives_the_manifest_and_old_manifests_have_none():
     moved = figure(9, 50, np.arange(40.0, 60.0), 2)
     strange = find({"rows": moved}, [{"name": "a", "figures": {"mean": moved}}])
     assert strange.day[0].startswith("rows 9 (usual ")
-    assert of_json(json.loads(json.dumps(strange.as_json()))) == replace(strange, day=list(strange.day), columns=list(strange.columns))
+    assert of_json(json.loads(json.dumps(strange.as_json()))) == replace(
+        strange, day=list(strange.day), columns=list(strange.columns)
+    )
     assert of_json(None) == Unusual()
 
 
@@ -110,7 +120,13 @@ def test_a_stopped_night_names_the_check_with_its_rows_and_the_model_that_serves
 
 
 def test_an_empty_day_has_lost_no_columns(tmp_path):
-    empty = make_stage(tmp_path, DAY, "quality", Ledger(), {"verdict": "failed", "failed": "the day has no rows, only a header"})
+    empty = make_stage(
+        tmp_path,
+        DAY,
+        "quality",
+        Ledger(),
+        {"verdict": "failed", "failed": "the day has no rows, only a header"},
+    )
     shown = words(report(tmp_path, DAY, {"quality": empty, **history(tmp_path, PAST[:1])}).read_bytes())
     assert "vanished" not in shown
 
@@ -120,9 +136,10 @@ def test_lsml_report_gives_a_day_that_its_gate_stopped_a_page(tmp_path):
     quality(tmp_path, "2011-02-24")  # history of a window, which has none
     done = CliRunner().invoke(app, ["report", "pipelines/retail.yaml", "--root", str(tmp_path)])
     assert done.exit_code == 0, done.output
-    assert [path.name for path in (tmp_path / "retail" / "site").glob("2011-*.html")] == [f"{DAY}.quality.html", f"{DAY}.html"] or (
-        tmp_path / "retail" / "site" / f"{DAY}.html"
-    ).is_file()
+    assert [path.name for path in (tmp_path / "retail" / "site").glob("2011-*.html")] == [
+        f"{DAY}.quality.html",
+        f"{DAY}.html",
+    ] or (tmp_path / "retail" / "site" / f"{DAY}.html").is_file()
     assert not (tmp_path / "retail" / "site" / "2011-02-24.html").exists()
 
 
@@ -137,8 +154,13 @@ def test_the_command_is_the_one_that_was_used_and_can_be_pasted(tmp_path):
 
 
 def test_rows_are_also_compared_with_the_same_weekday(tmp_path):
-    past = {f"history/{date}": a_day(tmp_path, date, 990, [], rows) for date, rows in (("2011-02-18", 1500), ("2011-02-24", 700))}
-    shown = words(report(tmp_path, DAY, {"quality": a_day(tmp_path, DAY, 990, [], 1530), **past}).read_bytes())
+    past = {
+        f"history/{date}": a_day(tmp_path, date, 990, [], rows)
+        for date, rows in (("2011-02-18", 1500), ("2011-02-24", 700))
+    }
+    shown = words(
+        report(tmp_path, DAY, {"quality": a_day(tmp_path, DAY, 990, [], 1530), **past}).read_bytes()
+    )
     assert "2011-02-24, Thursday" in shown
     assert "Rows, Friday 2011-02-18 1,530 1,500 +2.0 %" in shown
 
@@ -156,7 +178,10 @@ def test_with_one_guess_a_row_recall_is_called_accuracy_and_bands_without_rows_a
     shown = words(page)
     assert "Accuracy by key frequency" in shown
     assert "recall@1" not in shown.lower()
-    assert re.findall(r'<tr><th scope="row">([^<]*)</th><td class="n" data-label="Rows">', page.decode()) == ["10–99", "100+"] * 2
+    assert (
+        re.findall(r'<tr><th scope="row">([^<]*)</th><td class="n" data-label="Rows">', page.decode())
+        == ["10–99", "100+"] * 2
+    )
     assert "Accuracy" in words(publish(tmp_path, "retail").read_bytes())
 
 
@@ -169,11 +194,15 @@ def test_of_a_warm_start_that_climbs_the_page_says_why(tmp_path):
     rewritten(sources["train"], "curve.json", curve)
     night = report(tmp_path, DAY, sources)
     for page in (night, night.with_name("training.html")):
-        assert "the learning rate begins anew, up to 0.01, so the loss climbs from 5." in words(page.read_bytes())
+        assert "the learning rate begins anew, up to 0.01, so the loss climbs from 5." in words(
+            page.read_bytes()
+        )
 
 
 def test_the_model_that_serves_is_the_champion_before_the_night_or_what_was_decided(tmp_path):
     sources = full(tmp_path, DAY)
     assert Night("retail", DAY, 7, sources).serves() == DAY
-    assert Night("retail", DAY, 7, {}, champion=full(tmp_path, "2011-02-20")["train"]).serves() == "2011-02-20"
+    assert (
+        Night("retail", DAY, 7, {}, champion=full(tmp_path, "2011-02-20")["train"]).serves() == "2011-02-20"
+    )
     assert Night("retail", DAY, 7, {}).serves() is None

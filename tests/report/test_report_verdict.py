@@ -19,7 +19,9 @@ def test_a_clean_night_that_promoted_is_ok(tmp_path):
     found = verdict(full(tmp_path, "2011-02-25"))
     assert found.kind == "ok"
     assert {reason.level for reason in found.reasons} == {"ok", "note"}
-    assert "The day’s data are fit to train on: 3 of 5 checks found something, 87 rows quarantined." in [r.text for r in found.reasons]
+    assert "The day’s data are fit to train on: 3 of 5 checks found something, 87 rows quarantined." in [
+        r.text for r in found.reasons
+    ]
 
 
 def test_a_model_that_is_not_promoted_is_a_warning_with_its_reason(tmp_path):
@@ -42,15 +44,20 @@ def test_losing_to_a_baseline_is_said_and_to_popularity_is_a_warning(tmp_path, s
 
 
 def test_the_gate_stops_and_its_sentence_is_the_verdict(tmp_path):
-    found = verdict({"quality": make_stage(tmp_path, "2011-02-25", "quality", Ledger(), {"failed": "the day is empty"})})
+    found = verdict(
+        {"quality": make_stage(tmp_path, "2011-02-25", "quality", Ledger(), {"failed": "the day is empty"})}
+    )
     assert (found.kind, found.sentence) == ("stopped", "Stopped at quality: the day is empty.")
 
 
 def test_where_most_rows_were_lost_the_sentence_names_the_check_that_took_them(tmp_path):
-    found = verdict({"quality": quality(tmp_path, "2011-02-25", failed="135 of 1737 rows kept, at least 50 % wanted")})
+    found = verdict(
+        {"quality": quality(tmp_path, "2011-02-25", failed="135 of 1737 rows kept, at least 50 % wanted")}
+    )
     assert found.kind == "stopped"
     assert found.sentence.replace("\u00a0", " ") == (
-        "Stopped at quality: ‘line does not parse’ took 1,602 of 1,737 rows (92.2 %); 135 of 1737 rows kept, at least 50 % wanted."
+        "Stopped at quality: ‘line does not parse’ took 1,602 of 1,737 rows (92.2 %); 135 of 1737 rows kept, "
+        "at least 50 % wanted."
     )
 
 

@@ -23,7 +23,9 @@ def test_budgets_are_read_as_they_are_written(said, meant):
     assert parse(said) == meant
 
 
-@pytest.mark.parametrize("said", ["", "2", "2 days", "0h", "-1h", "2h on workers", "2h on 8", 0, -3, float("nan")])
+@pytest.mark.parametrize(
+    "said", ["", "2", "2 days", "0h", "-1h", "2h on workers", "2h on 8", 0, -3, float("nan")]
+)
 def test_what_is_no_budget_is_one_line_that_names_it(said):
     with pytest.raises(ConfigError, match=r"select\.budget") as caught:
         validate(Config, {"policy": "zipf", "budget": said}, "night.yaml: select")

@@ -16,7 +16,8 @@ from lsml_spark.select import run as select
 from lsml_spark.spark import tables
 from lsml_spark.zipf import run as zipf
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]  # a stage of several jobs each; the policies themselves: test_known_keys.py
+# a stage of several jobs each; the policies themselves: test_known_keys.py
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 SCHEMA = "sample_id string, key string, label string, date date, word string"
 SCORES = "sample_id string, key string, label string, system string, rank int, log_prob double"
 KEYS = {"common": 600, "rough": 300, "fresh": 200, "rare": 2, **{f"once{i}": 1 for i in range(98)}}
@@ -29,7 +30,15 @@ def samples() -> pd.DataFrame:
     key = np.repeat(list(KEYS), list(KEYS.values()))
     day = pd.to_datetime("2011-01-30").date()
     label, word = random.choice(["a", "b"], len(key)), random.choice(["x", "y"], len(key))
-    return pd.DataFrame({"sample_id": [f"s{i}" for i in range(len(key))], "key": key, "label": label, "date": day, "word": word})
+    return pd.DataFrame(
+        {
+            "sample_id": [f"s{i}" for i in range(len(key))],
+            "key": key,
+            "label": label,
+            "date": day,
+            "word": word,
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +47,9 @@ def scored(samples) -> pd.DataFrame:
     random = np.random.default_rng(4)
     some = samples.iloc[random.permutation(len(samples))[:900]][["sample_id", "key", "label"]].copy()
     chance = random.uniform(0.01, 0.99, len(some))
-    return some.assign(system="model", rank=np.where(some.key == "rough", 50, 1).astype("int32"), log_prob=np.log(chance))
+    return some.assign(
+        system="model", rank=np.where(some.key == "rough", 50, 1).astype("int32"), log_prob=np.log(chance)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -50,15 +61,23 @@ def inputs(spark, module_night, samples):
 
 @pytest.fixture
 def scores(spark, night):
-    """`scores(frame, night, champion)`: evaluate and promote folders of an earlier night, as select is given them."""
+    """`scores(frame, night, champion)`: evaluate and promote folders of an earlier night, as select is given
+    them.
+    """
 
     def make(frame: pd.DataFrame, date: str = "2011-01-31", champion: str | None = "2011-01-31") -> dict:
         then = night.on(date)
         work = then.work("evaluate")
-        written = tables.write(spark.createDataFrame(frame, SCORES), work.folder, {"scores": frame.columns.tolist()})
-        evaluate = then.finish(work, Outcome(Ledger(len(frame), len(frame)), written.tables, metrics={"k": 20}))
+        written = tables.write(
+            spark.createDataFrame(frame, SCORES), work.folder, {"scores": frame.columns.tolist()}
+        )
+        evaluate = then.finish(
+            work, Outcome(Ledger(len(frame), len(frame)), written.tables, metrics={"k": 20})
+        )
         work = then.work("promote")
-        promote = then.finish(work, Outcome(Ledger(), files=[write_json(work.folder, "decision.json", {"champion": champion})]))
+        promote = then.finish(
+            work, Outcome(Ledger(), files=[write_json(work.folder, "decision.json", {"champion": champion})])
+        )
         return {f"scores/{date}": evaluate, f"promote/{date}": promote}
 
     return make
@@ -71,7 +90,11 @@ def selected(spark, night, inputs):
     def run(section: dict, more: dict | None = None, given: dict | None = None):
         work = night.work("select", {**(given or inputs), **(more or {})})
         source = night.finish(work, select.run(work, validate(select.Config, section, "x"), spark))
-        return tables.read(spark, source, table="train").toPandas(), json.loads(source.file("selection.json").read_text()), source
+        return (
+            tables.read(spark, source, table="train").toPandas(),
+            json.loads(source.file("selection.json").read_text()),
+            source,
+        )
 
     return run
 
@@ -82,7 +105,9 @@ def previous(spark, night, keys):
 
 
 @pytest.mark.parametrize("policy", ["zipf", "mixed"])
-def test_new_and_poorly_recalled_keys_keep_every_row_and_the_budget_holds(spark, night, selected, scores, scored, samples, policy):
+def test_new_and_poorly_recalled_keys_keep_every_row_and_the_budget_holds(
+    spark, night, selected, scores, scored, samples, policy
+):
     known = previous(spark, night, set(KEYS) - {"fresh"})
     kept, selection, _ = selected({"policy": policy, "budget": 0.7}, known | scores(scored))
     whole = kept.key.value_counts()
@@ -118,7 +143,9 @@ def test_the_scores_are_those_of_the_model_that_stood(selected, scores, scored):
     champion = scored.assign(system="champion", rank=np.where(scored.key == "common", 50, 1).astype("int32"))
     both = pd.concat([scored, champion])
     by_model, by_champion = (
-        selected({"policy": "quota", "budget": 0.4, "weights": False}, scores(both, champion=standing))[0].key.value_counts()
+        selected({"policy": "quota", "budget": 0.4, "weights": False}, scores(both, champion=standing))[
+            0
+        ].key.value_counts()
         for standing in ("2011-01-31", "2011-01-30")
     )
     assert by_model["rough"] > by_model.get("common", 0)
@@ -160,7 +187,9 @@ def test_a_day_that_was_held_out_twice_doubles_no_row(selected, scores, scored):
 @pytest.mark.parametrize("bad", [np.nan, 0.5, np.inf])
 def test_scores_that_are_no_probabilities_name_a_sample(selected, scores, scored, bad):
     spoilt = scored.assign(log_prob=[bad, *scored.log_prob[1:]])
-    with pytest.raises(IntegrityError, match=f"1 rows are no probabilities, e.g. '{spoilt.sample_id.iloc[0]}'"):
+    with pytest.raises(
+        IntegrityError, match=f"1 rows are no probabilities, e.g. '{spoilt.sample_id.iloc[0]}'"
+    ):
         selected({"policy": "boundary", "budget": 0.5}, scores(spoilt))
 
 
@@ -183,7 +212,11 @@ def test_policies_of_scores_on_a_first_night_say_how_to_begin(selected, policy):
 
 def test_collapse_is_exact(selected, samples):
     kept, selection, source = selected({"policy": "collapse", "budget": 1.0})
-    truth = samples.groupby(["key", "label", "word"]).agg(copies=("sample_id", "size"), sample_id=("sample_id", "min")).reset_index()
+    truth = (
+        samples.groupby(["key", "label", "word"])
+        .agg(copies=("sample_id", "size"), sample_id=("sample_id", "min"))
+        .reset_index()
+    )
     found = kept.merge(truth, on=["key", "label", "word", "sample_id"])
     assert len(found) == len(kept) == len(truth)
     assert (found.weight == found.copies).all()
@@ -217,7 +250,9 @@ def test_redraws_take_turns_so_that_every_row_comes_as_often_as_its_rate_says(se
     single, alone, _ = selected(section)
     assert set(drawn.sample_id[drawn.pace == 0]) == set(single.sample_id)
     sizes = drawn.groupby("pace").size()
-    deviation = np.sqrt((samples.key.map(single.groupby("key").keep_rate.first()).fillna(0).pipe(lambda p: p * (1 - p))).sum())
+    deviation = np.sqrt(
+        (samples.key.map(single.groupby("key").keep_rate.first()).fillna(0).pipe(lambda p: p * (1 - p))).sum()
+    )
     assert (abs(sizes - 600) < 4 * deviation + 1).all()
     ledger = source.manifest.ledger
     assert ledger.rows_out == len(drawn)
@@ -227,20 +262,30 @@ def test_redraws_take_turns_so_that_every_row_comes_as_often_as_its_rate_says(se
 
 
 def test_a_curriculum_gives_every_row_the_stage_from_which_it_takes_part(selected, scores, scored):
-    section = {"policy": {"use": "zipf", "protect": []}, "budget": 0.6, "curriculum": {"order": "rare_first", "stages": 3}}
+    section = {
+        "policy": {"use": "zipf", "protect": []},
+        "budget": 0.6,
+        "curriculum": {"order": "rare_first", "stages": 3},
+    }
     kept, selection, _ = selected(section)
     assert selection["epochs"] == {"use": "curriculum", "order": "rare_first", "stages": 3, "full_by": 0.5}
     of_key = kept.groupby("key").pace.agg(["min", "max"])
     assert (of_key["min"] == of_key["max"]).all()
     assert of_key["min"]["once1"] < of_key["min"]["common"]
-    easy = selected({**section, "curriculum": {"order": "easy_first"}}, scores(scored))[0].groupby("key").pace.first()
+    easy = (
+        selected({**section, "curriculum": {"order": "easy_first"}}, scores(scored))[0]
+        .groupby("key")
+        .pace.first()
+    )
     assert easy["rough"] > easy["common"]
 
 
 def test_a_time_budget_is_the_last_nights_speed(night, selected):
     work = night.on("2011-01-31").work("train")
     train = night.on("2011-01-31").finish(work, Outcome(Ledger(), metrics={"world": 2}), {"epochs": 5})
-    train = dataclasses.replace(train, manifest=dataclasses.replace(train.manifest, run={"rows_per_second": 1000}))
+    train = dataclasses.replace(
+        train, manifest=dataclasses.replace(train.manifest, run={"rows_per_second": 1000})
+    )
     _, selection, _ = selected({"policy": "uniform", "budget": "3s"}, {"speed": train})
     assert selection["budget"] == 3 * 1000 / 5
     assert selection["budget_asked"] == "3s"
@@ -249,18 +294,26 @@ def test_a_time_budget_is_the_last_nights_speed(night, selected):
 def test_a_pilot_of_an_earlier_night_is_used_and_named(night, selected):
     work = night.on("2011-01-31").work("pilot")
     facts = {"date": "2011-01-31", "beta": 1.0, "errors": [[1, None, 1.0]]}
-    pilot = night.on("2011-01-31").finish(work, Outcome(Ledger(), files=[write_json(work.folder, "pilot.json", facts)]))
-    fitted, selection, _ = selected({"policy": {"use": "zipf", "beta": "fitted", "protect": []}, "budget": 0.4}, {"pilot": pilot})
+    pilot = night.on("2011-01-31").finish(
+        work, Outcome(Ledger(), files=[write_json(work.folder, "pilot.json", facts)])
+    )
+    fitted, selection, _ = selected(
+        {"policy": {"use": "zipf", "beta": "fitted", "protect": []}, "budget": 0.4}, {"pilot": pilot}
+    )
     given, *_ = selected({"policy": {"use": "zipf", "beta": 1.0, "protect": []}, "budget": 0.4})
     assert set(fitted.sample_id) == set(given.sample_id)
     assert selection["pilot"] == facts
 
 
-def test_samples_may_have_columns_of_any_name_but_those_that_select_adds(spark, night, selected, scores, scored, samples):
+def test_samples_may_have_columns_of_any_name_but_those_that_select_adds(
+    spark, night, selected, scores, scored, samples
+):
     named = samples.assign(frequency=1, copies=2, surprise=3, count=4, pace=5)
     schema = f"{SCHEMA}, frequency int, copies int, surprise int, count int, pace int"
     prepare = night.source("prepare", train=spark.createDataFrame(named, schema))
-    counted = night.finish(work := night.work("zipf", {"prepare": prepare}), zipf.run(work, zipf.Config(), spark))
+    counted = night.finish(
+        work := night.work("zipf", {"prepare": prepare}), zipf.run(work, zipf.Config(), spark)
+    )
     given = {"prepare": prepare, "zipf": counted}
     for policy in ("zipf", "boundary", "collapse"):
         kept, *_ = selected({"policy": policy, "budget": 0.7}, scores(scored), given=given)
@@ -273,8 +326,12 @@ def test_samples_may_have_columns_of_any_name_but_those_that_select_adds(spark, 
 def test_rows_without_a_key_are_one_key(spark, night, selected, samples):
     unkeyed = samples.assign(key=samples.key.where(samples.key != "common"))
     prepare = night.source("prepare", train=spark.createDataFrame(unkeyed, SCHEMA))
-    counted = night.finish(work := night.work("zipf", {"prepare": prepare}), zipf.run(work, zipf.Config(), spark))
-    kept, selection, _ = selected({"policy": "cap", "budget": 0.4, "weights": False}, given={"prepare": prepare, "zipf": counted})
+    counted = night.finish(
+        work := night.work("zipf", {"prepare": prepare}), zipf.run(work, zipf.Config(), spark)
+    )
+    kept, selection, _ = selected(
+        {"policy": "cap", "budget": 0.4, "weights": False}, given={"prepare": prepare, "zipf": counted}
+    )
     assert kept.key.isna().sum() < 200
     assert selection["expected"] == pytest.approx(480)
     assert [f for f, *_ in selection["by_frequency"]][-1] == 600
@@ -286,9 +343,18 @@ def test_rows_without_a_key_are_one_key(spark, night, selected, samples):
         ({"policy": {"use": "boundary", "correct": "offset"}, "budget": 0.5}, "say weights: false"),
         ({"policy": "collapse", "budget": 0.5, "weights": False}, "needs weights: true"),
         ({"policy": "collapse", "budget": 0.5, "curriculum": {}}, "is an order of keys"),
-        ({"policy": {"use": "uniform", "per_epoch": True}, "budget": 0.5, "curriculum": {}}, "is an order of keys"),
-        ({"policy": "zipf", "budget": 0.5, "redraws": 3, "curriculum": {}}, "does not go with the curriculum"),
-        ({"policy": {"use": "uniform", "per_epoch": True}, "budget": 0.5, "redraws": 3}, "does not go with 'uniform'"),
+        (
+            {"policy": {"use": "uniform", "per_epoch": True}, "budget": 0.5, "curriculum": {}},
+            "is an order of keys",
+        ),
+        (
+            {"policy": "zipf", "budget": 0.5, "redraws": 3, "curriculum": {}},
+            "does not go with the curriculum",
+        ),
+        (
+            {"policy": {"use": "uniform", "per_epoch": True}, "budget": 0.5, "redraws": 3},
+            "does not go with 'uniform'",
+        ),
     ],
 )
 def test_what_contradicts_itself_is_refused(selected, section, said):

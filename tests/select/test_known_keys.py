@@ -1,4 +1,6 @@
-"""Policies that use what earlier nights know: protected keys, quotas, pilots, scores, rows that repeat, the order of keys."""
+"""Policies that use what earlier nights know: protected keys, quotas, pilots, scores, rows that repeat, the
+order of keys.
+"""
 
 import numpy as np
 import pytest
@@ -30,10 +32,18 @@ def known(draw):
 
 def meets(rates, spectrum, share):
     rows = spectrum.rows.sum()
-    return (rates >= 0).all() and (rates <= 1).all() and (rates * spectrum.rows).sum() == pytest.approx(min(share, 1) * rows, rel=1e-9)
+    return (
+        (rates >= 0).all()
+        and (rates <= 1).all()
+        and (rates * spectrum.rows).sum() == pytest.approx(min(share, 1) * rows, rel=1e-9)
+    )
 
 
-@given(spectrum=known(), share=shares, zipf=st.one_of(st.builds(Zipf, beta=st.floats(0.01, 10)), st.builds(Mixed, share=st.floats(0, 1))))
+@given(
+    spectrum=known(),
+    share=shares,
+    zipf=st.one_of(st.builds(Zipf, beta=st.floats(0.01, 10)), st.builds(Mixed, share=st.floats(0, 1))),
+)
 def test_protected_keys_are_never_dropped_and_the_budget_holds(spectrum, share, zipf):
     budget = share * spectrum.rows.sum()
     protected = spectrum.new | (spectrum.recall < 0.5 * spectrum.average_recall)
@@ -77,14 +87,20 @@ def test_quotas_meet_the_budget_nest_and_give_worse_keys_no_fewer_rows(spectrum,
 
 
 def test_quota_rows_are_proportional_to_what_is_not_recalled():
-    spectrum = Spectrum(np.array([1000, 1000, 1000]), np.ones(3, int), recall=np.array([0.2, 0.6, 0.9]), average_recall=0.5)
+    spectrum = Spectrum(
+        np.array([1000, 1000, 1000]), np.ones(3, int), recall=np.array([0.2, 0.6, 0.9]), average_recall=0.5
+    )
     kept = Quota().keep_rates(spectrum, 650) * 1000
     assert kept == pytest.approx([400, 200, 50])
 
 
 @pytest.mark.parametrize(
     ("policy", "said"),
-    [(Quota(), "quota needs the scores"), (Boundary(), "boundary needs the scores"), (Zipf(beta="fitted"), "lsml pilot")],
+    [
+        (Quota(), "quota needs the scores"),
+        (Boundary(), "boundary needs the scores"),
+        (Zipf(beta="fitted"), "lsml pilot"),
+    ],
 )
 def test_a_policy_without_the_night_that_it_needs_says_what_to_do(policy, said):
     with pytest.raises(ConfigError, match=said):
@@ -112,7 +128,8 @@ def test_acceptance_meets_the_budget_and_never_prefers_the_expected(own, share, 
 def test_acceptance_is_fithians_up_to_the_level():
     own = np.array([0.1, 0.5, 0.9, 0.99])
     rates = acceptance(own, 0.5, 0.02)
-    assert rates / rates[0] == pytest.approx(np.array([0.9, 0.5, 0.1, 0.02]) / 0.9)  # |y − p̃|, at least the floor
+    # |y − p̃|, at least the floor
+    assert rates / rates[0] == pytest.approx(np.array([0.9, 0.5, 0.1, 0.02]) / 0.9)
 
 
 @pytest.mark.parametrize("bad", [np.nan, -0.1, 1.1, np.inf])
@@ -121,8 +138,14 @@ def test_scores_that_are_no_probabilities_are_refused(bad):
         acceptance(np.array([0.5, bad]), 1, 0.1)
 
 
-@given(copies=st.dictionaries(st.integers(1, 1000), st.integers(1, 100), min_size=1, max_size=20), one=shares, other=shares)
-def test_collapsed_rows_are_all_kept_where_they_fit_and_else_in_proportion_to_their_copies(copies, one, other):
+@given(
+    copies=st.dictionaries(st.integers(1, 1000), st.integers(1, 100), min_size=1, max_size=20),
+    one=shares,
+    other=shares,
+)
+def test_collapsed_rows_are_all_kept_where_they_fit_and_else_in_proportion_to_their_copies(
+    copies, one, other
+):
     spectrum = Spectrum(np.array(sorted(copies)), np.array([copies[c] for c in sorted(copies)]))
     distinct = spectrum.keys.sum()
     less, more = (Collapse().keep_rates(spectrum, share * distinct) for share in sorted((one, other)))
@@ -134,7 +157,11 @@ def test_collapsed_rows_are_all_kept_where_they_fit_and_else_in_proportion_to_th
     )
 
 
-@given(spectrum=known(), order=st.sampled_from(["frequent_first", "rare_first", "easy_first", "hard_first"]), stages=st.integers(2, 6))
+@given(
+    spectrum=known(),
+    order=st.sampled_from(["frequent_first", "rare_first", "easy_first", "hard_first"]),
+    stages=st.integers(2, 6),
+)
 def test_a_curriculum_orders_the_groups_and_ties_share_a_stage(spectrum, order, stages):
     paces = Curriculum(order=order, stages=stages).paces(spectrum, np.ones(len(spectrum.keys)))
     by = spectrum.recall if order in ("easy_first", "hard_first") else spectrum.frequency

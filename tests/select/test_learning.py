@@ -1,4 +1,6 @@
-"""Learning curves from a pilot: the β that made the losses, errors that are shrunk where little is known of them."""
+"""Learning curves from a pilot: the β that made the losses, errors that are shrunk where little is known of
+them.
+"""
 
 import numpy as np
 import pytest

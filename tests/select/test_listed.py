@@ -1,4 +1,6 @@
-"""The bound on the keys that are broadcast: as many rows are expected, budgets nest, and protected keys stay as they were."""
+"""The bound on the keys that are broadcast: as many rows are expected, budgets nest, and protected keys stay
+as they were.
+"""
 
 import numpy as np
 from hypothesis import given, settings
@@ -17,16 +19,22 @@ MOST = st.integers(0, 60)
 
 @st.composite
 def spectra(draw) -> Spectrum:
-    """Up to 30 groups of up to 40 keys; a frequency may occur in two groups, of new keys and of known ones."""
+    """Up to 30 groups of up to 40 keys; a frequency may occur in two groups, of new keys and of known
+    ones.
+    """
     groups = draw(st.integers(1, 30))
-    pairs = draw(st.lists(st.tuples(st.integers(1, 200), st.booleans()), min_size=groups, max_size=groups, unique=True))
+    pairs = draw(
+        st.lists(st.tuples(st.integers(1, 200), st.booleans()), min_size=groups, max_size=groups, unique=True)
+    )
     keys = draw(hnp.arrays(np.int64, groups, elements=st.integers(1, 40)))
     frequency, new = zip(*sorted(pairs), strict=True)
     return Spectrum(np.array(frequency, np.int64), keys, new=np.array(new))
 
 
 def rated(policy, spectrum: Spectrum, share: float, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rates as the policy gives them to keys of which nothing is known, the coarse ones, and the groups held fixed."""
+    """Rates as the policy gives them to keys of which nothing is known, the coarse ones, and the groups held
+    fixed.
+    """
     exact_S = policy.keep_rates(Spectrum(spectrum.frequency, spectrum.keys), share * spectrum.rows.sum())
     assert spectrum.new is not None
     exact_S = np.where(spectrum.new, 1.0, exact_S)  # as protected keys are
@@ -47,7 +55,9 @@ def test_no_key_is_kept_less_often_at_a_larger_budget(spectrum, policy, one, oth
 
 
 @given(spectra(), st.sampled_from(POLICIES), st.floats(0.0, 1.0), MOST)
-def test_at_most_so_many_keys_have_a_rate_of_their_own_and_the_rarer_ones_share_one(spectrum, policy, share, most):
+def test_at_most_so_many_keys_have_a_rate_of_their_own_and_the_rarer_ones_share_one(
+    spectrum, policy, share, most
+):
     _, coarse_S, fixed_S = rated(policy, spectrum, share, most)
     below = coarse_below(spectrum, most)
     tail_S = (spectrum.frequency <= below) & ~fixed_S
@@ -76,7 +86,9 @@ def test_all_rows_and_no_rows_stay_all_and_none(spectrum, policy, most):
     nothing_known = Spectrum(spectrum.frequency, spectrum.keys)
     for share in (0.0, 1.0):
         rates_S = policy.keep_rates(nothing_known, share * spectrum.rows.sum())
-        found_S = coarse(rates_S, nothing_known, coarse_below(nothing_known, most), np.zeros(len(rates_S), bool))
+        found_S = coarse(
+            rates_S, nothing_known, coarse_below(nothing_known, most), np.zeros(len(rates_S), bool)
+        )
         np.testing.assert_allclose(found_S, share, atol=1e-12)
 
 

@@ -1,4 +1,6 @@
-"""Policies as pure functions: budgets met exactly in expectation, rates in (0, 1], the laws that the docstrings promise."""
+"""Policies as pure functions: budgets met exactly in expectation, rates in (0, 1], the laws that the
+docstrings promise.
+"""
 
 import numpy as np
 import pytest
@@ -17,7 +19,9 @@ from lsml_spark.select.policies.zipf import Zipf
 from lsml_spark.select.run import Config
 
 spectra = st.dictionaries(st.integers(1, 10**6), st.integers(1, 10**5), min_size=1, max_size=40).map(
-    lambda keys: Spectrum(np.array(sorted(keys), dtype=np.int64), np.array([keys[f] for f in sorted(keys)], dtype=np.int64))
+    lambda keys: Spectrum(
+        np.array(sorted(keys), dtype=np.int64), np.array([keys[f] for f in sorted(keys)], dtype=np.int64)
+    )
 )
 zipfs = {"beta": st.floats(0.01, 10), "objective": st.sampled_from(["average", "breadth"])}
 policies = st.one_of(
@@ -99,7 +103,9 @@ def test_a_beta_near_zero_is_uniform(spectrum, share):
 @given(spectrum=spectra, share=st.floats(0.001, 1), beta=st.floats(0.01, 10))
 def test_breadth_is_a_cap_per_key_whatever_beta(spectrum, share, beta):
     budget = share * spectrum.rows.sum()
-    assert Zipf(beta=beta, objective="breadth").keep_rates(spectrum, budget) == pytest.approx(Cap().keep_rates(spectrum, budget), rel=1e-9)
+    assert Zipf(beta=beta, objective="breadth").keep_rates(spectrum, budget) == pytest.approx(
+        Cap().keep_rates(spectrum, budget), rel=1e-9
+    )
 
 
 @given(spectrum=spectra, share=st.floats(0.001, 1), beta=st.floats(0.01, 10))
@@ -125,7 +131,8 @@ def test_a_cap_keeps_the_same_number_of_rows_of_every_frequent_key():
 @pytest.mark.parametrize("objective", ["average", "breadth"])
 @pytest.mark.parametrize("seed", range(6))
 def test_water_filling_is_the_answer_of_a_convex_solver(seed, objective):
-    # Σ keys w n^-β under Σ keys n = B, n ≤ f, minimised by SciPy's interior-point method without knowing the formula.
+    # Σ keys w n^-β under Σ keys n = B, n ≤ f, minimised by SciPy's interior-point method without knowing the
+    # formula.
     random = np.random.default_rng(seed)
     counts = np.unique(random.integers(1, 2000, random.integers(2, 9)))
     spectrum = Spectrum(counts, random.integers(1, 50, len(counts)))

@@ -1,4 +1,6 @@
-"""The arithmetic of the proof (benchmarks/selection): budgets, order and steps of the arms, gain, multiplier, bootstrap."""
+"""The arithmetic of the proof (benchmarks/selection): budgets, order and steps of the arms, gain, multiplier,
+bootstrap.
+"""
 
 import sys
 from pathlib import Path
@@ -42,7 +44,16 @@ def coin(epochs: float = 2.0) -> Coin:
     generator = np.random.default_rng([3])
     key_N = zipfian_keys()
     test_M = generator.integers(0, 50, 400)
-    return Coin("coin", key_N, (generator.random(ROWS) < 0.4) * 1, test_M, (generator.random(400) < 0.4) * 1, 64, epochs, (0.1, 0.2))
+    return Coin(
+        "coin",
+        key_N,
+        (generator.random(ROWS) < 0.4) * 1,
+        test_M,
+        (generator.random(400) < 0.4) * 1,
+        64,
+        epochs,
+        (0.1, 0.2),
+    )
 
 
 ARMS = [arm for arm in protocol.arms_of(coin()) if arm not in ("full", "full_fewer")]
@@ -67,7 +78,11 @@ def test_the_placebo_has_the_rates_of_zipf_dealt_to_other_keys_and_scaled_by_one
     factor = placebo_K.min() / rate_K.min()
     np.testing.assert_allclose(np.sort(placebo_K), np.minimum(1, factor * np.sort(rate_K)), rtol=1e-9)
     assert (counts_K * placebo_K).sum() == pytest.approx(0.25 * ROWS)
-    assert abs(stats.spearmanr(placebo_K, counts_K).statistic) < 0.1 < abs(stats.spearmanr(rate_K, counts_K).statistic)
+    assert (
+        abs(stats.spearmanr(placebo_K, counts_K).statistic)
+        < 0.1
+        < abs(stats.spearmanr(rate_K, counts_K).statistic)
+    )
 
 
 def test_arms_of_one_seed_share_their_draws_and_smaller_shares_are_parts_of_larger_ones():
@@ -84,7 +99,9 @@ def test_the_offset_is_the_log_ratio_of_the_chances_of_the_two_labels():
     own_N = np.random.default_rng([5]).random(ROWS)
     both_N = np.concatenate([own_N, 1 - own_N])  # every row beside the same row with the other label
     rate_N = arms.acceptance(both_N, 0.3 * 2 * ROWS, arms.FLOOR)
-    np.testing.assert_allclose(arms.log_odds(both_N, rate_N)[:ROWS], np.log(rate_N[:ROWS] / rate_N[ROWS:]), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(
+        arms.log_odds(both_N, rate_N)[:ROWS], np.log(rate_N[:ROWS] / rate_N[ROWS:]), rtol=1e-6, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("epochs", [1.0, 2.5])
@@ -113,7 +130,9 @@ def test_a_run_goes_on_where_it_was_stopped_with_the_same_figures(tmp_path):
 
 
 def test_the_gain_is_0_at_random_1_at_full_and_negative_below_random():
-    np.testing.assert_allclose(figures.gain(np.full(4, 0.3), np.array([0.3, 0.2, 0.25, 0.35]), np.full(4, 0.2)), [0, 1, 0.5, -0.5])
+    np.testing.assert_allclose(
+        figures.gain(np.full(4, 0.3), np.array([0.3, 0.2, 0.25, 0.35]), np.full(4, 0.2)), [0, 1, 0.5, -0.5]
+    )
 
 
 def test_the_multiplier_inverts_a_power_law_and_stays_within_the_curve():
@@ -133,12 +152,15 @@ def test_the_clustered_bootstrap_has_the_spread_of_key_means_not_that_of_rows():
     keys, per_key = 400, 25
     mean_K = generator.normal(size=keys)  # rows of a key are all alike: only keys count
     total_ASK = np.stack([np.stack([mean_K * per_key] * 3), np.stack([(mean_K + 1) * per_key] * 3)])
-    numbers, weights = bootstrap.resampled(total_ASK, np.full(keys, float(per_key)), np.zeros(keys, int), 1, seed=1)
+    numbers, weights = bootstrap.resampled(
+        total_ASK, np.full(keys, float(per_key)), np.zeros(keys, int), 1, seed=1
+    )
     mean_RA = numbers[:, 0] / weights
     estimate, low, high = bootstrap.interval(mean_RA[:, 0])
     assert estimate == pytest.approx(mean_K.mean(), abs=1e-5)
     assert high - low == pytest.approx(2 * 1.96 * mean_K.std() / np.sqrt(keys), rel=0.15)
-    np.testing.assert_allclose(mean_RA[:, 1] - mean_RA[:, 0], 1.0)  # paired: a constant difference has no spread
+    # paired: a constant difference has no spread
+    np.testing.assert_allclose(mean_RA[:, 1] - mean_RA[:, 0], 1.0)
 
 
 def test_the_bootstrap_spreads_over_seeds_too():

@@ -1,4 +1,6 @@
-"""The select stage: the rows that a hash of their id says, in any partitioning, without a shuffle of the rows."""
+"""The select stage: the rows that a hash of their id says, in any partitioning, without a shuffle of the
+rows.
+"""
 
 import json
 import re
@@ -30,7 +32,14 @@ def samples() -> pd.DataFrame:
     random = np.random.default_rng(21)
     key = np.minimum(random.zipf(1.6, ROWS), 10**6).astype(str)
     key[random.permutation(ROWS)[: ROWS // 2]] = "head"
-    return pd.DataFrame({"sample_id": [f"s{i}" for i in range(ROWS)], "key": key, "label": key, "value": random.normal(5, 1, ROWS)})
+    return pd.DataFrame(
+        {
+            "sample_id": [f"s{i}" for i in range(ROWS)],
+            "key": key,
+            "label": key,
+            "value": random.normal(5, 1, ROWS),
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +57,17 @@ def selected(spark, night, inputs):
     def run(policy, budget, *, seed=7, weights=True, given=inputs):
         night.seed = seed
         work = night.work("select", given)
-        outcome = select.run(work, validate(select.Config, {"policy": policy, "budget": budget, "weights": weights}, "x"), spark)
+        outcome = select.run(
+            work,
+            validate(select.Config, {"policy": policy, "budget": budget, "weights": weights}, "x"),
+            spark,
+        )
         source = night.finish(work, outcome)
-        return tables.read(spark, source, table="train").toPandas(), json.loads(source.file("selection.json").read_text()), source
+        return (
+            tables.read(spark, source, table="train").toPandas(),
+            json.loads(source.file("selection.json").read_text()),
+            source,
+        )
 
     return run
 
@@ -78,7 +95,9 @@ def test_rows_weights_and_summary_of_a_selection_agree(selected, samples, policy
     deviation = np.sqrt(sum(rows * rate * (1 - rate) for _, rows, _, rate in selection["by_frequency"]))
     assert abs(len(kept) - 0.4 * ROWS) < 4 * deviation
     assert selection["level"] == max([f for f, rate in rate_of.items() if rate >= 1], default=0)
-    assert source.manifest.ledger.dropped == {f"not selected by {selection['policy']['use']}": ROWS - len(kept)}
+    assert source.manifest.ledger.dropped == {
+        f"not selected by {selection['policy']['use']}": ROWS - len(kept)
+    }
 
 
 def test_the_same_rows_are_kept_in_any_partitioning(spark, night, samples, inputs, selected):
@@ -86,12 +105,17 @@ def test_the_same_rows_are_kept_in_any_partitioning(spark, night, samples, input
     for partitions in (1, 3, 11):
         frame = tables.read(spark, inputs["prepare"], table="train").repartition(partitions)
         given = {**inputs, "prepare": night.source("prepare", train=frame)}
-        hashes.add(selected({"use": "zipf", "beta": 0.5}, 0.3, given=given)[2].manifest.tables["train"].rows_hash)
+        hashes.add(
+            selected({"use": "zipf", "beta": 0.5}, 0.3, given=given)[2].manifest.tables["train"].rows_hash
+        )
     assert len(hashes) == 1
 
 
 def test_selections_of_growing_budgets_nest_and_seeds_differ(selected):
-    small, large, other = (set(selected("zipf", budget, seed=seed)[0].sample_id) for budget, seed in ((0.2, 7), (0.5, 7), (0.5, 8)))
+    small, large, other = (
+        set(selected("zipf", budget, seed=seed)[0].sample_id)
+        for budget, seed in ((0.2, 7), (0.5, 7), (0.5, 8))
+    )
     assert small < large
     assert large != other
 
@@ -130,7 +154,9 @@ def test_a_key_that_is_half_of_all_rows_is_thinned_and_rare_keys_are_kept_whole(
 def test_draws_of_the_hash_are_uniform_and_weighted_sums_unbiased_over_seeds(spark, samples):
     ids = spark.createDataFrame(samples[["sample_id"]]).coalesce(1)
     seeds = range(30)
-    drawn = ids.select(*[uniform("sample_id", seed).alias(str(seed)) for seed in seeds]).toPandas().to_numpy().T
+    drawn = (
+        ids.select(*[uniform("sample_id", seed).alias(str(seed)) for seed in seeds]).toPandas().to_numpy().T
+    )
     assert drawn.min() >= 0
     assert drawn.max() < 1
     assert stats.kstest(drawn.ravel(), "uniform").pvalue > 1e-4
@@ -143,11 +169,14 @@ def test_draws_of_the_hash_are_uniform_and_weighted_sums_unbiased_over_seeds(spa
 
 def test_a_selected_sum_is_that_of_all_rows_within_its_error(selected, samples):
     kept, *_ = selected("zipf", 0.4)
-    deviation = np.sqrt((kept.value**2 * (1 - kept.keep_rate) / kept.keep_rate**2).sum())  # its unbiased estimate
+    # its unbiased estimate
+    deviation = np.sqrt((kept.value**2 * (1 - kept.keep_rate) / kept.keep_rate**2).sum())
     assert abs((kept.value * kept.weight).sum() - samples.value.sum()) < 4 * deviation
 
 
-@pytest.mark.parametrize("policy", ["uniform", "cap", "zipf", "mixed", {"use": "uniform", "per_epoch": True}], ids=str)
+@pytest.mark.parametrize(
+    "policy", ["uniform", "cap", "zipf", "mixed", {"use": "uniform", "per_epoch": True}], ids=str
+)
 def test_the_plan_scans_the_rows_once_and_shuffles_none_of_them(selected, monkeypatch, policy):
     plans = []
 
@@ -184,8 +213,13 @@ def test_no_samples_is_an_error_that_says_so(spark, night, selected):
 
 def test_a_selection_that_keeps_nothing_is_said_and_not_found_out_by_the_training(spark, night):
     samples = spark.createDataFrame([("a", "k"), ("b", "l")], "sample_id string, key string")
-    inputs = {"prepare": night.source("prepare", train=samples), "zipf": night.source("zipf", counts=samples.groupBy("key").count())}
-    outcome = select.run(night.work("select", inputs), select.Config(policy="uniform", budget=0.0001, weights=False), spark)
+    inputs = {
+        "prepare": night.source("prepare", train=samples),
+        "zipf": night.source("zipf", counts=samples.groupBy("key").count()),
+    }
+    outcome = select.run(
+        night.work("select", inputs), select.Config(policy="uniform", budget=0.0001, weights=False), spark
+    )
     assert outcome.failed.startswith("select: none of the 2 training rows was kept (budget 0.0001")
     assert outcome.ledger.rows_out == 0
 
@@ -212,7 +246,9 @@ def test_keep_rates_that_are_none_are_refused(selected):
 
 
 class Dear(RowPolicy):
-    """A user's own policy of rows: those that cost 10 or more are kept, of the others as many as the budget has left."""
+    """A user's own policy of rows: those that cost 10 or more are kept, of the others as many as the budget
+    has left.
+    """
 
     unbiased: ClassVar[str] = "turnover is that of all rows"
     floor: float = 10.0
@@ -249,7 +285,9 @@ def equal_rows(spark, night):
     return {"prepare": prepare, "zipf": night.finish(work, zipf.run(work, zipf.Config(), spark))}
 
 
-def test_a_policy_of_rows_of_the_users_own_says_its_rates_its_columns_and_what_is_unbiased(selected, equal_rows):
+def test_a_policy_of_rows_of_the_users_own_says_its_rates_its_columns_and_what_is_unbiased(
+    selected, equal_rows
+):
     kept, selection, source = selected({"use": f"{__name__}.Dear"}, 200, given=equal_rows)
     assert kept.dear.sum() == 80  # all of them: rows that are equal stay rows
     assert set(kept.sample_id[kept.dear]) == {f"r{i:03d}" for i in range(0, 400, 5)}
@@ -263,18 +301,27 @@ def test_a_policy_of_rows_of_the_users_own_says_its_rates_its_columns_and_what_i
 
 
 def test_what_a_policy_of_rows_may_not_do_is_said(selected, equal_rows):
-    with pytest.raises(ConfigError, match=r"Dear' gives keep rates that are not one number in .* per group of rows"):
+    with pytest.raises(
+        ConfigError, match=r"Dear' gives keep rates that are not one number in .* per group of rows"
+    ):
         selected({"use": f"{__name__}.Dear", "rate": 1.5}, 0.5, given=equal_rows)
     with pytest.raises(ConfigError, match=r"Unmoved' is one of rows; derive it from RowPolicy"):
         selected({"use": f"{__name__}.Unmoved"}, 0.5, given=equal_rows)
 
 
 def test_weights_that_leave_little_of_the_sample_are_refused(spark, night):
-    rows = [(f"{key}-{i}", key) for key, count in [("head", 8000), *[(f"tail{n}", 1) for n in range(400)]] for i in range(count)]
+    rows = [
+        (f"{key}-{i}", key)
+        for key, count in [("head", 8000), *[(f"tail{n}", 1) for n in range(400)]]
+        for i in range(count)
+    ]
     samples = spark.createDataFrame(rows, "sample_id string, key string")
     counts = samples.groupBy("key").count()
     inputs = {"prepare": night.source("prepare", train=samples), "zipf": night.source("zipf", counts=counts)}
     with pytest.raises(ConfigError, match=r"effective sample size of 0\.05"):
         select.run(night.work("select", inputs), select.Config(policy="cap", budget=0.05), spark)
-    for config in (select.Config(policy="cap", budget=0.05, weights=False), select.Config(policy="mixed", budget=0.05)):
+    for config in (
+        select.Config(policy="cap", budget=0.05, weights=False),
+        select.Config(policy="mixed", budget=0.05),
+    ):
         assert 340 < select.run(night.work("select", inputs), config, spark).ledger.rows_out < 500

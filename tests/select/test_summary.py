@@ -1,4 +1,6 @@
-"""What the writer's watcher counts of the kept rows is what pandas counts of them, however they come in batches and partitions."""
+"""What the writer's watcher counts of the kept rows is what pandas counts of them, however they come in
+batches and partitions.
+"""
 
 import numpy as np
 import pandas as pd
@@ -27,8 +29,16 @@ def tally_of(rows: list[tuple], batch: int, partitions: int) -> Tally:
         mine = rows[part::partitions]
         for start in range(0, len(mine), batch):
             weight, frequency, key = zip(*mine[start : start + batch], strict=True)
-            arrays = [pa.array(weight, pa.float64()), pa.array(frequency, pa.int64()), pa.array(key, pa.string())]
-            watcher.add(pa.RecordBatch.from_arrays([pa.array(["x"] * len(key)), *arrays], ["other", "weight", "__frequency", "key"]))
+            arrays = [
+                pa.array(weight, pa.float64()),
+                pa.array(frequency, pa.int64()),
+                pa.array(key, pa.string()),
+            ]
+            watcher.add(
+                pa.RecordBatch.from_arrays(
+                    [pa.array(["x"] * len(key)), *arrays], ["other", "weight", "__frequency", "key"]
+                )
+            )
         reports.append(watcher.finish())
     return combined(reports)
 
@@ -52,7 +62,8 @@ def test_the_histogram_of_weights_has_every_row_in_the_bin_that_holds_it(rows, b
     assert sum(count for *_, count in found) == len(rows)
     assert [low for low, *_ in found] == sorted(low for low, *_ in found)
     edges = 2.0 ** (np.arange(-21 * PARTS, 21 * PARTS) / PARTS)
-    by_pandas = pd.cut(weight * (1 + 1.7e-10), edges, right=False, labels=False).value_counts().sort_index()  # the slack that an edge has
+    # the slack that an edge has
+    by_pandas = pd.cut(weight * (1 + 1.7e-10), edges, right=False, labels=False).value_counts().sort_index()
     assert [count for *_, count in found] == by_pandas.tolist()
     assert [low for low, *_ in found] == pytest.approx(edges[by_pandas.index], abs=1e-6)
 
@@ -81,7 +92,9 @@ def test_merging_reports_in_two_steps_changes_nothing():
     for part in range(5):
         tally = Tally(frozenset(NAMES))
         weights = pa.array(np.random.default_rng(part).uniform(1, 8, 50))
-        tally.add(pa.record_batch({"weight": weights, "__frequency": pa.array([part + 1] * 50), "key": ["a"] * 50}))
+        tally.add(
+            pa.record_batch({"weight": weights, "__frequency": pa.array([part + 1] * 50), "key": ["a"] * 50})
+        )
         reports.append(tally.finish())
     once, twice = combined(reports), combined([merge(reports[:2]), merge(reports[2:])])
     assert (once.histogram, once.frequencies, once.keys) == (twice.histogram, twice.frequencies, twice.keys)

@@ -32,11 +32,16 @@ def test_lists_become_bytes_and_back(values):
     assert decoded(shard["ids"], shard.schema.field("ids")) == values
 
 
-@pytest.mark.parametrize("type_", [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.float32(), pa.float64()], ids=str)
+@pytest.mark.parametrize(
+    "type_", [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.float32(), pa.float64()], ids=str
+)
 def test_numbers_of_every_width_are_kept(type_):
     values = [[1, 2], [], [100]]
     shard = to_shard(table_of(values, type_))
-    assert json.loads(shard.schema.field("ids").metadata[b"lsml"]) == {"kind": "ragged", "dtype": str(np.dtype(type_.to_pandas_dtype()))}
+    assert json.loads(shard.schema.field("ids").metadata[b"lsml"]) == {
+        "kind": "ragged",
+        "dtype": str(np.dtype(type_.to_pandas_dtype())),
+    }
     assert decoded(shard["ids"], shard.schema.field("ids")) == values
 
 
@@ -55,7 +60,9 @@ def test_empty_lists_alone_are_empty_bytes():
 
 
 def test_the_layout_survives_parquet_with_every_column_required(tmp_path):
-    table = pa.table({"id": ["a", "b"], "n": pa.array([1, 2], pa.int32()), "w": [0.5, 2.0], "ids": [[7, 8], [9]]})
+    table = pa.table(
+        {"id": ["a", "b"], "n": pa.array([1, 2], pa.int32()), "w": [0.5, 2.0], "ids": [[7, 8], [9]]}
+    )
     shard = to_shard(table)
     assert shard.schema.field("w").type == pa.float32()
     assert all(not field.nullable for field in shard.schema)
@@ -80,4 +87,8 @@ def test_a_null_inside_a_list_is_refused_and_its_column_named():
 @pytest.mark.parametrize("type_", [pa.string(), pa.bool_()], ids=str)
 def test_lists_of_what_is_no_number_are_refused_and_their_column_named(type_):
     with pytest.raises(ValueError, match="column 'ids'"):
-        to_shard(table_of([[None]], type_).set_column(0, "ids", pa.array([[True] if type_ == pa.bool_() else ["x"]], pa.list_(type_))))
+        to_shard(
+            table_of([[None]], type_).set_column(
+                0, "ids", pa.array([[True] if type_ == pa.bool_() else ["x"]], pa.list_(type_))
+            )
+        )

@@ -1,4 +1,6 @@
-"""Rows to shards: equal to the row and in the order of the hash, whatever the hashes are; compared with a sort in numpy."""
+"""Rows to shards: equal to the row and in the order of the hash, whatever the hashes are; compared with a
+sort in numpy.
+"""
 
 import numpy as np
 import pandas as pd
@@ -35,8 +37,17 @@ def rows_of(hashes: list[np.ndarray], seed: int = 0) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("hashes", "shards"),
     [
-        ([np.random.default_rng(1).integers(0, BIG, 5000), np.random.default_rng(2).integers(0, BIG, 13)], [7, 13]),
-        ([np.random.default_rng(3).integers(0, BIG // 1000, 3000), np.random.default_rng(4).integers(0, 40, 2000) * 3], [50, 16]),
+        (
+            [np.random.default_rng(1).integers(0, BIG, 5000), np.random.default_rng(2).integers(0, BIG, 13)],
+            [7, 13],
+        ),
+        (
+            [
+                np.random.default_rng(3).integers(0, BIG // 1000, 3000),
+                np.random.default_rng(4).integers(0, 40, 2000) * 3,
+            ],
+            [50, 16],
+        ),
         ([np.full(1000, BIG - 1), np.arange(4)], [8, 1]),
     ],
     ids=["even hashes", "skewed hashes with many ties", "one hash for all"],
@@ -56,7 +67,9 @@ def test_shards_hold_equal_rows_in_the_order_of_hash_and_id(spark, hashes, shard
 
 def test_all_rows_in_one_partition_or_under_one_key_are_spread_like_any(spark):
     ids = spark.range(4000).select(F.concat(F.lit("s"), F.col("id")).alias("sample_id")).coalesce(1)
-    frame = ids.withColumn(ORDER, F.shiftrightunsigned(F.xxhash64("sample_id"), 64 - BITS)).withColumn(CLASS, F.lit(0))
+    frame = ids.withColumn(ORDER, F.shiftrightunsigned(F.xxhash64("sample_id"), 64 - BITS)).withColumn(
+        CLASS, F.lit(0)
+    )
     bits = bin_bits(4000)
     counts = np.zeros(2**bits, np.int64)
     for row in frame.groupBy(bin_of(bits).alias("bin")).count().collect():

@@ -1,4 +1,6 @@
-"""The `shard:` section: sizes as people write them, lanes and batch from `train:`, mistakes refused by name."""
+"""The `shard:` section: sizes as people write them, lanes and batch from `train:`, mistakes refused by
+name.
+"""
 
 from pathlib import Path
 
@@ -35,7 +37,10 @@ def test_sizes_are_written_as_people_write_them():
         ({"split": {"valid": {"use": "key_hash"}}}, r"split\.valid: use: key_hash wants `share`"),
         ({"split": {"valid": {"use": "column"}}}, "use: column wants `column: name`"),
         ({"split": {"test": {"use": "row_hash", "share": 0.1}}}, "there is such a table already"),
-        ({"split": {name: {"use": "key_hash", "share": 0.5} for name in "ab"}}, "nothing would be left to train on"),
+        (
+            {"split": {name: {"use": "key_hash", "share": 0.5} for name in "ab"}},
+            "nothing would be left to train on",
+        ),
         ({"folds": 1}, r"folds\.number"),
     ],
 )
@@ -49,7 +54,12 @@ def test_lanes_and_batch_are_those_of_training_where_they_decide_a_size():
     assert (auto["lanes"], auto["batch"]) == (4, 96)
     said = Pipeline(RETAIL, ["shard={batch: 64}", "train.batch=96", "train.lanes=4"]).resolved("shard")
     assert (said["lanes"], said["batch"]) == (4, 64)
-    one, other = (Pipeline(RETAIL, ["shard={shards: 4, rows_per_group: 64}", f"train.batch={batch}"]) for batch in (96, 128))
-    assert one.resolved("shard") == other.resolved("shard"), "numbers of the user's own do not change with the trainer's batch"
+    one, other = (
+        Pipeline(RETAIL, ["shard={shards: 4, rows_per_group: 64}", f"train.batch={batch}"])
+        for batch in (96, 128)
+    )
+    assert one.resolved("shard") == other.resolved("shard"), (
+        "numbers of the user's own do not change with the trainer's batch"
+    )
     for name in ("lanes", "batch"):
         assert Config.model_fields[name].default == Train.model_fields[name].default

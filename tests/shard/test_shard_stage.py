@@ -141,7 +141,11 @@ def test_empty_tables_have_no_files(spark, night, frames, train, test):
 
 
 def test_a_null_is_refused_by_name_and_nothing_is_left_half_written(spark, night, frames):
-    broken = frames[0].limit(5).selectExpr("sample_id", "key", "CAST(NULL AS int) AS label", "context", "weight", "keep_rate")
+    broken = (
+        frames[0]
+        .limit(5)
+        .selectExpr("sample_id", "key", "CAST(NULL AS int) AS label", "context", "weight", "keep_rate")
+    )
     with pytest.raises(Exception, match=r"column 'label' has \d NULLs; shards hold none"):
         run_stage(spark, night, broken, frames[1].limit(5))
     assert [path for path in night.root.glob("*.shard.*/train/*") if path.is_file()] == []
@@ -150,7 +154,11 @@ def test_a_null_is_refused_by_name_and_nothing_is_left_half_written(spark, night
 @pytest.fixture(scope="module")
 def paced(frames):
     """Training rows with the stage of a curriculum, none in stage 1, and an offset."""
-    return frames[0].selectExpr("*", "int(IF(label % 5 = 0, 0, IF(label % 5 = 1, 3, 2))) AS pace", "label / 8 AS offset").cache()
+    return (
+        frames[0]
+        .selectExpr("*", "int(IF(label % 5 = 0, 0, IF(label % 5 = 1, 3, 2))) AS pace", "label / 8 AS offset")
+        .cache()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +167,9 @@ def by_pace(spark, module_night, frames, paced):
 
 
 def test_no_shard_mixes_the_paces_of_a_curriculum_and_the_metrics_say_which_it_has(by_pace):
-    found = [set(pq.read_table(path, columns=["pace"])["pace"].to_pylist()) for path in by_pace.files("train")]
+    found = [
+        set(pq.read_table(path, columns=["pace"])["pace"].to_pylist()) for path in by_pace.files("train")
+    ]
     assert found == [{pace} for pace in by_pace.manifest.metrics["pace"]]
     assert by_pace.manifest.metrics["pace"] == [0] * 4 + [2] * 4 + [3] * 4
     assert len(by_pace.manifest.tables["test"].files) == 1
@@ -176,12 +186,20 @@ def test_every_row_keeps_its_pace_and_offset(by_pace):
 
 def test_the_rows_of_a_pace_are_shuffled_over_its_shards(by_pace):
     files, paces = by_pace.manifest.tables["train"].files, by_pace.manifest.metrics["pace"]
-    assert stats.chisquare([file.rows for file, pace in zip(files, paces, strict=True) if pace == 2]).pvalue > 1e-3
+    assert (
+        stats.chisquare([file.rows for file, pace in zip(files, paces, strict=True) if pace == 2]).pvalue
+        > 1e-3
+    )
     for path in by_pace.files("train"):
-        assert stats.kstest(pq.read_table(path, columns=["label"])["label"].to_numpy() / ROWS, "uniform").pvalue > 1e-4
+        assert (
+            stats.kstest(pq.read_table(path, columns=["label"])["label"].to_numpy() / ROWS, "uniform").pvalue
+            > 1e-4
+        )
 
 
-def test_files_by_pace_are_the_same_bytes_for_any_partitions_of_the_input(spark, night, frames, paced, by_pace):
+def test_files_by_pace_are_the_same_bytes_for_any_partitions_of_the_input(
+    spark, night, frames, paced, by_pace
+):
     source = run_stage(spark, night, paced.repartition(5), frames[1])
     assert source.manifest.tables["train"] == by_pace.manifest.tables["train"]
 
@@ -195,7 +213,12 @@ def test_files_by_pace_are_the_same_bytes_for_any_partitions_of_the_input(spark,
 )
 def test_rows_without_a_stage_are_refused(spark, night, frames, pace, said):
     with pytest.raises(Exception, match=said):
-        run_stage(spark, night, frames[0].where("label < 5").selectExpr("*", f"int({pace}) AS pace"), frames[1].limit(1))
+        run_stage(
+            spark,
+            night,
+            frames[0].where("label < 5").selectExpr("*", f"int({pace}) AS pace"),
+            frames[1].limit(1),
+        )
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +245,8 @@ def test_rows_of_a_group_lie_together_and_groups_are_shuffled(together):
 
 
 @pytest.mark.parametrize("partitions", [1, 3])
-def test_files_of_groups_are_the_same_bytes_for_any_partitions_of_the_input(spark, night, grouped, together, partitions):
+def test_files_of_groups_are_the_same_bytes_for_any_partitions_of_the_input(
+    spark, night, grouped, together, partitions
+):
     source = run_stage(spark, night, *(frame.repartition(partitions) for frame in grouped))
     assert source.manifest.tables == together.manifest.tables

@@ -1,4 +1,6 @@
-"""Sizes: no shard without a whole row group, none above the target unless that is why, and the lanes share them evenly."""
+"""Sizes: no shard without a whole row group, none above the target unless that is why, and the lanes share
+them evenly.
+"""
 
 import pytest
 from hypothesis import given
@@ -14,8 +16,11 @@ def test_lanes_share_the_shards_and_each_has_a_row_group(rows, bytes_per_row, ta
     shards = shard_count(rows, bytes_per_row, target, group, lanes)
     assert shards % lanes == 0 or lanes % shards == 0
     assert shards == 1 or rows // shards >= group
-    kind = [n for n in (*range(1, lanes + 1), shards + lanes) if n > shards and (n % lanes == 0 or lanes % n == 0)]
-    if rows * bytes_per_row / shards > target:  # larger than asked: then the next number would leave some without a row group
+    kind = [
+        n for n in (*range(1, lanes + 1), shards + lanes) if n > shards and (n % lanes == 0 or lanes % n == 0)
+    ]
+    # larger than asked: then the next number would leave some without a row group
+    if rows * bytes_per_row / shards > target:
         assert rows // min(kind) < group
     else:  # never more files than the target and the lanes ask for
         fewer = [n for n in range(max(1, shards - lanes), shards) if n % lanes == 0 or lanes % n == 0]
@@ -24,7 +29,13 @@ def test_lanes_share_the_shards_and_each_has_a_row_group(rows, bytes_per_row, ta
 
 @pytest.mark.parametrize(
     ("rows", "bytes_per_row", "expected"),
-    [(1_000, 100, 1), (3_000_000, 100, 4), (9_000_000, 100, 8), (20_000_000, 100, 16), (100_000_000, 100, 80)],
+    [
+        (1_000, 100, 1),
+        (3_000_000, 100, 4),
+        (9_000_000, 100, 8),
+        (20_000_000, 100, 16),
+        (100_000_000, 100, 80),
+    ],
 )
 def test_shards_of_128_mb_for_eight_lanes(rows, bytes_per_row, expected):
     assert shard_count(rows, bytes_per_row, 128_000_000, 40_960, 8) == expected
@@ -35,4 +46,6 @@ def test_a_row_group_is_whole_batches_of_about_four_mebibytes(bytes_per_row, bat
     rows = group_rows(bytes_per_row, batch)
     assert rows >= batch
     assert rows % batch == 0
-    assert rows == batch or abs(rows * max(bytes_per_row, 1) - GROUP_BYTES) <= 0.51 * batch * max(bytes_per_row, 1)
+    assert rows == batch or abs(rows * max(bytes_per_row, 1) - GROUP_BYTES) <= 0.51 * batch * max(
+        bytes_per_row, 1
+    )

@@ -1,4 +1,6 @@
-"""What the shard stage writes beside flat columns, and what other engines read of it: one stage run, many looks."""
+"""What the shard stage writes beside flat columns, and what other engines read of it: one stage run, many
+looks.
+"""
 
 import json
 
@@ -22,9 +24,13 @@ from lsml_spark.shard.view import view
 
 pytestmark = pytest.mark.spark
 ROWS, TESTS = 2000, 300
-JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffc0001108003200640301220002110103110100") + b"\xff\xd9"
+JPEG = (
+    bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffc0001108003200640301220002110103110100")
+    + b"\xff\xd9"
+)
 SCHEMA = (
-    "sample_id string, key string, label int, a double, b float, n bigint, m bigint, yes boolean, image array<array<int>>, "
+    "sample_id string, key string, label int, a double, b float, n bigint, m bigint, yes boolean, image "
+    "array<array<int>>, "
     "embedding array<double>, raw binary, picture binary, words array<int>, part string, weight double"
 )
 
@@ -34,7 +40,9 @@ def table_of(rows: int, name: str, seed: int) -> pa.Table:
     return pa.table(
         {
             "sample_id": [f"{name}{i:05d}" for i in range(rows)],
-            "key": np.where(random.random(rows) < 0.5, "k0", np.char.add("k", random.integers(1, 90, rows).astype(str))).astype(object),
+            "key": np.where(
+                random.random(rows) < 0.5, "k0", np.char.add("k", random.integers(1, 90, rows).astype(str))
+            ).astype(object),
             "label": pa.array(random.integers(0, 7, rows), pa.int32()),
             "a": random.normal(size=rows),
             "b": pa.array(random.normal(size=rows), pa.float32()),
@@ -57,8 +65,15 @@ CONFIG = {
     "shards": 3,
     "rows_per_group": 128,
     "pack": ["a", "b", "n", "m", "yes"],
-    "tensors": {"image": {"dtype": "uint8", "shape": [3, 2]}, "embedding": {"shape": [4]}, "raw": {"dtype": "float32", "shape": [2]}},
-    "columns": {"label": {"compression": "zstd", "encoding": "delta_binary_packed"}, "image": {"compression": "lz4"}},
+    "tensors": {
+        "image": {"dtype": "uint8", "shape": [3, 2]},
+        "embedding": {"shape": [4]},
+        "raw": {"dtype": "float32", "shape": [2]},
+    },
+    "columns": {
+        "label": {"compression": "zstd", "encoding": "delta_binary_packed"},
+        "image": {"compression": "lz4"},
+    },
     "split": {
         "devel": {"use": "column", "column": "part"},
         "valid": {"use": "key_hash", "share": 0.2},
@@ -97,14 +112,24 @@ def test_every_row_is_in_one_table_with_its_values(finished):
     order = np.argsort(whole["sample_id"].to_numpy(zero_copy_only=False))
     both = pa.concat_tables([TEST, TRAIN])
     expected = both.take(np.argsort(both["sample_id"].to_numpy(zero_copy_only=False)))
-    assert whole["sample_id"].to_numpy(zero_copy_only=False)[order].tolist() == expected["sample_id"].to_pylist()
+    assert (
+        whole["sample_id"].to_numpy(zero_copy_only=False)[order].tolist() == expected["sample_id"].to_pylist()
+    )
     layouts = {field.name: layout_of(field) for field in whole.schema}
     assert layouts["record_float32"].columns == ("a", "b")
     assert layouts["record_int64"].columns == ("n", "m")
-    np.testing.assert_allclose(matrix(whole, "record_float32")[order], np.column_stack([expected["a"], expected["b"]]), rtol=1e-6)
-    np.testing.assert_array_equal(matrix(whole, "record_int64")[order], np.column_stack([expected["n"], expected["m"]]))
-    np.testing.assert_array_equal(matrix(whole, "image")[order], np.array(expected["image"].to_pylist()).reshape(-1, 6))
-    np.testing.assert_allclose(matrix(whole, "embedding")[order], np.array(expected["embedding"].to_pylist()), rtol=1e-6)
+    np.testing.assert_allclose(
+        matrix(whole, "record_float32")[order], np.column_stack([expected["a"], expected["b"]]), rtol=1e-6
+    )
+    np.testing.assert_array_equal(
+        matrix(whole, "record_int64")[order], np.column_stack([expected["n"], expected["m"]])
+    )
+    np.testing.assert_array_equal(
+        matrix(whole, "image")[order], np.array(expected["image"].to_pylist()).reshape(-1, 6)
+    )
+    np.testing.assert_allclose(
+        matrix(whole, "embedding")[order], np.array(expected["embedding"].to_pylist()), rtol=1e-6
+    )
     assert [b"".join([row]) for row in whole["raw"].take(order).to_pylist()] == expected["raw"].to_pylist()
     assert whole["yes"].type == pa.uint8(), "the only boolean stays a flat column"
     assert whole["yes"].take(order).to_pylist() == expected["yes"].to_pylist()
@@ -115,20 +140,26 @@ def test_columns_of_a_fixed_width_are_one_plain_page_per_row_group(finished):
         footer = pq.read_metadata(path)
         for group in range(footer.num_row_groups):
             columns = {
-                footer.row_group(group).column(i).path_in_schema: footer.row_group(group).column(i) for i in range(footer.num_columns)
+                footer.row_group(group).column(i).path_in_schema: footer.row_group(group).column(i)
+                for i in range(footer.num_columns)
             }
             for name in ("record_float32", "record_int64", "embedding", "raw", "weight", "yes"):
                 column, rows = columns[name], footer.row_group(group).num_rows
-                width = layout_of(pq.read_schema(path).field(name)).width if name not in ("weight", "yes") else 4
+                width = (
+                    layout_of(pq.read_schema(path).field(name)).width if name not in ("weight", "yes") else 4
+                )
                 assert (column.compression, column.has_dictionary_page) == ("UNCOMPRESSED", False)
-                assert set(column.encodings) <= {"PLAIN", "RLE"}, "RLE is of the levels, of which REQUIRED columns have none"
+                assert set(column.encodings) <= {"PLAIN", "RLE"}, (
+                    "RLE is of the levels, of which REQUIRED columns have none"
+                )
                 assert 0 < column.total_compressed_size - width * rows < 100, "one page header"
             assert "DELTA_BINARY_PACKED" in columns["label"].encodings
             assert (columns["label"].compression, columns["image"].compression) == ("ZSTD", "LZ4")
     stored = finished.manifest.metrics["columns"]
     assert (stored["picture"]["compression"], stored["sample_id"]["compression"]) == ("lz4", "lz4")
     assert stored["image"] == {
-        "kind": "tensor", "dtype": "uint8", "shape": [3, 2], "type": "fixed_size_binary[6]", "compression": "lz4", "encoding": "plain",
+        "kind": "tensor", "dtype": "uint8", "shape": [3, 2], "type": "fixed_size_binary[6]",
+        "compression": "lz4", "encoding": "plain",
     }  # fmt: skip
 
 
@@ -153,7 +184,9 @@ def test_no_key_is_in_two_folds_and_the_metrics_say_which_file_has_which(finishe
     for fold in (0, 1):
         rows = [
             file.rows
-            for file, its in zip(finished.manifest.tables["train"].files, finished.manifest.metrics["fold"], strict=True)
+            for file, its in zip(
+                finished.manifest.tables["train"].files, finished.manifest.metrics["fold"], strict=True
+            )
             if its == fold
         ]
         assert max(rows) - min(rows) <= 1
@@ -175,9 +208,14 @@ def test_statistics_of_each_shard_are_those_of_its_rows(finished):
             table = pq.read_table(path)
             assert found[name]["rows"][i] == table.num_rows
             assert found[name]["labels"][i] == pc.count_distinct(table["label"]).as_py()
-            values = {"label": table["label"].to_numpy(), "weight": table["weight"].to_numpy(), "b": matrix(table, "record_float32")[:, 1]}
+            values = {
+                "label": table["label"].to_numpy(),
+                "weight": table["weight"].to_numpy(),
+                "b": matrix(table, "record_float32")[:, 1],
+            }
             for column, values_N in values.items():
-                told = {figure: values_ [i] for figure, values_ in found[name]["columns"][column].items()}  # fmt: skip
+                told = {figure: values_ [i] for figure,
+                values_ in found[name]["columns"][column].items()}  # fmt: skip
                 assert (told["min"], told["max"], told["infinite"]) == (values_N.min(), values_N.max(), 0)
                 assert told["mean"] == pytest.approx(values_N.astype(float).mean(), rel=1e-8, abs=1e-9)
 
@@ -185,8 +223,18 @@ def test_statistics_of_each_shard_are_those_of_its_rows(finished):
 def test_files_carry_the_fast_checksum_unless_asked_otherwise(spark, finished, night):
     for file in finished.manifest.tables["train"].files:
         assert file.checksum == checksum_of(finished.folder / file.path, "xxh128")
-    other = run_stage(spark, night, train=TRAIN.slice(0, 20), test=TEST.slice(0, 5), checksum="sha256", shards=1, tensors=CONFIG["tensors"])
-    assert {file.checksum[:7] for table in other.manifest.tables.values() for file in table.files} == {"sha256:"}
+    other = run_stage(
+        spark,
+        night,
+        train=TRAIN.slice(0, 20),
+        test=TEST.slice(0, 5),
+        checksum="sha256",
+        shards=1,
+        tensors=CONFIG["tensors"],
+    )
+    assert {file.checksum[:7] for table in other.manifest.tables.values() for file in table.files} == {
+        "sha256:"
+    }
 
 
 def test_duckdb_and_pandas_read_scalars_directly(finished):
@@ -201,14 +249,19 @@ def test_duckdb_and_pandas_read_scalars_directly(finished):
 def test_a_view_decodes_them_in_sql(spark, finished):
     view(spark, finished.folder, "shards")
     found = spark.sql(
-        "SELECT sample_id, a, n, image, embedding, raw, words, label FROM shards WHERE label < 3 ORDER BY sample_id"
+        "SELECT sample_id, a, n, image, embedding, raw, words, label FROM shards WHERE label < 3 ORDER BY "
+        "sample_id"
     ).toArrow()
-    expected = TRAIN.filter(pc.is_in(TRAIN["sample_id"], read(finished, "train")["sample_id"])).filter(pc.field("label") < 3)
+    expected = TRAIN.filter(pc.is_in(TRAIN["sample_id"], read(finished, "train")["sample_id"])).filter(
+        pc.field("label") < 3
+    )
     assert found["sample_id"].to_pylist() == expected["sample_id"].to_pylist()
     for name in ("n", "image", "words", "label"):
         assert found[name].to_pylist() == expected[name].to_pylist()
     np.testing.assert_allclose(found["a"], expected["a"], rtol=1e-6)
-    np.testing.assert_allclose(np.array(found["embedding"].to_pylist()), np.array(expected["embedding"].to_pylist()), rtol=1e-6)
+    np.testing.assert_allclose(
+        np.array(found["embedding"].to_pylist()), np.array(expected["embedding"].to_pylist()), rtol=1e-6
+    )
     floats = np.frombuffer(b"".join(expected["raw"].to_pylist()), "<f4").reshape(-1, 2)
     np.testing.assert_array_equal(np.array(found["raw"].to_pylist(), np.float32), floats)
     with pytest.raises(ConfigError, match=r"no table 'tain' \(did you mean 'train'"):
@@ -238,9 +291,18 @@ def test_show_prints_rows_decoded(finished):
     [
         ({"tensors": {"imge": {"shape": [2]}}}, r"shard\.tensors\.imge: .*did you mean 'image'"),
         ({"pack": ["words"]}, r"shard\.pack: 'words' is array<int>"),
-        ({"pack": "all", "columns": {"n": {"compression": "zstd"}}}, r"shard\.columns\.n: .*packed into record_int64"),
-        ({"columns": {"key": {"encoding": "delta_binary_packed"}}}, r"shard\.columns\.key\.encoding: .*cannot hold string"),
-        ({"split": {"v": {"use": "column", "column": "n"}}}, r"shard\.split\.v\.column: 'n' is bigint, expected text or boolean"),
+        (
+            {"pack": "all", "columns": {"n": {"compression": "zstd"}}},
+            r"shard\.columns\.n: .*packed into record_int64",
+        ),
+        (
+            {"columns": {"key": {"encoding": "delta_binary_packed"}}},
+            r"shard\.columns\.key\.encoding: .*cannot hold string",
+        ),
+        (
+            {"split": {"v": {"use": "column", "column": "n"}}},
+            r"shard\.split\.v\.column: 'n' is bigint, expected text or boolean",
+        ),
     ],
 )
 def test_what_the_columns_cannot_be_is_refused_by_name(spark, night, config, said):
@@ -262,15 +324,28 @@ def test_what_the_columns_cannot_be_is_refused_by_name(spark, night, config, sai
             {"split": {"devel": {"use": "column", "column": "odd"}}},
             r"'odd' is 'devl' for sample_id 'train00003'; expected one of train, devel",
         ),
-        ("image", {"split": {"devel": {"use": "column", "column": "part", "leakage": "fail"}}}, r"splits train/devel share \d+ keys"),
+        (
+            "image",
+            {"split": {"devel": {"use": "column", "column": "part", "leakage": "fail"}}},
+            r"splits train/devel share \d+ keys",
+        ),
     ],
 )
 def test_rows_that_do_not_fit_are_refused_by_name(spark, night, change, config, said):
     frame = spark.createDataFrame(TRAIN.slice(0, 40), SCHEMA).withColumns({})
     frame = frame.selectExpr(
-        *[name for name in TRAIN.column_names if name != "image"], f"{change} AS image", "IF(sample_id = 'train00003', 'devl', part) AS odd"
+        *[name for name in TRAIN.column_names if name != "image"],
+        f"{change} AS image",
+        "IF(sample_id = 'train00003', 'devl', part) AS odd",
     )
-    work = night.work("shard", {"features": night.source("features", train=frame, test=spark.createDataFrame(TEST.slice(0, 5), SCHEMA))})
+    work = night.work(
+        "shard",
+        {
+            "features": night.source(
+                "features", train=frame, test=spark.createDataFrame(TEST.slice(0, 5), SCHEMA)
+            )
+        },
+    )
     told = {"tensors": {"image": {"dtype": "uint8", "shape": [3, 2]}}, **config}
     with pytest.raises((ConfigError, IntegrityError), match=said):  # 2 for the SQL's mistakes
         shard.run(work, validate(shard.Config, told, "x"), spark)
@@ -282,14 +357,21 @@ def test_automatic_sizes_pack_all_and_pictures_that_do_not_shrink_are_stored_as_
     pictures = [JPEG + random.bytes(size) for size in random.integers(12_000, 20_000, rows)]
     train = table_of(rows, "train", 3)
     train = train.set_column(train.schema.get_field_index("picture"), "picture", pa.array(pictures))
-    told = {"pack": "all", "tensors": CONFIG["tensors"], "target_bytes": target, "batch": batch, "lanes": lanes}
+    told = {
+        "pack": "all",
+        "tensors": CONFIG["tensors"],
+        "target_bytes": target,
+        "batch": batch,
+        "lanes": lanes,
+    }
     source = run_stage(spark, night, train=train, **told)
     columns, files = source.manifest.metrics["columns"], source.manifest.tables["train"].files
     assert set(columns["record_float32"]["columns"]) == {"a", "b"}
     assert set(columns["record_int64"]["columns"]) == {"n", "m"}
     assert (columns["yes"]["kind"], columns["picture"]["compression"]) == ("scalar", "none")
 
-    # ⌈bytes / target⌉ = 5 shards would be rounded up to 8, but 1000 rows are only 3 whole row groups: the divisor of 4 below is 2.
+    # ⌈bytes / target⌉ = 5 shards would be rounded up to 8, but 1000 rows are only 3 whole row groups: the
+    # divisor of 4 below is 2.
     assert [file.rows for file in files] == [500, 500]
     full = files[0].row_groups[0]
     assert [file.row_groups for file in files] == [[full, 500 - full]] * 2
@@ -297,7 +379,9 @@ def test_automatic_sizes_pack_all_and_pictures_that_do_not_shrink_are_stored_as_
     for path in source.files("train"):
         footer = pq.read_metadata(path)
         place = [footer.schema.column(i).path for i in range(footer.num_columns)].index("picture")
-        assert {footer.row_group(i).column(place).compression for i in range(footer.num_row_groups)} == {"UNCOMPRESSED"}
+        assert {footer.row_group(i).column(place).compression for i in range(footer.num_row_groups)} == {
+            "UNCOMPRESSED"
+        }
         assert 3 * 2**20 < footer.row_group(0).total_byte_size < 5 * 2**20
 
     place_of = {sample: i for i, sample in enumerate(train["sample_id"].to_pylist())}

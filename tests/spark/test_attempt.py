@@ -1,4 +1,6 @@
-"""An expression that raises gives NULL on that row alone, wherever Spark's optimizer would like to move its parts."""
+"""An expression that raises gives NULL on that row alone, wherever Spark's optimizer would like to move its
+parts.
+"""
 
 from contextlib import suppress
 
@@ -25,7 +27,10 @@ def test_a_row_that_raises_is_null(spark, cached):
     frame = spark.createDataFrame(rows, "n int, s string").repartition(1)
     frame = frame.cache() if cached else frame
     with compiled_apart(spark):
-        tried = [attempt(F.coalesce(F.expr(sql), F.lit(False)).cast("int")).alias(f"c{i}") for i, sql in enumerate(EXPRESSIONS)]
+        tried = [
+            attempt(F.coalesce(F.expr(sql), F.lit(False)).cast("int")).alias(f"c{i}")
+            for i, sql in enumerate(EXPRESSIONS)
+        ]
         found = frame.select("n", *tried).orderBy("n").collect()
     assert [list(row)[1:] for row in found] == [[None] * 6, [1] * 6, [1] * 6]
 
@@ -36,7 +41,11 @@ def test_without_an_attempt_the_job_ends(spark):
 
 
 def test_settings_are_put_back_after_a_failure(spark):
-    keys = ["spark.sql.optimizer.excludedRules", "spark.sql.subexpressionElimination.enabled", "spark.sql.codegen.hugeMethodLimit"]
+    keys = [
+        "spark.sql.optimizer.excludedRules",
+        "spark.sql.subexpressionElimination.enabled",
+        "spark.sql.codegen.hugeMethodLimit",
+    ]
     before = [spark.conf.get(key, None) for key in keys]
     with suppress(RuntimeError), compiled_apart(spark):
         assert [spark.conf.get(key, None) for key in keys] != before

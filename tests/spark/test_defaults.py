@@ -1,4 +1,6 @@
-"""What a session sets for which master, and the one line of Java's that no screen shows; no JVM is started."""
+"""What a session sets for which master, and the one line of Java's that no screen shows; no JVM is
+started.
+"""
 
 import subprocess
 import time
@@ -22,7 +24,8 @@ def test_a_local_master_listens_on_loopback_and_has_no_page(master):
         ("yarn", {}, True),
         ("k8s://https://host:6443", {}, True),
         ("yarn", {"spark.submit.deployMode": "client"}, True),
-        ("yarn", {"spark.submit.deployMode": "cluster"}, False),  # the driver was started by the cluster, without them
+        # the driver was started by the cluster, without them
+        ("yarn", {"spark.submit.deployMode": "cluster"}, False),
         ("yarn", {"spark.shuffle.service.enabled": "true"}, False),  # the service was, too
         ("spark://host:7077", {}, False),  # its daemons know no secret
         ("spark://host:7077", {"spark.authenticate.secret": "ours"}, True),
@@ -40,9 +43,20 @@ def test_python_workers_do_not_look_into_the_working_folder():
 
 
 def test_the_notice_of_incubator_modules_is_swallowed_and_every_other_line_passes(capfd):
-    lines = ("WARNING: Using incubator modules: jdk.incubator.vector", "error: a real one", "half a line at the end")
+    lines = (
+        "WARNING: Using incubator modules: jdk.incubator.vector",
+        "error: a real one",
+        "half a line at the end",
+    )
     with without_incubator_warning():
-        late = subprocess.Popen(["sh", "-c", 'echo "$0" >&2; echo "$1" >&2; printf "%s" "$2" >&2; sleep 0.2; echo later >&2', *lines])
+        late = subprocess.Popen(
+            [
+                "sh",
+                "-c",
+                'echo "$0" >&2; echo "$1" >&2; printf "%s" "$2" >&2; sleep 0.2; echo later >&2',
+                *lines,
+            ]
+        )
     late.wait()  # it writes on when the body has been left
     end, said = time.monotonic() + 20, ""
     while "later" not in said and time.monotonic() < end:

@@ -1,4 +1,6 @@
-"""Workers in a barrier stage: all seats or none, no failure silent, a lost worker started again, none left behind."""
+"""Workers in a barrier stage: all seats or none, no failure silent, a lost worker started again, none left
+behind.
+"""
 
 import os
 import re
@@ -16,14 +18,19 @@ pytestmark = [pytest.mark.spark, pytest.mark.dist]
 
 def run(spark, tmp_path, code: str, ranks: int = 2, **told) -> None:
     script = tmp_path / "worker.py"
-    script.write_text(f"import os, signal, sys\nfolder = {str(tmp_path)!r}\nrank = os.environ['RANK']\n{code}")
+    script.write_text(
+        f"import os, signal, sys\nfolder = {str(tmp_path)!r}\nrank = os.environ['RANK']\n{code}"
+    )
     gang.launch(spark, [str(script)], {"GREETING": "good night"}, ranks, tmp_path, **told)
 
 
 def test_every_rank_is_told_its_place_and_the_meeting_point_and_rank_0_is_heard(spark, tmp_path):
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "GREETING")
     heard = []
-    code = f"open(f'{{folder}}/{{rank}}', 'w').write(' '.join(os.environ[name] for name in {names}))\nprint('I am', rank)"
+    code = (
+        f"open(f'{{folder}}/{{rank}}', 'w').write(' '.join(os.environ[name] for name in {names}))\n"
+        "print('I am', rank)"
+    )
     run(spark, tmp_path, code, heard=heard.append)
     first, second = ((tmp_path / rank).read_text().split(" ", 3) for rank in "01")
     assert first[:3] == ["0", "2", "0"]
@@ -36,7 +43,9 @@ def test_every_rank_is_told_its_place_and_the_meeting_point_and_rank_0_is_heard(
 
 
 def test_an_error_that_a_retry_cannot_mend_is_raised_once_with_its_last_line(spark, tmp_path):
-    code = "open(f'{folder}/tries-{rank}', 'a').write('x')\nprint('error: lines 3 and 4 hold NaN')\nsys.exit(4)"
+    code = (
+        "open(f'{folder}/tries-{rank}', 'a').write('x')\nprint('error: lines 3 and 4 hold NaN')\nsys.exit(4)"
+    )
     with pytest.raises(TrainingError, match=r"^lines 3 and 4 hold NaN$"):
         run(spark, tmp_path, code)
     assert (tmp_path / "tries-0").read_text() == "x"
@@ -130,7 +139,10 @@ def test_more_ranks_than_slots_are_refused_at_once(spark, tmp_path):
 def test_a_host_that_does_not_see_the_folder_is_named(spark, tmp_path):
     script = tmp_path / "worker.py"
     script.write_text("")
-    with pytest.raises(EnvironmentProblem, match=r"elsewhere is not to be seen on .*; --root must be a folder that all hosts share"):
+    with pytest.raises(
+        EnvironmentProblem,
+        match=r"elsewhere is not to be seen on .*; --root must be a folder that all hosts share",
+    ):
         gang.launch(spark, [str(script)], {}, 2, tmp_path / "elsewhere")
 
 
@@ -162,6 +174,8 @@ def test_each_worker_sees_the_gpu_that_spark_gave_it(tmp_path):
         f"open({str(tmp_path)!r} + '/seat-' + os.environ['RANK'], 'w').write(' '.join(seat))"
     )
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_"))}
-    done = subprocess.run([sys.executable, "-c", GPUS, str(tmp_path)], env=plain, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(
+        [sys.executable, "-c", GPUS, str(tmp_path)], env=plain, capture_output=True, text=True, timeout=200
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert sorted((tmp_path / f"seat-{rank}").read_text() for rank in (0, 1)) == ["3 0", "7 0"]

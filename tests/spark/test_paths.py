@@ -1,4 +1,6 @@
-"""A path is a name, not a pattern: the rows that Spark reads are those of the file that Python finds under the same name."""
+"""A path is a name, not a pattern: the rows that Spark reads are those of the file that Python finds under
+the same name.
+"""
 
 import gzip
 from pathlib import Path
@@ -41,7 +43,8 @@ NAMES = {
 def test_a_raw_file_below_a_folder_of_any_name_is_read_and_its_siblings_are_not(spark, tmp_path, suffix):
     read, expected = [], []
     for number, (name, sibling) in enumerate(NAMES.items()):
-        for folder, value in ((sibling, -1 - number), (name, number)):  # where two names share a sibling, the last one wins
+        # where two names share a sibling, the last one wins
+        for folder, value in ((sibling, -1 - number), (name, number)):
             path = tmp_path / str(number) / folder / f"day{suffix}"
             path.parent.mkdir(parents=True)
             _write(path, value)
@@ -68,8 +71,12 @@ def test_tables_written_below_a_root_of_any_name_are_read_back_from_there(spark,
         rows = {}
         for folder, value in ((sibling, -1), (name, number)):
             frame = spark.createDataFrame([(value,)], "n int")
-            rows[folder] = tables.write(frame, tmp_path / str(number) / folder, {"clean": ["n"]}).tables["clean"]
-        assert [row.n for row in tables.read_written(spark, tmp_path / str(number) / name, rows[name]).collect()] == [number]
+            rows[folder] = tables.write(frame, tmp_path / str(number) / folder, {"clean": ["n"]}).tables[
+                "clean"
+            ]
+        assert [
+            row.n for row in tables.read_written(spark, tmp_path / str(number) / name, rows[name]).collect()
+        ] == [number]
 
 
 @pytest.mark.parametrize(

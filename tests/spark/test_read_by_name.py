@@ -9,9 +9,15 @@ pytestmark = pytest.mark.spark
 
 
 def test_columns_are_those_of_the_last_folder_and_null_where_a_folder_lacks_them(spark, module_night):
-    old = module_night.on("2011-01-30").source("quality", clean=spark.createDataFrame([(1, "7", "x")], "id int, price string, gone string"))
-    odd = module_night.on("2011-01-31").source("quality", clean=spark.createDataFrame([("dear", 2)], "price string, id int"))
-    new = module_night.on("2011-02-01").source("quality", clean=spark.createDataFrame([(3, 9, "red")], "id int, price int, colour string"))
+    old = module_night.on("2011-01-30").source(
+        "quality", clean=spark.createDataFrame([(1, "7", "x")], "id int, price string, gone string")
+    )
+    odd = module_night.on("2011-01-31").source(
+        "quality", clean=spark.createDataFrame([("dear", 2)], "price string, id int")
+    )
+    new = module_night.on("2011-02-01").source(
+        "quality", clean=spark.createDataFrame([(3, 9, "red")], "id int, price int, colour string")
+    )
     frame = tables.read(spark, old, odd, new, table="clean")
     assert frame.columns == list(new.manifest.tables["clean"].columns)
     rows = sorted((row.id, row.price, row.colour) for row in frame.select("id", "price", "colour").collect())

@@ -43,7 +43,8 @@ def test_a_local_session_is_quiet_in_utc_and_leaves_nothing_behind(tmp_path):
     assert told["zone"] == "UTC"
     assert told["changed"] == "5"
     assert told["second"] == "local[1]"
-    unasked = [line for line in done.stderr.splitlines() if not line.startswith("WARNING: ")]  # the JVM's own, at birth
+    # the JVM's own, at birth
+    unasked = [line for line in done.stderr.splitlines() if not line.startswith("WARNING: ")]
     assert unasked == []
     assert list(tmp_path.iterdir()) == []
 
@@ -83,7 +84,9 @@ def test_a_master_out_of_reach_is_one_line(tmp_path):
 def test_a_java_that_dies_is_one_line(tmp_path):
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()
-    java.write_text('#!/bin/sh\n[ "$1" = -version ] && echo \'openjdk version "17.0.1"\' >&2 && exit 0\nexit 1\n')
+    java.write_text(
+        '#!/bin/sh\n[ "$1" = -version ] && echo \'openjdk version "17.0.1"\' >&2 && exit 0\nexit 1\n'
+    )
     java.chmod(0o755)
     done = run(tmp_path, sys.executable, "-c", FAIL, "local[1]", JAVA_HOME=str(tmp_path))
     assert done.stdout.startswith(f"Spark's Java did not start (JAVA_HOME is {tmp_path})"), done.stderr

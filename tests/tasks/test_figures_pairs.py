@@ -11,8 +11,12 @@ from lsml_spark.tasks.figures import pairs
 
 @pytest.fixture
 def rows(rng):
-    """(group, gain, score) with ties in all of them, groups of one row, and hashes that differ in the last bit."""
-    group_N = rng.choice(np.array([3, 2**61, 2**61 + 1, -5, 70, 71]), size=90, p=[0.3, 0.2, 0.2, 0.28, 0.01, 0.01])
+    """(group, gain, score) with ties in all of them, groups of one row, and hashes that differ in the last
+    bit.
+    """
+    group_N = rng.choice(
+        np.array([3, 2**61, 2**61 + 1, -5, 70, 71]), size=90, p=[0.3, 0.2, 0.2, 0.28, 0.01, 0.01]
+    )
     return group_N, rng.integers(0, 4, 90).astype(float), rng.integers(-3, 4, 90) / 2
 
 
@@ -37,7 +41,9 @@ def test_pairs_are_those_of_two_loops_however_few_are_looked_at_together(rows, m
 
 def test_two_gains_of_one_group_are_two_classes(rng):
     gain_N, score_N = rng.integers(0, 2, 200), rng.integers(0, 9, 200).astype(float)
-    assert pairs.in_order(np.zeros(200), gain_N, score_N) == pytest.approx(roc_auc_score(gain_N, score_N), rel=1e-12)
+    assert pairs.in_order(np.zeros(200), gain_N, score_N) == pytest.approx(
+        roc_auc_score(gain_N, score_N), rel=1e-12
+    )
 
 
 def test_no_rows_no_pairs_and_a_score_that_is_nan():

@@ -1,4 +1,6 @@
-"""Losses against plain formulas and torch's own, predictions against their inverse, and what does not fit is told."""
+"""Losses against plain formulas and torch's own, predictions against their inverse, and what does not fit is
+told.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -46,14 +48,23 @@ def close(found, wanted):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("class_weights", [None, "balanced", {"c": 7.0}])
-def test_classify_is_torchs_cross_entropy_and_an_unknown_label_weighs_nothing(drawn, smoothing, class_weights):
+def test_classify_is_torchs_cross_entropy_and_an_unknown_label_weighs_nothing(
+    drawn, smoothing, class_weights
+):
     ids = torch.arange(ROWS) % 4
     task = Classify(use="classify", target="kind", smoothing=smoothing, class_weights=class_weights)
     loss, share = task.criterion(drawn, truth(ids))
     known = ids > 0
-    weights = [10 / 18, 10 / 9, 10 / 3] if class_weights == "balanced" else [1.0, 1.0, 7.0 if class_weights else 1.0]
+    weights = (
+        [10 / 18, 10 / 9, 10 / 3]
+        if class_weights == "balanced"
+        else [1.0, 1.0, 7.0 if class_weights else 1.0]
+    )
     weight = torch.tensor(weights, dtype=torch.float64)
-    close(loss[known], F.cross_entropy(drawn[known], ids[known] - 1, reduction="none", label_smoothing=smoothing))
+    close(
+        loss[known],
+        F.cross_entropy(drawn[known], ids[known] - 1, reduction="none", label_smoothing=smoothing),
+    )
     assert not loss[~known].any()
     close(share.double(), torch.where(known, weight[(ids - 1).clamp(min=0)], 0.0))
 
@@ -62,7 +73,9 @@ def test_logits_are_adjusted_by_the_log_shares_in_training_alone(drawn):
     ids = torch.arange(ROWS) % 3 + 1
     task = Classify(use="classify", target="kind", adjust=1.0)
     shares = torch.tensor([0.6, 0.3, 0.1], dtype=torch.float64)
-    close(task.criterion(drawn, truth(ids))[0], F.cross_entropy(drawn + shares.log(), ids - 1, reduction="none"))
+    close(
+        task.criterion(drawn, truth(ids))[0], F.cross_entropy(drawn + shares.log(), ids - 1, reduction="none")
+    )
     close(torch.from_numpy(task.predict(drawn, ENCODERS)), drawn.log_softmax(dim=1))
 
 
@@ -82,13 +95,18 @@ def test_one_logit_is_the_log_odds_of_the_positive_label(drawn, positive, column
         ({"loss": "squared"}, lambda z, y: F.mse_loss(z, y, reduction="none")),
         ({"loss": "absolute"}, lambda z, y: F.l1_loss(z, y, reduction="none")),
         ({"loss": "huber", "delta": 0.7}, lambda z, y: F.huber_loss(z, y, reduction="none", delta=0.7)),
-        ({"loss": "quantile", "quantile": 0.9}, lambda z, y: torch.where(y > z, 0.9 * (y - z), 0.1 * (z - y))),
+        (
+            {"loss": "quantile", "quantile": 0.9},
+            lambda z, y: torch.where(y > z, 0.9 * (y - z), 0.1 * (z - y)),
+        ),
     ],
 )
 def test_regression_losses_are_torchs_and_the_prediction_is_in_the_targets_unit(drawn, settings, formula):
     task = Regress(use="regress", target="amount", **settings)
     close(task.criterion(drawn[:, :1], truth(drawn[:, 1]))[0], formula(drawn[:, 0], drawn[:, 1]))
-    np.testing.assert_allclose(task.predict(drawn[:, :1], ENCODERS), 5.0 + 2.0 * drawn[:, 0].numpy(), rtol=1e-12)
+    np.testing.assert_allclose(
+        task.predict(drawn[:, :1], ENCODERS), 5.0 + 2.0 * drawn[:, 0].numpy(), rtol=1e-12
+    )
 
 
 def test_poisson_is_half_the_deviance(drawn):
@@ -98,7 +116,9 @@ def test_poisson_is_half_the_deviance(drawn):
     least = F.poisson_nll_loss(y.log(), y, log_input=True, reduction="none").nan_to_num(0.0)
     close(task.criterion(drawn[:, :1], truth(y))[0], full - least)
     predicted = task.predict(drawn[:, :1], ENCODERS)
-    np.testing.assert_allclose(task.losses(y.numpy(), predicted) / 2, task.criterion(drawn[:, :1], truth(y))[0].numpy(), rtol=1e-9)
+    np.testing.assert_allclose(
+        task.losses(y.numpy(), predicted) / 2, task.criterion(drawn[:, :1], truth(y))[0].numpy(), rtol=1e-9
+    )
 
 
 def lists(*rows):
@@ -129,7 +149,9 @@ def test_a_masked_item_is_gone_from_what_the_network_sees_and_is_the_label():
 
 
 def test_the_items_that_are_judged_are_drawn_once_by_the_samples_id():
-    rows = pa.table({"sample_id": [f"s{i}" for i in range(50)], "label": ["?"] * 50, "words": [["x", "y", "z"], []] * 25})
+    rows = pa.table(
+        {"sample_id": [f"s{i}" for i in range(50)], "label": ["?"] * 50, "words": [["x", "y", "z"], []] * 25}
+    )
     task = Masked(use="masked", target="words")
     found = task.samples(rows)
     assert found.num_rows == 25
@@ -158,9 +180,18 @@ def test_several_is_the_weighted_sum_of_its_parts(drawn):
 @pytest.mark.parametrize(
     ("task", "said"),
     [
-        (Classify(use="classify", target="amount"), "learns one id a row; give 'amount' the transform `vocabulary`"),
-        (Classify(use="classify", target="kind", positive="a"), "'a' must be one of two labels; training rows have 3"),
-        (Classify(use="classify", target="kind", class_weights={"d": 1.0}), "no training row has the label 'd'"),
+        (
+            Classify(use="classify", target="amount"),
+            "learns one id a row; give 'amount' the transform `vocabulary`",
+        ),
+        (
+            Classify(use="classify", target="kind", positive="a"),
+            "'a' must be one of two labels; training rows have 3",
+        ),
+        (
+            Classify(use="classify", target="kind", class_weights={"d": 1.0}),
+            "no training row has the label 'd'",
+        ),
         (Regress(use="regress", target="kind"), "learns a number; give 'kind' the transform `standardize`"),
         (Regress(use="regress", target="amount", loss="poisson"), "give 'amount' the transform `number`"),
         (Labels(use="labels", target="kind"), "learns a list of ids a row"),
@@ -176,7 +207,10 @@ def test_a_target_that_does_not_fit_is_named_with_what_would(task, said):
     [
         ({"one": {"use": "regress"}}, "takes two tasks or more"),
         ({"one": {"use": "regress"}, "two": {"use": "classify"}}, "'label' is the target of two tasks"),
-        ({"one": {"use": "regress"}, "two": {"use": "masked", "target": "words"}}, "`masked` cannot be one of several"),
+        (
+            {"one": {"use": "regress"}, "two": {"use": "masked", "target": "words"}},
+            "`masked` cannot be one of several",
+        ),
     ],
 )
 def test_tasks_that_do_not_go_together_are_refused(tasks, said):
@@ -190,7 +224,12 @@ def test_rank_is_the_mean_loss_over_the_rows_of_the_group_with_a_smaller_gain(dr
     for i in range(ROWS):
         peers = [j for j in range(ROWS) if group[i] == group[j] and gain[j] < gain[i]]
         assert bool(share[i]) == bool(peers)
-        close(loss[i], F.softplus(drawn[peers, 0] - drawn[i, 0]).mean() if peers else torch.zeros((), dtype=torch.float64))
+        close(
+            loss[i],
+            F.softplus(drawn[peers, 0] - drawn[i, 0]).mean()
+            if peers
+            else torch.zeros((), dtype=torch.float64),
+        )
 
 
 def test_rows_without_a_group_have_no_peers_and_gains_below_zero_are_refused():

@@ -31,7 +31,11 @@ def trained(folder, told):
 
 def test_updates_end_a_run_within_an_epoch_and_the_rate_has_fallen_to_zero_then(tmp_path):
     curve, outcome = trained(tmp_path / "steps", config(stop={"steps": 13}, schedule={"use": "cosine"}))
-    assert (outcome.metrics["steps"], outcome.metrics["stopped"], outcome.metrics["epochs"]) == (13, "steps", 2)
+    assert (outcome.metrics["steps"], outcome.metrics["stopped"], outcome.metrics["epochs"]) == (
+        13,
+        "steps",
+        2,
+    )
     assert curve["epochs"][1]["steps"] == 3  # 10 steps make an epoch
     assert curve["epochs"][1]["rows"] == outcome.ledger.rows_out == 3 * 64
     assert outcome.ledger.dropped == {"after the end of training": 600 - 3 * 64}
@@ -61,7 +65,9 @@ def test_a_generous_clock_changes_nothing(tmp_path):
 
 
 def test_a_plateau_ends_a_run_after_a_whole_epoch(tmp_path):
-    told = config(epochs=9, stop={"plateau": {"epochs": 2, "improve": 0.9}}, optimizer={"use": "sgd", "lr": 0.001})
+    told = config(
+        epochs=9, stop={"plateau": {"epochs": 2, "improve": 0.9}}, optimizer={"use": "sgd", "lr": 0.001}
+    )
     curve, outcome = trained(tmp_path / "flat", told)
     assert outcome.metrics["stopped"] == "plateau"
     assert len(curve["epochs"]) == 3

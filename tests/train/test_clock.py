@@ -11,7 +11,17 @@ import torch.distributed as dist
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsml_spark.train.books.clock import ALL_REDUCE, CHECKPOINT, COMPUTE, DATA, OTHER, PHASES, Blame, StepClock, bound
+from lsml_spark.train.books.clock import (
+    ALL_REDUCE,
+    CHECKPOINT,
+    COMPUTE,
+    DATA,
+    OTHER,
+    PHASES,
+    Blame,
+    StepClock,
+    bound,
+)
 
 
 class Hand:
@@ -56,7 +66,9 @@ def test_a_block_goes_back_to_the_phase_that_it_interrupted_also_where_it_fails(
         hand.pass_(7)
         raise ValueError("disk")
     hand.pass_(11)
-    assert clock.step_done() == pytest.approx({DATA: 0, COMPUTE: 16e-9, ALL_REDUCE: 0, CHECKPOINT: 7e-9, OTHER: 0})
+    assert clock.step_done() == pytest.approx(
+        {DATA: 0, COMPUTE: 16e-9, ALL_REDUCE: 0, CHECKPOINT: 7e-9, OTHER: 0}
+    )
 
 
 def test_only_the_part_of_the_exchange_that_backward_does_not_hide_is_all_reduce():
@@ -91,18 +103,24 @@ def test_on_a_device_the_exchange_is_what_its_stream_says_and_no_more_than_the_h
         clock.exchanged()
         hand.pass_(1_000_000)  # the host waits for the loss
         clock.step_done()
-    assert clock.take()[:, [PHASES.index(COMPUTE), PHASES.index(ALL_REDUCE)]].tolist() == [[750_000, 250_000], [0, 1_000_000]]
+    assert clock.take()[:, [PHASES.index(COMPUTE), PHASES.index(ALL_REDUCE)]].tolist() == [
+        [750_000, 250_000],
+        [0, 1_000_000],
+    ]
 
 
 @pytest.mark.parametrize("slow", ["first", "last"])
 def test_of_a_real_ddp_only_what_backward_waits_for_is_all_reduce(tmp_path, slow):
-    """A network of one rank whose exchange takes 0.2 s, of the last bucket or of one that has the rest of backward to be sent in."""
+    """A network of one rank whose exchange takes 0.2 s, of the last bucket or of one that has the rest of
+    backward to be sent in.
+    """
     dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
     try:
         network = torch.nn.Sequential(*(torch.nn.Linear(256, 256) for _ in range(4)))
         seen = []
 
-        class Slow(torch.autograd.Function):  # a backward pass of 0.4 s between the gradients of the last layers and the first
+        # a backward pass of 0.4 s between the gradients of the last layers and the first
+        class Slow(torch.autograd.Function):
             @staticmethod
             def forward(ctx, x):
                 return x.clone()
@@ -164,9 +182,13 @@ def steps(*phases):
 
 def test_a_rank_that_waits_for_a_rank_that_waits_for_data_is_told_as_data_bound():
     blame = Blame()
-    blame.add([steps(*[{COMPUTE: 10, ALL_REDUCE: 31}] * 5), steps(*[{COMPUTE: 10, DATA: 30, ALL_REDUCE: 1}] * 5)])
+    blame.add(
+        [steps(*[{COMPUTE: 10, ALL_REDUCE: 31}] * 5), steps(*[{COMPUTE: 10, DATA: 30, ALL_REDUCE: 1}] * 5)]
+    )
     assert blame.verdict == "data-bound"
-    assert blame.seconds == pytest.approx({DATA: 0.15, COMPUTE: 0.05, ALL_REDUCE: 0.005, CHECKPOINT: 0, OTHER: 0})
+    assert blame.seconds == pytest.approx(
+        {DATA: 0.15, COMPUTE: 0.05, ALL_REDUCE: 0.005, CHECKPOINT: 0, OTHER: 0}
+    )
     assert [rank["slowest"] for rank in blame.ranks] == [0, 5]
     assert blame.ranks[0][ALL_REDUCE] == pytest.approx(0.155)
 

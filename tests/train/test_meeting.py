@@ -26,10 +26,21 @@ def go_on():
 @pytest.fixture
 def world(monkeypatch):
     """A world of two, as a launcher describes it; the interface chosen for it is forgotten again."""
-    told = {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    told = {
+        "RANK": "0",
+        "WORLD_SIZE": "2",
+        "LOCAL_RANK": "0",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+    }
     for name, value in (told | {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}).items():
         monkeypatch.setenv(name, value)
-    for name in ("LOCAL_WORLD_SIZE", "TORCHELASTIC_USE_AGENT_STORE", "TORCHELASTIC_RESTART_COUNT", meeting.LISTENING):
+    for name in (
+        "LOCAL_WORLD_SIZE",
+        "TORCHELASTIC_USE_AGENT_STORE",
+        "TORCHELASTIC_RESTART_COUNT",
+        meeting.LISTENING,
+    ):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -60,7 +71,10 @@ def test_ranks_of_one_host_meet_on_loopback_whatever_the_name_of_the_host_is(wor
     world.setenv("MASTER_ADDR", "no-such-host.invalid")
     world.setenv("LOCAL_WORLD_SIZE", "2")
     met = {}
-    ranks = [threading.Thread(target=lambda rank=rank: met.update({rank: meeting.meet(rank, 2, 20.0, go_on)})) for rank in (0, 1)]
+    ranks = [
+        threading.Thread(target=lambda rank=rank: met.update({rank: meeting.meet(rank, 2, 20.0, go_on)}))
+        for rank in (0, 1)
+    ]
     for rank in ranks:
         rank.start()
     for rank in ranks:
@@ -97,9 +111,17 @@ def test_sigterm_to_a_rank_that_waits_for_its_peers_ends_it_with_143_in_seconds(
         "try:\n    worker.train(None, timeout=600.0)\n"
         "except worker.Stopped as error:\n    print(error)\n    worker.leave(143)\n"
     )
-    place = {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    place = {
+        "RANK": "0",
+        "WORLD_SIZE": "2",
+        "LOCAL_RANK": "0",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
     environment = {**os.environ, **launch.environment(), **place}
-    rank = subprocess.Popen([sys.executable, tmp_path / "rank.py"], env=environment, stdout=subprocess.PIPE, text=True)
+    rank = subprocess.Popen(
+        [sys.executable, tmp_path / "rank.py"], env=environment, stdout=subprocess.PIPE, text=True
+    )
     try:
         assert addresses.reach("127.0.0.1", port, 120.0, go_on)  # it listens: now it waits
         rank.send_signal(signal.SIGTERM)
@@ -123,7 +145,10 @@ def test_sigterm_to_a_rank_that_waits_for_its_peers_ends_it_with_143_in_seconds(
         ({"RANK": "²"}, "RANK: expected a number"),
         ({"RANK": "2"}, "RANK=2, but WORLD_SIZE=2"),
         ({"WORLD_SIZE": "-1"}, "WORLD_SIZE: expected a number"),
-        ({"MASTER_ADDR": "no-such-host.invalid"}, "MASTER_ADDR=no-such-host.invalid: this name is not known here"),
+        (
+            {"MASTER_ADDR": "no-such-host.invalid"},
+            "MASTER_ADDR=no-such-host.invalid: this name is not known here",
+        ),
     ],
 )
 def test_a_world_that_makes_no_sense_is_a_sentence_about_the_variable(world, changes, said):
@@ -135,7 +160,9 @@ def test_a_world_that_makes_no_sense_is_a_sentence_about_the_variable(world, cha
 
 def test_an_address_of_another_host_is_not_listened_on_and_all_addresses_are_not_taken_instead(world):
     world.setenv("MASTER_ADDR", "192.0.2.1")  # of no host: RFC 5737
-    with pytest.raises(EnvironmentProblem, match=r"MASTER_ADDR=192\.0\.2\.1, MASTER_PORT=\d+ cannot be listened on"):
+    with pytest.raises(
+        EnvironmentProblem, match=r"MASTER_ADDR=192\.0\.2\.1, MASTER_PORT=\d+ cannot be listened on"
+    ):
         meeting.meet(0, 2, 1.0, go_on)
 
 
@@ -156,7 +183,10 @@ def test_gloo_is_told_the_interface_on_the_way_to_rank_0():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--nnodes", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "a:1", "x.py"], "torch keeps pickles in it"),
+        (
+            ["--nnodes", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "a:1", "x.py"],
+            "torch keeps pickles in it",
+        ),
         (["--rdzv_backend", "etcd-v2", "x.py"], "torch keeps pickles in it"),
         (["--nnodes=2", "x.py"], "name it with --master-addr"),
         (["--nnodes=2", "--node-rank=2", "--master-addr=127.0.0.1", "x.py"], "hosts are counted from 0"),
@@ -173,7 +203,8 @@ def test_options_that_the_agent_does_not_take_are_one_line_and_code_2(words, sai
 
 
 @pytest.mark.parametrize(
-    ("program", "code"), [("import os; os.kill(os.getpid(), 9)", 4), ("raise ValueError", 1), ("raise SystemExit(6)", 6)]
+    ("program", "code"),
+    [("import os; os.kill(os.getpid(), 9)", 4), ("raise ValueError", 1), ("raise SystemExit(6)", 6)],
 )
 def test_the_agents_code_is_that_of_its_ranks_and_4_where_they_were_killed(program, code):
     assert agent.Agent(agent.Job([sys.executable, "-c", program], ranks=2)).run() == code

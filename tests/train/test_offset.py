@@ -1,4 +1,6 @@
-"""The offset of local case-control sampling: logits fitted on a biased subsample are those of all rows (Fithian & Hastie 2014)."""
+"""The offset of local case-control sampling: logits fitted on a biased subsample are those of all rows
+(Fithian & Hastie 2014).
+"""
 
 import datetime
 
@@ -28,7 +30,9 @@ CELLS = np.array([(a, b) for a in range(LEVELS) for b in range(LEVELS)])
 
 def one_hot(levels_N2):
     """Intercept, then levels 1 … of each of the two features; shape (N, 1 + 2 · (LEVELS − 1))."""
-    return np.concatenate([np.ones((len(levels_N2), 1)), *(np.eye(LEVELS)[column][:, 1:] for column in levels_N2.T)], axis=1)
+    return np.concatenate(
+        [np.ones((len(levels_N2), 1)), *(np.eye(LEVELS)[column][:, 1:] for column in levels_N2.T)], axis=1
+    )
 
 
 def population():
@@ -48,19 +52,36 @@ def case_control(levels, label):
 
 
 def samples_of(levels, label, **columns):
-    names = {name: pa.array([f"{name}{x}" for x in column]) for name, column in zip("ab", levels.T, strict=True)}
+    names = {
+        name: pa.array([f"{name}{x}" for x in column]) for name, column in zip("ab", levels.T, strict=True)
+    }
     rows, labels = len(label), pa.array(["yes" if x else "no" for x in label])
     day = pa.array([datetime.date(2011, 2, 24)] * rows)
     ids = pa.array([f"s{i}" for i in range(rows)])
-    return pa.table({"sample_id": ids, "key": labels, "label": labels, "date": day, **names, "weight": np.ones(rows), **columns})
+    return pa.table(
+        {
+            "sample_id": ids,
+            "key": labels,
+            "label": labels,
+            "date": day,
+            **names,
+            "weight": np.ones(rows),
+            **columns,
+        }
+    )
 
 
 def encoders_of(samples):
-    return {"label": "label", "columns": {name: toy_shards.vocabulary(samples[name].to_pylist()) for name in ("label", "a", "b")}}
+    return {
+        "label": "label",
+        "columns": {name: toy_shards.vocabulary(samples[name].to_pylist()) for name in ("label", "a", "b")},
+    }
 
 
 def trained_logits(folder, samples):
-    """Log odds of "yes" in each cell, from a night that trained on these samples, scored without any offset."""
+    """Log odds of "yes" in each cell, from a night that trained on these samples, scored without any
+    offset.
+    """
     folder.mkdir()
     told = {
         "model": "toy_logit.ToyLogit", "epochs": 20, "batch": 1024, "lanes": 1, "workers": 1, "clip": None,
@@ -69,7 +90,10 @@ def trained_logits(folder, samples):
     work = toy_shards.night(folder, samples, rows_per_group=4096, encoders=encoders_of(samples))
     run(work, validate(Config, told, "test"), in_process)
     model = saved.load(work.folder)
-    ids = {name: [model.encoders["columns"][name]["values"].index(f"{name}{x}") + 1 for x in CELLS[:, i]] for i, name in enumerate("ab")}
+    ids = {
+        name: [model.encoders["columns"][name]["values"].index(f"{name}{x}") + 1 for x in CELLS[:, i]]
+        for i, name in enumerate("ab")
+    }
     with torch.no_grad():
         logits = model.network({name: torch.tensor(column) for name, column in ids.items()}).numpy()
     yes = model.encoders["columns"]["label"]["values"].index("yes")
@@ -78,13 +102,16 @@ def trained_logits(folder, samples):
 
 def test_training_on_a_case_control_sample_with_its_offset_recovers_the_logits_of_all_rows(tmp_path):
     levels, label = population()
-    full = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-8, max_iter=1000).fit(one_hot(levels), label)
+    full = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-8, max_iter=1000).fit(
+        one_hot(levels), label
+    )
     by_all_rows = one_hot(CELLS) @ full.coef_[0]
     kept, offset = case_control(levels, label)
     assert kept.sum() < 0.3 * ROWS
     levels, label, offset = levels[kept], label[kept], offset[kept]
 
-    def loss(coefficients):  # the same sample with the same offset, by SciPy: the shift of the log odds is that of "yes"
+    # the same sample with the same offset, by SciPy: the shift of the log odds is that of "yes"
+    def loss(coefficients):
         odds = one_hot(levels) @ coefficients + np.where(label, offset, -offset)
         return np.logaddexp(0, np.where(label, -odds, odds)).mean()
 
@@ -109,7 +136,8 @@ class Constant(Network):
 
 def test_an_offset_moves_the_logit_of_a_rows_own_label_and_of_no_unknown_one():
     logits = np.array([0.3, -0.2, 1.1])
-    label, offset = np.array([1, 3, 0, 2]), np.array([0.7, -1.5, np.nan, 0.0], np.float32)  # an unknown label has no logit
+    # an unknown label has no logit
+    label, offset = np.array([1, 3, 0, 2]), np.array([0.7, -1.5, np.nan, 0.0], np.float32)
     batch = Batch(label, np.ones(4), {"x": np.zeros(4)}, {}, offset=offset)
     model = LaneParallel(Constant(logits), World(0, 1, torch.device("cpu")))
     optimizer = torch.optim.SGD(model.parameters, lr=1.0)

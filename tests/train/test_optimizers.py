@@ -24,7 +24,10 @@ ALL = [
 
 def parameters(seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return [nn.Parameter(torch.randn(*shape, dtype=torch.float64, generator=generator)) for shape in ((4, 3), (3,), (2, 5))]
+    return [
+        nn.Parameter(torch.randn(*shape, dtype=torch.float64, generator=generator))
+        for shape in ((4, 3), (3,), (2, 5))
+    ]
 
 
 def train(optimizer, held, steps, seed=1):
@@ -60,7 +63,9 @@ def test_lamb_is_algorithm_2_of_the_paper():
     for gradient in gradients:
         weight.grad = torch.from_numpy(gradient)
         optimizer.step()
-    np.testing.assert_allclose(weight.detach(), lamb_by_hand(start, gradients, 0.02, 0.8, 0.95, 1e-3, 0.1), rtol=1e-12)
+    np.testing.assert_allclose(
+        weight.detach(), lamb_by_hand(start, gradients, 0.02, 0.8, 0.95, 1e-3, 0.1), rtol=1e-12
+    )
 
 
 def test_lamb_is_adam_where_the_trust_ratio_is_one():
@@ -71,7 +76,9 @@ def test_lamb_is_adam_where_the_trust_ratio_is_one():
     same([ours[1]], [theirs[1]], rtol=1e-12, atol=1e-14)
     zeros = [nn.Parameter(torch.zeros(4, 3)) for _ in range(2)]
     for weight, optimizer in zip(
-        zeros, (Lamb(use="lamb").build([zeros[0]], 0.1), torch.optim.AdamW([zeros[1]], 0.005, eps=1e-6)), strict=True
+        zeros,
+        (Lamb(use="lamb").build([zeros[0]], 0.1), torch.optim.AdamW([zeros[1]], 0.005, eps=1e-6)),
+        strict=True,
     ):
         weight.grad = torch.ones(4, 3)
         optimizer.step()
@@ -97,8 +104,14 @@ def test_lamb_and_a_layer_without_gradient_do_not_divide_by_zero():
 @pytest.mark.parametrize(
     ("config", "make"),
     [
-        (Sgd(use="sgd", lr=0.1), lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01)),
-        (Sgd(use="sgd", lr=0.1, nesterov=False), lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01)),
+        (
+            Sgd(use="sgd", lr=0.1),
+            lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+        ),
+        (
+            Sgd(use="sgd", lr=0.1, nesterov=False),
+            lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01),
+        ),
         (Sgd(use="sgd", lr=0.1, momentum=0), lambda p: torch.optim.SGD(p, lr=0.1, weight_decay=0.01)),
         (Adagrad(use="adagrad"), lambda p: torch.optim.Adagrad(p, lr=0.05, eps=1e-8, weight_decay=0.01)),
         (Adamw(use="adamw"), lambda p: torch.optim.AdamW(p, lr=0.005, weight_decay=0.01)),
@@ -134,14 +147,21 @@ def test_state_is_tensors_and_training_goes_on_from_it_exactly(config):
 @pytest.mark.parametrize("config", ALL, ids=repr)
 def test_groups_of_parameters_keep_their_own_options(config):
     held, others = parameters(), parameters()
-    train(config.build([{"params": held[:1]}, {"params": held[1:], "lr": 0.0, "weight_decay": 0.0}], 0.01), held, 3)
+    train(
+        config.build([{"params": held[:1]}, {"params": held[1:], "lr": 0.0, "weight_decay": 0.0}], 0.01),
+        held,
+        3,
+    )
     same(held[1:], others[1:])
     assert not torch.equal(held[0], others[0])
 
 
 @pytest.mark.parametrize("config", [config for config in ALL if config.same_if_sparse(0.0)], ids=repr)
 def test_sparse_gradients_give_the_dense_update_where_we_say_so(config):
-    tables = [nn.Parameter(torch.randn(20, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))) for _ in range(2)]
+    tables = [
+        nn.Parameter(torch.randn(20, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
+        for _ in range(2)
+    ]
     optimizers = [config.build([table], 0.0) for table in tables]
     for seed in range(5):
         ids = torch.randint(0, 20, (9,), generator=torch.Generator().manual_seed(seed))
@@ -149,7 +169,8 @@ def test_sparse_gradients_give_the_dense_update_where_we_say_so(config):
             optimizer.zero_grad()
             (nn.functional.embedding(ids, table, sparse=sparse) ** 2).sum().backward()
             assert table.grad.is_sparse == sparse
-            with torch.sparse.check_sparse_tensor_invariants():  # torch warns once where a program does not say whether to check
+            # torch warns once where a program does not say whether to check
+            with torch.sparse.check_sparse_tensor_invariants():
                 optimizer.step()
     same(tables[:1], tables[1:], rtol=0, atol=1e-12)
 

@@ -28,7 +28,14 @@ def network(hidden=(6,), seed=0):
         ((6, 5), {"mlp.0": "colwise", "mlp.2": "dropout", "mlp.3": "rowwise"}),
         (
             (6, 5, 4),
-            {"mlp.0": "colwise", "mlp.2": "dropout", "mlp.3": "rowwise", "mlp.6": "colwise", "mlp.8": "dropout", "mlp.9": "rowwise"},
+            {
+                "mlp.0": "colwise",
+                "mlp.2": "dropout",
+                "mlp.3": "rowwise",
+                "mlp.6": "colwise",
+                "mlp.8": "dropout",
+                "mlp.9": "rowwise",
+            },
         ),
     ],
 )
@@ -65,11 +72,15 @@ def test_the_whole_state_of_one_process_comes_back_exactly(name):
     optimizer, fresh = OPTIMIZERS[name](model.parameters()), OPTIMIZERS[name](other.parameters())
     steps(model, optimizer, 3)
     tensors = {key: value.clone() for key, value in full_state.tensors_of(model, optimizer).items()}
-    assert {key.removeprefix("network.") for key in tensors if key.startswith("network.")} == set(model.state_dict())
+    assert {key.removeprefix("network.") for key in tensors if key.startswith("network.")} == set(
+        model.state_dict()
+    )
     full_state.load(other, fresh, tensors)
     for both in ((model, optimizer), (other, fresh)):
         steps(*both, 4)
-    assert all(torch.equal(mine, yours) for mine, yours in zip(model.parameters(), other.parameters(), strict=True))
+    assert all(
+        torch.equal(mine, yours) for mine, yours in zip(model.parameters(), other.parameters(), strict=True)
+    )
 
 
 def test_a_state_without_a_tensor_that_is_wanted_is_refused():
@@ -91,7 +102,8 @@ def test_local_sgd_tells_and_averages_every_so_many_updates_and_at_the_end_of_an
         exchange.begin(0, last=update == 6)
         own, told = exchange.merge(torch.full((9, 3), update, dtype=torch.float64))()
         assert own[0, 0] == update
-        heard.append(None if told is None else told[[0, 8], 0].tolist())  # a sum of rows, and rank 0's clock as it is now
+        # a sum of rows, and rank 0's clock as it is now
+        heard.append(None if told is None else told[[0, 8], 0].tolist())
         exchange.stepped(optimizer)
     assert heard == [None, None, [3, 2], None, None, [12, 5], [6, 6], None]
     assert all(torch.equal(mine, other) for mine, other in zip(exchange.parameters, before, strict=True))

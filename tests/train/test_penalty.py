@@ -50,7 +50,9 @@ def fitted(config, loss_of, outputs, columns, steps, l1=L1):
 def test_least_squares_come_to_rest_at_the_lasso(config, steps, tolerance):
     x, y = regression()
     features, wanted = torch.from_numpy(x), torch.from_numpy(y)[:, None]
-    weight, bias = fitted(config, lambda linear: 0.5 * ((linear(features) - wanted) ** 2).mean(), 1, x.shape[1], steps)
+    weight, bias = fitted(
+        config, lambda linear: 0.5 * ((linear(features) - wanted) ** 2).mean(), 1, x.shape[1], steps
+    )
     truth = Lasso(alpha=L1, tol=1e-14, max_iter=100_000).fit(x, y)
     np.testing.assert_allclose(weight[0], truth.coef_, atol=tolerance)
     np.testing.assert_allclose(bias[0], truth.intercept_, atol=tolerance)
@@ -65,8 +67,12 @@ def test_softmax_regression_comes_to_rest_at_sagas_optimum():
     label = (x[:, :3] + rng.gumbel(size=(300, 3))).argmax(axis=1)
     features, labels = torch.from_numpy(x), torch.from_numpy(label)
     loss = nn.CrossEntropyLoss()
-    weight, _ = fitted(Sgd(use="sgd", lr=0.2), lambda linear: loss(linear(features), labels), 3, 8, 4000, l1=0.02)
-    saga = LogisticRegression(l1_ratio=1.0, solver="saga", C=1 / (0.02 * 300), tol=1e-12, max_iter=100_000).fit(x, label)
+    weight, _ = fitted(
+        Sgd(use="sgd", lr=0.2), lambda linear: loss(linear(features), labels), 3, 8, 4000, l1=0.02
+    )
+    saga = LogisticRegression(
+        l1_ratio=1.0, solver="saga", C=1 / (0.02 * 300), tol=1e-12, max_iter=100_000
+    ).fit(x, label)
     np.testing.assert_allclose(weight, saga.coef_, atol=1e-5)
     assert (weight == 0).tolist() == (saga.coef_ == 0).tolist()
 
@@ -75,7 +81,9 @@ def test_lamb_too_finds_the_lassos_zeros():
     """Its relative steps never come to rest, but the zeros are those of the optimum."""
     x, y = regression()
     features, wanted = torch.from_numpy(x), torch.from_numpy(y)[:, None]
-    weight, _ = fitted(Lamb(use="lamb", lr=0.03), lambda linear: 0.5 * ((linear(features) - wanted) ** 2).mean(), 1, 12, 2000)
+    weight, _ = fitted(
+        Lamb(use="lamb", lr=0.03), lambda linear: 0.5 * ((linear(features) - wanted) ** 2).mean(), 1, 12, 2000
+    )
     truth = Lasso(alpha=L1, tol=1e-14).fit(x, y).coef_
     np.testing.assert_allclose(weight[0], truth, atol=1e-3)
     assert (weight[0] == 0).tolist() == (truth == 0).tolist()
@@ -84,7 +92,8 @@ def test_lamb_too_finds_the_lassos_zeros():
 @pytest.mark.parametrize("config", [Adagrad(use="adagrad"), Adamw(use="adamw"), Lamb(use="lamb")], ids=repr)
 def test_items_that_no_batch_held_keep_their_weights(config):
     table = nn.Parameter(torch.ones(5, 2))
-    optimizer = config.build([table, nn.Parameter(torch.ones(2, 2))], 0.0)  # the other one has no gradient at all
+    # the other one has no gradient at all
+    optimizer = config.build([table, nn.Parameter(torch.ones(2, 2))], 0.0)
     table.grad = torch.zeros(5, 2)
     table.grad[1] = 1.0
     optimizer.step()

@@ -1,4 +1,6 @@
-"""The bias that training starts from: smoothed frequencies of the labels, whatever the scale of the weights."""
+"""The bias that training starts from: smoothed frequencies of the labels, whatever the scale of the
+weights.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +21,13 @@ def prior(folder, scale=1.0, table=None, **data):
     table = table or pa.table({"label": LABELS, "weight": (scale * WEIGHTS).astype(np.float32)})
     source = toy_shards.stage(folder, "shard", {"train": (table, 2, 3)})
     config = validate(Config, {"model": {"use": "bag_mlp"}, "data": {"prior_rows": 0.5, **data}}, "test")
-    encoders = {"label": "label", "columns": {"label": {"use": "vocabulary", "values": list("abcd"), "counts": [3, 1, 2, 0]}}}
-    return starting_outputs(Shards.of(source.folder, source.manifest.tables["train"].files, []), encoders, config)
+    encoders = {
+        "label": "label",
+        "columns": {"label": {"use": "vocabulary", "values": list("abcd"), "counts": [3, 1, 2, 0]}},
+    }
+    return starting_outputs(
+        Shards.of(source.folder, source.manifest.tables["train"].files, []), encoders, config
+    )
 
 
 def test_it_is_the_weighted_frequency_with_rows_of_average_weight_added(tmp_path):
@@ -39,7 +46,10 @@ def test_without_weights_rows_are_counted(tmp_path):
 
 
 def test_rows_that_all_weigh_nothing_are_said_and_may_be_counted_instead(tmp_path):
-    with pytest.raises(TrainingError, match="of 7 training rows those with a known label weigh nothing together; look at weight"):
+    with pytest.raises(
+        TrainingError,
+        match="of 7 training rows those with a known label weigh nothing together; look at weight",
+    ):
         prior(tmp_path / "a", scale=0.0)
     assert np.isfinite(prior(tmp_path / "b", scale=0.0, weights=False)).all()
 
@@ -54,7 +64,10 @@ def test_rows_none_of_which_has_a_known_label_are_said(tmp_path):
 def test_a_negative_weight_is_named_with_its_file_and_sample_id(tmp_path, weight):
     weights = np.where(np.arange(7) == 4, weight, WEIGHTS).astype(np.float32)
     table = pa.table({"label": LABELS, "weight": weights, "sample_id": [f"s{i}" for i in range(7)]})
-    with pytest.raises(TrainingError, match=r"part-00001\.parquet, row group 0, sample id s4: weight -.* is negative \(1 such rows"):
+    with pytest.raises(
+        TrainingError,
+        match=r"part-00001\.parquet, row group 0, sample id s4: weight -.* is negative \(1 such rows",
+    ):
         prior(tmp_path / "a", table=table)
     assert np.isfinite(prior(tmp_path / "b", table=table, weights=False)).all()
 

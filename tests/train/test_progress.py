@@ -52,7 +52,10 @@ def test_the_time_left_is_what_the_budget_leaves_where_that_is_shorter():
 def test_a_resumed_training_takes_its_speed_from_its_own_steps():
     out = io.StringIO()
     run(out, 84, steps=120, first=80)
-    assert out.getvalue() == f"{PROGRESS}epoch 3/3  step 84/120  200 rows/s  loss 0.0119  lr 0.25  data wait 20%  18 s left\n"
+    assert (
+        out.getvalue()
+        == f"{PROGRESS}epoch 3/3  step 84/120  200 rows/s  loss 0.0119  lr 0.25  data wait 20%  18 s left\n"
+    )
 
 
 def test_the_speed_follows_a_training_that_becomes_slower():
@@ -76,7 +79,14 @@ def test_on_a_terminal_the_line_is_redrawn_in_place_and_left_standing():
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (3599.7, "1 h 00 min"), (7620, "2 h 07 min")],
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (185, "3 min 05 s"),
+        (3599.7, "1 h 00 min"),
+        (7620, "2 h 07 min"),
+    ],
 )
 def test_durations_read_as_people_say_them(seconds, words):
     assert duration.said(seconds) == words

@@ -1,4 +1,6 @@
-"""Real processes: any number of ranks gives one process's weights, an interrupted run the undisturbed one's; errors are told."""
+"""Real processes: any number of ranks gives one process's weights, an interrupted run the undisturbed one's;
+errors are told.
+"""
 
 import json
 import os
@@ -23,7 +25,9 @@ SAMPLES = toy_shards.baskets(600, seed=4)
 
 def config(**changes):
     model = {"use": "bag_mlp", "dim": 8, "hidden": [16], "dropout": 0.3}
-    return validate(Config, {"model": model, "epochs": 3, "batch": 64, "workers": 1, "lane_sums": True} | changes, "test")
+    return validate(
+        Config, {"model": model, "epochs": 3, "batch": 64, "workers": 1, "lane_sums": True} | changes, "test"
+    )
 
 
 def trained(folder, told, launch=None, samples=SAMPLES, **night):
@@ -53,7 +57,9 @@ def hashes(outcome):
     ("ranks", "changes", "tolerance"),
     [
         (2, {"optimizer": "adamw"}, 1e-5),
-        pytest.param(8, {"precision": {"parameters": "float64"}, "optimizer": "adagrad"}, 1e-12, marks=pytest.mark.slow),
+        pytest.param(
+            8, {"precision": {"parameters": "float64"}, "optimizer": "adagrad"}, 1e-12, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_any_number_of_ranks_gives_the_weights_of_one_process(tmp_path, ranks, changes, tolerance):
@@ -76,8 +82,12 @@ def test_a_whole_night_on_two_ranks_equals_one_process(tmp_path):
     section = yaml.safe_load((PROJECT / "pipelines" / "retail.yaml").read_text())["train"]
     told = validate(Config, section, "retail.yaml: train")
     samples = toy_shards.baskets(40_000, items=2500, seed=9)
-    one, _ = trained(tmp_path / "one", told.model_copy(update={"workers": 1}), in_process, samples, rows_per_group=1024)
-    two, _ = trained(tmp_path / "two", told.model_copy(update={"workers": 2}), None, samples, rows_per_group=1024)
+    one, _ = trained(
+        tmp_path / "one", told.model_copy(update={"workers": 1}), in_process, samples, rows_per_group=1024
+    )
+    two, _ = trained(
+        tmp_path / "two", told.model_copy(update={"workers": 2}), None, samples, rows_per_group=1024
+    )
     assert furthest(weights(one), weights(two)) == 0.0
 
 
@@ -92,7 +102,10 @@ def test_the_same_night_twice_gives_the_same_files_and_a_balanced_ledger(tmp_pat
 
 
 def test_the_curve_has_all_epochs_and_at_most_500_steps(tmp_path):
-    work, outcome = trained(tmp_path / "a", config(epochs=80, batch=16, lanes=2), in_process, SAMPLES.slice(0, 100))  # 560 steps
+    # 560 steps
+    work, outcome = trained(
+        tmp_path / "a", config(epochs=80, batch=16, lanes=2), in_process, SAMPLES.slice(0, 100)
+    )
     curve = json.loads((work.folder / "curve.json").read_text())
     assert [epoch["rows"] for epoch in curve["epochs"]] == [100] * 80
     assert 250 <= len(curve["steps"]) <= 500
@@ -107,7 +120,9 @@ def test_a_warm_start_continues_the_champion_and_another_architecture_starts_fre
     tomorrow = toy_shards.baskets(600, items=44, seed=5)  # four new items
 
     def second(name, **changes):
-        return trained(tmp_path / name, config(**changes), in_process, tomorrow, champion=champion, date="2011-02-25")[1].metrics
+        return trained(
+            tmp_path / name, config(**changes), in_process, tomorrow, champion=champion, date="2011-02-25"
+        )[1].metrics
 
     warm = second("warm")
     assert warm["start"] == "2011-02-24"
@@ -124,7 +139,14 @@ def test_fewer_rows_than_lanes_and_batches_larger_than_the_data_train(tmp_path):
 
 def test_no_rows_is_an_error_of_one_line(tmp_path):
     with pytest.raises(TrainingError, match="no training rows"):
-        trained(tmp_path / "none", config(), in_process, toy_shards.baskets(0), encoders=toy_shards.encoders_of(SAMPLES), shards=1)
+        trained(
+            tmp_path / "none",
+            config(),
+            in_process,
+            toy_shards.baskets(0),
+            encoders=toy_shards.encoders_of(SAMPLES),
+            shards=1,
+        )
 
 
 # A rank that dies by SIGKILL in a given epoch and step, whatever launched it.
@@ -148,9 +170,15 @@ def dying(rank, call):
     def start(spec_path, ranks, log_path):
         script = spec_path.parent / "killed.py"
         script.write_text(KILLED.format(rank=rank, call=call))
-        torchrun = ["-m", "lsml_spark.train.survival.agent", "--standalone", f"--nproc-per-node={ranks}"] if ranks > 1 else []
+        torchrun = (
+            ["-m", "lsml_spark.train.survival.agent", "--standalone", f"--nproc-per-node={ranks}"]
+            if ranks > 1
+            else []
+        )
         environment = {**os.environ, **launch.environment()}
-        done = subprocess.run([sys.executable, *torchrun, str(script), str(spec_path)], env=environment, capture_output=True)
+        done = subprocess.run(
+            [sys.executable, *torchrun, str(script), str(spec_path)], env=environment, capture_output=True
+        )
         if done.returncode:
             raise TrainingError("killed")
 
@@ -158,7 +186,9 @@ def dying(rank, call):
 
 
 @pytest.mark.dist
-@pytest.mark.parametrize(("ranks", "rank", "call"), [(1, 0, 15), (2, 1, 24), pytest.param(2, 0, 3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("ranks", "rank", "call"), [(1, 0, 15), (2, 1, 24), pytest.param(2, 0, 3, marks=pytest.mark.slow)]
+)
 def test_a_run_killed_at_any_step_goes_on_to_the_undisturbed_result(tmp_path, ranks, rank, call):
     _, undisturbed = alone(tmp_path / "undisturbed")
     (tmp_path / "killed").mkdir()
@@ -187,9 +217,15 @@ def test_a_row_that_makes_the_loss_not_finite_stops_all_ranks_and_is_named(tmp_p
     weight = SAMPLES["weight"].to_numpy().copy()
     weight[123] = np.nan
     samples = SAMPLES.set_column(SAMPLES.schema.get_field_index("weight"), "weight", [weight])
-    with pytest.raises(TrainingError, match=r"epoch 0, step \d: the loss .*; sample ids: s4-123 \(part-00000\.parquet, row group 1\);"):
+    with pytest.raises(
+        TrainingError,
+        match=r"epoch 0, step \d: the loss .*; sample ids: s4-123 \(part-00000\.parquet, row group 1\);",
+    ):
         trained(tmp_path / "nan", config(workers=2), None, samples)
-    results = [json.loads(path.read_text())["error"] for path in sorted((tmp_path / "nan" / ".train").glob("rank-*.json"))]
+    results = [
+        json.loads(path.read_text())["error"]
+        for path in sorted((tmp_path / "nan" / ".train").glob("rank-*.json"))
+    ]
     assert len(results) == 2
     assert results[0] == results[1]
     assert not list((tmp_path / "nan" / "train").iterdir())
@@ -213,7 +249,12 @@ def test_a_damaged_shard_is_named_and_ends_the_worker_with_its_exit_code(tmp_pat
         try:
             launch.local(spec_path, ranks, log_path)
         finally:
-            one = subprocess.run(launch.command(spec_path), env={**os.environ, **launch.environment()}, capture_output=True, text=True)
+            one = subprocess.run(
+                launch.command(spec_path),
+                env={**os.environ, **launch.environment()},
+                capture_output=True,
+                text=True,
+            )
             seen["code"], seen["lines"] = one.returncode, one.stderr.strip().splitlines()
 
     with pytest.raises(IntegrityError, match=r"part-00000\.parquet, row group \d"):
@@ -230,7 +271,9 @@ def test_a_rank_without_a_result_is_an_error_even_if_the_launcher_saw_none(tmp_p
 
 @pytest.mark.dist
 def test_training_needs_no_pyspark_and_the_stage_itself_no_torch(tmp_path):
-    """Where `import pyspark` fails, in the stage and in its ranks; the process of the stage does not even import torch."""
+    """Where `import pyspark` fails, in the stage and in its ranks; the process of the stage does not even
+    import torch.
+    """
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['pyspark'] = None\n")
     (tmp_path / "night").mkdir()
     code = f"""
@@ -267,10 +310,19 @@ def test_no_rank_outlives_a_killed_launcher(tmp_path):
         "import os, signal, sys\nfrom lsml_spark.core.process import die_with_parent\ndie_with_parent()\n"
         f"pipe = open({str(fifo)!r}, 'w')\npipe.write('ready ')\npipe.flush()\nsignal.pause()\n"
     )
-    torchrun = [sys.executable, "-m", "lsml_spark.train.survival.agent", "--standalone", "--nproc-per-node=2", str(hanging)]
+    torchrun = [
+        sys.executable,
+        "-m",
+        "lsml_spark.train.survival.agent",
+        "--standalone",
+        "--nproc-per-node=2",
+        str(hanging),
+    ]
     code = f"import subprocess; subprocess.run({torchrun!r})"
     with (tmp_path / "log").open("w") as log:
-        parent = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, **launch.environment()}, stdout=log, stderr=log)
+        parent = subprocess.Popen(
+            [sys.executable, "-c", code], env={**os.environ, **launch.environment()}, stdout=log, stderr=log
+        )
     with fifo.open() as pipe:
         assert pipe.read(12) == "ready ready "
         parent.kill()

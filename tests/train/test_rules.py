@@ -1,4 +1,6 @@
-"""Nights whose epochs read other rows each: steps, rates, rows, resume and ranks are right where epochs are unequal."""
+"""Nights whose epochs read other rows each: steps, rates, rows, resume and ranks are right where epochs are
+unequal.
+"""
 
 import json
 import math
@@ -26,7 +28,9 @@ RULES = pytest.mark.parametrize("rule", [CURRICULUM, REDRAW], ids=["curriculum",
 
 def config(**changes):
     model = {"use": "bag_mlp", "dim": 8, "hidden": [16], "dropout": 0.3}
-    return validate(Config, {"model": model, "epochs": 4, "batch": 64, "workers": 1, "lane_sums": True} | changes, "test")
+    return validate(
+        Config, {"model": model, "epochs": 4, "batch": 64, "workers": 1, "lane_sums": True} | changes, "test"
+    )
 
 
 def night(folder, rule, samples=SAMPLES):
@@ -70,7 +74,10 @@ def test_a_run_that_is_interrupted_goes_on_to_the_undisturbed_result(tmp_path, r
         patched.setattr(Updates, "step", step)
         with pytest.raises(KeyboardInterrupt):
             run(work, config(), in_process)
-    assert max(path.stem for path in (tmp_path / "interrupted" / ".train").glob("checkpoint-*.json")) == "checkpoint-00002-00000000"
+    assert (
+        max(path.stem for path in (tmp_path / "interrupted" / ".train").glob("checkpoint-*.json"))
+        == "checkpoint-00002-00000000"
+    )
     resumed = run(work, config(), in_process)
     assert hashes(resumed) == hashes(undisturbed)
     assert resumed.metrics == undisturbed.metrics
@@ -94,7 +101,9 @@ def test_without_a_rule_a_night_is_bit_for_bit_what_it_is_without_a_selection(tm
     (tmp_path / "bare").mkdir()
     bare = run(toy_shards.night(tmp_path / "bare", PLAIN), config(), in_process)
     work = night(tmp_path / "asked", None, PLAIN)
-    work.inputs["select"] = toy_shards.stage(tmp_path / "select", "select", files={"selection.json": {"level": 1, "epochs": None}})
+    work.inputs["select"] = toy_shards.stage(
+        tmp_path / "select", "select", files={"selection.json": {"level": 1, "epochs": None}}
+    )
     asked = run(work, config(), in_process)
     assert (hashes(bare), bare.metrics, bare.ledger) == (hashes(asked), asked.metrics, asked.ledger)
 
@@ -103,17 +112,29 @@ def test_a_checkpoint_of_another_rule_is_not_continued(tmp_path, monkeypatch):
     undisturbed = run(night(tmp_path / "undisturbed", REDRAW), config(), in_process)
     work, plain, calls = night(tmp_path / "changed", REDRAW | {"share": 0.5}), Updates.step, iter(range(1000))
     with monkeypatch.context() as patched:
-        patched.setattr(Updates, "step", lambda *arguments, **told: plain(*arguments, **told) if next(calls) < 9 else 1 / 0)
+        patched.setattr(
+            Updates,
+            "step",
+            lambda *arguments, **told: plain(*arguments, **told) if next(calls) < 9 else 1 / 0,
+        )
         with pytest.raises(ZeroDivisionError):
             run(work, config(), in_process)
-    work.inputs["select"] = toy_shards.stage(tmp_path / "select", "select", files={"selection.json": {"epochs": REDRAW}})
+    work.inputs["select"] = toy_shards.stage(
+        tmp_path / "select", "select", files={"selection.json": {"epochs": REDRAW}}
+    )
     assert hashes(run(work, config(), in_process)) == hashes(undisturbed)
 
 
 def test_a_curriculum_without_paces_and_a_rule_that_is_none_are_told(tmp_path):
-    with pytest.raises(IntegrityError, match=r"shard: its manifest does not say the pace of its files; run the shard stage again"):
+    with pytest.raises(
+        IntegrityError,
+        match=r"shard: its manifest does not say the pace of its files; run the shard stage again",
+    ):
         run(night(tmp_path / "paceless", CURRICULUM, PLAIN), config(), in_process)
     with pytest.raises(ConfigError, match=r"selection\.json: epochs\.use: there is no rule 'redo'"):
         run(night(tmp_path / "unknown", {"use": "redo"}), config(), in_process)
-    with pytest.raises(ConfigError, match=r"selection\.json: epochs: row groups have pace 2, the curriculum has stages 0 to 1"):
+    with pytest.raises(
+        ConfigError,
+        match=r"selection\.json: epochs: row groups have pace 2, the curriculum has stages 0 to 1",
+    ):
         run(night(tmp_path / "more", CURRICULUM | {"stages": 2}), config(), in_process)

@@ -54,7 +54,9 @@ def test_steps_are_torchs_by_count_and_by_share_of_the_budget():
     by_count = by_torch(lambda optimizer: lr_scheduler.StepLR(optimizer, 7, 0.3))
     assert ours(use="step", every=7, factor=0.3) == pytest.approx(by_count[:STEPS], rel=1e-12)
     by_share = by_torch(lambda optimizer: lr_scheduler.MultiStepLR(optimizer, [12, 20, 30], 0.3))
-    assert ours(use="step", milestones=(0.3, 0.5, 0.75), factor=0.3) == pytest.approx(by_share[:STEPS], rel=1e-12)
+    assert ours(use="step", milestones=(0.3, 0.5, 0.75), factor=0.3) == pytest.approx(
+        by_share[:STEPS], rel=1e-12
+    )
 
 
 def test_inverse_is_its_closed_form_and_final_its_floor():
@@ -65,7 +67,9 @@ def test_inverse_is_its_closed_form_and_final_its_floor():
 
 def test_a_cooldown_falls_by_a_line_over_the_last_share_of_the_budget():
     schedule = Schedule(use="constant", warmup=0.0, cooldown=0.2, final=0.1)
-    assert [schedule.share_at(done, 0) for done in (0.0, 0.8, 0.9, 1.0)] == pytest.approx([1.0, 1.0, 0.55, 0.1])
+    assert [schedule.share_at(done, 0) for done in (0.0, 0.8, 0.9, 1.0)] == pytest.approx(
+        [1.0, 1.0, 0.55, 0.1]
+    )
     assert schedule.share(STEPS - 1, STEPS) == 0.1
     assert not Schedule(use="constant").ends_at_final
 
@@ -98,10 +102,13 @@ def test_the_rate_rises_to_the_peak_at_most_then_never_rises_again(schedule, ste
 
 @given(schedules(), st.integers(2, 300))
 def test_progress_in_steps_gives_the_rates_of_steps(schedule, steps):
-    # With a rise over (nearly) the whole of the run, `share` has no room left to fall in, `share_at` at its end has fallen.
+    # With a rise over (nearly) the whole of the run, `share` has no room left to fall in, `share_at` at its
+    # end has fallen.
     last = steps if schedule.warmup < 1.0 - 2.0 / steps else math.ceil(schedule.warmup * steps) - 1
     for step in range(last):
-        assert schedule.share_at((step + 1) / steps, step) == pytest.approx(schedule.share(step, steps), abs=1e-9)
+        assert schedule.share_at((step + 1) / steps, step) == pytest.approx(
+            schedule.share(step, steps), abs=1e-9
+        )
 
 
 @given(schedules(), st.integers(0, 10**6))

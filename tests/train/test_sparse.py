@@ -1,4 +1,6 @@
-"""Sparse gradients of tables in one process: which tables, and the same numbers as dense ones. Ranks: tests/dist/test_hooks.py."""
+"""Sparse gradients of tables in one process: which tables, and the same numbers as dense ones. Ranks:
+tests/dist/test_hooks.py.
+"""
 
 import pytest
 import torch
@@ -20,14 +22,23 @@ from lsml_spark.transforms.schema import Schema
 
 ALONE = World(0, 1, torch.device("cpu"))
 ADAGRAD = Adagrad(use="adagrad")
-COLUMNS = {"context": {"values": [f"c{i}" for i in range(400)], "list": True}, "country": {"values": ["be", "nl"]}}
+COLUMNS = {
+    "context": {"values": [f"c{i}" for i in range(400)], "list": True},
+    "country": {"values": ["be", "nl"]},
+}
 ENCODERS = {"label": "label", "columns": {"label": {"values": ["a", "b", "c"]}, **COLUMNS}}
-FEATURES = {"context": (torch.tensor([5, 5, 399, 7, 5]), torch.tensor([0, 3, 3, 5])), "country": torch.tensor([1, 0, 1])}
+FEATURES = {
+    "context": (torch.tensor([5, 5, 399, 7, 5]), torch.tensor([0, 3, 3, 5])),
+    "country": torch.tensor([1, 0, 1]),
+}
 
 
 def network(name):
     torch.manual_seed(0)
-    model = {"bag_mlp": {"use": "bag_mlp", "dim": 8, "hidden": [12], "dropout": 0.0}, "logistic": {"use": "logistic"}}[name]
+    model = {
+        "bag_mlp": {"use": "bag_mlp", "dim": 8, "hidden": [12], "dropout": 0.0},
+        "logistic": {"use": "logistic"},
+    }[name]
     return validate(Config, {"model": model}, "test").model.build(Schema.of(ENCODERS)).double()
 
 
@@ -70,11 +81,20 @@ def test_only_tables_much_larger_than_an_updates_lookups_are_sparse():
 
 @pytest.mark.parametrize(
     ("optimizer", "l2"),
-    [(Sgd(use="sgd"), 0.0), (Adamw(use="adamw"), 0.0), (Lamb(use="lamb"), 0.0), (ADAGRAD, 0.1), (Sgd(use="sgd", momentum=0), 0.1)],
+    [
+        (Sgd(use="sgd"), 0.0),
+        (Adamw(use="adamw"), 0.0),
+        (Lamb(use="lamb"), 0.0),
+        (ADAGRAD, 0.1),
+        (Sgd(use="sgd", momentum=0), 0.1),
+    ],
 )
 def test_what_would_not_equal_the_dense_update_is_refused_or_left_dense(optimizer, l2):
     assert sparse.choose(network("logistic"), "auto", optimizer, l2, 1) == []
-    with pytest.raises(ConfigError, match=rf"train\.exchange\.sparse: the optimizer '{optimizer.use}' with l2: {l2:g} also moves rows"):
+    with pytest.raises(
+        ConfigError,
+        match=rf"train\.exchange\.sparse: the optimizer '{optimizer.use}' with l2: {l2:g} also moves rows",
+    ):
         sparse.choose(network("logistic"), True, optimizer, l2, 1)
 
 
@@ -89,18 +109,31 @@ def test_a_network_without_tables_says_so():
 
 def gradient(rows, values, length=12):
     return torch.sparse_coo_tensor(
-        torch.tensor([rows], dtype=torch.int64), torch.tensor(values).reshape(-1, 1), (length, 1), check_invariants=True
+        torch.tensor([rows], dtype=torch.int64),
+        torch.tensor(values).reshape(-1, 1),
+        (length, 1),
+        check_invariants=True,
     )
 
 
-@given(st.lists(st.lists(st.tuples(st.integers(0, 11), st.floats(-1e6, 1e6, width=32)), max_size=20), min_size=2, max_size=4))
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 11), st.floats(-1e6, 1e6, width=32)), max_size=20),
+        min_size=2,
+        max_size=4,
+    )
+)
 @settings(deadline=None)
 def test_plus_has_the_bits_of_the_dense_sum_in_any_order(lanes):
     """float32, so that the order would show."""
-    coalesced = [gradient([row for row, _ in lane], [value for _, value in lane]).coalesce() for lane in lanes]
+    coalesced = [
+        gradient([row for row, _ in lane], [value for _, value in lane]).coalesce() for lane in lanes
+    ]
     dense = [lane.to_dense() for lane in coalesced]
     for left, right in ((0, 1), (1, 0)):
-        assert torch.equal(sparse.plus(coalesced[left], coalesced[right]).to_dense(), dense[left] + dense[right])
+        assert torch.equal(
+            sparse.plus(coalesced[left], coalesced[right]).to_dense(), dense[left] + dense[right]
+        )
     total, wanted = coalesced[0], dense[0]
     for lane, values in zip(coalesced[1:], dense[1:], strict=True):
         total, wanted = sparse.plus(total, lane), wanted + values
@@ -118,7 +151,9 @@ def test_clipping_is_torchs(longest):
     both = []
     for kind in (True, False):
         table, other = nn.Parameter(torch.arange(12.0).reshape(6, 2)), nn.Parameter(torch.ones(3))
-        (nn.functional.embedding(torch.tensor([1, 1, 4]), table, sparse=kind).square().sum() + other.sum()).backward()
+        (
+            nn.functional.embedding(torch.tensor([1, 1, 4]), table, sparse=kind).square().sum() + other.sum()
+        ).backward()
         if kind:
             sparse.all_reduce_sparse([table], ALONE)
             norm = sparse.clip_([table, other], longest)

@@ -31,7 +31,11 @@ ALONE = World(0, 1, torch.device("cpu"))
 SAMPLES = toy_shards.baskets(203, seed=2)
 ENCODERS = toy_shards.encoders_of(SAMPLES)
 FLOAT64 = {"parameters": "float64"}
-CONFIG = validate(Config, {"model": {"use": "bag_mlp", "dim": 8, "hidden": [12], "dropout": 0.0}, "precision": FLOAT64}, "test")
+CONFIG = validate(
+    Config,
+    {"model": {"use": "bag_mlp", "dim": 8, "hidden": [12], "dropout": 0.0}, "precision": FLOAT64},
+    "test",
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +60,13 @@ def lanes_step(network, optimizer, local, lanes, **changes):
 def test_epochs_of_lanes_equal_plain_torch_on_whole_batches(shards):
     """Unequal, short and empty lanes included: 203 rows leave some lanes without rows in the last step."""
     ours, theirs = fresh(), fresh()
-    our_sgd, their_sgd = (torch.optim.SGD(network.parameters(), lr=0.5, momentum=0.9) for network in (ours, theirs))
+    our_sgd, their_sgd = (
+        torch.optim.SGD(network.parameters(), lr=0.5, momentum=0.9) for network in (ours, theirs)
+    )
     for epoch in range(3):
-        split, whole = (plan(shards.rows_G, seed=1, epoch=epoch, world=1, batch=96, lanes=lanes) for lanes in (8, 1))
+        split, whole = (
+            plan(shards.rows_G, seed=1, epoch=epoch, world=1, batch=96, lanes=lanes) for lanes in (8, 1)
+        )
         assert split.rows == whole.rows
         for local in batches(shards, split, 0):
             stats = lanes_step(ours, our_sgd, local, 8)
@@ -77,7 +85,9 @@ def test_epochs_of_lanes_equal_plain_torch_on_whole_batches(shards):
 
 
 def first_batches(shards, lanes, batch):
-    return next(iter(batches(shards, plan(shards.rows_G, seed=1, epoch=0, world=1, batch=batch, lanes=lanes), 0)))
+    return next(
+        iter(batches(shards, plan(shards.rows_G, seed=1, epoch=0, world=1, batch=batch, lanes=lanes), 0))
+    )
 
 
 def test_labels_outside_the_vocabulary_and_rows_of_weight_zero_do_not_count(shards):
@@ -96,9 +106,14 @@ def test_without_weights_all_rows_count_alike(shards):
     local = first_batches(shards, 2, 64)
     ones = [_with(batch, "weight", 1.0, rows=slice(None)) for batch in local]
     networks = fresh(), fresh()
-    lanes_step(networks[0], torch.optim.SGD(networks[0].parameters(), lr=0.5), local, 2, data=Data(weights=False))
+    lanes_step(
+        networks[0], torch.optim.SGD(networks[0].parameters(), lr=0.5), local, 2, data=Data(weights=False)
+    )
     lanes_step(networks[1], torch.optim.SGD(networks[1].parameters(), lr=0.5), ones, 2)
-    assert all(torch.equal(mine, other) for mine, other in zip(*(network.parameters() for network in networks), strict=True))
+    assert all(
+        torch.equal(mine, other)
+        for mine, other in zip(*(network.parameters() for network in networks), strict=True)
+    )
 
 
 def test_a_batch_in_which_nothing_weighs_changes_nothing(shards):
@@ -156,7 +171,9 @@ def test_accumulated_steps_name_the_step_and_row_that_is_not_finite(shards):
 def test_bf16_is_the_forward_and_backward_pass_of_torchs_autocast(shards):
     local = first_batches(shards, 2, 64)
     ours, theirs = fresh().float(), fresh().float()
-    lanes_step(ours, torch.optim.SGD(ours.parameters(), lr=0.5), local, 2, precision=Precision(compute="bf16"))
+    lanes_step(
+        ours, torch.optim.SGD(ours.parameters(), lr=0.5), local, 2, precision=Precision(compute="bf16")
+    )
     total = 0.0
     for batch in local:
         features, label, weight = tensors(batch)
@@ -230,7 +247,9 @@ def test_a_checkpoint_brings_back_weights_and_optimiser_exactly(shards, tmp_path
     assert checkpoint.position_of(values) == position
     for model, state in ((network, optimizer), (other, restored)):
         lanes_step(model, state, local, 2)
-    assert all(torch.equal(mine, yours) for mine, yours in zip(network.parameters(), other.parameters(), strict=True))
+    assert all(
+        torch.equal(mine, yours) for mine, yours in zip(network.parameters(), other.parameters(), strict=True)
+    )
 
 
 def saved(folder, steps, identity="this", keep=2):
@@ -263,7 +282,9 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, caplog
 def test_the_newest_checkpoints_are_kept_and_a_partial_one_is_none(tmp_path):
     saved(tmp_path, [10, 20, 30, 40], keep=3)
     (tmp_path / ".checkpoint-00000-00000050.partial").write_bytes(b"half")
-    assert sorted(path.name for path in tmp_path.glob("checkpoint*.json")) == [f"checkpoint-00000-000000{n}.json" for n in (20, 30, 40)]
+    assert sorted(path.name for path in tmp_path.glob("checkpoint*.json")) == [
+        f"checkpoint-00000-000000{n}.json" for n in (20, 30, 40)
+    ]
     assert newest(tmp_path) == 40
 
 
@@ -283,9 +304,13 @@ def test_a_lost_folder_is_made_again_and_what_cannot_be_written_is_told(tmp_path
     assert "is gone" in caplog.text
     assert newest(folder) == 10
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))  # what a write meets on a full disk: an error half way
+    # what a write meets on a full disk: an error half way
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
     try:
-        with pytest.raises(EnvironmentProblem, match=r"checkpoint-00000-00000020 cannot be written: .*; the one before it stays"):
+        with pytest.raises(
+            EnvironmentProblem,
+            match=r"checkpoint-00000-00000020 cannot be written: .*; the one before it stays",
+        ):
             saved(folder, [20])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

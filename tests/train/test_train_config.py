@@ -27,7 +27,9 @@ def test_the_weights_are_those_of_another_config_but_not_where_only_survival_and
     def named(**section):
         return config(**section).model_dump(mode="json", exclude=INDIFFERENT)
 
-    assert named(survival={"stall": 5.0}, data={"reader": "petastorm"}, launcher="local", workers=2, lanes=2) == named(lanes=2)
+    assert named(
+        survival={"stall": 5.0}, data={"reader": "petastorm"}, launcher="local", workers=2, lanes=2
+    ) == named(lanes=2)
     assert named(data={"on_bad_shard": "skip"}) != named()
     assert named(exchange={"hook": "bf16"}) != named()
 
@@ -37,7 +39,10 @@ def test_the_weights_are_those_of_another_config_but_not_where_only_survival_and
     [
         ({"exchange": {"use": "local"}, "lane_sums": True}, r"exchange\.use: local is not exact"),
         ({"exchange": {"use": "async"}}, r"exchange\.use: async takes two workers at least"),
-        ({"parallel": {"shard": 2}, "workers": 2, "precision": {"compute": "fp16"}}, r"parallel: a network cut over ranks takes"),
+        (
+            {"parallel": {"shard": 2}, "workers": 2, "precision": {"compute": "fp16"}},
+            r"parallel: a network cut over ranks takes",
+        ),
         ({"parallel": {"shard": 2}}, r"parallel: data 1 × shard 2 × tensor 1 do not make workers: 1"),
     ],
 )

@@ -16,7 +16,9 @@ from lsml_spark.train.books.metrics import METRICS, Metrics, StepRecord, collect
 
 def record(step, loss=None, **more):
     seconds = {phase: 0.001 * (place + 1) for place, phase in enumerate(PHASES)}
-    return StepRecord(step, step // 10, 1 / (step + 1) if loss is None else loss, 0.1, 64, 64.0, seconds, 4000.0, **more)
+    return StepRecord(
+        step, step // 10, 1 / (step + 1) if loss is None else loss, 0.1, 64, 64.0, seconds, 4000.0, **more
+    )
 
 
 def write(folder, first, last, **told):
@@ -34,7 +36,8 @@ def test_a_step_is_a_line_of_json_with_all_that_is_known_of_it(tmp_path):
         log.write(record(0, grad_norm=2.5, loss_scale=1024.0))
     (line,) = [json.loads(line) for line in (tmp_path / METRICS).read_text().splitlines()]
     assert line == {
-        "step": 0, "epoch": 0, "loss": 1.0, "lr": 0.1, "rows": 64, "weight": 64.0, "seconds": dict(record(0).seconds),
+        "step": 0, "epoch": 0, "loss": 1.0, "lr": 0.1, "rows": 64, "weight": 64.0,
+        "seconds": dict(record(0).seconds),
         "rows_per_second": 4000.0, "grad_norm": 2.5, "loss_scale": 1024.0,
     }  # fmt: skip
 
@@ -71,7 +74,8 @@ def test_half_a_line_is_not_read_and_cut_at_the_next_start(tmp_path, torn):
 def test_a_killed_process_loses_no_step_that_it_wrote(tmp_path):
     script = (
         "import sys, pathlib; sys.path.insert(0, sys.argv[2]); import test_train_metrics as t\n"
-        "log = t.Metrics(pathlib.Path(sys.argv[1]), 0, tensorboard=False); [log.write(t.record(s)) for s in range(100)]\n"
+        "log = t.Metrics(pathlib.Path(sys.argv[1]), 0, tensorboard=False); [log.write(t.record(s)) for s in "
+        "range(100)]\n"
         "print('written', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", script, str(tmp_path), os.path.dirname(__file__)]
@@ -96,7 +100,10 @@ def test_finished_files_are_copied_into_the_stage_folder(tmp_path):
     write(scratch, 0, 3)
     (scratch / "events").mkdir()
     (scratch / "events" / "events.out.tfevents.1.host").write_bytes(b"x")
-    assert [path.relative_to(out).as_posix() for path in collect(scratch, out)] == [METRICS, "events/events.out.tfevents.1.host"]
+    assert [path.relative_to(out).as_posix() for path in collect(scratch, out)] == [
+        METRICS,
+        "events/events.out.tfevents.1.host",
+    ]
     assert numbers(out) == [0, 1, 2]
     assert (scratch / METRICS).exists()  # until the stage is finished
 
@@ -121,5 +128,7 @@ def test_tensorboard_reads_every_step_once_after_a_resume(tmp_path, monkeypatch)
     read.Reload()
     for tag in ("loss", "lr", "rows_per_second", *(f"seconds/{phase}" for phase in PHASES)):
         assert [event.step for event in read.Scalars(tag)] == list(range(50)), tag
-    assert [event.value for event in read.Scalars("loss")] == pytest.approx([1 / (step + 1) for step in range(50)])
+    assert [event.value for event in read.Scalars("loss")] == pytest.approx(
+        [1 / (step + 1) for step in range(50)]
+    )
     assert "grad_norm" not in read.Tags()["scalars"]

@@ -1,4 +1,6 @@
-"""Who stands still, by the pages of all ranks: the right one is blamed, and nobody who only waits or is merely slow."""
+"""Who stands still, by the pages of all ranks: the right one is blamed, and nobody who only waits or is
+merely slow.
+"""
 
 import dataclasses
 import os
@@ -17,7 +19,9 @@ NOW = 1e9
 
 def page(rank, phase, step=7, allowed=20.0, seconds=None, **told):
     spent = dict.fromkeys(PHASES, 0.0) | (seconds or {})
-    return Beat(rank, "h", 100 + rank, phase, 0, step, NOW, allowed, spent, 5, NOW, 1 << 20, told.get("reading", ""))
+    return Beat(
+        rank, "h", 100 + rank, phase, 0, step, NOW, allowed, spent, 5, NOW, 1 << 20, told.get("reading", "")
+    )
 
 
 def seen(*pages, quiet=(), standing=21.0):
@@ -27,15 +31,23 @@ def seen(*pages, quiet=(), standing=21.0):
 @pytest.mark.parametrize("phase", ["start", "data", "compute", "all-reduce", "checkpoint"])
 def test_a_rank_that_gives_no_beat_is_blamed_whatever_phase_it_was_in(phase):
     said = stalled(seen(page(0, "all-reduce"), page(1, phase), page(2, "compute"), quiet={1}), 20.0)
-    assert said.startswith(f"rank 1 on h (process 101) has not answered for 25 s; it was in phase {phase}, epoch 0, step 7")
+    assert said.startswith(
+        f"rank 1 on h (process 101) has not answered for 25 s; it was in phase {phase}, epoch 0, step 7"
+    )
     assert "rank 0" not in said
 
 
 @pytest.mark.parametrize("phase", ["data", "checkpoint"])
 def test_who_waits_for_a_file_is_blamed_before_those_who_wait_for_it(phase):
-    said = stalled(seen(page(0, "all-reduce"), page(1, phase, reading="part-3.parquet, row group 2"), page(2, "compute")), 20.0)
+    said = stalled(
+        seen(
+            page(0, "all-reduce"), page(1, phase, reading="part-3.parquet, row group 2"), page(2, "compute")
+        ),
+        20.0,
+    )
     assert said.startswith(
-        f"rank 1 on h (process 101) has stood for 21 s in phase {phase}, epoch 0, step 7, reading part-3.parquet, row group 2"
+        f"rank 1 on h (process 101) has stood for 21 s in phase {phase}, epoch 0, step 7, reading "
+        "part-3.parquet, row group 2"
     )
     assert "look at the disk" in said
 
@@ -76,7 +88,11 @@ def test_a_slow_rank_is_named_with_how_slow_it_is_and_where():
     assert slowest(before, now, 10.0) is None
     now[2] = page(2, "compute", seconds={"data": 6.0, "compute": 1.5})
     said = slowest(before, now, 10.0)
-    assert said == "rank 2 on h (process 102) is 3.8 times as slow as the median of the others, which wait for it; most of it in phase data"
+    assert (
+        said
+        == "rank 2 on h (process 102) is 3.8 times as slow as the median of the others, which wait for it; "
+        "most of it in phase data"
+    )
     assert slowest(before, now, 100.0) is None  # four seconds of a hundred are not worth a word
     now[2] = dataclasses.replace(now[2], pid=999)  # another attempt's
     assert slowest(before, now, 10.0) is None
@@ -99,7 +115,13 @@ def test_the_page_holds_where_the_rank_is_the_time_in_phases_and_its_pid(tmp_pat
         watched.at("data", 0, 0)
         watched.at("compute", 1, 2)
         beat = heartbeat.read(tmp_path)[3]
-        assert (beat.phase, beat.epoch, beat.step, beat.pid, beat.host) == ("compute", 1, 2, os.getpid(), platform.node())
+        assert (beat.phase, beat.epoch, beat.step, beat.pid, beat.host) == (
+            "compute",
+            1,
+            2,
+            os.getpid(),
+            platform.node(),
+        )
         assert abs(beat.since - time.time()) < 5
         assert beat.seconds["data"] > 0.0
         first = beat.beats
@@ -123,10 +145,15 @@ def test_a_half_written_page_is_none(tmp_path):
 def test_an_obituary_becomes_the_result_of_a_rank_that_left_none_and_hides_no_other(tmp_path):
     assert (
         obituary(tmp_path, 1, -9)
-        == "rank 1 was killed by signal 9, often the memory limit of its host or container before it joined the others"
+        == "rank 1 was killed by signal 9, often the memory limit of its host or container before it joined "
+        "the others"
     )
     assert "killed by signal 9" in str(results.failure(tmp_path))
-    results.write(tmp_path, 0, {"error": {"type": "IntegrityError", "message": "part-0 is damaged", "lost_peers": False}})
+    results.write(
+        tmp_path,
+        0,
+        {"error": {"type": "IntegrityError", "message": "part-0 is damaged", "lost_peers": False}},
+    )
     assert obituary(tmp_path, 0, 4) == "part-0 is damaged"
     results.write(tmp_path, 2, {"world": 3})
     assert obituary(tmp_path, 2, 0) == "rank 2 was done"

@@ -7,7 +7,10 @@ import torch
 from lsml_spark.train.survival import wire
 
 
-@pytest.mark.parametrize("value", ["", "done", None, True, 3, -0.5, [], {}, ["a", 1], {"a": [1, {"b": None}]}, "ü\x00🙂", float("inf")])
+@pytest.mark.parametrize(
+    "value",
+    ["", "done", None, True, 3, -0.5, [], {}, ["a", 1], {"a": [1, {"b": None}]}, "ü\x00🙂", float("inf")],
+)
 def test_plain_values(value):
     assert wire.unpack(wire.pack(value)) == value
 
@@ -19,7 +22,8 @@ def test_arrays_and_tensors_of_any_type_and_shape_between_each_other():
         "clock": np.arange(12, dtype=np.int64).reshape(-1, 4),
         "none": np.empty((0, 4)),
         "state": [
-            {"q": floats.to(dtype), "step": torch.tensor(3), "empty": torch.empty(0, 2)} for dtype in (torch.bfloat16, torch.float64)
+            {"q": floats.to(dtype), "step": torch.tensor(3), "empty": torch.empty(0, 2)}
+            for dtype in (torch.bfloat16, torch.float64)
         ],
         "flags": torch.tensor([True, False]),
         "column": floats.T,
@@ -30,7 +34,9 @@ def test_arrays_and_tensors_of_any_type_and_shape_between_each_other():
     np.testing.assert_array_equal(found["clock"], value["clock"])
     assert found["none"].shape == (0, 4)
     for one, other in zip(found["state"], value["state"], strict=True):
-        assert all(one[name].dtype == other[name].dtype and torch.equal(one[name], other[name]) for name in other)
+        assert all(
+            one[name].dtype == other[name].dtype and torch.equal(one[name], other[name]) for name in other
+        )
     assert torch.equal(found["flags"], value["flags"])
     assert torch.equal(found["column"], value["column"])
     assert found["number"] == 0.5

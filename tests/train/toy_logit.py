@@ -23,6 +23,9 @@ class ToyLogit(Model):
                     nn.init.zeros_(table.weight)
 
             def forward(self, features):
-                return sum((table(features[name]) for name, table in zip(self.names, self.tables, strict=True)), self.bias)
+                return sum(
+                    (table(features[name]) for name, table in zip(self.names, self.tables, strict=True)),
+                    self.bias,
+                )
 
         return ToyLogitNetwork()

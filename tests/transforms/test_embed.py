@@ -16,7 +16,9 @@ from lsml_spark.transforms.transform import Seen
 
 WORDS = ["the", "Ünï", "of", "the", "new york"]
 VECTORS = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
-LINES = [f"{word} {' '.join(map(repr, vector.tolist()))}" for word, vector in zip(WORDS, VECTORS, strict=True)]
+LINES = [
+    f"{word} {' '.join(map(repr, vector.tolist()))}" for word, vector in zip(WORDS, VECTORS, strict=True)
+]
 
 
 def write(folder, kind: str):
@@ -34,7 +36,9 @@ def write(folder, kind: str):
 def applied(encoder: dict, array: pa.Array) -> np.ndarray:
     encoders = {"label": "y", "columns": {"x": {"use": "embed", **json.loads(json.dumps(encoder))}}}
     assert column_of(encoders, "x") == Numbers(3)
-    return np.array(encode(encoders, pa.record_batch({"x": array})).column("x").to_pylist(), np.float32).reshape(-1, 3)
+    return np.array(
+        encode(encoders, pa.record_batch({"x": array})).column("x").to_pylist(), np.float32
+    ).reshape(-1, 3)
 
 
 @pytest.mark.parametrize("kind", ["npy", "parquet", "txt", "vec", "headed vec"])
@@ -46,7 +50,9 @@ def test_every_format_gives_the_vectors_and_the_model_needs_no_file(tmp_path, ki
     nothing = np.zeros(3, np.float32)
     found = applied(encoder, pa.array(["of", "the", "new york", "Ünï", "The", None]))
     assert (found == [VECTORS[2], VECTORS[0], VECTORS[4], VECTORS[1], nothing, nothing]).all()
-    lists = pa.array([["no", "of"], ["of", "the", None, "of", "never"], [], None, ["never"]], pa.list_(pa.string()))
+    lists = pa.array(
+        [["no", "of"], ["of", "the", None, "of", "never"], [], None, ["never"]], pa.list_(pa.string())
+    )
     for start in (0, 1):
         bags = applied(encoder, lists.slice(start))
         wanted = [VECTORS[2], VECTORS[[2, 0, 2]].mean(axis=0), nothing, nothing, nothing][start:]
@@ -58,9 +64,14 @@ def test_the_first_words_travel(tmp_path):
     assert encoder["words"] == ["the", "Ünï"]
 
 
-@pytest.mark.parametrize(("text", "said"), [("", "one vector"), ("a 1 2\nb 1\n", "cannot be read"), ("a x\n", "x"), ("a nan\n", "finite")])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "one vector"), ("a 1 2\nb 1\n", "cannot be read"), ("a x\n", "x"), ("a nan\n", "finite")],
+)
 def test_a_file_that_holds_no_vectors_is_named(tmp_path, text, said):
     (tmp_path / "bad.txt").write_text(text)
     for name, why in (("bad.txt", said), ("none.txt", "No such file")):
-        with pytest.raises(ConfigError, match=rf"{name}: cannot be read as vectors of words \(.*{why}|{name}.*{why}"):
+        with pytest.raises(
+            ConfigError, match=rf"{name}: cannot be read as vectors of words \(.*{why}|{name}.*{why}"
+        ):
             Embed(file=str(tmp_path / name)).fit(Seen())

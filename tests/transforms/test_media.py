@@ -1,4 +1,6 @@
-"""Images are Pillow's, spectrograms those of the published formula (by torch's STFT); shards, networks and the scorer hold the same."""
+"""Images are Pillow's, spectrograms those of the published formula (by torch's STFT); shards, networks and
+the scorer hold the same.
+"""
 
 import io
 
@@ -51,7 +53,9 @@ def test_images_are_pillows(mode, pillow, format_):
     assert (exact == wanted).all()
     assert not middle.any()  # a missing one is black
     (shorter,) = applied(Image(mode=mode, resize=16, crop=(14, 12)), raw)
-    wanted = np.asarray(image.resize((16 * 47 // 31, 16), PIL.Image.Resampling.BILINEAR))[1:15, 6:18].reshape(14, 12, -1)
+    wanted = np.asarray(image.resize((16 * 47 // 31, 16), PIL.Image.Resampling.BILINEAR))[1:15, 6:18].reshape(
+        14, 12, -1
+    )
     assert (shorter == wanted).all()
     (whole,) = applied(Image(mode=mode, crop=(33, 47)), raw)
     assert (whole[1:32] == np.asarray(image).reshape(31, 47, -1)).all()
@@ -74,9 +78,17 @@ def test_log_mel_is_the_published_formula(rate, channels):
     transform = Audio(seconds=0.4, rate=8000, mels=20, window=256, hop=100)
     found, nothing = applied(transform, raw, None)
     mono = samples.mean(axis=1) if rate == 8000 else resample_poly(samples.mean(axis=1), 8000, rate)
-    stft = torch.stft(torch.from_numpy(mono[:3200]), 256, 100, window=torch.hann_window(256, dtype=torch.float64), return_complex=True)
+    stft = torch.stft(
+        torch.from_numpy(mono[:3200]),
+        256,
+        100,
+        window=torch.hann_window(256, dtype=torch.float64),
+        return_complex=True,
+    )
     hertz, mel = np.arange(129) * 8000 / 256, lambda f: 2595 * np.log10(1 + f / 700)
-    edges = np.interp(np.linspace(0, mel(4000), 22), mel(np.linspace(0, 4000, 100_001)), np.linspace(0, 4000, 100_001))
+    edges = np.interp(
+        np.linspace(0, mel(4000), 22), mel(np.linspace(0, 4000, 100_001)), np.linspace(0, 4000, 100_001)
+    )
     bank = np.stack([np.interp(hertz, edges[m : m + 3], [0, 1, 0]) for m in range(20)])
     np.testing.assert_allclose(found, np.log(bank @ stft.abs().numpy() ** 2 + 1e-6), atol=2e-4)
     np.testing.assert_allclose(nothing, np.log(1e-6), rtol=1e-6)

@@ -1,4 +1,6 @@
-"""N-grams are scikit-learn's; their ids are what xxhash says; Spark, a worker and the scorer get the same lists."""
+"""N-grams are scikit-learn's; their ids are what xxhash says; Spark, a worker and the scorer get the same
+lists.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -20,11 +22,17 @@ PEER = {"words": "word", "letters": "char", "letters_in_words": "char_wb"}
 
 
 def ids(texts: list, **options) -> list[list[int]]:
-    encoders = {"label": "y", "columns": {"text": {"use": "ngrams", "list": True, **Ngrams(**options).fit(Seen())}}}
+    encoders = {
+        "label": "y",
+        "columns": {"text": {"use": "ngrams", "list": True, **Ngrams(**options).fit(Seen())}},
+    }
     assert column_of(encoders, "text") == Ids(options["size"], list=True)
     batch = encode(encoders, pa.record_batch({"text": pa.array(texts, pa.string())}))
     lists = of_arrow(batch, ["text"])[1]["text"]  # as the scorer hands them to a network
-    rows = [lists.values_T[start:stop].tolist() for start, stop in zip(lists.offsets_N1, lists.offsets_N1[1:], strict=False)]
+    rows = [
+        lists.values_T[start:stop].tolist()
+        for start, stop in zip(lists.offsets_N1, lists.offsets_N1[1:], strict=False)
+    ]
     assert rows == batch.column("text").to_pylist()
     return rows
 
@@ -37,8 +45,13 @@ def ids(texts: list, **options) -> list[list[int]]:
     pattern=st.sampled_from([r"\b\w\w+\b", r"\S+", r"(\w)_"]),
 )
 def test_n_grams_are_scikit_learns_by_their_hash(texts, by, n, lowercase, pattern):
-    peer = CountVectorizer(analyzer=PEER[by], ngram_range=n, lowercase=lowercase, token_pattern=pattern).build_analyzer()
-    wanted = [[1 + xxhash.xxh64_intdigest(gram.encode()) % 997 for gram in peer(text)] if text is not None else [] for text in texts]
+    peer = CountVectorizer(
+        analyzer=PEER[by], ngram_range=n, lowercase=lowercase, token_pattern=pattern
+    ).build_analyzer()
+    wanted = [
+        [1 + xxhash.xxh64_intdigest(gram.encode()) % 997 for gram in peer(text)] if text is not None else []
+        for text in texts
+    ]
     assert ids(texts, size=997, by=by, n=n, lowercase=lowercase, pattern=pattern) == wanted
 
 
@@ -49,7 +62,11 @@ def test_every_id_of_a_small_table_is_used_and_zero_never():
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"n": [2, 1]}, "the shorter length comes first"), ({"pattern": "("}, "no regular expression"), ({"pattern": "(a)(b)"}, "2 groups")],
+    [
+        ({"n": [2, 1]}, "the shorter length comes first"),
+        ({"pattern": "("}, "no regular expression"),
+        ({"pattern": "(a)(b)"}, "2 groups"),
+    ],
 )
 def test_what_cannot_be_meant_is_refused_in_a_sentence(options, said):
     with pytest.raises(ConfigError, match=said):

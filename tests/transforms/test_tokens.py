@@ -1,4 +1,6 @@
-"""Subwords: the vocabulary is what the library learns from the texts themselves, in every run the same; ids are BERT's and GPT-2's."""
+"""Subwords: the vocabulary is what the library learns from the texts themselves, in every run the same; ids
+are BERT's and GPT-2's.
+"""
 
 import random
 from collections import Counter
@@ -17,7 +19,10 @@ from lsml_spark.transforms.transform import Seen
 RANDOM = random.Random(0)
 SYLLABLES = [a + b for a in "bcdfglmnprst" for b in "aeiouéy"]
 WORDS = ["".join(RANDOM.choices(SYLLABLES, k=RANDOM.randint(1, 4))) for _ in range(400)]
-TEXTS = [" ".join(RANDOM.choices(WORDS, weights=[1 / (i + 1) for i in range(400)], k=12)) + RANDOM.choice(".!?") for _ in range(300)]
+TEXTS = [
+    " ".join(RANDOM.choices(WORDS, weights=[1 / (i + 1) for i in range(400)], k=12)) + RANDOM.choice(".!?")
+    for _ in range(300)
+]
 NEW = ["Bacade, gémopu!", "", "日本 Bare\tbare", "b" * 101, "[UNK] ##ba"]
 
 
@@ -52,21 +57,33 @@ def test_wordpiece_cuts_words_as_bert_does():
     encoder = fitted(Tokens(size=500), TEXTS)
     place = {token: i for i, token in enumerate(encoder["values"], 1)}
     normal, cut = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
-    words = [[word for word, _ in cut.pre_tokenize_str(normal.normalize_str(text))] for text in [*TEXTS, *NEW]]
-    assert ids(encoder, [*TEXTS, *NEW]) == [[one for word in row for one in longest_first(word, place)] for row in words]
+    words = [
+        [word for word, _ in cut.pre_tokenize_str(normal.normalize_str(text))] for text in [*TEXTS, *NEW]
+    ]
+    assert ids(encoder, [*TEXTS, *NEW]) == [
+        [one for word in row for one in longest_first(word, place)] for row in words
+    ]
     assert len(place) == 499
     assert ids(encoder, [None]) == [[]]
 
 
 def test_bpe_is_the_librarys_own_training_on_the_texts():
     peer = Tokenizer(models.BPE())
-    peer.normalizer, peer.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.ByteLevel(add_prefix_space=False)
+    peer.normalizer, peer.pre_tokenizer = (
+        normalizers.Lowercase(),
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+    )
     trainer = trainers.BpeTrainer(
-        vocab_size=499, min_frequency=2, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=499,
+        min_frequency=2,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     peer.train_from_iterator(TEXTS, trainer)
     encoder = fitted(Tokens(by="bpe", size=500), TEXTS)
-    assert ids(encoder, [*TEXTS, *NEW]) == [[one + 1 for one in found.ids] for found in peer.encode_batch([*TEXTS, *NEW])]
+    assert ids(encoder, [*TEXTS, *NEW]) == [
+        [one + 1 for one in found.ids] for found in peer.encode_batch([*TEXTS, *NEW])
+    ]
     assert 0 not in {one for row in ids(encoder, NEW) for one in row}
 
 

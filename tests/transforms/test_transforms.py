@@ -49,7 +49,9 @@ def test_standardize_is_scikit_learns():
 
 def test_standardize_by_median_is_scipys_median_and_mad():
     wanted = (TEST - np.median(TRAIN)) / scipy.stats.median_abs_deviation(TRAIN)
-    np.testing.assert_allclose(applied(Standardize(use="standardize", by="median"), pa.array(TEST)), wanted, rtol=1e-12)
+    np.testing.assert_allclose(
+        applied(Standardize(use="standardize", by="median"), pa.array(TEST)), wanted, rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("to", ["uniform", "normal"])
@@ -66,13 +68,19 @@ def test_log_and_clip_are_numpys():
     np.testing.assert_allclose(np.corrcoef(logs, found)[0, 1], 1.0)  # a straight line of the logarithm
     assert abs(applied(Log(use="log"), pa.array(TRAIN)).mean()) < 0.01
     low, high = np.quantile(TRAIN, [0.01, 0.99])
-    np.testing.assert_allclose(applied(Clip(use="clip"), pa.array(TEST)), (TEST.clip(low, high) - low) / (high - low), rtol=1e-12)
+    np.testing.assert_allclose(
+        applied(Clip(use="clip"), pa.array(TEST)), (TEST.clip(low, high) - low) / (high - low), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("by", ["width", "mass"])
 def test_buckets_are_numpys_intervals(by):
     train = TRAIN[TRAIN < 1000]
-    edges = np.linspace(train.min(), train.max(), 6) if by == "width" else np.quantile(train, np.linspace(0, 1, 6))
+    edges = (
+        np.linspace(train.min(), train.max(), 6)
+        if by == "width"
+        else np.quantile(train, np.linspace(0, 1, 6))
+    )
     wanted = 1 + np.digitize(TEST, np.unique(edges[1:-1]))
     assert applied(Buckets(use="buckets", by=by, size=5), pa.array(TEST), train).tolist() == wanted.tolist()
     given = applied(Buckets(use="buckets", edges=[0, 10]), pa.array([None, -1, 0, 9, 10], pa.int32()))
@@ -87,7 +95,11 @@ def test_cyclic_puts_the_end_beside_the_beginning():
 @given(values=st.lists(st.none() | st.text(max_size=4), max_size=30), size=st.integers(1, 50))
 def test_hashed_needs_no_table_and_tells_its_collisions(values, size):
     there = [value for value in values if value is not None]
-    names, counts = np.unique(np.array(there, dtype=object), return_counts=True) if there else (np.empty(0, object), np.empty(0, int))
+    names, counts = (
+        np.unique(np.array(there, dtype=object), return_counts=True)
+        if there
+        else (np.empty(0, object), np.empty(0, int))
+    )
     encoder = Hashed(use="hashed", size=size).fit(Seen(values_K=names, counts_K=counts))
     ids = Hashed.apply(encoder, pa.array(values, pa.string()))
     assert [one == 0 for one in ids] == [value is None for value in values]
@@ -99,11 +111,18 @@ def test_hashed_needs_no_table_and_tells_its_collisions(values, size):
     assert encoder["collisions"] == pytest.approx(1 - alone / len(there) if there else 0.0, abs=1e-6)
 
 
-@given(bags=st.lists(st.none() | st.lists(st.none() | st.text(max_size=2), max_size=5), max_size=9), size=st.integers(1, 9))
+@given(
+    bags=st.lists(st.none() | st.lists(st.none() | st.text(max_size=2), max_size=5), max_size=9),
+    size=st.integers(1, 9),
+)
 def test_signed_hashes_add_up_over_a_list(bags, size):
     encoder = Hashed(use="hashed", size=size, signed=True).fit(Seen())
     encoders = {"label": "y", "columns": {"x": {"use": "hashed", **encoder}}}
-    found = encode(encoders, pa.record_batch({"x": pa.array(bags, pa.list_(pa.string()))})).column("x").to_pylist()
+    found = (
+        encode(encoders, pa.record_batch({"x": pa.array(bags, pa.list_(pa.string()))}))
+        .column("x")
+        .to_pylist()
+    )
     wanted = np.zeros((len(bags), size))
     for row, bag in enumerate(bags):
         for code in (xxhash.xxh64_intdigest(value.encode()) for value in bag or [] if value is not None):
@@ -112,7 +131,9 @@ def test_signed_hashes_add_up_over_a_list(bags, size):
 
 
 def test_values_that_share_a_place_cancel_on_average():
-    vectors = Hashed.apply(Hashed(size=8, signed=True).fit(Seen()), pa.array([f"value {i}" for i in range(4000)]))
+    vectors = Hashed.apply(
+        Hashed(size=8, signed=True).fit(Seen()), pa.array([f"value {i}" for i in range(4000)])
+    )
     assert (np.abs(vectors).sum(axis=1) == 1).all()
     assert (np.abs(vectors.sum(axis=0)) < 4 * np.sqrt(500)).all()  # four deviations of a fair coin
 

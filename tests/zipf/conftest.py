@@ -18,7 +18,9 @@ def war_and_peace(shared_data) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def births_by_name(shared_data) -> np.ndarray:
-    """Births 1970–2000 of each of 59153 names; a name with fewer than five in a year and sex is not published."""
+    """Births 1970–2000 of each of 59153 names; a name with fewer than five in a year and sex is not
+    published.
+    """
     paths = sorted((shared_data / "names").glob("yob*.txt"))
     if not paths or (paths[0].stem, paths[-1].stem) != ("yob1970", "yob2000"):
         pytest.skip("no ../shared/data/names of 1970–2000")

@@ -1,4 +1,6 @@
-"""Likelihood-ratio tests: the rivals' probabilities against sums and SciPy, the verdicts against simulation and another package."""
+"""Likelihood-ratio tests: the rivals' probabilities against sums and SciPy, the verdicts against simulation
+and another package.
+"""
 
 import numpy as np
 import pytest
@@ -9,11 +11,17 @@ from zipf_laws import moby_dick, power_law_counts, spectrum
 
 from lsml_spark.zipf import compare, cutoff, fit, lognormal
 
-# By powerlaw 2.0.0 in an environment of its own: Fit(counts, discrete=True, xmin=xmin, estimate_discrete=False), then
-# distribution_compare("power_law", "lognormal", normalized_ratio=True) and ("power_law", "truncated_power_law"). Words of War and
-# Peace: re.findall("[a-z']+") of the lower-cased text; names: births by name, 1970–2000, of the US Social Security Administration.
+# By powerlaw 2.0.0 in an environment of its own: Fit(counts, discrete=True, xmin=xmin,
+# estimate_discrete=False), then distribution_compare("power_law", "lognormal", normalized_ratio=True) and
+# ("power_law", "truncated_power_law"). Words of War and Peace: re.findall("[a-z']+") of the lower-cased text;
+# names: births by name, 1970–2000, of the US Social Security Administration.
 MOBY_DICK = {"alpha": 1.952718, "xmin": 7, "lognormal": (0.44045, 0.65961), "cutoff": (-0.906358, 0.178183)}
-WAR_AND_PEACE = {"alpha": 1.883790, "xmin": 30, "lognormal": (-1.40862, 0.15895), "cutoff": (-3.572796, 0.007515)}
+WAR_AND_PEACE = {
+    "alpha": 1.883790,
+    "xmin": 30,
+    "lognormal": (-1.40862, 0.15895),
+    "cutoff": (-3.572796, 0.007515),
+}
 NAMES = {"alpha": 1.658337, "xmin": 258, "lognormal": (-3.00556, 0.002651), "cutoff": (-38.912216, 0.0)}
 
 
@@ -29,7 +37,8 @@ def agrees(frequency, keys, theirs, loose=0.003):
 
 
 def test_moby_dick_is_as_good_a_power_law_as_the_package_and_the_paper_say():
-    # The lognormal has all but become the power law (σ above 27): along that ridge the normalised ratio is ill determined.
+    # The lognormal has all but become the power law (σ above 27): along that ridge the normalised ratio is
+    # ill determined.
     assert agrees(*moby_dick(), MOBY_DICK, loose=0.02) == {"lognormal": None, "cutoff": None}
 
 
@@ -43,7 +52,9 @@ def test_names_are_no_power_law(births_by_name):
 
 
 def test_the_lognormal_is_that_of_scipy_rounded_and_cut():
-    counts = np.round(stats.lognorm.rvs(1.2, scale=np.exp(2.0), size=4000, random_state=np.random.default_rng(3))).astype(int)
+    counts = np.round(
+        stats.lognorm.rvs(1.2, scale=np.exp(2.0), size=4000, random_state=np.random.default_rng(3))
+    ).astype(int)
     frequency, keys = spectrum(counts[counts >= 3])
     x, n = frequency.astype(float), keys.astype(float)
 
@@ -51,7 +62,9 @@ def test_the_lognormal_is_that_of_scipy_rounded_and_cut():
         law = stats.lognorm(sigma, scale=np.exp(mu))
         return np.log((law.cdf(x + 0.5) - law.cdf(x - 0.5)) / law.sf(x[0] - 0.5))
 
-    best = optimize.minimize(lambda p: -(n @ log_p(p[0], np.exp(p[1]))), [1.5, 0.0], method="Nelder-Mead", options={"xatol": 1e-7})
+    best = optimize.minimize(
+        lambda p: -(n @ log_p(p[0], np.exp(p[1]))), [1.5, 0.0], method="Nelder-Mead", options={"xatol": 1e-7}
+    )
     found = lognormal.log_likelihoods(x, n, fit.exponent(x, n))
     assert n @ found == pytest.approx(-best.fun, abs=1e-4)
     np.testing.assert_allclose(found, log_p(best.x[0], np.exp(best.x[1])), atol=1e-3)
@@ -59,7 +72,8 @@ def test_the_lognormal_is_that_of_scipy_rounded_and_cut():
 
 def test_the_probabilities_of_both_rivals_add_to_one():
     counts = stats.geom.rvs(0.3, size=3000, random_state=np.random.default_rng(1))
-    x, n = np.arange(1.0, 400), np.bincount(counts, minlength=400)[1:].astype(float)  # no key is that frequent: n may be 0
+    # no key is that frequent: n may be 0
+    x, n = np.arange(1.0, 400), np.bincount(counts, minlength=400)[1:].astype(float)
     for rival in (lognormal, cutoff):
         assert np.exp(rival.log_likelihoods(x, n, 2.0)).sum() == pytest.approx(1, abs=1e-6)
 
@@ -68,7 +82,9 @@ def test_the_probabilities_of_both_rivals_add_to_one():
 @given(st.floats(-2, 5), st.floats(1e-3, 5), st.integers(1, 500))
 def test_the_sum_with_a_cut_off_is_the_sum_of_its_terms(alpha, rate, xmin):
     x = np.arange(xmin, xmin + min(int(80 / rate), 80_000) + 200, dtype=float)
-    assert cutoff.log_sum(alpha, rate, xmin) == pytest.approx(special.logsumexp(-alpha * np.log(x) - rate * x), abs=1e-8)
+    assert cutoff.log_sum(alpha, rate, xmin) == pytest.approx(
+        special.logsumexp(-alpha * np.log(x) - rate * x), abs=1e-8
+    )
 
 
 @pytest.mark.parametrize("alpha", [1.3, 2.0, 3.5])
@@ -114,7 +130,9 @@ def test_the_normalised_ratio_and_its_p_are_those_of_the_definition():
 @settings(deadline=None)
 @given(st.floats(0, 50))
 def test_nested_laws_are_compared_by_chi_square(gain):
-    assert compare.nested(np.array([-gain]), np.ones(1))[1] == pytest.approx(stats.chi2.sf(2 * gain, 1), abs=1e-12)
+    assert compare.nested(np.array([-gain]), np.ones(1))[1] == pytest.approx(
+        stats.chi2.sf(2 * gain, 1), abs=1e-12
+    )
 
 
 def test_no_law_no_test():

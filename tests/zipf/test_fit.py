@@ -1,4 +1,6 @@
-"""The power law of the counts: against brute force over the likelihood, known laws, published figures and another package."""
+"""The power law of the counts: against brute force over the likelihood, known laws, published figures and
+another package.
+"""
 
 import re
 from collections import Counter
@@ -42,7 +44,9 @@ def test_the_start_of_the_tail_is_found_where_rare_keys_follow_another_law():
 
 
 def brute_force(counts: np.ndarray, xmin: int) -> tuple[float, float]:
-    """Maximum likelihood on a fine grid, and the KS distance at every whole number of the tail, one by one."""
+    """Maximum likelihood on a fine grid, and the KS distance at every whole number of the tail, one by
+    one.
+    """
     tail = counts[counts >= xmin]
     grid = np.arange(1.01, 6, 1e-4)
     likelihood = -len(tail) * np.log(special.zeta(grid, xmin)) - grid * np.log(tail).sum()
@@ -67,7 +71,8 @@ def test_the_fit_is_that_of_brute_force_over_every_start(seed):
 
 
 def test_the_distance_is_also_measured_between_counts_that_occur():
-    counts = np.repeat([1, 1000, 1001, 1003], [60, 57, 2, 1])  # at 999 the law has almost all keys, the data half of them
+    # at 999 the law has almost all keys, the data half of them
+    counts = np.repeat([1, 1000, 1001, 1003], [60, 57, 2, 1])
     alpha, ks = brute_force(counts, 1)
     frequency, keys = spectrum(counts)
     assert fit.distance(frequency.astype(float), keys.astype(float), alpha) == pytest.approx(ks, abs=1e-6)
@@ -78,7 +83,9 @@ def test_the_fit_is_that_of_the_powerlaw_package():
     counts = power_law_counts(2.2, 2, 3000, seed=3)
     theirs = powerlaw.Fit(counts, discrete=True, xmin=4, estimate_discrete=False, verbose=False)
     frequency, keys = spectrum(counts[counts >= 4])
-    assert fit.exponent(frequency.astype(float), keys.astype(float)) == pytest.approx(theirs.power_law.alpha, abs=1e-3)
+    assert fit.exponent(frequency.astype(float), keys.astype(float)) == pytest.approx(
+        theirs.power_law.alpha, abs=1e-3
+    )
 
 
 def test_the_words_of_moby_dick_follow_the_published_law():
@@ -96,7 +103,9 @@ def test_zeta_is_that_of_scipy(alpha, values):
 
 
 def test_a_long_spectrum_is_tried_at_few_starts_and_loses_little(monkeypatch):
-    counts = np.concatenate([power_law_counts(1.5, 40, 6000, seed=1), np.random.default_rng(1).integers(1, 60, 9000)])
+    counts = np.concatenate(
+        [power_law_counts(1.5, 40, 6000, seed=1), np.random.default_rng(1).integers(1, 60, 9000)]
+    )
     frequency, keys = spectrum(counts)
     assert len(frequency) > 1000
     few = fit.power_law(frequency, keys)

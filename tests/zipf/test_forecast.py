@@ -1,4 +1,6 @@
-"""Good–Toulmin: its coefficients by the definition, its forecasts against simulation and the second half of a novel."""
+"""Good–Toulmin: its coefficients by the definition, its forecasts against simulation and the second half of a
+novel.
+"""
 
 from fractions import Fraction
 from math import comb
@@ -24,7 +26,9 @@ def test_beyond_each_term_is_damped_by_a_binomial_tail(t, rows, i):
     trials = int(0.5 * np.log(rows * t**2 / (t - 1)) / np.log(3))
     heads = Fraction(2, t + 2)
     tail = sum(comb(trials, j) * heads**j * (1 - heads) ** (trials - j) for j in range(i, trials + 1))
-    assert coefficients(np.array([i]), float(t), rows)[0] == pytest.approx(-((-t) ** i) * float(tail), abs=1e-9)
+    assert coefficients(np.array([i]), float(t), rows)[0] == pytest.approx(
+        -((-t) ** i) * float(tail), abs=1e-9
+    )
 
 
 def truth(rows_N: np.ndarray, seen: int, t: float) -> int:
@@ -67,7 +71,8 @@ def test_the_second_half_of_the_novel_as_written_has_more_new_words_than_foretol
     half = len(war_and_peace) // 2
     (_, _, _), (t, new, _), _ = foretold(war_and_peace, half)
     assert t == 1
-    assert 0.65 < new / truth(war_and_peace, half, t) < 0.85  # 3485 foretold, 4754 came: the text moves on to other things
+    # 3485 foretold, 4754 came: the text moves on to other things
+    assert 0.65 < new / truth(war_and_peace, half, t) < 0.85
 
 
 @pytest.mark.parametrize("counts", [[], [1000], [2] * 50, [5, 6, 7] * 30])

@@ -1,4 +1,6 @@
-"""Zipf–Mandelbrot from the spectrum: against the likelihood of the whole list of ranks, and drawn from known curves."""
+"""Zipf–Mandelbrot from the spectrum: against the likelihood of the whole list of ranks, and drawn from known
+curves.
+"""
 
 import numpy as np
 import pytest
@@ -33,11 +35,14 @@ def test_the_fit_is_that_of_the_list_of_keys(seed):
         s, q = parameters[0], np.exp(parameters[1]) - 1
         return falling @ (s * np.log(ranks + q)) / falling.sum() + brute(s, q, ranks)
 
-    best = optimize.minimize(cost, [1.0, 1.0], bounds=[(0, 12), (0, 25)], method="L-BFGS-B", jac="3-point", options={"ftol": 1e-14})
+    best = optimize.minimize(
+        cost, [1.0, 1.0], bounds=[(0, 12), (0, 25)], method="L-BFGS-B", jac="3-point", options={"ftol": 1e-14}
+    )
     law = mandelbrot(*spectrum(falling))
     assert law.s == pytest.approx(best.x[0], abs=2e-3)
     assert law.q == pytest.approx(np.expm1(best.x[1]), rel=1e-2, abs=1e-2)
-    assert (law.c / (ranks + law.q) ** law.s).sum() == pytest.approx(falling.sum(), rel=2e-3)  # s and q are rounded
+    # s and q are rounded
+    assert (law.c / (ranks + law.q) ** law.s).sum() == pytest.approx(falling.sum(), rel=2e-3)
 
 
 @pytest.mark.parametrize(("s", "q"), [(1.0, 0.0), (1.0, 2.7), (1.4, 20.0), (0.7, 5.0)])

@@ -16,9 +16,14 @@ def table(spark, counts: dict[str, int]):
 
 def test_keys_that_came_went_and_moved_are_those_of_pandas(spark):
     random = np.random.default_rng(4)
-    before, now = (pd.Series(random.zipf(1.7, 300).clip(max=500), index=random.choice(500, 300, replace=False)) for _ in range(2))
+    before, now = (
+        pd.Series(random.zipf(1.7, 300).clip(max=500), index=random.choice(500, 300, replace=False))
+        for _ in range(2)
+    )
     before.index, now.index = before.index.map(str), now.index.map(str)
-    found = shift(table(spark, now.to_dict()), table(spark, before.to_dict()), int(now.sum()), int(before.sum()))
+    found = shift(
+        table(spark, now.to_dict()), table(spark, before.to_dict()), int(now.sum()), int(before.sum())
+    )
 
     shares = pd.DataFrame({"before": before / before.sum(), "now": now / now.sum()}).fillna(0.0)
     entered, left = shares[shares.before == 0], shares[shares.now == 0]
@@ -29,7 +34,9 @@ def test_keys_that_came_went_and_moved_are_those_of_pandas(spark):
     largest = shares.rename_axis("key").reset_index().sort_values(["change", "key"], ascending=False).head(20)
     moved = largest.sort_values(["change", "key"], ascending=[False, True])
     assert [key for key, _, _ in found["movers"]] == moved.key.tolist()
-    assert np.array([pair for _, *pair in found["movers"]]) == pytest.approx(moved[["before", "now"]].to_numpy(), abs=1e-8)
+    assert np.array([pair for _, *pair in found["movers"]]) == pytest.approx(
+        moved[["before", "now"]].to_numpy(), abs=1e-8
+    )
 
 
 def test_the_same_shares_are_no_shift_and_other_keys_a_whole_one(spark):
@@ -49,7 +56,9 @@ def test_the_same_shares_are_no_shift_and_other_keys_a_whole_one(spark):
 
 def test_the_stage_looks_at_the_last_night(spark, night):
     def zipf_of(keys, day, **inputs):
-        frame = spark.createDataFrame([(str(i), key) for i, key in enumerate(keys)], "sample_id string, key string")
+        frame = spark.createDataFrame(
+            [(str(i), key) for i, key in enumerate(keys)], "sample_id string, key string"
+        )
         work = night.on(day).work("zipf", {"prepare": night.on(day).source("prepare", train=frame), **inputs})
         source = night.finish(work, zipf.run(work, zipf.Config(), spark))
         return source, source.manifest.metrics
@@ -60,4 +69,5 @@ def test_the_stage_looks_at_the_last_night(spark, night):
     assert metrics["shift"]["since"] == "2011-02-01"
     assert metrics["shift"]["entered"] == {"keys": 1, "share": pytest.approx(1 / 3, abs=1e-6)}
     assert metrics["shift"]["movers"][0] == ["a", 0.75, pytest.approx(1 / 3)]
-    assert zipf._shift(spark, None, {"sampled": {"one_in": 100}}, first) is None  # keys that were not counted are not gone
+    # keys that were not counted are not gone
+    assert zipf._shift(spark, None, {"sampled": {"one_in": 100}}, first) is None

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.spark
 
 def profile_of(spark, night, keys, **config):
     frame = spark.createDataFrame(
-        pd.DataFrame({"sample_id": [str(i) for i in range(len(keys))], "key": keys}), "sample_id string, key string"
+        pd.DataFrame({"sample_id": [str(i) for i in range(len(keys))], "key": keys}),
+        "sample_id string, key string",
     )
     work = night.work("zipf", {"prepare": night.source("prepare", train=frame)})
     outcome = zipf.run(work, zipf.Config(**config), spark)
@@ -29,10 +30,16 @@ def test_counts_and_spectrum_of_real_keys_are_those_of_pandas(spark, night, reta
     keys = pd.read_csv(retail / "2011-02-01.csv.gz", dtype=str).StockCode
     source, profile = profile_of(spark, night, keys)
     expected = keys.value_counts()
-    counts = duckdb.read_parquet([str(path) for path in source.files("counts")]).df().set_index("key")["count"]
+    counts = (
+        duckdb.read_parquet([str(path) for path in source.files("counts")]).df().set_index("key")["count"]
+    )
     assert counts.to_dict() == expected.to_dict()
     assert profile["spectrum"] == [[f, n] for f, n in sorted(expected.value_counts().items())]
-    assert (profile["rows"], profile["keys"], profile["hapaxes"]) == (len(keys), keys.nunique(), (expected == 1).sum())
+    assert (profile["rows"], profile["keys"], profile["hapaxes"]) == (
+        len(keys),
+        keys.nunique(),
+        (expected == 1).sum(),
+    )
     assert profile["unseen_mass"] == pytest.approx((expected == 1).sum() / len(keys), abs=1e-9)
     assert profile["hapax_share"] == pytest.approx((expected == 1).mean(), abs=1e-6)
     assert profile["heaps"]["curve"][-1] == [len(keys), keys.nunique()]
@@ -60,18 +67,24 @@ def test_degenerate_spectra_are_described(spark, night, keys, spectrum, unseen):
 
 def test_the_counts_do_not_depend_on_the_partitions_and_ties_of_the_top_are_in_order(spark, night):
     keys = np.random.default_rng(4).choice(list("zyxabc"), 600).tolist()
-    frame = spark.createDataFrame(pd.DataFrame({"sample_id": map(str, range(600)), "key": keys}), "sample_id string, key string")
+    frame = spark.createDataFrame(
+        pd.DataFrame({"sample_id": map(str, range(600)), "key": keys}), "sample_id string, key string"
+    )
     outcomes = []
     for partitions in (1, 3, 11):
         work = night.work("zipf", {"prepare": night.source("prepare", train=frame.repartition(partitions))})
         outcomes.append(night.finish(work, zipf.run(work, zipf.Config(top=2), spark)))
     assert len({source.manifest.identity for source in outcomes}) == 1
     assert len(json.loads(outcomes[0].file("profile.json").read_text())["top"]) == 2
-    assert set(tables.read(spark, outcomes[0], table="counts").dtypes) == {("key", "string"), ("count", "bigint")}
+    assert set(tables.read(spark, outcomes[0], table="counts").dtypes) == {
+        ("key", "string"),
+        ("count", "bigint"),
+    }
 
 
 def test_a_null_key_is_counted_as_a_key_of_its_own(spark, night):
-    source, profile = profile_of(spark, night, [None, None, "a"])  # prepare lets none through; if one came, no row would be lost
+    # prepare lets none through; if one came, no row would be lost
+    source, profile = profile_of(spark, night, [None, None, "a"])
     assert profile["top"] == [[None, 2], ["a", 1]]
     assert source.manifest.ledger == Ledger(3, 3)
 
@@ -86,14 +99,18 @@ def long_tail():
 def test_beyond_the_budget_the_head_is_exact_and_the_tail_a_sample_of_whole_keys(spark, night, long_tail):
     truth = pd.Series(long_tail).value_counts()
     source, profile = profile_of(spark, night, long_tail, exact="auto", max_keys=1000, one_in=10, head=200)
-    counted = duckdb.read_parquet([str(path) for path in source.files("counts")]).df().set_index("key")["count"]
+    counted = (
+        duckdb.read_parquet([str(path) for path in source.files("counts")]).df().set_index("key")["count"]
+    )
     assert counted.to_dict() == truth[counted.index].to_dict()  # every key that is there is there whole
     assert set(truth.index[truth > truth.iloc[199]]) <= set(counted.index)
     assert [count for _, count in profile["top"]] == truth.iloc[:50].tolist()
     sampled = profile["sampled"]
     assert (sampled["one_in"], sampled["head"]) == (10, 200)
     assert (sampled["keys_counted"], sampled["rows_counted"]) == (len(counted), counted.sum())
-    assert source.manifest.ledger == Ledger(40_000, counted.sum(), dropped={"key not in the sample": 40_000 - counted.sum()})
+    assert source.manifest.ledger == Ledger(
+        40_000, counted.sum(), dropped={"key not in the sample": 40_000 - counted.sum()}
+    )
     assert profile["rows"] == 40_000
     errors = sampled["errors"]
     assert abs(sampled["rows_estimated"] - 40_000) < 4 * errors["rows"]
@@ -106,7 +123,8 @@ def test_auto_counts_every_key_unless_there_are_too_many(spark, long_tail):
     samples = spark.createDataFrame([(key,) for key in long_tail], "key string")
     keys = len(set(long_tail))
     counts_all = {
-        most: zipf._counts_all(zipf.Config(exact="auto", max_keys=most), samples, 40_000) for most in (40_000, 2 * keys, keys // 2)
+        most: zipf._counts_all(zipf.Config(exact="auto", max_keys=most), samples, 40_000)
+        for most in (40_000, 2 * keys, keys // 2)
     }
     assert counts_all == {40_000: True, 2 * keys: True, keys // 2: False}
     assert zipf._counts_all(zipf.Config(), samples, 10**12)

@@ -1,7 +1,9 @@
-"""Which rows an epoch reads: every row, another share or draw each time, or stage after stage of a curriculum.
+"""Which rows an epoch reads: every row, another share or draw each time, or stage after stage of a
+curriculum.
 
-Pure functions of (rows of each row group, epoch): nothing here knows ranks, lanes or batches, so the rows of an epoch are
-the same at any world size. A rule names row groups and a stretch of their shuffled order; `Plan` does the shuffling.
+Pure functions of (rows of each row group, epoch): nothing here knows ranks, lanes or batches, so the rows of
+an epoch are the same at any world size. A rule names row groups and a stretch of their shuffled order; `Plan`
+does the shuffling.
 """
 
 import math
@@ -19,7 +21,9 @@ NEAR = 1e-9  # how far a product of floats may lie from the whole number that wa
 
 @dataclass(frozen=True)
 class Stretch:
-    """Rows [first, last) of the row groups `groups_R`, shuffled and laid end to end; the shuffle is number `order`."""
+    """Rows [first, last) of the row groups `groups_R`, shuffled and laid end to end; the shuffle is number
+    `order`.
+    """
 
     groups_R: tuple[int, ...]
     order: int
@@ -39,10 +43,11 @@ class EveryRow(Strict):
 class Redraw(Strict):
     """Each epoch reads another `share` of the rows: RS2 without replacement (Okanovic et al. 2024, ICLR).
 
-    A pass is one shuffle of all N rows, cut into k = ⌊1/share⌋ slots of share · N rows (to the nearest row, so slots may
-    differ by one and fill the pass where k = 1/share); epoch e reads slot e mod k of pass ⌊e/k⌋. Rows are distinct within an
-    epoch and read at most once a pass. The shuffle moves row groups whole, so that an epoch opens only its share of them:
-    rows of one group come together in every pass. They are a fair sample of all rows, since shards are in hash order.
+    A pass is one shuffle of all N rows, cut into k = ⌊1/share⌋ slots of share · N rows (to the nearest row,
+    so slots may differ by one and fill the pass where k = 1/share); epoch e reads slot e mod k of pass ⌊e/k⌋.
+    Rows are distinct within an epoch and read at most once a pass. The shuffle moves row groups whole, so
+    that an epoch opens only its share of them: rows of one group come together in every pass. They are a fair
+    sample of all rows, since shards are in hash order.
     """
 
     use: Literal["redraw"] = "redraw"
@@ -56,11 +61,12 @@ class Redraw(Strict):
 
 
 class Curriculum(Strict):
-    """Epoch e reads the row groups of the stages 0 … s(e) (Bengio et al. 2009; Wu, Dyer & Neyshabur 2021, "When do curricula work?").
+    """Epoch e reads the row groups of the stages 0 … s(e) (Bengio et al. 2009; Wu, Dyer & Neyshabur 2021,
+    "When do curricula work?").
 
-    s grows linearly from 0 at epoch 0 to stages − 1 at epoch ⌈full_by · epochs⌉ and stays; a stage opens when the line has
-    reached it. The last epoch is always full, so that no row is left out whatever `full_by` says, and none is empty because the
-    first stages are. `pace_G`: stage of each row group.
+    s grows linearly from 0 at epoch 0 to stages − 1 at epoch ⌈full_by · epochs⌉ and stays; a stage opens when
+    the line has reached it. The last epoch is always full, so that no row is left out whatever `full_by`
+    says, and none is empty because the first stages are. `pace_G`: stage of each row group.
     """
 
     use: Literal["curriculum"] = "curriculum"
@@ -72,7 +78,9 @@ class Curriculum(Strict):
     @model_validator(mode="after")
     def _each_row_has_a_stage(self) -> "Curriculum":
         if wrong := [pace for pace in self.pace_G if not 0 <= pace < self.stages]:
-            raise ValueError(f"row groups have pace {wrong[0]}, the curriculum has stages 0 to {self.stages - 1}")
+            raise ValueError(
+                f"row groups have pace {wrong[0]}, the curriculum has stages 0 to {self.stages - 1}"
+            )
         return self
 
     def stage(self, epoch: int) -> int:
@@ -82,12 +90,17 @@ class Curriculum(Strict):
 
     def stretch(self, rows_G: Sequence[int], epoch: int) -> Stretch:
         last = max(self.stage(epoch), min(self.pace_G, default=0))
-        rows_R = {group: rows for group, (rows, pace) in enumerate(zip(rows_G, self.pace_G, strict=True)) if pace <= last}
+        rows_R = {
+            group: rows
+            for group, (rows, pace) in enumerate(zip(rows_G, self.pace_G, strict=True))
+            if pace <= last
+        }
         return Stretch(tuple(rows_R), epoch, 0, sum(rows_R.values()))
 
 
 class Turns(Strict):
-    """Epoch e reads the next of several draws that were written one by one: row groups of pace e mod `draws`. `pace_G`: their draw.
+    """Epoch e reads the next of several draws that were written one by one: row groups of pace e mod `draws`.
+    `pace_G`: their draw.
 
     Any policy can be redrawn so, not the uniform one alone. A draw without a row is passed over.
     """
@@ -98,7 +111,11 @@ class Turns(Strict):
     def stretch(self, rows_G: Sequence[int], epoch: int) -> Stretch:
         draws = sorted(set(self.pace_G)) or [0]
         turn = draws[epoch % len(draws)]
-        rows_R = {group: rows for group, (rows, pace) in enumerate(zip(rows_G, self.pace_G, strict=True)) if pace == turn}
+        rows_R = {
+            group: rows
+            for group, (rows, pace) in enumerate(zip(rows_G, self.pace_G, strict=True))
+            if pace == turn
+        }
         return Stretch(tuple(rows_R), epoch, 0, sum(rows_R.values()))
 
 

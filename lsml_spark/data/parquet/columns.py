@@ -1,7 +1,9 @@
-"""The columns of one row group as they are held, and the gather that makes a batch of them: once per batch, no loop over rows.
+"""The columns of one row group as they are held, and the gather that makes a batch of them: once per batch,
+no loop over rows.
 
-A fixed-width column is bytes (rows, width), often a view of the memory-mapped file; alignment then does not matter, since rows are copied
-whole. Everything of varying length stays an Arrow array, whose `take` copies a row at a time in C++.
+A fixed-width column is bytes (rows, width), often a view of the memory-mapped file; alignment then does not
+matter, since rows are copied whole. Everything of varying length stays an Arrow array, whose `take` copies a
+row at a time in C++.
 """
 
 from bisect import bisect_right
@@ -17,14 +19,17 @@ from lsml_spark.data.batch import Ragged
 from lsml_spark.data.parquet.fields import Layout
 
 Places = slice | np.ndarray  # which rows of a batch
-WIDE = 512  # bytes of a row from which a second copy costs more than more calls (measured between 208 and 784)
+# bytes of a row from which a second copy costs more than more calls (measured between 208 and 784)
+WIDE = 512
 
 WIDER = {pa.binary(): pa.large_binary(), pa.string(): pa.large_string()}
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """N rows of one shape: `stored` is the type in the file, `dtype` that of the batch (Parquet keeps uint8 as int32)."""
+    """N rows of one shape: `stored` is the type in the file, `dtype` that of the batch (Parquet keeps uint8
+    as int32).
+    """
 
     rows_NW: np.ndarray
     stored: np.dtype
@@ -80,14 +85,23 @@ class Part:
 def held_of(column: pa.ChunkedArray, layout: Layout) -> Held:
     """A decoded Parquet column. ValueError where it has nulls or its bytes do not fit its layout."""
     if column.null_count:
-        raise ValueError(f"it has {column.null_count} nulls; fill them where the data are made, or leave the column out of columns")
+        raise ValueError(
+            f"it has {column.null_count} nulls; fill them where the data are made, or leave the column out "
+            "of columns"
+        )
     if pa.types.is_dictionary(column.type):
-        column = pa.chunked_array([chunk.dictionary_decode() for chunk in column.chunks], column.type.value_type)
+        column = pa.chunked_array(
+            [chunk.dictionary_decode() for chunk in column.chunks], column.type.value_type
+        )
     type_ = column.type
     if pa.types.is_fixed_size_list(type_) and _is_number(type_.value_type):
         dtype = numpy_type(type_.value_type)
         values = column.combine_chunks()
-        values = values.flatten() if isinstance(values, pa.Array) else pa.concat_arrays([chunk.flatten() for chunk in values.chunks])
+        values = (
+            values.flatten()
+            if isinstance(values, pa.Array)
+            else pa.concat_arrays([chunk.flatten() for chunk in values.chunks])
+        )
         if values.null_count:
             raise ValueError("its lists hold nulls")
         flat = np.ascontiguousarray(values.to_numpy(zero_copy_only=False))
@@ -110,15 +124,20 @@ def held_of(column: pa.ChunkedArray, layout: Layout) -> Held:
 
 def fixed_form(layout: Layout) -> tuple[np.dtype, tuple[int, ...]]:
     """(dtype, shape of a row) of a tensor or a record."""
-    return np.dtype(layout.dtype).newbyteorder("<"), layout.shape if layout.kind == "tensor" else (len(layout.columns),)
+    return np.dtype(layout.dtype).newbyteorder("<"), layout.shape if layout.kind == "tensor" else (
+        len(layout.columns),
+    )
 
 
 class StepOrder:
-    """Rows of a block step by step instead of lane by lane. `edges_LK1`: lane l gives its rows [edges[l][k], edges[l][k + 1]) to step k."""
+    """Rows of a block step by step instead of lane by lane. `edges_LK1`: lane l gives its rows [edges[l][k],
+    edges[l][k + 1]) to step k.
+    """
 
     def __init__(self, edges_LK1: Sequence[Sequence[int]]):
         edges = np.asarray(edges_LK1)
-        self.sizes_M, self.starts_M = np.diff(edges).T.ravel(), edges[:, :-1].T.ravel()  # of each lane in each step
+        # of each lane in each step
+        self.sizes_M, self.starts_M = np.diff(edges).T.ravel(), edges[:, :-1].T.ravel()
         before = np.concatenate([[0], np.cumsum(self.sizes_M)])
         self.before_M = before[:-1]
         self.edges: list[int] = before[:: len(edges)].tolist()  # step k has the rows [edges[k], edges[k + 1])
@@ -145,7 +164,9 @@ class StepOrder:
 
 
 def gather(parts: Sequence[Part], rows: int, order: StepOrder | None = None) -> np.ndarray | Ragged:
-    """`rows` rows of one column, each part's where it says, then put in the order of steps; text and bytes come as objects."""
+    """`rows` rows of one column, each part's where it says, then put in the order of steps; text and bytes
+    come as objects.
+    """
     first = parts[0].column
     if isinstance(first, Fixed):
         rows_BW = _gathered(parts, rows, first.rows_NW.shape[1], order)
@@ -165,7 +186,9 @@ def gather(parts: Sequence[Part], rows: int, order: StepOrder | None = None) -> 
 
 
 def _gathered(parts: Sequence[Part], rows: int, width: int, order: StepOrder | None) -> np.ndarray:
-    """Wide rows go straight to their place, a take for each lane and step; narrow ones by fewer takes and a second, cheap one."""
+    """Wide rows go straight to their place, a take for each lane and step; narrow ones by fewer takes and a
+    second, cheap one.
+    """
     out_BW = _empty(rows, width)
     straight = order is not None and width >= WIDE
     for part in parts:
@@ -174,7 +197,12 @@ def _gathered(parts: Sequence[Part], rows: int, width: int, order: StepOrder | N
             out_BW[order.to_B[part.places] if order else part.places] = source_NW[part.rows_P]
         elif straight and order:
             for first, last, to in _within(order.stretches, part.places):
-                source_NW.take(part.rows_P[first - part.places.start : last - part.places.start], 0, out_BW[to : to + last - first], "clip")
+                source_NW.take(
+                    part.rows_P[first - part.places.start : last - part.places.start],
+                    0,
+                    out_BW[to : to + last - first],
+                    "clip",
+                )
         else:
             # Rows are in range by the plan; with mode "raise" numpy would gather into a buffer and copy that.
             source_NW.take(part.rows_P, 0, out_BW[part.places], "clip")
@@ -198,7 +226,8 @@ def _within(stretches: list[tuple[int, int, int]], places: slice) -> Iterator[tu
 
 
 def _empty(rows: int, width: int) -> np.ndarray:
-    # From Arrow's pool, which keeps what it frees: fresh pages from the kernel cost more than the gather itself.
+    # From Arrow's pool, which keeps what it frees: fresh pages from the kernel cost more than the gather
+    # itself.
     return np.frombuffer(pa.allocate_buffer(rows * width), np.uint8).reshape(rows, width)
 
 
@@ -218,7 +247,9 @@ def ragged_of(array: pa.Array, dtype: np.dtype) -> Ragged:
 def _lists(array: pa.Array, layout: Layout) -> Varied:
     if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
         if not _is_number(array.type.value_type) or array.flatten().null_count:
-            raise ValueError(f"it has lists of {array.type.value_type}, or nulls in them; a batch holds lists of numbers")
+            raise ValueError(
+                f"it has lists of {array.type.value_type}, or nulls in them; a batch holds lists of numbers"
+            )
         return Varied(array, numpy_type(array.type.value_type))
     dtype = np.dtype(layout.dtype).newbyteorder("<")
     if (_offsets(array) % dtype.itemsize).any():
@@ -231,11 +262,15 @@ def _offsets(array: pa.Array) -> np.ndarray:
     ends = array.buffers()[1]
     if ends is None or not len(array):
         return np.zeros(1, np.int64)
-    return np.frombuffer(ends, np.int64 if wide else np.int32)[array.offset : array.offset + len(array) + 1].astype(np.int64)
+    return np.frombuffer(ends, np.int64 if wide else np.int32)[
+        array.offset : array.offset + len(array) + 1
+    ].astype(np.int64)
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
-    """The column in one piece; wide offsets where it came in several, which is where narrow ones do not reach."""
+    """The column in one piece; wide offsets where it came in several, which is where narrow ones do not
+    reach.
+    """
     if column.num_chunks == 1:
         return column.chunk(0)
     wide = column.type if pa.types.is_list(column.type) else _wide_type(column.type)
@@ -253,7 +288,9 @@ def _bytes_of(chunk: pa.FixedSizeBinaryArray) -> np.ndarray:
     width, data = chunk.type.byte_width, chunk.buffers()[1]
     if not len(chunk):
         return np.empty((0, width), np.uint8)
-    return np.frombuffer(data, np.uint8)[chunk.offset * width : (chunk.offset + len(chunk)) * width].reshape(len(chunk), width)
+    return np.frombuffer(data, np.uint8)[chunk.offset * width : (chunk.offset + len(chunk)) * width].reshape(
+        len(chunk), width
+    )
 
 
 def numpy_type(type_: pa.DataType) -> np.dtype:

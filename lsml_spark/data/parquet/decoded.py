@@ -1,7 +1,8 @@
-"""How large the columns of a row group are when decoded, before they are: a few bytes of a file can stand for many.
+"""How large the columns of a row group are when decoded, before they are: a few bytes of a file can stand for
+many.
 
-Numbers tell it by their rows. Texts of a dictionary can be any number of times larger than they are stored, so where they might be
-too large, they are counted by the lengths in the dictionary.
+Numbers tell it by their rows. Texts of a dictionary can be any number of times larger than they are stored,
+so where they might be too large, they are counted by the lengths in the dictionary.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,8 @@ from lsml_spark.data.parquet.files import UNREADABLE, Files, Group, Opened, chun
 
 
 def decoded_bytes(files: Files, group: Group, names: Sequence[str], limit: int) -> int:
-    """Of the named columns, 0 for those that are seen in place. What might be over `limit` is looked at more closely, once.
+    """Of the named columns, 0 for those that are seen in place. What might be over `limit` is looked at more
+    closely, once.
 
     IntegrityError for a file that cannot be read; a column that is not there counts nothing.
     """
@@ -45,9 +47,15 @@ def _leaf(files: Files, opened: Opened, group: Group, name: str, leaf: str, limi
 
 
 def _unpacked(opened: Opened, told: pages.Chunk) -> list[int]:
-    """Bytes of each page by its own header, which need not agree with the footer; [0, 0] where the file is not mapped, or damaged."""
+    """Bytes of each page by its own header, which need not agree with the footer; [0, 0] where the file is
+    not mapped, or damaged.
+    """
     try:
-        return [0, 0, *(page.unpacked for page in pages.pages(chunk_bytes(opened.mapped, told)))] if opened.mapped is not None else [0, 0]
+        return (
+            [0, 0, *(page.unpacked for page in pages.pages(chunk_bytes(opened.mapped, told)))]
+            if opened.mapped is not None
+            else [0, 0]
+        )
     except pages.Damaged:
         return [0, 0]
 
@@ -55,13 +63,19 @@ def _unpacked(opened: Opened, told: pages.Chunk) -> list[int]:
 def _of_dictionary(files: Files, opened: Opened, group: Group, name: str) -> int:
     """Σ lengths of the texts, and their offsets."""
     try:
-        with files.parquet(str(group.path), opened.mapped, metadata=opened.footer, read_dictionary=[name]) as file:
+        with files.parquet(
+            str(group.path), opened.mapped, metadata=opened.footer, read_dictionary=[name]
+        ) as file:
             column = file.read_row_group(group.index, columns=[name], use_threads=False).column(name)
         if not pa.types.is_dictionary(column.type):
             return int(column.nbytes)
-        lengths = [pc.take(pc.binary_length(chunk.dictionary), chunk.indices).cast(pa.int64()) for chunk in column.chunks]
+        lengths = [
+            pc.take(pc.binary_length(chunk.dictionary), chunk.indices).cast(pa.int64())
+            for chunk in column.chunks
+        ]
         return sum(pc.sum(some).as_py() or 0 for some in lengths) + 4 * len(column)
     except UNREADABLE as error:
         raise IntegrityError(
-            f"{group}, column '{name}': cannot be read ({' '.join(str(error).split())}); run the shard stage again"
+            f"{group}, column '{name}': cannot be read ({' '.join(str(error).split())}); run the shard stage "
+            "again"
         ) from error

@@ -1,4 +1,6 @@
-"""What a path means: the stage folder of shards, one of its tables, or any Parquet files without a manifest."""
+"""What a path means: the stage folder of shards, one of its tables, or any Parquet files without a
+manifest.
+"""
 
 import re
 from collections import Counter
@@ -28,10 +30,14 @@ AT_ONCE = 16  # footers (or filter columns) read at the same time
 Paths = str | Path | Sequence[str | Path]
 
 
-def find(path: Paths, table: str, filesystem: fs.FileSystem | None, patience: Patience) -> tuple[Shards, str, bool]:
-    """The row groups at `path`, in order, a name of their content that outlives a move to another folder, and whether a manifest told.
+def find(
+    path: Paths, table: str, filesystem: fs.FileSystem | None, patience: Patience
+) -> tuple[Shards, str, bool]:
+    """The row groups at `path`, in order, a name of their content that outlives a move to another folder, and
+    whether a manifest told.
 
-    A manifest tells all; without one the footers of all files are read, by threads. ConfigError where there is nothing to read.
+    A manifest tells all; without one the footers of all files are read, by threads. ConfigError where there
+    is nothing to read.
     """
     paths = _paths(path)
     store, root = Store.of(paths[0], filesystem, patience)
@@ -44,37 +50,48 @@ def find(path: Paths, table: str, filesystem: fs.FileSystem | None, patience: Pa
     if not files:
         raise ConfigError(f"{path}: no Parquet file there, nor a manifest.json")
     if twice := next((file for file, count in Counter(files).items() if count > 1), None):
-        raise ConfigError(f"path: {twice} is named twice, and each of its rows would come twice; name it once")
+        raise ConfigError(
+            f"path: {twice} is named twice, and each of its rows would come twice; name it once"
+        )
     return *_looked_up(store, files, str(path) if len(paths) == 1 else f"{paths[0]} …"), False
 
 
 def filtered(shards: Shards, filters: Any) -> Shards:
-    """The same with only the rows that a predicate keeps: a pyarrow expression, or tuples as in `pyarrow.parquet.read_table`.
+    """The same with only the rows that a predicate keeps: a pyarrow expression, or tuples as in
+    `pyarrow.parquet.read_table`.
 
-    The columns that it names are read here once, to count the rows that are left in each row group. ConfigError for what is no predicate.
+    The columns that it names are read here once, to count the rows that are left in each row group.
+    ConfigError for what is no predicate.
     """
     try:
         expression = filters if isinstance(filters, pc.Expression) else pq.filters_to_expression(filters)
     except (ValueError, TypeError) as error:
         raise ConfigError(
-            f"filters: {' '.join(str(error).split())}; give a pyarrow expression or tuples (column, operator, value)"
+            f"filters: {' '.join(str(error).split())}; give a pyarrow expression or tuples (column, "
+            "operator, value)"
         ) from error
     if not shards.groups:
         return shards
     schema = shards.schema()
     words = set(re.findall(r"\w+", str(expression)))
     known = schema.names
-    names = tuple(name for name in known if name in words or (not name.isidentifier() and name in str(expression)))
+    names = tuple(
+        name for name in known if name in words or (not name.isidentifier() and name in str(expression))
+    )
     if not names:
         raise ConfigError(f"filters: {expression} names no column{did_you_mean(str(expression), known)}")
     try:
         pa.table({name: pa.array([], _type(schema, name)) for name in names}).filter(expression)
     except (ValueError, TypeError, pa.ArrowException) as error:
-        raise ConfigError(f"filters: {expression} cannot be asked of these columns ({' '.join(str(error).split())})") from error
+        raise ConfigError(
+            f"filters: {expression} cannot be asked of these columns ({' '.join(str(error).split())})"
+        ) from error
     kept = replace(shards, filter=Filter(expression, names))
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="filter") as pool:
         rows_G = list(pool.map(lambda group: len(kept.files.passing(group, expression, names)), kept.groups))
-    return replace(kept, groups=tuple(replace(group, rows=rows) for group, rows in zip(kept.groups, rows_G, strict=True)))
+    return replace(
+        kept, groups=tuple(replace(group, rows=rows) for group, rows in zip(kept.groups, rows_G, strict=True))
+    )
 
 
 def _type(schema: Schema, name: str) -> pa.DataType:
@@ -93,7 +110,9 @@ def _parent(root: str) -> tuple[str, str]:
 
 def _told(store: Store, folder: str, manifest: Manifest, table: str, path: str) -> tuple[Shards, str]:
     if table not in manifest.tables:
-        raise ConfigError(f"{path}: its manifest has no table '{table}'{did_you_mean(table, list(manifest.tables))}")
+        raise ConfigError(
+            f"{path}: its manifest has no table '{table}'{did_you_mean(table, list(manifest.tables))}"
+        )
     told = row_groups_of(folder, manifest.tables[table].files, manifest.tables[table].rows)
     return Shards(groups_of(told), (), store=store, row_groups=told), f"{manifest.identity}/{table}"
 
@@ -110,7 +129,9 @@ def _paths(path: Paths) -> list[str | Path]:
 
 
 def _files(store: Store, path: str) -> list[str]:
-    """The files that a path names: what is there under this very name; else, where it has wildcards, those that fit the pattern."""
+    """The files that a path names: what is there under this very name; else, where it has wildcards, those
+    that fit the pattern.
+    """
     kind = store.kind(path)
     if kind is not None:
         return store.list(path) if kind == "folder" else [path]
@@ -120,7 +141,10 @@ def _files(store: Store, path: str) -> list[str]:
         raise ConfigError(f"{path}: there is no such file or folder")
     while store.kind("/".join(parts[: plain + 1])) == "folder":  # a folder whose own name has brackets
         plain += 1
-    folder, pattern = "/".join(parts[:plain]) or ("/" if path.startswith("/") else "."), "/".join(parts[plain:])
+    folder, pattern = (
+        "/".join(parts[:plain]) or ("/" if path.startswith("/") else "."),
+        "/".join(parts[plain:]),
+    )
     if store.kind(folder) != "folder":
         raise ConfigError(f"{path}: there is no folder {folder}")
     below = 0 if folder == "." else len(folder.rstrip("/")) + 1
@@ -128,12 +152,17 @@ def _files(store: Store, path: str) -> list[str]:
 
 
 def _looked_up(store: Store, files: list[str], where: str) -> tuple[Shards, str]:
-    """Without a manifest: rows and columns from all the footers. IntegrityError for a file that cannot be opened."""
+    """Without a manifest: rows and columns from all the footers. IntegrityError for a file that cannot be
+    opened.
+    """
     shards = Shards((), (), store=store)
     told: dict[str, tuple[int, ...]] = {}
 
-    def opened() -> Iterator[tuple[str, Opened]]:  # one after the other, so that few maps of files are open at once
-        for file, found in zip(files, pool.map(lambda file: shards.files.schema_of(Group(file, 0, 0)), files), strict=True):
+    # one after the other, so that few maps of files are open at once
+    def opened() -> Iterator[tuple[str, Opened]]:
+        for file, found in zip(
+            files, pool.map(lambda file: shards.files.schema_of(Group(file, 0, 0)), files), strict=True
+        ):
             told[file] = found.row_groups
             yield file, found
 

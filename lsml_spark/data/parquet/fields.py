@@ -1,8 +1,10 @@
-"""What a shard's column holds: the `lsml` metadata of its Parquet field, written by `shard/` and read by `data/`.
+"""What a shard's column holds: the `lsml` metadata of its Parquet field, written by `shard/` and read by
+`data/`.
 
-scalar: a flat column of numbers or booleans · text, bytes: one value per row, kept as it is · ragged: a list of numbers per row, as
-binary of its raw little-endian values · tensor: an array of one shape, as FIXED_LEN_BYTE_ARRAY of its raw little-endian values
-in C order · record: several scalar columns of one dtype side by side, as FIXED_LEN_BYTE_ARRAY; `columns` names them in order.
+scalar: a flat column of numbers or booleans · text, bytes: one value per row, kept as it is · ragged: a list
+of numbers per row, as binary of its raw little-endian values · tensor: an array of one shape, as
+FIXED_LEN_BYTE_ARRAY of its raw little-endian values in C order · record: several scalar columns of one dtype
+side by side, as FIXED_LEN_BYTE_ARRAY; `columns` names them in order.
 """
 
 import json
@@ -19,7 +21,9 @@ Kind = Literal["scalar", "text", "bytes", "ragged", "tensor", "record"]
 
 @dataclass(frozen=True)
 class Layout:
-    """`dtype`: numpy's name, of ragged, tensor and record; `shape`: of one row's tensor; `columns`: of a record."""
+    """`dtype`: numpy's name, of ragged, tensor and record; `shape`: of one row's tensor; `columns`: of a
+    record.
+    """
 
     kind: Kind
     dtype: str | None = None
@@ -39,7 +43,9 @@ class Layout:
 
 
 def layout_of(field: pa.Field) -> Layout:
-    """The layout of a Parquet column, guessed from its type where the file is not one of ours. ValueError if it is damaged."""
+    """The layout of a Parquet column, guessed from its type where the file is not one of ours. ValueError if
+    it is damaged.
+    """
     raw = (field.metadata or {}).get(NAME)
     if raw is None:
         return Layout(_guess(field.type))
@@ -68,7 +74,11 @@ def _wrong(layout: Layout, type_: pa.DataType) -> str:
     if any(not isinstance(name, str) for name in layout.columns):
         return f"{layout.columns} are no names"
     if layout.kind == "ragged":
-        return "" if pa.types.is_binary(type_) or pa.types.is_large_binary(type_) else f"a list of numbers is stored as {type_}"
+        return (
+            ""
+            if pa.types.is_binary(type_) or pa.types.is_large_binary(type_)
+            else f"a list of numbers is stored as {type_}"
+        )
     stored = type_.byte_width if pa.types.is_fixed_size_binary(type_) else None
     return "" if stored == layout.width else f"{layout.width} bytes a row are stored as {type_}"
 

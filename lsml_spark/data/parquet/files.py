@@ -1,7 +1,9 @@
-"""Open Parquet files, and the columns of one of their row groups: seen in place where that can be, else decoded by pyarrow.
+"""Open Parquet files, and the columns of one of their row groups: seen in place where that can be, else
+decoded by pyarrow.
 
-A file is opened when a row group of it is read, never before, and few are open at once: ten thousand shards cost no more footers than the
-batches at hand need. The first time that a process reads a column of a row group, the CRC-32 of its pages is checked.
+A file is opened when a row group of it is read, never before, and few are open at once: ten thousand shards
+cost no more footers than the batches at hand need. The first time that a process reads a column of a row
+group, the CRC-32 of its pages is checked.
 """
 
 import inspect
@@ -30,14 +32,27 @@ from lsml_spark.data.parquet.fields import Layout, layout_of
 from lsml_spark.data.parquet.store import Store
 
 OPEN_FILES = 128
-PYARROW_CHECKS = "page_checksum_verification" in inspect.signature(pq.ParquetFile).parameters  # not before pyarrow 15
+# not before pyarrow 15
+PYARROW_CHECKS = "page_checksum_verification" in inspect.signature(pq.ParquetFile).parameters
 # What damaged bytes end in.
-UNREADABLE = (OSError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError, EOFError, zlib.error, pa.ArrowException)
+UNREADABLE = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    RecursionError,
+    EOFError,
+    zlib.error,
+    pa.ArrowException,
+)
 
 
 @dataclass(frozen=True)
 class Group:
-    """One row group of one shard; `rows` are those that the plan counts: all, or those that a filter keeps."""
+    """One row group of one shard; `rows` are those that the plan counts: all, or those that a filter
+    keeps.
+    """
 
     path: Path | str
     index: int
@@ -59,7 +74,8 @@ class Opened:
     footer: Any
     schema: pa.Schema
     mapped: pa.Buffer | None
-    seen: dict[tuple[int, str], Held | None] = field(default_factory=dict)  # columns of row groups that are views of `mapped`
+    # columns of row groups that are views of `mapped`
+    seen: dict[tuple[int, str], Held | None] = field(default_factory=dict)
 
     @cached_property
     def layouts(self) -> dict[str, Layout]:
@@ -78,7 +94,9 @@ class Opened:
 
     @cached_property
     def leaves_below(self) -> dict[str, list[str]]:
-        """The leaves of each column, and of what lies in it: a path names itself and all that it goes on from."""
+        """The leaves of each column, and of what lies in it: a path names itself and all that it goes on
+        from.
+        """
         found: dict[str, list[str]] = {}
         for leaf in self.leaves:
             parts = leaf.split(".")
@@ -89,10 +107,16 @@ class Opened:
     @cached_property
     def packed(self) -> dict[str, tuple[str, int]]:
         """Columns that lie in a record: its name and their place in it."""
-        return {name: (record, i) for record, layout in self.layouts.items() for i, name in enumerate(layout.columns)}
+        return {
+            name: (record, i)
+            for record, layout in self.layouts.items()
+            for i, name in enumerate(layout.columns)
+        }
 
     def source(self, name: str) -> tuple[str, int | None]:
-        """The column of the file that holds `name`, and its place there where that is a record. KeyError where there is none."""
+        """The column of the file that holds `name`, and its place there where that is a record. KeyError
+        where there is none.
+        """
         return (name, None) if name in self.layouts else self.packed[name]
 
 
@@ -103,7 +127,8 @@ class Files:
         self.store, self.open_files = store, open_files
         self.opened: OrderedDict[str, Opened] = OrderedDict()
         self.checked: set[tuple[str, int, str]] = set()
-        self.counted: set[tuple[str, int, str]] = set()  # columns of texts whose decoded size has been seen to be small
+        # columns of texts whose decoded size has been seen to be small
+        self.counted: set[tuple[str, int, str]] = set()
         self.lock = threading.Lock()
 
     def __reduce__(self) -> tuple:
@@ -119,7 +144,8 @@ class Files:
         mapped = self.store.patience(lambda: _mapped(name), name) if self.store.filesystem is None else None
         with self.parquet(name, mapped) as file:
             opened = Opened(file.metadata, file.schema_arrow, mapped)
-        _ = opened.layouts, opened.leaves, opened.row_groups  # found here, where what damage does to them is told
+        # found here, where what damage does to them is told
+        _ = opened.layouts, opened.leaves, opened.row_groups
         with self.lock:
             self.opened[name] = opened
             while len(self.opened) > self.open_files:
@@ -127,24 +153,37 @@ class Files:
         return opened
 
     def schema_of(self, group: Group) -> Opened:
-        """The group's file. IntegrityError where it cannot be opened, EnvironmentProblem where that is not allowed."""
+        """The group's file. IntegrityError where it cannot be opened, EnvironmentProblem where that is not
+        allowed.
+        """
         try:
             return self.open(group.path)
         except FileNotFoundError:
             raise IntegrityError(f"{group}: there is no such file; run the shard stage again") from None
         except PermissionError as error:
-            raise EnvironmentProblem(f"{group.path}: may not be read ({error.strerror or error}); change its permissions") from error
+            raise EnvironmentProblem(
+                f"{group.path}: may not be read ({error.strerror or error}); change its permissions"
+            ) from error
         except UNREADABLE as error:
-            raise IntegrityError(f"{group}: cannot be read ({_line(error)}); run the shard stage again") from error
+            raise IntegrityError(
+                f"{group}: cannot be read ({_line(error)}); run the shard stage again"
+            ) from error
 
     def columns(self, group: Group, names: Sequence[str]) -> dict[str, Held]:
-        """The named columns of the file, whole. IntegrityError names file, row group and column; ConfigError a column that is not there."""
+        """The named columns of the file, whole. IntegrityError names file, row group and column; ConfigError
+        a column that is not there.
+        """
         opened = self.schema_of(group)
         for name in names:
             if name not in opened.layouts:
-                raise ConfigError(f"{group.path}: there is no column '{name}'{did_you_mean(name, [*opened.layouts, *opened.packed])}")
+                raise ConfigError(
+                    f"{group.path}: there is no column "
+                    f"'{name}'{did_you_mean(name, [*opened.layouts, *opened.packed])}"
+                )
         if group.index >= opened.footer.num_row_groups:
-            raise IntegrityError(f"{group}: it has {opened.footer.num_row_groups} row groups; run the shard stage again")
+            raise IntegrityError(
+                f"{group}: it has {opened.footer.num_row_groups} row groups; run the shard stage again"
+            )
         found = {name: self._in_place(opened, group, name) for name in names}
         others = [name for name, column in found.items() if column is None]
         if others:
@@ -152,18 +191,26 @@ class Files:
         return {name: column for name, column in found.items() if column is not None}
 
     def passing(self, group: Group, filters: pc.Expression, names: Sequence[str]) -> np.ndarray:
-        """Which rows of a row group a predicate on the columns `names` keeps; shape (rows kept,), int64, ascending."""
+        """Which rows of a row group a predicate on the columns `names` keeps; shape (rows kept,), int64,
+        ascending.
+        """
         opened = self.schema_of(group)
         try:
             held = self.columns(group, list(dict.fromkeys(opened.source(name)[0] for name in names)))
-            arrays = {name: _flat(held[column], place) for name in names for column, place in [opened.source(name)]}
+            arrays = {
+                name: _flat(held[column], place) for name in names for column, place in [opened.source(name)]
+            }
             table = pa.table(arrays).append_column("__row", pa.array(np.arange(len(arrays[names[0]]))))
             return table.filter(filters)["__row"].to_numpy()
         except UNREADABLE as error:
-            raise IntegrityError(f"{group}: cannot be filtered ({_line(error)}); look at the filter, or at the shard") from error
+            raise IntegrityError(
+                f"{group}: cannot be filtered ({_line(error)}); look at the filter, or at the shard"
+            ) from error
 
     def _in_place(self, opened: Opened, group: Group, name: str) -> Held | None:
-        """A view of the mapped pages; None where the column must be decoded. Found once: parsing a page header costs as much as a batch."""
+        """A view of the mapped pages; None where the column must be decoded. Found once: parsing a page
+        header costs as much as a batch.
+        """
         if (group.index, name) in opened.seen:
             return opened.seen[group.index, name]
         found = self._looked_at(opened, group, name)
@@ -195,34 +242,46 @@ class Files:
         if check and not PYARROW_CHECKS and (wrong := self._blame(opened, group, names)):
             raise IntegrityError(f"{group}{wrong}; run the shard stage again")
         try:
-            told = {"metadata": opened.footer} | ({"page_checksum_verification": check} if PYARROW_CHECKS else {})
+            told = {"metadata": opened.footer} | (
+                {"page_checksum_verification": check} if PYARROW_CHECKS else {}
+            )
             with self.parquet(str(group.path), opened.mapped, pre_buffer=True, **told) as file:
                 table = file.read_row_group(group.index, columns=names, use_threads=False)
         except UNREADABLE as error:
             blame = self._blame(opened, group, names)
-            raise IntegrityError(f"{group}{blame}: cannot be read ({_line(error)}); run the shard stage again") from error
+            raise IntegrityError(
+                f"{group}{blame}: cannot be read ({_line(error)}); run the shard stage again"
+            ) from error
         found: dict[str, Held] = {}
         for name in names:
             try:
                 found[name] = held_of(table.column(name), opened.layouts[name])
             except UNREADABLE as error:
-                raise IntegrityError(f"{group}, column '{name}': {_line(error)}; run the shard stage again") from error
+                raise IntegrityError(
+                    f"{group}, column '{name}': {_line(error)}; run the shard stage again"
+                ) from error
         self.checked.update(keys)
         return found
 
     @contextmanager
     def parquet(self, path: str, mapped: pa.Buffer | None, **told: Any) -> Iterator[pq.ParquetFile]:
         with closing(self.store.file(path)) if mapped is None else nullcontext() as remote:
-            yield pq.ParquetFile(pa.BufferReader(mapped) if remote is None else pa.PythonFile(remote, mode="r"), **told)
+            yield pq.ParquetFile(
+                pa.BufferReader(mapped) if remote is None else pa.PythonFile(remote, mode="r"), **told
+            )
 
     def _blame(self, opened: Opened, group: Group, names: list[str]) -> str:
-        """Which column's pages are damaged, and how; empty where that is not to be seen in a mapped file's pages."""
+        """Which column's pages are damaged, and how; empty where that is not to be seen in a mapped file's
+        pages.
+        """
         if opened.mapped is None:
             return ""
         for name in names:
             for leaf in opened.leaves_below.get(name, []):
                 try:
-                    chunk = chunk_bytes(opened.mapped, pages.chunk_of(opened.footer, group.index, opened.leaves[leaf]))
+                    chunk = chunk_bytes(
+                        opened.mapped, pages.chunk_of(opened.footer, group.index, opened.leaves[leaf])
+                    )
                     wrong = pages.check_crcs(chunk, pages.pages(chunk))
                 except pages.Damaged as error:
                     wrong = str(error)
@@ -242,12 +301,16 @@ def _mapped(path: str) -> pa.Buffer:
 def chunk_bytes(mapped: pa.Buffer, told: pages.Chunk) -> memoryview:
     """The bytes of a column chunk. Damaged where they do not lie in the file."""
     if not 0 <= told.start <= told.start + told.size <= mapped.size:
-        raise pages.Damaged(f"its bytes {told.start} to {told.start + told.size} lie outside of the file's {mapped.size}")
+        raise pages.Damaged(
+            f"its bytes {told.start} to {told.start + told.size} lie outside of the file's {mapped.size}"
+        )
     return memoryview(mapped).cast("B")[told.start : told.start + told.size]
 
 
 def _form(field: pa.Field, layout: Layout) -> tuple[np.dtype, np.dtype, tuple[int, ...]] | None:
-    """(type in the file, type in the batch, shape of a row) of a fixed-width column; None for what is no number or tensor."""
+    """(type in the file, type in the batch, shape of a row) of a fixed-width column; None for what is no
+    number or tensor.
+    """
     if layout.kind in ("tensor", "record"):
         dtype, shape = fixed_form(layout)
         return dtype, dtype, shape
@@ -260,14 +323,24 @@ def _form(field: pa.Field, layout: Layout) -> tuple[np.dtype, np.dtype, tuple[in
 
 def is_tensor(field: pa.Field, layout: Layout) -> bool:
     """Whether a column can be batched as numbers: a scalar, a tensor, a record, or lists of numbers."""
-    lists = pa.types.is_list(field.type) or pa.types.is_large_list(field.type) or pa.types.is_fixed_size_list(field.type)
+    lists = (
+        pa.types.is_list(field.type)
+        or pa.types.is_large_list(field.type)
+        or pa.types.is_fixed_size_list(field.type)
+    )
     type_ = field.type.value_type if lists else field.type
-    number = pa.types.is_integer(type_) or pa.types.is_floating(type_) or (pa.types.is_boolean(type_) and not lists)
+    number = (
+        pa.types.is_integer(type_)
+        or pa.types.is_floating(type_)
+        or (pa.types.is_boolean(type_) and not lists)
+    )
     return layout.kind in ("tensor", "record", "ragged") or (layout.kind == "scalar" and number)
 
 
 def _flat(column: Held, place: int | None) -> pa.Array:
-    """A held column as an Arrow array; of a record, the column in that place. ValueError for tensors and lists."""
+    """A held column as an Arrow array; of a record, the column in that place. ValueError for tensors and
+    lists.
+    """
     if isinstance(column, Varied):
         return column.array
     rows = column.rows_NW.copy().reshape(-1).view(column.stored).reshape(len(column), *column.shape)

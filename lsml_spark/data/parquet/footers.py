@@ -1,7 +1,7 @@
 """What a manifest says of the row groups of its files, against what their footers say.
 
-The plan of an epoch is made of the manifest's numbers alone. One row group left out there, or counted otherwise, would be rows that
-training never sees, and nobody would be told.
+The plan of an epoch is made of the manifest's numbers alone. One row group left out there, or counted
+otherwise, would be rows that training never sees, and nobody would be told.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,18 +14,26 @@ from lsml_spark.core.errors import IntegrityError
 from lsml_spark.core.manifest import NAME, File, Table
 
 
-def row_groups_of(folder: Path | str, files: Iterable[File], rows: int | None = None) -> dict[str, tuple[int, ...]]:
-    """Rows of the row groups of each file, by its path. IntegrityError, naming the manifest, for counts that there cannot be.
+def row_groups_of(
+    folder: Path | str, files: Iterable[File], rows: int | None = None
+) -> dict[str, tuple[int, ...]]:
+    """Rows of the row groups of each file, by its path. IntegrityError, naming the manifest, for counts that
+    there cannot be.
 
     `rows`: of the table, where `files` are all of it.
     """
     found: dict[str, tuple[int, ...]] = {}
     for file in files:
-        if wrong := _wrong(file) or ("is named twice" if f"{str(folder).rstrip('/')}/{file.path}" in found else ""):
+        if wrong := _wrong(file) or (
+            "is named twice" if f"{str(folder).rstrip('/')}/{file.path}" in found else ""
+        ):
             raise IntegrityError(f"{folder}/{NAME}: {file.path} {wrong}; run the stage again")
         found[f"{str(folder).rstrip('/')}/{file.path}"] = tuple(file.row_groups)
     if rows is not None and (counted := sum(map(sum, found.values()))) != rows:
-        raise IntegrityError(f"{folder}/{NAME}: its files have {counted:,} rows together, the table {rows:,}; run the stage again")
+        raise IntegrityError(
+            f"{folder}/{NAME}: its files have {counted:,} rows together, the table {rows:,}; run the stage "
+            "again"
+        )
     return found
 
 
@@ -38,7 +46,9 @@ def differ(told: Sequence[int], found: Sequence[int]) -> str:
 
 
 def row_groups_differ(folder: Path, table: Table) -> Iterator[str]:
-    """What is wrong with the counts of a table, a problem a file: row groups against footers, rows of files and their sum."""
+    """What is wrong with the counts of a table, a problem a file: row groups against footers, rows of files
+    and their sum.
+    """
     for file in table.files:
         path = folder / file.path
         if wrong := _wrong(file):
@@ -61,7 +71,9 @@ def row_groups_differ(folder: Path, table: Table) -> Iterator[str]:
 def _wrong(file: File) -> str:
     """Why the counts of a file's entry cannot be."""
     counts = file.row_groups
-    if not isinstance(counts, list) or any(not isinstance(count, int) or isinstance(count, bool) or count < 0 for count in counts):
+    if not isinstance(counts, list) or any(
+        not isinstance(count, int) or isinstance(count, bool) or count < 0 for count in counts
+    ):
         return f"has row groups of {str(counts)[:80]} rows, which are no counts"
     if sum(counts) != file.rows:
         return f"has row groups of {sum(counts):,} rows together, and {str(file.rows)[:20]} rows"

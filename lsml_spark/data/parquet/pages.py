@@ -1,8 +1,10 @@
-"""A Parquet column chunk as an array without decoding it: PLAIN, uncompressed, fixed-width pages are the array already.
+"""A Parquet column chunk as an array without decoding it: PLAIN, uncompressed, fixed-width pages are the
+array already.
 
-Only what needs no decoding is handled: data pages (V1, or V2 without levels) of a REQUIRED column in the PLAIN encoding. Page headers are
-Thrift structs in the compact protocol (github.com/apache/parquet-format, README "Data Pages"; thrift-compact-protocol.md). All lengths are
-checked against the chunk's own, so damaged bytes end in `Damaged` and never in a read beyond the chunk.
+Only what needs no decoding is handled: data pages (V1, or V2 without levels) of a REQUIRED column in the
+PLAIN encoding. Page headers are Thrift structs in the compact protocol (github.com/apache/parquet-format,
+README "Data Pages"; thrift-compact-protocol.md). All lengths are checked against the chunk's own, so damaged
+bytes end in `Damaged` and never in a read beyond the chunk.
 """
 
 import zlib
@@ -14,7 +16,8 @@ import numpy as np
 
 DATA, DATA_V2, PLAIN = 0, 3, 0  # PageType and Encoding of parquet.thrift
 WIDTHS = {"INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8}
-TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(1, 13)  # types of Thrift's compact protocol
+# types of Thrift's compact protocol
+TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(1, 13)
 DEEPEST = 8  # a page header nests three structs
 
 
@@ -37,7 +40,11 @@ def chunk_of(footer: Any, group: int, column: int) -> Chunk:
     """From pyarrow's FileMetaData, for the leaf column number `column` of a row group."""
     meta, schema = footer.row_group(group).column(column), footer.schema.column(column)
     flat = schema.max_definition_level == 0 and schema.max_repetition_level == 0
-    width = schema.length if schema.physical_type == "FIXED_LEN_BYTE_ARRAY" else WIDTHS.get(schema.physical_type, 0)
+    width = (
+        schema.length
+        if schema.physical_type == "FIXED_LEN_BYTE_ARRAY"
+        else WIDTHS.get(schema.physical_type, 0)
+    )
     start = meta.data_page_offset
     if meta.has_dictionary_page and meta.dictionary_page_offset is not None:
         start = min(start, meta.dictionary_page_offset)
@@ -72,7 +79,13 @@ def pages(chunk: memoryview) -> Iterator[Page]:
             raise Damaged(f"a page of {size} bytes where {len(chunk) - at} are left")
         inner = header.get(8 if header.get(1) == DATA_V2 else 5)
         inner = inner if isinstance(inner, dict) else {}
-        numbers = [header.get(1), inner.get(1, 0), inner.get(4 if header.get(1) == DATA_V2 else 2, -1), inner.get(5, 0), inner.get(6, 0)]
+        numbers = [
+            header.get(1),
+            inner.get(1, 0),
+            inner.get(4 if header.get(1) == DATA_V2 else 2, -1),
+            inner.get(5, 0),
+            inner.get(6, 0),
+        ]
         if header.get(1) == DATA:
             numbers[3:] = [0, 0]  # V1 has a level's encoding and statistics there
         if not all(isinstance(number, int) for number in numbers):
@@ -80,12 +93,23 @@ def pages(chunk: memoryview) -> Iterator[Page]:
         kind, values, encoding, *levels = numbers
         crc, unpacked = header.get(4), header.get(2)
         crc = crc & 0xFFFFFFFF if isinstance(crc, int) else None
-        yield Page(kind, values, encoding, sum(levels), crc, at, at + size, unpacked if isinstance(unpacked, int) else 0)
+        yield Page(
+            kind,
+            values,
+            encoding,
+            sum(levels),
+            crc,
+            at,
+            at + size,
+            unpacked if isinstance(unpacked, int) else 0,
+        )
         at += size
 
 
 def check_crcs(chunk: memoryview, of: Iterable[Page]) -> str | None:
-    """What is wrong with the first page whose CRC-32 is not the stored one; None where all that have one agree."""
+    """What is wrong with the first page whose CRC-32 is not the stored one; None where all that have one
+    agree.
+    """
     for number, page in enumerate(of):
         found = zlib.crc32(chunk[page.start : page.stop]) if page.crc is not None else None
         if found != page.crc:
@@ -94,9 +118,11 @@ def check_crcs(chunk: memoryview, of: Iterable[Page]) -> str | None:
 
 
 def view(chunk: memoryview, told: Chunk, check: bool) -> np.ndarray | None:
-    """The chunk's values as bytes, shape (rows, width), uint8: a view where it is one page, else one copy of its pages.
+    """The chunk's values as bytes, shape (rows, width), uint8: a view where it is one page, else one copy of
+    its pages.
 
-    None where it must be decoded. Damaged where sizes do not fit or, with `check`, a stored CRC-32 is not that of its page.
+    None where it must be decoded. Damaged where sizes do not fit or, with `check`, a stored CRC-32 is not
+    that of its page.
     """
     if not (told.plain and told.width):
         return None
@@ -110,14 +136,17 @@ def view(chunk: memoryview, told: Chunk, check: bool) -> np.ndarray | None:
     parts = []
     for page in found:
         if page.stop - page.start != page.values * told.width:
-            raise Damaged(f"a page of {page.stop - page.start} bytes for {page.values} values of {told.width} bytes")
+            raise Damaged(
+                f"a page of {page.stop - page.start} bytes for {page.values} values of {told.width} bytes"
+            )
         parts.append(np.frombuffer(chunk[page.start : page.stop], np.uint8).reshape(page.values, told.width))
     if sum(len(part) for part in parts) != told.rows:
         raise Damaged(f"pages of {sum(len(part) for part in parts)} rows, its footer says {told.rows}")
     return parts[0] if len(parts) == 1 else np.concatenate([np.empty((0, told.width), np.uint8), *parts])
 
 
-# A read beyond the chunk is an IndexError, which `pages` turns into Damaged; places only grow, so none is negative.
+# A read beyond the chunk is an IndexError, which `pages` turns into Damaged; places only grow, so none is
+# negative.
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:

@@ -1,7 +1,8 @@
-"""The columns of a table over all of its files, so that no batch depends on which row group a rank happens to read first.
+"""The columns of a table over all of its files, so that no batch depends on which row group a rank happens to
+read first.
 
-Files without a manifest are compared when they are opened, all of them. Where a manifest tells the rows, the first file that opens stands
-for all, on every rank, and each other file is compared with it when it is read.
+Files without a manifest are compared when they are opened, all of them. Where a manifest tells the rows, the
+first file that opens stands for all, on every rank, and each other file is compared with it when it is read.
 """
 
 from collections import Counter
@@ -21,7 +22,9 @@ from lsml_spark.data.parquet.files import Opened, is_tensor
 
 @dataclass(frozen=True)
 class Known:
-    """A column of the table: `type` is the widest of all files, `wrong` why it cannot be read from all of them; empty where it can."""
+    """A column of the table: `type` is the widest of all files, `wrong` why it cannot be read from all of
+    them; empty where it can.
+    """
 
     type: pa.DataType
     layout: Layout
@@ -53,14 +56,23 @@ class Schema:
         return [*self.columns, *self.members]
 
     def source(self, name: str) -> tuple[str, int | None]:
-        """The stored column that holds `name`, and its place there where that is a record. ConfigError where not all files have it."""
+        """The stored column that holds `name`, and its place there where that is a record. ConfigError where
+        not all files have it.
+        """
         stored, place = (name, None) if name in self.columns else self.members.get(name, (None, None))
         if stored is None:
             raise ConfigError(f"{self.where}: there is no column '{name}'{did_you_mean(name, self.names)}")
         if self.doubled & {name, stored}:
-            raise ConfigError(f"{self.where}: two columns of one file have the name '{name}'; write them under different names")
+            raise ConfigError(
+                f"{self.where}: two columns of one file have the name '{name}'; write them under different "
+                "names"
+            )
         if wrong := self.columns[stored].wrong:
-            good = [other for other, known in self.columns.items() if not known.wrong and other not in self.doubled]
+            good = [
+                other
+                for other, known in self.columns.items()
+                if not known.wrong and other not in self.doubled
+            ]
             ways = f"write the files with one schema, or name columns that all files have: columns={good}"
             raise ConfigError(f"{self.where}: column '{name}' {wrong}; {ways}")
         return stored, place
@@ -72,16 +84,21 @@ class Schema:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the wanted columns lie: stored columns to read, and by wanted name (stored column, place in its record or None)."""
+    """Where the wanted columns lie: stored columns to read, and by wanted name (stored column, place in its
+    record or None).
+    """
 
     read: tuple[str, ...]
     places: dict[str, tuple[str, int | None]]
     layouts: dict[str, Layout]  # of the stored columns, which every file must have
     types: dict[str, pa.DataType] = field(default_factory=dict)  # likewise, but for those of `widths`
-    widths: dict[str, np.dtype] = field(default_factory=dict)  # dtype of the stored columns that some files hold narrower
+    # dtype of the stored columns that some files hold narrower
+    widths: dict[str, np.dtype] = field(default_factory=dict)
 
     def unlike(self, opened: Opened) -> str | None:
-        """The first stored column that a file holds in another layout or type than the table, or not at all."""
+        """The first stored column that a file holds in another layout or type than the table, or not at
+        all.
+        """
 
         def alike(name: str, layout: Layout) -> bool:
             if opened.layouts.get(name) != layout:
@@ -92,7 +109,10 @@ class Sources:
 
     def widened(self, columns: Mapping[str, Held]) -> Mapping[str, Held]:
         """Numbers as the widest type that any file has for them."""
-        return {name: _wide(column, self.widths[name]) if name in self.widths else column for name, column in columns.items()}
+        return {
+            name: _wide(column, self.widths[name]) if name in self.widths else column
+            for name, column in columns.items()
+        }
 
 
 def sources_of(schema: Schema, names: Sequence[str]) -> Sources:
@@ -106,10 +126,13 @@ def sources_of(schema: Schema, names: Sequence[str]) -> Sources:
 
 
 def of_files(where: str, files: Iterable[tuple[Path | str, Opened]]) -> Schema:
-    """The schema of all the files. Differences are kept with the column, and are an error only where it is read."""
+    """The schema of all the files. Differences are kept with the column, and are an error only where it is
+    read.
+    """
     alike: dict[bytes, tuple[Opened, list[str]]] = {}
     for path, opened in files:
-        key = opened.schema.remove_metadata().serialize().to_pybytes()  # with the metadata of the fields, which hold the layouts
+        # with the metadata of the fields, which hold the layouts
+        key = opened.schema.remove_metadata().serialize().to_pybytes()
         alike.setdefault(key, (opened, []))[1].append(str(path))
     return _merged(where, list(alike.values()))
 
@@ -122,20 +145,28 @@ def _merged(where: str, kinds: Sequence[tuple[Opened, list[str]]]) -> Schema:
             found = Known(_plain(stored.type), opened.layouts[stored.name])
             known = columns.get(stored.name)
             first.setdefault(stored.name, paths[0])
-            columns[stored.name] = found if known is None else _wider(known, found, first[stored.name], paths[0])
+            columns[stored.name] = (
+                found if known is None else _wider(known, found, first[stored.name], paths[0])
+            )
     total = sum(len(paths) for _, paths in kinds)
     for name, known in columns.items():
         without = [path for opened, paths in kinds if name not in opened.layouts for path in paths]
         if without:
-            some = ", ".join(path.rpartition("/")[2] for path in without[:3]) + (" …" if len(without) > 3 else "")
-            columns[name] = Known(known.type, known.layout, f"is not in {len(without)} of {total} files ({some})")
+            some = ", ".join(path.rpartition("/")[2] for path in without[:3]) + (
+                " …" if len(without) > 3 else ""
+            )
+            columns[name] = Known(
+                known.type, known.layout, f"is not in {len(without)} of {total} files ({some})"
+            )
     members = {name: place for opened, _ in kinds for name, place in opened.packed.items()}
     doubled = {name for opened, _ in kinds for name, count in _counted(opened).items() if count > 1}
     return Schema(where, columns, members, frozenset(doubled))
 
 
 def _counted(opened: Opened) -> Counter[str]:
-    return Counter([*opened.schema.names, *(name for layout in opened.layouts.values() for name in layout.columns)])
+    return Counter(
+        [*opened.schema.names, *(name for layout in opened.layouts.values() for name in layout.columns)]
+    )
 
 
 def _plain(type_: pa.DataType) -> pa.DataType:
@@ -150,7 +181,9 @@ def _plain(type_: pa.DataType) -> pa.DataType:
 
 
 def _wider(a: Known, b: Known, path_a: str, path_b: str) -> Known:
-    """One column of two files: the wider of two integers or of two floats, with no value changed; else the same, or `wrong`."""
+    """One column of two files: the wider of two integers or of two floats, with no value changed; else the
+    same, or `wrong`.
+    """
     if a.wrong or (a.type == b.type and a.layout == b.layout):
         return a
     if a.layout == b.layout and a.layout.kind == "scalar" and _family(a.type) == _family(b.type) != "":
@@ -177,5 +210,11 @@ def _told(known: Known) -> str:
 def _wide(column: Held, dtype: np.dtype) -> Held:
     if not isinstance(column, Fixed) or column.dtype == dtype:
         return column
-    rows = np.ascontiguousarray(column.rows_NW).reshape(-1).view(column.stored).astype(column.dtype).astype(dtype)
+    rows = (
+        np.ascontiguousarray(column.rows_NW)
+        .reshape(-1)
+        .view(column.stored)
+        .astype(column.dtype)
+        .astype(dtype)
+    )
     return Fixed(rows.view(np.uint8).reshape(len(column), dtype.itemsize), dtype, dtype, column.shape)

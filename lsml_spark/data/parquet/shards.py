@@ -25,7 +25,9 @@ GROUP = "group_hash"  # of what a task wants to meet in one lane
 
 def groups_of(told: Mapping[str, Sequence[int]]) -> tuple[Group, ...]:
     """From the rows of the row groups of each file."""
-    return tuple(Group(path, index, rows) for path, counts in told.items() for index, rows in enumerate(counts))
+    return tuple(
+        Group(path, index, rows) for path, counts in told.items() for index, rows in enumerate(counts)
+    )
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,13 @@ class Shards:
     groups: tuple[Group, ...]
     features: tuple[str, ...]
     label: str = LABEL
-    optional: tuple[str, ...] = ()  # columns beside features, label and weight that these shards have: OFFSET or none
+    # columns beside features, label and weight that these shards have: OFFSET or none
+    optional: tuple[str, ...] = ()
     store: Store = LOCAL
     filter: Filter | None = None  # the groups' rows are then those that it keeps
     seen: Schema | None = None  # of all files, where their footers have been read; see `schema`
-    row_groups: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # rows of each, by file, where a manifest says so
+    # rows of each, by file, where a manifest says so
+    row_groups: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -59,7 +63,8 @@ class Shards:
         optional: Sequence[str] = (),
         rows: int | None = None,
     ) -> "Shards":
-        """From a manifest's files; no shard is opened for it. `rows`: of the table, where `files` are all of it.
+        """From a manifest's files; no shard is opened for it. `rows`: of the table, where `files` are all of
+        it.
 
         IntegrityError where the manifest counts rows as there cannot be.
         """
@@ -75,7 +80,8 @@ class Shards:
         return Files(self.store)
 
     def schema(self, skip: bool = False) -> Schema:
-        """What the columns are. Where a manifest told the row groups, that of the first file that opens, which is the same on every rank.
+        """What the columns are. Where a manifest told the row groups, that of the first file that opens,
+        which is the same on every rank.
 
         `skip`: files that cannot be read are passed over; else IntegrityError for the first.
         """
@@ -87,10 +93,14 @@ class Shards:
             except IntegrityError:
                 if not skip:
                     raise
-        raise IntegrityError(f"{self.groups[0].path if self.groups else 'the table'}: not one row group can be read")
+        raise IntegrityError(
+            f"{self.groups[0].path if self.groups else 'the table'}: not one row group can be read"
+        )
 
     def held(self, group: Group, names: Sequence[str]) -> dict[str, Held]:
-        """The named columns of the file, for one row group. IntegrityError names the file, the row group and, where known, the column."""
+        """The named columns of the file, for one row group. IntegrityError names the file, the row group and,
+        where known, the column.
+        """
         return self.files.columns(group, names)
 
     def decoded_bytes(self, group: Group, names: Sequence[str], limit: int) -> int:
@@ -98,23 +108,30 @@ class Shards:
         return decoded_bytes(self.files, group, names, limit)
 
     def kept(self, group: Group) -> np.ndarray | None:
-        """The rows of a row group that the filter keeps, ascending, int64; None for all. IntegrityError as above."""
+        """The rows of a row group that the filter keeps, ascending, int64; None for all. IntegrityError as
+        above.
+        """
         return self.files.passing(group, self.filter.expression, self.filter.columns) if self.filter else None
 
     def rows_of(self, group: Group, names: Sequence[str]) -> tuple[dict[str, Held], np.ndarray | None]:
-        """`held` and `kept` of a row group, its rows counted: IntegrityError where the manifest says another number."""
+        """`held` and `kept` of a row group, its rows counted: IntegrityError where the manifest says another
+        number.
+        """
         self._as_told(group)
         columns, kept_N = self.held(group, names), self.kept(group)
         for name, column in columns.items():
             rows = len(column) if kept_N is None else len(kept_N)
             if rows != group.rows:
                 raise IntegrityError(
-                    f"{group}, column '{name}': it has {rows} rows, its manifest says {group.rows}; run the shard stage again"
+                    f"{group}, column '{name}': it has {rows} rows, its manifest says {group.rows}; run the "
+                    "shard stage again"
                 )
         return columns, kept_N
 
     def read(self, group: Group, sources: Sources) -> tuple[Mapping[str, Held], np.ndarray | None]:
-        """`rows_of` the columns of `sources`, as the table has them. IntegrityError where the file holds one otherwise."""
+        """`rows_of` the columns of `sources`, as the table has them. IntegrityError where the file holds one
+        otherwise.
+        """
         opened = self.files.schema_of(group)
         if (name := sources.unlike(opened)) is not None:
             how = (
@@ -127,7 +144,9 @@ class Shards:
         return sources.widened(columns), kept_N
 
     def _as_told(self, group: Group) -> None:
-        """IntegrityError where the file's footer has other row groups than the manifest says: rows would be left out, or read twice."""
+        """IntegrityError where the file's footer has other row groups than the manifest says: rows would be
+        left out, or read twice.
+        """
         told = self.row_groups.get(str(group.path))
         if told is None or str(group.path) in self._compared:
             return
@@ -141,13 +160,19 @@ class Shards:
         return set()
 
     def columns(self, group: Group, names: Sequence[str]) -> dict[str, Column]:
-        """The named columns of one row group as flat arrays; text and bytes as objects, records as (rows, columns)."""
+        """The named columns of one row group as flat arrays; text and bytes as objects, records as (rows,
+        columns).
+        """
         held, kept_N = self.rows_of(group, names)
         rows_N = np.arange(group.rows) if kept_N is None else kept_N
-        return {name: gather([Part(column, rows_N, slice(0, len(rows_N)))], len(rows_N)) for name, column in held.items()}
+        return {
+            name: gather([Part(column, rows_N, slice(0, len(rows_N)))], len(rows_N))
+            for name, column in held.items()
+        }
 
     def sample_ids(self, plan: Plan, lane: int, step: int, without: Container[int] = ()) -> np.ndarray:
-        """Ids of the rows that a lane gives to a step: read only when an error must name them. Shape (rows,), objects.
+        """Ids of the rows that a lane gives to a step: read only when an error must name them. Shape (rows,),
+        objects.
 
         `without`: row groups whose rows were left out.
         """

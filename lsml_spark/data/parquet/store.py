@@ -1,8 +1,9 @@
-"""Where shards lie: a local folder, or HDFS, S3 or GCS through pyarrow.fs, read by byte ranges and with patience.
+"""Where shards lie: a local folder, or HDFS, S3 or GCS through pyarrow.fs, read by byte ranges and with
+patience.
 
-A store that fails now and then is asked again, after a growing pause with jitter (Brooker, "Exponential Backoff and Jitter", AWS 2015).
-What is not there, or not what it should be, is not asked for twice: I/O is retried below Parquet, so that damaged bytes are never
-taken for a flaky store.
+A store that fails now and then is asked again, after a growing pause with jitter (Brooker, "Exponential
+Backoff and Jitter", AWS 2015). What is not there, or not what it should be, is not asked for twice: I/O is
+retried below Parquet, so that damaged bytes are never taken for a flaky store.
 """
 
 import io
@@ -20,14 +21,17 @@ from lsml_spark.core.errors import ConfigError, EnvironmentProblem, IntegrityErr
 from lsml_spark.core.manifest import NAME, Manifest, parse
 
 T = TypeVar("T")
-LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)  # asking again does not help
+# asking again does not help
+LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 PARQUET, HIDDEN = ".parquet", "._"  # how a file's name ends, and how those that are left out begin
 JITTER = random.SystemRandom()
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How often an OSError is met by another try: pauses of `first` seconds, doubled up to `longest`, each cut by up to a half."""
+    """How often an OSError is met by another try: pauses of `first` seconds, doubled up to `longest`, each
+    cut by up to a half.
+    """
 
     retries: int = 4
     first: float = 0.1
@@ -35,7 +39,9 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
 
     def __call__(self, what: Callable[[], T], name: str) -> T:
-        """What `what()` gives. EnvironmentProblem, naming `name`, after the last try; an error that lasts is raised as it is."""
+        """What `what()` gives. EnvironmentProblem, naming `name`, after the last try; an error that lasts is
+        raised as it is.
+        """
         for number in range(self.retries + 1):
             try:
                 return what()
@@ -44,7 +50,9 @@ class Patience:
             except OSError as error:
                 if number == self.retries:
                     text = " ".join(str(error).split())
-                    raise EnvironmentProblem(f"{name}: cannot be read after {number + 1} tries ({text}); is the store in reach?") from error
+                    raise EnvironmentProblem(
+                        f"{name}: cannot be read after {number + 1} tries ({text}); is the store in reach?"
+                    ) from error
             self.sleep(min(self.longest, self.first * 2**number) * JITTER.uniform(0.5, 1.0))
         raise AssertionError("unreachable")
 
@@ -60,14 +68,20 @@ class Store:
     patience: Patience = PATIENT
 
     @classmethod
-    def of(cls, path: str | Path, filesystem: fs.FileSystem | None = None, patience: Patience = PATIENT) -> tuple["Store", str]:
-        """The store that a path or URI (file://, hdfs://, s3://, gs://) names, and the path in it. ConfigError for one that is unknown."""
+    def of(
+        cls, path: str | Path, filesystem: fs.FileSystem | None = None, patience: Patience = PATIENT
+    ) -> tuple["Store", str]:
+        """The store that a path or URI (file://, hdfs://, s3://, gs://) names, and the path in it.
+        ConfigError for one that is unknown.
+        """
         text = str(path)
         if filesystem is None and "://" in text:
             try:
                 filesystem, text = fs.FileSystem.from_uri(text)
             except (ValueError, OSError, NotImplementedError) as error:
-                raise ConfigError(f"{path}: not a store that pyarrow {_version()} knows ({' '.join(str(error).split())})") from error
+                raise ConfigError(
+                    f"{path}: not a store that pyarrow {_version()} knows ({' '.join(str(error).split())})"
+                ) from error
         return cls(None if isinstance(filesystem, fs.LocalFileSystem) else filesystem, patience), text
 
     def file(self, path: str) -> "RetryingFile":
@@ -77,21 +91,36 @@ class Store:
     def list(self, folder: str) -> list[str]:
         """Paths of the Parquet files below a folder, sorted; hidden ones and those below `_…` are left out.
 
-        Links of this machine are followed, each folder and file is there once; IntegrityError names a link that leads nowhere.
+        Links of this machine are followed, each folder and file is there once; IntegrityError names a link
+        that leads nowhere.
         """
         if self.filesystem is None:
             return sorted(_local_files(folder))
         chosen = fs.FileSelector(folder, recursive=True)
         found = self.patience(lambda: self.filesystem.get_file_info(chosen), folder)  # type: ignore[union-attr]
-        below = [(info.path, info.path[len(folder) :].strip("/").split("/")) for info in found if info.type == fs.FileType.File]
-        return sorted(path for path, parts in below if path.endswith(PARQUET) and not any(part[0] in HIDDEN for part in parts))
+        below = [
+            (info.path, info.path[len(folder) :].strip("/").split("/"))
+            for info in found
+            if info.type == fs.FileType.File
+        ]
+        return sorted(
+            path
+            for path, parts in below
+            if path.endswith(PARQUET) and not any(part[0] in HIDDEN for part in parts)
+        )
 
     def kind(self, path: str) -> Literal["folder", "file"] | None:
         """What is there; None where nothing is."""
         if self.filesystem is None:
             return "folder" if os.path.isdir(path) else "file" if os.path.lexists(path) else None
         info = self.patience(lambda: self.filesystem.get_file_info(path), path)  # type: ignore[union-attr]
-        return None if info.type == fs.FileType.NotFound else "folder" if info.type == fs.FileType.Directory else "file"
+        return (
+            None
+            if info.type == fs.FileType.NotFound
+            else "folder"
+            if info.type == fs.FileType.Directory
+            else "file"
+        )
 
     def manifest(self, folder: str) -> Manifest | None:
         """The manifest of a stage folder, None where there is none. IntegrityError where it is damaged."""
@@ -104,9 +133,13 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except PermissionError as error:
-            raise EnvironmentProblem(f"{folder}/{NAME}: may not be read ({error.strerror or error}); change its permissions") from error
+            raise EnvironmentProblem(
+                f"{folder}/{NAME}: may not be read ({error.strerror or error}); change its permissions"
+            ) from error
         except OSError as error:
-            raise IntegrityError(f"{folder}/{NAME}: cannot be read ({error.strerror or error}); run the stage again") from error
+            raise IntegrityError(
+                f"{folder}/{NAME}: cannot be read ({error.strerror or error}); run the stage again"
+            ) from error
         return parse(raw, folder)
 
 
@@ -114,7 +147,9 @@ LOCAL = Store()
 
 
 def _local_files(folder: str) -> Iterator[str]:
-    """Parquet files below a folder. A link may lead to a folder that holds it, or to a file that lies here too: each comes once."""
+    """Parquet files below a folder. A link may lead to a folder that holds it, or to a file that lies here
+    too: each comes once.
+    """
     folders, seen, files = [folder], {os.path.realpath(folder)}, set()
     while folders:
         at = folders.pop()
@@ -123,7 +158,9 @@ def _local_files(folder: str) -> Iterator[str]:
             with os.scandir(at) as found:
                 entries = sorted(found, key=lambda entry: (entry.is_symlink(), entry.name))
         except PermissionError as error:
-            raise EnvironmentProblem(f"{at}: may not be read ({error.strerror or error}); change its permissions") from error
+            raise EnvironmentProblem(
+                f"{at}: may not be read ({error.strerror or error}); change its permissions"
+            ) from error
         for entry in entries:
             if entry.name[0] in HIDDEN:
                 continue
@@ -135,7 +172,9 @@ def _local_files(folder: str) -> Iterator[str]:
                     folders.append(path)
             elif entry.name.endswith(PARQUET):
                 if not os.path.exists(path):
-                    raise IntegrityError(f"{path}: a link that leads nowhere ({target}); mend it, or take it away")
+                    raise IntegrityError(
+                        f"{path}: a link that leads nowhere ({target}); mend it, or take it away"
+                    )
                 if target not in files:
                     files.add(target)
                     yield path

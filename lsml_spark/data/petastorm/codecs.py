@@ -1,7 +1,9 @@
-"""What the columns of a petastorm data set hold, seen from their values, and these rows in the layout of our shards.
+"""What the columns of a petastorm data set hold, seen from their values, and these rows in the layout of our
+shards.
 
-`.npy` and `.npz` files, PNG and JPEG begin with marks of their own, scalars are Parquet's. What cannot be seen, or is wanted
-otherwise, the user says: `schema={"image": {"dtype": "uint8", "shape": [28, 28]}}`, or the Unischema object itself.
+`.npy` and `.npz` files, PNG and JPEG begin with marks of their own, scalars are Parquet's. What cannot be
+seen, or is wanted otherwise, the user says: `schema={"image": {"dtype": "uint8", "shape": [28, 28]}}`, or the
+Unischema object itself.
 """
 
 import ast
@@ -26,24 +28,31 @@ NPY, LONGEST_HEADER = b"\x93NUMPY", 10_000  # bytes, as numpy has it
 MOST = 1 << 30  # bytes of a row
 MARKS = {NPY: "npy", b"PK\x03\x04": "npz", b"\x89PNG\r\n\x1a\n": "image", b"\xff\xd8\xff": "image"}
 Shape = tuple[int | None, ...]
-Schema = Mapping[str, Mapping[str, Any]] | Any  # {column: {"dtype": …, "shape": …}}, or an object with `fields` such as a Unischema
+# {column: {"dtype": …, "shape": …}}, or an object with `fields` such as a Unischema
+Schema = Mapping[str, Mapping[str, Any]] | Any
 
 
 @dataclass(frozen=True)
 class Codec:
-    """How a column is stored (`stored`: npy | npz | image | raw | plain), and what it becomes in our layout."""
+    """How a column is stored (`stored`: npy | npz | image | raw | plain), and what it becomes in our
+    layout.
+    """
 
     stored: str
     layout: Layout
 
 
 def codecs_of(rows: pa.Table, schema: Schema | None = None) -> dict[str, Codec]:
-    """What the columns hold, seen from some rows (a row group) and from what the user says. ConfigError where neither tells."""
+    """What the columns hold, seen from some rows (a row group) and from what the user says. ConfigError where
+    neither tells.
+    """
     told = _told(schema, rows.column_names)
     found = {}
     for field in rows.schema:
         try:
-            found[field.name] = _codec(field.type, rows.column(field.name), *told.get(field.name, (None, None)))
+            found[field.name] = _codec(
+                field.type, rows.column(field.name), *told.get(field.name, (None, None))
+            )
         except (ValueError, pa.ArrowException) as error:
             raise ConfigError(f"column '{field.name}': {error}") from error
     return found
@@ -73,8 +82,14 @@ def _told(schema: Schema | None, known: Sequence[str]) -> dict[str, Told]:
     if schema is None:
         return {}
     if not isinstance(schema, Mapping) and not isinstance(getattr(schema, "fields", None), Mapping):
-        raise ConfigError(f"schema: must be {{column: {{dtype: …, shape: …}}}} or a Unischema, not {str(schema)[:60]}")
-    fields = schema if isinstance(schema, Mapping) else {name: _described(field) for name, field in schema.fields.items()}
+        raise ConfigError(
+            f"schema: must be {{column: {{dtype: …, shape: …}}}} or a Unischema, not {str(schema)[:60]}"
+        )
+    fields = (
+        schema
+        if isinstance(schema, Mapping)
+        else {name: _described(field) for name, field in schema.fields.items()}
+    )
     told: dict[str, Told] = {}
     for name, field in fields.items():
         if name not in known:
@@ -91,9 +106,13 @@ def _told(schema: Schema | None, known: Sequence[str]) -> dict[str, Told]:
             raise ConfigError(f"schema.{name}.dtype: {error}") from error
         shape = field.get("shape")
         if shape is not None and not (
-            isinstance(shape, Sequence) and all(one is None or (isinstance(one, int | np.integer) and one >= 0) for one in shape)
+            isinstance(shape, Sequence)
+            and all(one is None or (isinstance(one, int | np.integer) and one >= 0) for one in shape)
         ):
-            raise ConfigError(f"schema.{name}.shape: must be a list of lengths, null where one varies, not {str(shape)[:60]}")
+            raise ConfigError(
+                f"schema.{name}.shape: must be a list of lengths, null where one varies, not "
+                f"{str(shape)[:60]}"
+            )
         told[name] = (dtype, None if shape is None else tuple(shape))
     return told
 
@@ -117,7 +136,8 @@ def _codec(type_: pa.DataType, column: pa.ChunkedArray, dtype: np.dtype | None, 
     stored = next((kind for mark, kind in MARKS.items() if first.startswith(mark)), "raw")
     if stored == "raw" and (dtype is None or shape is None):
         raise ValueError(
-            "it is binary, and no .npy, .npz, PNG or JPEG; the pickled schema beside the data is not read, since a pickle can run code: "
+            "it is binary, and no .npy, .npz, PNG or JPEG; the pickled schema beside the data is not read, "
+            "since a pickle can run code: "
             "say its dtype and shape in `schema`, or leave it out of `columns`"
         )
     if stored != "raw":
@@ -130,8 +150,13 @@ def _codec(type_: pa.DataType, column: pa.ChunkedArray, dtype: np.dtype | None, 
     if shape == (None,):
         return Codec(stored, Layout("ragged", str(dtype)))
     if None in shape:
-        raise ValueError(f"its rows have the shape {shape}, None where it varies; bring them to one shape, or leave it out of `columns`")
-    return Codec(stored, Layout("tensor", str(dtype), tuple(length for length in shape if length is not None)))
+        raise ValueError(
+            f"its rows have the shape {shape}, None where it varies; bring them to one shape, or leave it "
+            "out of `columns`"
+        )
+    return Codec(
+        stored, Layout("tensor", str(dtype), tuple(length for length in shape if length is not None))
+    )
 
 
 def _seen(rows: pa.Array, stored: str) -> tuple[np.dtype, Shape]:
@@ -139,23 +164,36 @@ def _seen(rows: pa.Array, stored: str) -> tuple[np.dtype, Shape]:
     if stored == "npy":
         headers = [_header(head) for head in _heads(rows)]
         longest = int(pc.max(pc.binary_length(rows)).as_py())
-        if wrong := next((header for header in headers if math.prod(header[2]) * header[0].itemsize + header[3] > longest), None):
-            raise ValueError(f"a .npy of shape {_short(wrong[2])} and type {wrong[0]} in at most {longest:,} bytes")
+        if wrong := next(
+            (header for header in headers if math.prod(header[2]) * header[0].itemsize + header[3] > longest),
+            None,
+        ):
+            raise ValueError(
+                f"a .npy of shape {_short(wrong[2])} and type {wrong[0]} in at most {longest:,} bytes"
+            )
         dtypes, shapes = {dtype for dtype, *_ in headers}, {shape for _, _, shape, _ in headers}
     else:
         arrays = [_decoded(raw, stored, np.dtype(np.uint8)) for raw in rows.slice(0, 64).to_pylist()]
         dtypes, shapes = {array.dtype for array in arrays}, {array.shape for array in arrays}
     if len(dtypes) > 1:
-        raise ValueError(f"its rows have several types ({', '.join(sorted(map(str, dtypes)))}); say which one in `schema`")
+        raise ValueError(
+            f"its rows have several types ({', '.join(sorted(map(str, dtypes)))}); say which one in `schema`"
+        )
     if len({len(shape) for shape in shapes}) > 1:
-        raise ValueError(f"its rows have several numbers of dimensions ({', '.join(map(str, sorted(shapes)))}); leave it out of `columns`")
+        raise ValueError(
+            f"its rows have several numbers of dimensions ({', '.join(map(str, sorted(shapes)))}); leave it "
+            "out of `columns`"
+        )
     common = tuple(lengths[0] if len(set(lengths)) == 1 else None for lengths in zip(*shapes, strict=True))
     return dtypes.pop(), common
 
 
 def _array(column: pa.ChunkedArray, codec: Codec) -> pa.Array:
     if column.null_count:
-        raise ValueError(f"it has {column.null_count} nulls; fill them where the data are made, or leave the column out of `columns`")
+        raise ValueError(
+            f"it has {column.null_count} nulls; fill them where the data are made, or leave the column out "
+            "of `columns`"
+        )
     layout, rows = codec.layout, _one(column)
     if codec.stored == "plain":
         return _plain(rows, layout)
@@ -165,7 +203,9 @@ def _array(column: pa.ChunkedArray, codec: Codec) -> pa.Array:
     most = layout.width + LONGEST_HEADER if layout.kind == "tensor" and codec.stored == "npz" else MOST
     arrays = [_decoded(value, codec.stored, dtype, most) for value in rows.to_pylist()]
     if layout.kind == "tensor":
-        wrong = next((array.shape for array in arrays if array.shape != layout.shape and codec.stored != "raw"), None)
+        wrong = next(
+            (array.shape for array in arrays if array.shape != layout.shape and codec.stored != "raw"), None
+        )
         if wrong is not None:
             hint = "; if lengths vary, say the shape [None] in `schema`" if len(wrong) == 1 else ""
             raise ValueError(f"a row has shape {wrong}, others have {layout.shape}{hint}")
@@ -180,7 +220,9 @@ def _plain(rows: pa.Array, layout: Layout) -> pa.Array:
         return rows.cast(pa.uint8())
     if layout.dtype is not None:  # Spark has no unsigned integers: petastorm stores them in wider ones
         wanted = np.dtype(layout.dtype)
-        return rows.cast(pa.float64() if pa.types.is_decimal(rows.type) else pa.from_numpy_dtype(wanted)).cast(pa.from_numpy_dtype(wanted))
+        return rows.cast(
+            pa.float64() if pa.types.is_decimal(rows.type) else pa.from_numpy_dtype(wanted)
+        ).cast(pa.from_numpy_dtype(wanted))
     if pa.types.is_decimal(rows.type):
         raise ValueError(f"it holds {rows.type}; say the dtype that it is to become in `schema`")
     return rows
@@ -192,11 +234,15 @@ def _tensors(values: np.ndarray, layout: Layout, dtype: np.dtype) -> pa.Array:
         hint = "; if lengths vary, say the shape [None] in `schema`" if values.ndim == 2 else ""
         raise ValueError(f"its rows have shape {values.shape[1:]}, others have {layout.shape}{hint}")
     flat = np.ascontiguousarray(values.astype(dtype, casting="same_kind", copy=False))
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(layout.width), len(flat), [None, pa.py_buffer(flat)])
+    return pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(layout.width), len(flat), [None, pa.py_buffer(flat)]
+    )
 
 
 def _stacked(rows: pa.Array) -> np.ndarray | None:
-    """Rows of `.npy` that share one header as an array (N, *shape), a view of their bytes; None where headers differ."""
+    """Rows of `.npy` that share one header as an array (N, *shape), a view of their bytes; None where headers
+    differ.
+    """
     offsets_N1, data = _bytes_of(rows)
     lengths_N = np.diff(offsets_N1)
     if not len(rows) or (lengths_N != lengths_N[0]).any():
@@ -206,7 +252,9 @@ def _stacked(rows: pa.Array) -> np.ndarray | None:
     if (bytes_NL[:, :begin] != bytes_NL[0, :begin]).any():
         return None
     if bytes_NL.shape[1] - begin != math.prod(shape) * dtype.itemsize:
-        raise ValueError(f"a .npy of shape {shape} and type {dtype} has {bytes_NL.shape[1] - begin} bytes of values")
+        raise ValueError(
+            f"a .npy of shape {shape} and type {dtype} has {bytes_NL.shape[1] - begin} bytes of values"
+        )
     values = np.ascontiguousarray(bytes_NL[:, begin:]).view(dtype)
     if fortran:
         return values.reshape(len(rows), *shape[::-1]).transpose(0, *range(len(shape), 0, -1))
@@ -214,7 +262,9 @@ def _stacked(rows: pa.Array) -> np.ndarray | None:
 
 
 def _header(raw: bytes) -> tuple[np.dtype, bool, tuple[int, ...], int]:
-    """(dtype, in Fortran order, shape, where the values begin) of a `.npy` (numpy.lib.format). ValueError for objects: pickles."""
+    """(dtype, in Fortran order, shape, where the values begin) of a `.npy` (numpy.lib.format). ValueError for
+    objects: pickles.
+    """
     lengths = {b"\x01\x00": 2, b"\x02\x00": 4}.get(raw[6:8])
     if lengths is None:
         raise ValueError(f"a .npy of version {list(raw[6:8])}, which is not known")
@@ -223,24 +273,34 @@ def _header(raw: bytes) -> tuple[np.dtype, bool, tuple[int, ...], int]:
         if not raw.startswith(NPY) or begin > min(len(raw), LONGEST_HEADER):
             raise ValueError(f"it ends at {begin} of {len(raw)} bytes")
         told = ast.literal_eval(raw[8 + lengths : begin].decode("latin1"))
-        dtype, fortran, shape = np.dtype(told["descr"]), bool(told["fortran_order"]), tuple(map(operator.index, told["shape"]))
+        dtype, fortran, shape = (
+            np.dtype(told["descr"]),
+            bool(told["fortran_order"]),
+            tuple(map(operator.index, told["shape"])),
+        )
         if min(shape, default=0) < 0:
             raise ValueError(f"its shape is {shape}")
     except Exception as error:  # what literal_eval and numpy raise for garbage is not told
-        raise ValueError(f"a .npy whose header cannot be read ({' '.join(str(error).split())[:200]})") from error
+        raise ValueError(
+            f"a .npy whose header cannot be read ({' '.join(str(error).split())[:200]})"
+        ) from error
     if dtype.kind not in "biuf":
         raise ValueError(f"a .npy of type {dtype}: only numbers are read, objects would be unpickled")
     return dtype, fortran, shape, begin
 
 
 def _decoded(raw: bytes, stored: str, dtype: np.dtype, most: int = MOST) -> np.ndarray:
-    """One row; of what has no header (`raw`), a flat array. ValueError where it is not what it seems, or more than `most` bytes."""
+    """One row; of what has no header (`raw`), a flat array. ValueError where it is not what it seems, or more
+    than `most` bytes.
+    """
     if stored == "raw":
         return np.frombuffer(raw, dtype)
     if stored == "npy":
         of, fortran, shape, begin = _header(raw)
         if math.prod(shape) * of.itemsize != len(raw) - begin:
-            raise ValueError(f"a .npy of shape {_short(shape)} and type {of} has {len(raw) - begin} bytes of values")
+            raise ValueError(
+                f"a .npy of shape {_short(shape)} and type {of} has {len(raw) - begin} bytes of values"
+            )
         return np.frombuffer(raw, of, offset=begin).reshape(shape, order="F" if fortran else "C")
     if stored == "image":
         try:
@@ -249,7 +309,9 @@ def _decoded(raw: bytes, stored: str, dtype: np.dtype, most: int = MOST) -> np.n
             raise ConfigError("images are decoded by Pillow: pip install 'lsml_spark[media]'") from error
     claimed = _claimed(raw, stored)
     if claimed > most:
-        raise ValueError(f"a row of {len(raw):,} bytes says that it holds {claimed:,}, where {most:,} are expected at most")
+        raise ValueError(
+            f"a row of {len(raw):,} bytes says that it holds {claimed:,}, where {most:,} are expected at most"
+        )
     try:
         if stored == "image":
             with Image.open(io.BytesIO(raw), formats=("PNG", "JPEG")) as image:
@@ -257,7 +319,9 @@ def _decoded(raw: bytes, stored: str, dtype: np.dtype, most: int = MOST) -> np.n
         with np.load(io.BytesIO(raw), allow_pickle=False) as file:
             return file["arr"]  # as petastorm's CompressedNdarrayCodec names it
     except Exception as error:  # of zipfile, zlib, numpy or Pillow, which have no common one
-        raise ValueError(f"a row cannot be decoded as {stored} ({' '.join(str(error).split())[:200]})") from error
+        raise ValueError(
+            f"a row cannot be decoded as {stored} ({' '.join(str(error).split())[:200]})"
+        ) from error
 
 
 def _claimed(raw: bytes, stored: str) -> int:
@@ -269,7 +333,9 @@ def _claimed(raw: bytes, stored: str) -> int:
         with zipfile.ZipFile(io.BytesIO(raw)) as file:
             return sum(entry.file_size for entry in file.infolist())
     except Exception as error:  # zipfile has no common one
-        raise ValueError(f"a row cannot be decoded as {stored} ({' '.join(str(error).split())[:200]})") from error
+        raise ValueError(
+            f"a row cannot be decoded as {stored} ({' '.join(str(error).split())[:200]})"
+        ) from error
 
 
 def _short(shape: Sequence[int]) -> str:
@@ -277,7 +343,9 @@ def _short(shape: Sequence[int]) -> str:
 
 
 def _heads(rows: pa.Array) -> list[bytes]:
-    """The distinct headers of rows of `.npy`, perhaps with some values after them: few, where rows are many."""
+    """The distinct headers of rows of `.npy`, perhaps with some values after them: few, where rows are
+    many.
+    """
     heads = pc.unique(pc.binary_slice(rows, 0, 128))  # what numpy writes for up to some twenty dimensions
     if any(int.from_bytes(head[8:10], "little") > 118 for head in heads.to_pylist()):
         heads = pc.unique(rows)

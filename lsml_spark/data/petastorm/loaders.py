@@ -1,6 +1,8 @@
-"""Petastorm beside our own reader: our shards in its loaders (`transform_spec`), its reader behind our plan (`PetastormShards`).
+"""Petastorm beside our own reader: our shards in its loaders (`transform_spec`), its reader behind our plan
+(`PetastormShards`).
 
-Petastorm 0.12.1 imports only with pyarrow < 15, so it lives in an environment of its own: docs/shards.md, "Petastorm".
+Petastorm 0.12.1 imports only with pyarrow < 15, so it lives in an environment of its own: docs/shards.md,
+"Petastorm".
 """
 
 import re
@@ -28,31 +30,47 @@ try:
     import petastorm
     from petastorm.transform import TransformSpec
 except ImportError as error:
-    raise ConfigError(f"petastorm is not installed here ({error}); make its environment by `make petastorm`, see docs/shards.md") from error
+    raise ConfigError(
+        f"petastorm is not installed here ({error}); make its environment by `make petastorm`, see "
+        "docs/shards.md"
+    ) from error
 
-# It reaches pyarrow through ways that pyarrow < 15 only warns about; a line per row group would drown all else.
+# It reaches pyarrow through ways that pyarrow < 15 only warns about; a line per row group would drown all
+# else.
 warnings.filterwarnings("ignore", category=FutureWarning, module="petastorm")
-Edit = tuple[str, Any, tuple[int | None, ...], bool]  # name, numpy type, shape, nullable: petastorm's `edit_fields`
-SCALARS = (pa.int8(), pa.uint8(), pa.int16(), pa.int32(), pa.int64(), pa.bool_(), pa.float32(), pa.float64())  # all it has types for
+# name, numpy type, shape, nullable: petastorm's `edit_fields`
+Edit = tuple[str, Any, tuple[int | None, ...], bool]
+# all it has types for
+SCALARS = (pa.int8(), pa.uint8(), pa.int16(), pa.int32(), pa.int64(), pa.bool_(), pa.float32(), pa.float64())
 LENGTH = "_length"  # ends the name of the column that counts the values of a padded list
 
 
-def transform_spec(source: Path | str, columns: Sequence[str] | None = None, pad: Mapping[str, int] | None = None) -> TransformSpec:
-    """A TransformSpec with which `petastorm.make_batch_reader` gives our shards as arrays that torch can collate.
+def transform_spec(
+    source: Path | str, columns: Sequence[str] | None = None, pad: Mapping[str, int] | None = None
+) -> TransformSpec:
+    """A TransformSpec with which `petastorm.make_batch_reader` gives our shards as arrays that torch can
+    collate.
 
-    `source`: a stage folder, its table's folder, or one shard. `columns`: what to give, by default all that can be a tensor;
-    text, bytes and dates cannot. Scalars come as they are; tensors as (B, *shape); a record as its columns, each (B,). Petastorm
-    collates only lists of one length, so a ragged column needs its length in `pad`: it comes as (B, pad[column]), longer
-    lists cut, shorter ones filled by 0 at the end, beside `<column>_length` (B,), int32, the values kept. ConfigError names
-    a column that there is not or that cannot be given. Reading fewer columns from disk is the reader's `schema_fields`.
+    `source`: a stage folder, its table's folder, or one shard. `columns`: what to give, by default all that
+    can be a tensor; text, bytes and dates cannot. Scalars come as they are; tensors as (B, *shape); a record
+    as its columns, each (B,). Petastorm collates only lists of one length, so a ragged column needs its
+    length in `pad`: it comes as (B, pad[column]), longer lists cut, shorter ones filled by 0 at the end,
+    beside `<column>_length` (B,), int32, the values kept. ConfigError names a column that there is not or
+    that cannot be given. Reading fewer columns from disk is the reader's `schema_fields`.
     """
     fields = {field.name: field for field in _schema_of(Path(source))}
     layouts = {name: layout_of(field) for name, field in fields.items()}
     pad = dict(pad or {})
-    _known(pad, [name for name, layout in layouts.items() if layout.kind == "ragged"], "pad: no ragged column")
+    _known(
+        pad, [name for name, layout in layouts.items() if layout.kind == "ragged"], "pad: no ragged column"
+    )
     becomes = {name: _becomes(fields[name], layout, pad.get(name)) for name, layout in layouts.items()}
     given = {edit[0]: (stored, edit) for stored, edits in becomes.items() for edit in edits}
-    for name in columns if columns is not None else [name for name, layout in layouts.items() if layout.kind == "ragged"]:
+    for name in (
+        columns
+        if columns is not None
+        else [name for name, layout in layouts.items() if layout.kind == "ragged"]
+    ):
         if name in layouts and not becomes[name]:
             why = (
                 "lists of unequal length: give its length in `pad`"
@@ -72,14 +90,18 @@ def transform_spec(source: Path | str, columns: Sequence[str] | None = None, pad
             decoded |= _given(stored, rows[stored], layouts[stored], pad.get(stored))
         return pd.DataFrame({name: decoded[name] for name in given})
 
-    return TransformSpec(decode, edit_fields=[edit for _, edit in given.values()], selected_fields=list(given))
+    return TransformSpec(
+        decode, edit_fields=[edit for _, edit in given.values()], selected_fields=list(given)
+    )
 
 
 class PetastormShards(Shards):
-    """Shards whose row groups petastorm reads. Our plan still says which, so steps and rows are those of our own reader.
+    """Shards whose row groups petastorm reads. Our plan still says which, so steps and rows are those of our
+    own reader.
 
-    One `make_batch_reader` for each row group, since petastorm cannot be told an order; it is told to give part i of n of a
-    file with n row groups. Page checksums are not verified: petastorm has no way to ask for it.
+    One `make_batch_reader` for each row group, since petastorm cannot be told an order; it is told to give
+    part i of n of a file with n row groups. Page checksums are not verified: petastorm has no way to ask for
+    it.
     """
 
     @cached_property
@@ -87,11 +109,14 @@ class PetastormShards(Shards):
         return Counter(str(group.path) for group in self.groups)
 
     def held(self, group: Group, names: Sequence[str]) -> dict[str, Held]:
-        """The named columns of the file, for one row group. IntegrityError names the file and the row group."""
+        """The named columns of the file, for one row group. IntegrityError names the file and the row
+        group.
+        """
         opened = self.files.schema_of(group)
         try:
             reader = petastorm.make_batch_reader(
-                Path(group.path).resolve().as_uri(),  # a file, never its folder: nothing that lies beside it is unpickled
+                # a file, never its folder: nothing that lies beside it is unpickled
+                Path(group.path).resolve().as_uri(),
                 schema_fields=[re.escape(name) for name in names],
                 reader_pool_type="dummy",
                 shuffle_row_groups=False,
@@ -100,25 +125,40 @@ class PetastormShards(Shards):
             )
             with reader:
                 rows = next(reader)
-            return {name: held_of(_arrow(getattr(rows, name), opened.schema.field(name).type), opened.layouts[name]) for name in names}
+            return {
+                name: held_of(
+                    _arrow(getattr(rows, name), opened.schema.field(name).type), opened.layouts[name]
+                )
+                for name in names
+            }
         except Exception as error:  # petastorm raises whatever its workers do
-            raise IntegrityError(f"{group}: cannot be read ({' '.join(str(error).split())}); run the shard stage again") from error
+            raise IntegrityError(
+                f"{group}: cannot be read ({' '.join(str(error).split())}); run the shard stage again"
+            ) from error
 
 
 def _arrow(values_B: np.ndarray, type_: pa.DataType) -> pa.ChunkedArray:
-    """A column as petastorm gives it (text as numpy's, bytes as objects) in the type that it has in the file."""
-    return pa.chunked_array([pa.array(values_B.astype(object) if values_B.dtype.kind == "U" else values_B, type_)])
+    """A column as petastorm gives it (text as numpy's, bytes as objects) in the type that it has in the
+    file.
+    """
+    return pa.chunked_array(
+        [pa.array(values_B.astype(object) if values_B.dtype.kind == "U" else values_B, type_)]
+    )
 
 
 def _schema_of(source: Path) -> pa.Schema:
     """The schema of the first shard."""
-    shards = [source] if source.is_file() else sorted([*source.glob("*.parquet"), *source.glob("train/*.parquet")])
+    shards = (
+        [source] if source.is_file() else sorted([*source.glob("*.parquet"), *source.glob("train/*.parquet")])
+    )
     if not shards:
         raise ConfigError(f"{source}: no Parquet file in it or in its folder 'train'")
     return pq.read_schema(shards[0])
 
 
-def _known(names: Sequence[str] | Mapping[str, Any], known: Sequence[str] | Mapping[str, Any], what: str) -> None:
+def _known(
+    names: Sequence[str] | Mapping[str, Any], known: Sequence[str] | Mapping[str, Any], what: str
+) -> None:
     for name in names:
         if name not in known:
             raise ConfigError(f"{what} '{name}'{did_you_mean(name, list(known))}")

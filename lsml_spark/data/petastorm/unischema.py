@@ -1,7 +1,8 @@
 """Petastorm's own data sets (`materialize_dataset`) through our reader, so that their owners can move over.
 
-Beside them lies `_common_metadata` with the Unischema as a pickle, and to unpickle is to run whatever it says: it is searched for
-its mark and never loaded. What the columns hold is seen from their values, or said by the user: `unischema_codecs.py`.
+Beside them lies `_common_metadata` with the Unischema as a pickle, and to unpickle is to run whatever it
+says: it is searched for its mark and never loaded. What the columns hold is seen from their values, or said
+by the user: `unischema_codecs.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,9 @@ class UnischemaShards(Shards):
         """What is stored, and the tensors that are made of it."""
         tensors = [self.codecs[name].layout for name in names if self.codecs[name].layout.kind == "tensor"]
         rows = self.files.schema_of(group).row_groups[group.index : group.index + 1]
-        return super().decoded_bytes(group, names, limit) + sum(rows) * sum(layout.width for layout in tensors)
+        return super().decoded_bytes(group, names, limit) + sum(rows) * sum(
+            layout.width for layout in tensors
+        )
 
 
 class UnischemaFiles(Files):
@@ -53,11 +56,17 @@ class UnischemaFiles(Files):
 
     def open(self, path: Path | str) -> Opened:
         opened = super().open(path)
-        fields = [_field(opened.schema.field(name), codec.layout) for name, codec in self.codecs.items() if name in opened.leaves]
+        fields = [
+            _field(opened.schema.field(name), codec.layout)
+            for name, codec in self.codecs.items()
+            if name in opened.leaves
+        ]
         return replace(opened, schema=pa.schema(fields))
 
     def columns(self, group: Group, names: Sequence[str]) -> dict[str, Held]:
-        """The named columns of one row group, decoded. IntegrityError names the file, the row group and, where known, the column."""
+        """The named columns of one row group, decoded. IntegrityError names the file, the row group and,
+        where known, the column.
+        """
         try:
             rows = to_layout(_read(self.schema_of(group), self.store, group, names), self.codecs)
             return {name: held_of(rows.column(name), self.codecs[name].layout) for name in names}
@@ -82,14 +91,19 @@ def is_beside(shards: Shards) -> bool:
 def decoded(shards: Shards, columns: Sequence[str] | None, schema: Schema | None = None) -> UnischemaShards:
     """The same row groups with `columns` (or all) as our shards would have them.
 
-    `schema`: what columns hold that their values do not tell: {column: {"dtype": …, "shape": …}}, a dimension that varies
-    being None; or a Unischema. ConfigError where a column is not there, or neither its values nor `schema` say what it holds.
+    `schema`: what columns hold that their values do not tell: {column: {"dtype": …, "shape": …}}, a dimension
+    that varies being None; or a Unischema. ConfigError where a column is not there, or neither its values nor
+    `schema` say what it holds.
     """
     if not shards.groups:
         return UnischemaShards((), shards.features, store=shards.store)
     group, found = shards.groups[0], shards.schema()
     opened = shards.files.schema_of(group)
-    wanted = columns if columns is not None else [name for name in found.columns if name in opened.leaves or name not in opened.layouts]
+    wanted = (
+        columns
+        if columns is not None
+        else [name for name in found.columns if name in opened.leaves or name not in opened.layouts]
+    )
     names = [found.source(name)[0] for name in dict.fromkeys(wanted)]
     try:
         seen = _read(opened, shards.store, group, names)
@@ -99,18 +113,32 @@ def decoded(shards: Shards, columns: Sequence[str] | None, schema: Schema | None
     for name in names:
         if found.columns[name].widened and codecs[name].layout.dtype is None:
             codecs[name] = Codec("plain", Layout("scalar", str(numpy_type(found.columns[name].type))))
-    told = UnischemaShards(shards.groups, shards.features, store=shards.store, row_groups=shards.row_groups, codecs=codecs)
+    told = UnischemaShards(
+        shards.groups, shards.features, store=shards.store, row_groups=shards.row_groups, codecs=codecs
+    )
     return replace(told, seen=of_files(found.where, [(group.path, told.files.schema_of(group))]))
 
 
 def _read(opened: Opened, store: Store, group: Group, names: Sequence[str]) -> pa.Table:
-    source = pa.BufferReader(opened.mapped) if opened.mapped is not None else pa.PythonFile(store.file(str(group.path)), mode="r")
-    return pq.ParquetFile(source, metadata=opened.footer).read_row_group(group.index, columns=list(names), use_threads=False)
+    source = (
+        pa.BufferReader(opened.mapped)
+        if opened.mapped is not None
+        else pa.PythonFile(store.file(str(group.path)), mode="r")
+    )
+    return pq.ParquetFile(source, metadata=opened.footer).read_row_group(
+        group.index, columns=list(names), use_threads=False
+    )
 
 
 def _field(stored: pa.Field, layout: Layout) -> pa.Field:
     """As `to_layout` makes it."""
-    type_ = pa.binary(layout.width) if layout.kind == "tensor" else pa.uint8() if pa.types.is_boolean(stored.type) else stored.type
+    type_ = (
+        pa.binary(layout.width)
+        if layout.kind == "tensor"
+        else pa.uint8()
+        if pa.types.is_boolean(stored.type)
+        else stored.type
+    )
     if layout.kind == "scalar" and layout.dtype:
         type_ = pa.from_numpy_dtype(layout.dtype)
     return pa.field(stored.name, type_, nullable=False, metadata=layout.metadata())

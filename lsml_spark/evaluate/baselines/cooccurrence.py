@@ -15,10 +15,12 @@ from lsml_spark.models.system import Baseline, Lists, System
 
 
 class Cooccurrence(Baseline):
-    """p(j | basket) = λ · mean over basket items i of p(j | i) + (1 - λ) · popularity(j), with p(j | i) = n_ij / n_i.
+    """p(j | basket) = λ · mean over basket items i of p(j | i) + (1 - λ) · popularity(j), with p(j | i) =
+    n_ij / n_i.
 
-    Items count with decay^distance from the end of the basket, in the counts n_ij and in the mean (1: order does not
-    matter). λ and decay are those with the best log loss on the last training day, fitted on the days before it.
+    Items count with decay^distance from the end of the basket, in the counts n_ij and in the mean (1: order
+    does not matter). λ and decay are those with the best log loss on the last training day, fitted on the
+    days before it.
     """
 
     title: ClassVar[str] = "Co-occurrence"
@@ -29,7 +31,10 @@ class Cooccurrence(Baseline):
 
     def fit(self, train: pa.Table, context: str | None) -> System:
         if context is None:
-            raise ConfigError("evaluate.baselines: cooccurrence needs a list of items; set evaluate.context, or leave it out")
+            raise ConfigError(
+                "evaluate.baselines: cooccurrence needs a list of items; set evaluate.context, or leave it "
+                "out"
+            )
         last = pc.max(train["date"])
         before, after = (train.filter(rule(train["date"], last)) for rule in (pc.less, pc.equal))
         share, decay = self.shares[len(self.shares) // 2], self.decays[0]
@@ -59,15 +64,21 @@ class Transitions(Frequencies):
 
     def conditional(self, rows: pa.RecordBatch | pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """(mean over the basket of p(· | item) (B, V), mask (B,) of the rows whose basket says something)."""
-        lists = rows[self.context] if isinstance(rows, pa.RecordBatch) else rows[self.context].combine_chunks()
+        lists = (
+            rows[self.context] if isinstance(rows, pa.RecordBatch) else rows[self.context].combine_chunks()
+        )
         items = Lists.of(self, lists)
         use = self.seen_V[items.column_T]
         row_T, column_T, weight_T = items.row_T[use], items.column_T[use], self.decay ** items.distance_T[use]
         total_B = np.bincount(row_T, weights=weight_T, minlength=rows.num_rows)
-        mean = sparse.coo_array((weight_T / total_B[row_T], (row_T, column_T)), shape=(rows.num_rows, len(self.labels)))
+        mean = sparse.coo_array(
+            (weight_T / total_B[row_T], (row_T, column_T)), shape=(rows.num_rows, len(self.labels))
+        )
         return (sparse.csr_array(mean) @ self.given_VV).toarray(), total_B > 0
 
-    def mixed(self, conditional_B: np.ndarray, says_B: np.ndarray, popular_B: np.ndarray, share: float) -> np.ndarray:
+    def mixed(
+        self, conditional_B: np.ndarray, says_B: np.ndarray, popular_B: np.ndarray, share: float
+    ) -> np.ndarray:
         share_B = np.where(says_B, share, 0.0).reshape(-1, *[1] * (conditional_B.ndim - 1))
         return share_B * conditional_B + (1.0 - share_B) * popular_B
 

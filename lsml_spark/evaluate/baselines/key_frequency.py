@@ -1,4 +1,6 @@
-"""What the key alone says: how often each label came with it in training. Hard to beat on keys that are known well."""
+"""What the key alone says: how often each label came with it in training. Hard to beat on keys that are known
+well.
+"""
 
 from typing import ClassVar
 
@@ -13,9 +15,11 @@ from lsml_spark.models.system import Baseline, System
 
 
 class KeyFrequency(Baseline):
-    """p(label | key) = (rows of key and label + s · popularity) / (rows of key + s); a key never seen gets the popularity.
+    """p(label | key) = (rows of key and label + s · popularity) / (rows of key + s); a key never seen gets
+    the popularity.
 
-    Meant for keys that are known before the label is; where the key is the label, it would look the answer up.
+    Meant for keys that are known before the label is; where the key is the label, it would look the answer
+    up.
     """
 
     title: ClassVar[str] = "Past of the key"
@@ -25,16 +29,21 @@ class KeyFrequency(Baseline):
 
     def fit(self, train: pa.Table, context: str | None) -> System:
         if "key" not in train.column_names:
-            raise ConfigError("evaluate.baselines: key_frequency needs the column `key` of the training samples")
+            raise ConfigError(
+                "evaluate.baselines: key_frequency needs the column `key` of the training samples"
+            )
         if train["key"].equals(train["label"]):
             raise ConfigError(
-                "evaluate.baselines: key_frequency would look the label up, for the key of every sample is its label; leave it out"
+                "evaluate.baselines: key_frequency would look the label up, for the key of every sample is "
+                "its label; leave it out"
             )
         return PerKey(train, self.smoothing)
 
 
 class PerKey(Frequencies):
-    """Counts per key and label in a sparse matrix; its last row, without counts, is that of all unknown keys."""
+    """Counts per key and label in a sparse matrix; its last row, without counts, is that of all unknown
+    keys.
+    """
 
     def __init__(self, train: pa.Table, smoothing: float):
         super().__init__(train["label"].to_numpy().astype(str))
@@ -42,7 +51,9 @@ class PerKey(Frequencies):
         self.key_K, row_N = np.unique(train["key"].to_numpy().astype(str), return_inverse=True)
         column_N = self.columns_of(train["label"].combine_chunks())
         ones_N = np.ones(len(row_N))
-        self.count_KV = sparse.csr_array(sparse.coo_array((ones_N, (row_N, column_N)), shape=(len(self.key_K) + 1, len(self.labels))))
+        self.count_KV = sparse.csr_array(
+            sparse.coo_array((ones_N, (row_N, column_N)), shape=(len(self.key_K) + 1, len(self.labels)))
+        )
 
     def log_probs(self, rows: pa.RecordBatch) -> np.ndarray:
         key_B = rows["key"].to_numpy(zero_copy_only=False).astype(str)

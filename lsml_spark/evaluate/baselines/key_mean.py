@@ -11,8 +11,8 @@ from lsml_spark.tasks.task import floats_of
 
 
 class KeyMean(Baseline):
-    """(sum over the key's rows + s · mean of all rows) / (rows of the key + s); a key never seen gets the mean of all rows. For
-    `task: regress`."""
+    """(sum over the key's rows + s · mean of all rows) / (rows of the key + s); a key never seen gets the
+    mean of all rows. For `task: regress`."""
 
     title: ClassVar[str] = "Mean of the key"
     short: ClassVar[str] = "by key"

@@ -1,4 +1,6 @@
-"""The network of `bag_mlp`. Shapes: B rows, T list items of the batch end to end, D = dim, H = bags, V known labels."""
+"""The network of `bag_mlp`. Shapes: B rows, T list items of the batch end to end, D = dim, H = bags, V known
+labels.
+"""
 
 import itertools
 from collections.abc import Sequence
@@ -13,16 +15,19 @@ from lsml_spark.transforms.schema import Schema
 
 
 class RecencyBag(nn.Module):
-    """H weighted averages of each list's embeddings; the weight of an item depends on its distance from the list's end.
+    """H weighted averages of each list's embeddings; the weight of an item depends on its distance from the
+    list's end.
 
-    Bag h starts with weights ∝ exp(-h · distance): bag 0 is the plain average, the last one nearly the last item alone.
-    `gate` (H,) weighs the bags on their way past the MLP.
+    Bag h starts with weights ∝ exp(-h · distance): bag 0 is the plain average, the last one nearly the last
+    item alone. `gate` (H,) weighs the bags on their way past the MLP.
     """
 
     def __init__(self, bags: int, span: int):
         super().__init__()
         self.gate = nn.Parameter(torch.full((bags,), 1.0 / bags))
-        self.log_weight = nn.Parameter(-torch.arange(bags)[:, None] * torch.arange(span, dtype=torch.get_default_dtype()))
+        self.log_weight = nn.Parameter(
+            -torch.arange(bags)[:, None] * torch.arange(span, dtype=torch.get_default_dtype())
+        )
 
     def forward(self, items_TD: Tensor, offsets: Tensor) -> tuple[list[Tensor], Tensor]:
         """H averages and their gated sum, each of shape (B, D); an empty list gives zeros."""
@@ -39,7 +44,9 @@ class RecencyBag(nn.Module):
 
 
 class BagMlpNetwork(Network):
-    """See `BagMlp`. outputs = (MLP(bags, categories, numbers) + gated bags) · label embeddings, or a head, + prior + bias."""
+    """See `BagMlp`. outputs = (MLP(bags, categories, numbers) + gated bags) · label embeddings, or a head, +
+    prior + bias.
+    """
 
     def __init__(
         self,
@@ -60,10 +67,15 @@ class BagMlpNetwork(Network):
         self.label, self.lists, self.categories = label, list(ragged), list(scalar)
         self.vocabulary = {name: vocabulary_of(encoders, name) for name in ragged}
 
-        # One embedding per vocabulary: a list that is `like` the label shares the label's, which the softmax uses too.
+        # One embedding per vocabulary: a list that is `like` the label shares the label's, which the softmax
+        # uses too.
         shared = dict.fromkeys([*([] if label is None else [label]), *self.vocabulary.values()])
-        self.items = nn.ModuleDict({key(name): embedding(vocabulary_size(encoders, name), dim, init) for name in shared})
-        self.category = nn.ModuleDict({key(name): embedding(size, category_dim, init) for name, size in scalar.items()})
+        self.items = nn.ModuleDict(
+            {key(name): embedding(vocabulary_size(encoders, name), dim, init) for name in shared}
+        )
+        self.category = nn.ModuleDict(
+            {key(name): embedding(size, category_dim, init) for name, size in scalar.items()}
+        )
         self.bags = nn.ModuleDict({key(name): RecencyBag(bags, span) for name in ragged})
         self.numbers = schema.numbers
         width = len(ragged) * bags * dim + len(scalar) * category_dim + sum(self.numbers.values())
@@ -78,7 +90,9 @@ class BagMlpNetwork(Network):
         self.lookups -= {f"items.{key(str(label))}.weight"}
 
     def tensor_plan(self) -> dict[str, str]:
-        """Pairs of linear layers: the columns of the first, then the rows of the second, so that each pair exchanges once (Megatron-LM)."""
+        """Pairs of linear layers: the columns of the first, then the rows of the second, so that each pair
+        exchanges once (Megatron-LM).
+        """
         linear = [int(name) for name, layer in self.mlp.named_children() if isinstance(layer, nn.Linear)]
         plan: dict[str, str] = {}
         for first, second in zip(linear[0::2], linear[1::2], strict=False):
@@ -96,7 +110,11 @@ class BagMlpNetwork(Network):
         inputs += [self.category[key(name)](features[name]) for name in self.categories]
         inputs += numbers(features, self.numbers, self.bias)
         hidden_BD = self.mlp(torch.cat(inputs, dim=1)) + past_BD
-        head = self.head.weight if self.head is not None else self.get_parameter(f"items.{key(str(self.label))}.weight")[1:]
+        head = (
+            self.head.weight
+            if self.head is not None
+            else self.get_parameter(f"items.{key(str(self.label))}.weight")[1:]
+        )
         return torch.addmm(self.start, hidden_BD, head.T)
 
 
@@ -104,5 +122,9 @@ def _mlp(widths: Sequence[int], activation: str, dropout: float) -> nn.Sequentia
     """Linear layers from width to width, all but the last with activation and drop-out behind them."""
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(widths[:-1]):
-        layers += [nn.Linear(inputs, outputs), {"relu": nn.ReLU, "gelu": nn.GELU}[activation](), nn.Dropout(dropout)]
+        layers += [
+            nn.Linear(inputs, outputs),
+            {"relu": nn.ReLU, "gelu": nn.GELU}[activation](),
+            nn.Dropout(dropout),
+        ]
     return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1]))

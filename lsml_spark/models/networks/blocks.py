@@ -1,6 +1,7 @@
 """From any mix of features to what a backbone wants: a vector, a sequence or an image a row.
 
-Shapes: B rows, T list items of the batch end to end, P positions of the longest list, D width of an embedding.
+Shapes: B rows, T list items of the batch end to end, P positions of the longest list, D width of an
+embedding.
 """
 
 from collections.abc import Sequence
@@ -18,8 +19,8 @@ ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tan
 
 
 class ToVector(nn.Module):
-    """(B, width): an embedding for ids, the mean of embeddings for lists of ids (zeros for an empty one), numbers as they are,
-    tensors flattened. Columns that share a vocabulary (`like`) share its embeddings."""
+    """(B, width): an embedding for ids, the mean of embeddings for lists of ids (zeros for an empty one),
+    numbers as they are, tensors flattened. Columns that share a vocabulary (`like`) share its embeddings."""
 
     def __init__(self, schema: Schema, dim: int, std: float = 0.1):
         super().__init__()
@@ -34,7 +35,9 @@ class ToVector(nn.Module):
 
     def rows_of(self, prefix: str) -> dict[str, str]:
         """For `Network.rows_of`, of a network that holds it under this name."""
-        return {f"{prefix}.tables.{key(name)}.weight": name for name in dict.fromkeys(self.vocabulary.values())}
+        return {
+            f"{prefix}.tables.{key(name)}.weight": name for name in dict.fromkeys(self.vocabulary.values())
+        }
 
     def forward(self, features: Features, like: Tensor) -> Tensor:
         """Of the dtype of `like`."""
@@ -50,7 +53,9 @@ class ToVector(nn.Module):
 
 
 class ToSequence(nn.Module):
-    """((B, P, D), there (B, P)): the embeddings of one list column, in order, and which positions hold an item."""
+    """((B, P, D), there (B, P)): the embeddings of one list column, in order, and which positions hold an
+    item.
+    """
 
     def __init__(self, schema: Schema, column: str, dim: int, longest: int, std: float = 0.1):
         super().__init__()
@@ -61,7 +66,9 @@ class ToSequence(nn.Module):
     def forward(self, features: Features) -> tuple[Tensor, Tensor]:
         values_T, offsets = features[self.column]
         lengths_B = offsets.diff()
-        positions_P = torch.arange(min(self.longest, max(int(lengths_B.max()) if len(lengths_B) else 0, 1)), device=offsets.device)
+        positions_P = torch.arange(
+            min(self.longest, max(int(lengths_B.max()) if len(lengths_B) else 0, 1)), device=offsets.device
+        )
         there_BP = positions_P < lengths_B[:, None]
         place_BP = (offsets[:-1, None] + positions_P).clamp(max=max(len(values_T) - 1, 0))
         ids_BP = torch.where(there_BP, values_T[place_BP] if len(values_T) else place_BP * 0, 0)
@@ -69,7 +76,9 @@ class ToSequence(nn.Module):
 
 
 def image(features: Any, like: Tensor) -> Tensor:
-    """A tensor column (B, *shape) as floats of the dtype of `like`: bytes from 0 to 1, other numbers as they are."""
+    """A tensor column (B, *shape) as floats of the dtype of `like`: bytes from 0 to 1, other numbers as they
+    are.
+    """
     return features.to(like.dtype) / 255 if features.dtype == torch.uint8 else features.to(like.dtype)
 
 
@@ -100,7 +109,9 @@ def layers(
     dropout: float = 0.0,
     residual: bool = False,
 ) -> nn.Sequential:
-    """Linear, norm, activation, drop-out from width to width. `residual`: where two widths are equal the layer adds to its input."""
+    """Linear, norm, activation, drop-out from width to width. `residual`: where two widths are equal the
+    layer adds to its input.
+    """
     norms = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
     made: list[nn.Module] = []
     for i in range(len(widths) - 1):
@@ -114,7 +125,9 @@ def layers(
 
 
 def key(column: str) -> str:
-    """A column's name as torch allows it: no dots, and no clash with a module's own attributes such as `type`."""
+    """A column's name as torch allows it: no dots, and no clash with a module's own attributes such as
+    `type`.
+    """
     return f"[{column}]".replace(".", "_")
 
 

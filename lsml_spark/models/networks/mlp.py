@@ -28,7 +28,8 @@ class MlpNetwork(Network):
         self.inputs = ToVector(schema, dim)
         widths = [self.inputs.width, *hidden]
         self.layers = layers(widths, activation, norm, dropout, residual)  # type: ignore[arg-type]
-        # A row for "unknown" where the outputs are a label's, so that a warm start moves all of them by value.
+        # A row for "unknown" where the outputs are a label's, so that a warm start moves all of them by
+        # value.
         self.head = nn.Parameter(torch.empty(schema.width + int(schema.label is not None), widths[-1]))
         nn.init.normal_(self.head, std=1e-2 / max(widths[-1], 1) ** 0.5)
         self.add_bias(schema)

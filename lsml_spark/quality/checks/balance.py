@@ -13,9 +13,9 @@ from lsml_spark.quality.lacking import lacking, percent
 class Balance(TableCheck):
     """Every class of a label column has at least `smallest` and at most `largest` of the rows with a label.
 
-    Where there are more classes than the profile lists, those not listed are judged by their mean share: one of them is at
-    most that frequent. Classes that are not there at all are found with `classes`, the number expected. `value` is the
-    largest class's share.
+    Where there are more classes than the profile lists, those not listed are judged by their mean share: one
+    of them is at most that frequent. Classes that are not there at all are found with `classes`, the number
+    expected. `value` is the largest class's share.
     """
 
     smallest: float | None = Field(None, ge=0, le=1)  # share of a class
@@ -37,7 +37,8 @@ class Balance(TableCheck):
         column = day.column(self.column)
         if "top" not in column:
             return Judged(
-                f"column '{self.column}' has no list of values ({column.get('kind', 'unknown')}): labels are text, boolean or few numbers"
+                f"column '{self.column}' has no list of values ({column.get('kind', 'unknown')}): labels are "
+                "text, boolean or few numbers"
             )
         found = Categories.of([column])
         if not found.rows:
@@ -59,7 +60,10 @@ class Balance(TableCheck):
             return []
         small = [f"'{name}' {percent(share)}" for name, share in reversed(shares) if share < self.smallest]
         said = (
-            [f"classes below {percent(self.smallest)}: {', '.join(small[:3])}{f' and {len(small) - 3} more' if len(small) > 3 else ''}"]
+            [
+                f"classes below {percent(self.smallest)}: "
+                f"{', '.join(small[:3])}{f' and {len(small) - 3} more' if len(small) > 3 else ''}"
+            ]
             if small
             else []
         )

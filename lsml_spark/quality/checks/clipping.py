@@ -15,8 +15,9 @@ RUN = 3  # a wave touches its peak in one sample, two by chance: more are a peak
 
 
 class Clipping(RowCheck):
-    """At most this share of the samples is clipped: at full scale, or in a run of three or more equal samples at the loudest level
-    of their channel (clipped first, made quieter later). What does not decode is the business of `decodable`.
+    """At most this share of the samples is clipped: at full scale, or in a run of three or more equal samples
+    at the loudest level of their channel (clipped first, made quieter later). What does not decode is the
+    business of `decodable`.
     """
 
     at_most_samples: float = Field(0.001, ge=0, le=1)  # share of the samples

@@ -19,10 +19,12 @@ class Complete(RowCheck):
     @model_validator(mode="before")
     @classmethod
     def _tolerate_the_rest(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return {**values, "at_most": round(1.0 - float(values.get("at_least", 1.0)), 12)}  # 0.1, not 0.09999999999999998
+        # 0.1, not 0.09999999999999998
+        return {**values, "at_most": round(1.0 - float(values.get("at_least", 1.0)), 12)}
 
     def describe(self) -> str:
         return "missing"
 
     def violated(self) -> Column:
-        return self.value.isNull() | (self.value.cast("string") == "NaN")  # `isnan` takes neither dates nor lists
+        # `isnan` takes neither dates nor lists
+        return self.value.isNull() | (self.value.cast("string") == "NaN")

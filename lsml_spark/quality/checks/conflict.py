@@ -13,9 +13,10 @@ from lsml_spark.spark.tables import quoted
 class Conflict(RowCheck):
     """Rows with identical features have the same label; the column that the check stands below is the label.
 
-    Violated are the rows whose label is not the most frequent of their group; where two labels are equally frequent none is known to be
-    right, and all rows of the group are violated. So the share of violated rows is the label noise that shows. NULL labels
-    are kept and not counted; NULL features equal each other, but rows without any feature are no group.
+    Violated are the rows whose label is not the most frequent of their group; where two labels are equally
+    frequent none is known to be right, and all rows of the group are violated. So the share of violated rows
+    is the label noise that shows. NULL labels are kept and not counted; NULL features equal each other, but
+    rows without any feature are no group.
 
     Fields:
         features: columns to compare; by default all of the contract but the label.
@@ -29,20 +30,28 @@ class Conflict(RowCheck):
         return f"another label than rows with the same {', '.join(self.features) or 'features'}"
 
     def attach(self, rows: DataFrame) -> DataFrame:
-        features = self.features or [name for name in rows.columns if f"_raw_{name}" in rows.columns and name != self.column]
+        features = self.features or [
+            name for name in rows.columns if f"_raw_{name}" in rows.columns and name != self.column
+        ]
         label, right, noisy = f"{self.attached}_label", f"{self.attached}_right", f"{self.attached}_noisy"
         keys = {name: f"{self.attached}_{i}" for i, name in enumerate(features)}
         looked_at = rows.where(
-            compared(self) & self.value.isNotNull() & F.coalesce(*[F.col(quoted(name)).cast("string") for name in features]).isNotNull()
+            compared(self)
+            & self.value.isNotNull()
+            & F.coalesce(*[F.col(quoted(name)).cast("string") for name in features]).isNotNull()
         )
-        counted = looked_at.groupBy(*[F.col(quoted(name)).alias(key) for name, key in keys.items()], self.value.alias(label)).agg(
-            F.count(F.lit(1)).alias("n")
+        counted = looked_at.groupBy(
+            *[F.col(quoted(name)).alias(key) for name, key in keys.items()], self.value.alias(label)
+        ).agg(F.count(F.lit(1)).alias("n"))
+        groups = counted.groupBy(*keys.values()).agg(
+            F.collect_list(F.struct("n", F.col(label).alias("label"))).alias("labels")
         )
-        groups = counted.groupBy(*keys.values()).agg(F.collect_list(F.struct("n", F.col(label).alias("label"))).alias("labels"))
         most = F.array_max(F.col("labels.n"))
         winners = F.filter("labels", lambda counted: counted["n"] == most)
         groups = groups.where(F.size("labels") > 1).select(
-            *keys.values(), F.lit(True).alias(noisy), F.when(F.size(winners) == 1, winners[0]["label"]).alias(right)
+            *keys.values(),
+            F.lit(True).alias(noisy),
+            F.when(F.size(winners) == 1, winners[0]["label"]).alias(right),
         )
         same = [F.col(quoted(name)).eqNullSafe(F.col(key)) for name, key in keys.items()]
         joined = rows.join(groups, same, "left")

@@ -8,11 +8,12 @@ from lsml_spark.quality.lacking import lacking, listed
 
 
 class Constant(TableCheck):
-    """No column has one distinct value on the whole day. A model cannot learn from it, and often the source is broken.
+    """No column has one distinct value on the whole day. A model cannot learn from it, and often the source
+    is broken.
 
-    All columns, or those in `columns`, or `column`; those in `skip` may be constant. With `except_empty` a column without any
-    value is left to `complete` and `filled`. Some values missing and the others alike is constant too. Days of fewer than
-    `at_least` rows are not judged. `value` is the number of such columns.
+    All columns, or those in `columns`, or `column`; those in `skip` may be constant. With `except_empty` a
+    column without any value is left to `complete` and `filled`. Some values missing and the others alike is
+    constant too. Days of fewer than `at_least` rows are not judged. `value` is the number of such columns.
     """
 
     columns: list[str] = []  # these alone
@@ -35,7 +36,10 @@ class Constant(TableCheck):
         empty = [name for name in names if not self.except_empty and _empty(day, name)]
         alike = [name for name in names if not _empty(day, name) and _one(day, name)]
         said = (
-            [f"column{'s' * (len(alike) > 1)} with one value only: {', '.join(self._shown(day, name) for name in alike[:10])}"]
+            [
+                f"column{'s' * (len(alike) > 1)} with one value only: "
+                f"{', '.join(self._shown(day, name) for name in alike[:10])}"
+            ]
             if alike
             else []
         )

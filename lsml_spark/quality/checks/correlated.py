@@ -16,8 +16,9 @@ from lsml_spark.quality.lacking import lacking
 class Correlated(TableCheck):
     """No two numeric columns have an |r| of at least `above`, measured on the sample of the day.
 
-    Pearson finds a column that is another one in a different unit, Spearman any that rises with it. Pairs of fewer than
-    `at_least` common rows are not judged. `known`: pairs that are meant. `value` is the largest |r|.
+    Pearson finds a column that is another one in a different unit, Spearman any that rises with it. Pairs of
+    fewer than `at_least` common rows are not judged. `known`: pairs that are meant. `value` is the largest
+    |r|.
     """
 
     above: float = Field(0.99, gt=0, le=1)  # the |r| that is too much
@@ -34,7 +35,9 @@ class Correlated(TableCheck):
     def judge(self, day: Day) -> Judged:
         if lack := lacking(day, *self.columns):
             return lack
-        numeric = [name for name, column in day.profile.get("columns", {}).items() if column.get("kind") == "number"]
+        numeric = [
+            name for name, column in day.profile.get("columns", {}).items() if column.get("kind") == "number"
+        ]
         names = [name for name in self.columns or numeric if name in day.sample.column_names]
         if wrong := [name for name in self.columns if name not in numeric]:
             return Judged(f"column '{wrong[0]}' is not a number")
@@ -45,12 +48,19 @@ class Correlated(TableCheck):
         first, second = np.triu_indices(len(names), 1)
         r_P = np.abs(r_DD[first, second])
         meant = {frozenset(pair) for pair in self.known}
-        judged = [i for i in np.flatnonzero(np.isfinite(r_P)) if not meant or frozenset((names[first[i]], names[second[i]])) not in meant]
+        judged = [
+            i
+            for i in np.flatnonzero(np.isfinite(r_P))
+            if not meant or frozenset((names[first[i]], names[second[i]])) not in meant
+        ]
         if not judged:
             return Judged()
         judged.sort(key=lambda i: -r_P[i])
         wrong_pairs = [i for i in judged if r_P[i] >= self.above]
-        told = [f"'{names[first[i]]}' and '{names[second[i]]}' ({r_DD[first[i], second[i]]:+.4f})" for i in wrong_pairs[:5]]
+        told = [
+            f"'{names[first[i]]}' and '{names[second[i]]}' ({r_DD[first[i], second[i]]:+.4f})"
+            for i in wrong_pairs[:5]
+        ]
         more = f" and {len(wrong_pairs) - 5} pairs more" if len(wrong_pairs) > 5 else ""
         problem = f"{self.method} correlation of {', '.join(told)}{more}" if told else None
         return Judged(problem, value=float(r_P[judged[0]]))

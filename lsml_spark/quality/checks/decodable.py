@@ -11,15 +11,18 @@ from lsml_spark.media import column as media
 from lsml_spark.quality.check import RowCheck
 
 # Formats that are a file of their own. Playlists (hls, dash, concat) would make FFmpeg open what they name.
-CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,ogg,flv,asf,gif,h264,hevc,m4v,mjpeg,ivf"
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,ogg,flv,asf,gif,h264,hevc,m4v,mjpeg,ivf"
+)
 MOST_SAMPLES = 1 << 20  # read at once
 
 
 class Decodable(RowCheck):
-    """The bytes, or the file at this path below `folder`, decode to their end. NULL is kept; a missing file is violated.
+    """The bytes, or the file at this path below `folder`, decode to their end. NULL is kept; a missing file
+    is violated.
 
-    `decodable: image` (Pillow: verified, then its pixels loaded), `audio` (libsndfile: as many samples as the header says),
-    `video` (FFmpeg: every frame of the first video stream).
+    `decodable: image` (Pillow: verified, then its pixels loaded), `audio` (libsndfile: as many samples as the
+    header says), `video` (FFmpeg: every frame of the first video stream).
 
     Fields:
         folder: paths are relative to it and may not lead out of it.
@@ -46,7 +49,13 @@ class Decodable(RowCheck):
         def broken(data: bytes | None) -> bool:
             if not data:
                 return True
-            return not (image(data, most) if kind == "image" else audio(data) if kind == "audio" else video(data, most))
+            return not (
+                image(data, most)
+                if kind == "image"
+                else audio(data)
+                if kind == "audio"
+                else video(data, most)
+            )
 
         return media.each(self.value, broken, self.folder)
 
@@ -86,7 +95,9 @@ def audio(data: bytes) -> bool:
 
 
 def _cut_short(data: bytes) -> bool:
-    """Whether a WAV file says that it is longer than it is, which libsndfile forgives. A stream of unknown length says 0 or 2³² - 1."""
+    """Whether a WAV file says that it is longer than it is, which libsndfile forgives. A stream of unknown
+    length says 0 or 2³² - 1.
+    """
     if data[:4] != b"RIFF":
         return False
     length = int.from_bytes(data[4:8], "little")

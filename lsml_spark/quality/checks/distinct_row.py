@@ -9,9 +9,11 @@ from lsml_spark.spark.tables import quoted
 
 
 class DistinctRow(RowCheck):
-    """No earlier line of the day has the same text in every column of the contract; the first of equals is kept.
+    """No earlier line of the day has the same text in every column of the contract; the first of equals is
+    kept.
 
-    Columns that the contract does not name are not compared. Costs one shuffle of the day; `unique` compares some columns alone.
+    Columns that the contract does not name are not compared. Costs one shuffle of the day; `unique` compares
+    some columns alone.
     """
 
     def describe(self) -> str:

@@ -13,19 +13,21 @@ from lsml_spark.quality.lacking import lacking, listed
 
 
 class Drift(TableCheck):
-    """A column's distribution lies within `below` of that of earlier good nights, beyond what chance explains.
+    """A column's distribution lies within `below` of that of earlier good nights, beyond what chance
+    explains.
 
-    `distance`: for categories linf, js (divergence in bits, 0 to 1), psi or zipf (total variation of key shares); for
-    numbers and times psi (deciles of the reference; js and linf likewise), ks or wasserstein (in interquartile ranges of
-    the reference). Of more than 100 categories js and linf see the head; zipf then counts the clean rows of both sides. Missing
-    values are the business of `complete` and `anomaly`, not of this check.
+    `distance`: for categories linf, js (divergence in bits, 0 to 1), psi or zipf (total variation of key
+    shares); for numbers and times psi (deciles of the reference; js and linf likewise), ks or wasserstein (in
+    interquartile ranges of the reference). Of more than 100 categories js and linf see the head; zipf then
+    counts the clean rows of both sides. Missing values are the business of `complete` and `anomaly`, not of
+    this check.
 
     Fields:
-        below: the largest distance allowed. What two samples of these sizes from one law exceed once in a thousand
-            times (quality/figures/noise.py) is added to it.
+        below: the largest distance allowed. What two samples of these sizes from one law exceed once in a
+            thousand times (quality/figures/noise.py) is added to it.
         against: the last good night, or the mixture of the last `window` good nights.
-        unit: a column whose distinct values are what is independent of each other, e.g. the invoice: the noise then
-            counts those instead of rows.
+        unit: a column whose distinct values are what is independent of each other, e.g. the invoice: the
+            noise then counts those instead of rows.
     """
 
     distance: Distance = "js"
@@ -49,18 +51,37 @@ class Drift(TableCheck):
         known = [past for past in pasts if self.column in past.profile.get("columns", {})]
         if not known:
             return Judged(f"column '{self.column}' was not there on {nights(pasts)}")
-        n_today, n_known = _observed(day.profile, self.column, self.unit), [_observed(p.profile, self.column, self.unit) for p in known]
+        n_today, n_known = (
+            _observed(day.profile, self.column, self.unit),
+            [_observed(p.profile, self.column, self.unit) for p in known],
+        )
         if not n_today or not sum(n_known):
             if n_today == sum(n_known):
                 return Judged(value=0.0)  # empty then and now
-            return Judged(f"column '{self.column}' has {'no' if not n_today else 'its first'} values, other than on {nights(known)}")
-        seen = [(past.profile["columns"][self.column], n) for past, n in zip(known, n_known, strict=True) if n]
+            return Judged(
+                f"column '{self.column}' has {'no' if not n_today else 'its first'} values, other than on "
+                f"{nights(known)}"
+            )
+        seen = [
+            (past.profile["columns"][self.column], n) for past, n in zip(known, n_known, strict=True) if n
+        ]
         long_tailed = any(
-            "top" not in column or column.get("others") for column in [day.column(self.column), *[column for column, _ in seen]]
+            "top" not in column or column.get("others")
+            for column in [day.column(self.column), *[column for column, _ in seen]]
         )
-        found = key_shift(day, self.column, known) if self.distance == "zipf" and long_tailed and day.clean_rows else None
+        found = (
+            key_shift(day, self.column, known)
+            if self.distance == "zipf" and long_tailed and day.clean_rows
+            else None
+        )
         try:
-            found = found or compare(self.distance, day.column(self.column), [column for column, _ in seen], n_today, [n for _, n in seen])
+            found = found or compare(
+                self.distance,
+                day.column(self.column),
+                [column for column, _ in seen],
+                n_today,
+                [n for _, n in seen],
+            )
         except ValueError as error:
             return Judged(f"column '{self.column}': {error}")
         wrong = found.distance > self.below + found.noise
@@ -81,7 +102,9 @@ def nights(pasts: Sequence[Past]) -> str:
 
 
 def _observed(profile: Profile, column: str, unit: str) -> float:
-    """Independent observations behind a column's points and top list: sampled rows with a value, or its units if fewer."""
+    """Independent observations behind a column's points and top list: sampled rows with a value, or its units
+    if fewer.
+    """
     figures: Mapping[str, Any] = profile["columns"][column].get("metrics", {})
     rows = profile.get("rows", 0)
     if not rows:

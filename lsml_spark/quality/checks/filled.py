@@ -14,13 +14,14 @@ MOST_RUNS = 4
 
 
 class Filled(TableCheck):
-    """No column goes from empty to filled, or back, between two good nights: all missing, partly filled, always filled.
+    """No column goes from empty to filled, or back, between two good nights: all missing, partly filled,
+    always filled.
 
-    A column is empty or always filled up to `tolerance` of its rows; a change is told only where the filled share moves by
-    more than `moved`, and out of what the last `window` good nights spanned, extended by as much: a column with three missing
-    values now and then is none, nor is one that is between half and fully filled; one without any value always is, unless
-    it had none lately. The sentence dates the changes in all of the history at hand. All columns of the profile, or
-    `column` alone. `value` is the largest move.
+    A column is empty or always filled up to `tolerance` of its rows; a change is told only where the filled
+    share moves by more than `moved`, and out of what the last `window` good nights spanned, extended by as
+    much: a column with three missing values now and then is none, nor is one that is between half and fully
+    filled; one without any value always is, unless it had none lately. The sentence dates the changes in all
+    of the history at hand. All columns of the profile, or `column` alone. `value` is the largest move.
     """
 
     tolerance: float = Field(0.005, ge=0, lt=0.5)  # share of the rows
@@ -40,7 +41,9 @@ class Filled(TableCheck):
             if len(nights) > 1:
                 found.append((abs(nights[-1][1] - nights[-2][1]), name, nights))
         found.sort(key=lambda item: -item[0])
-        wrong = [item for item in found if item[0] > self.moved and self._unusual([share for _, share in item[2]])]
+        wrong = [
+            item for item in found if item[0] > self.moved and self._unusual([share for _, share in item[2]])
+        ]
         value = found[0][0] if found else None
         if not wrong:
             return Judged(value=value)
@@ -49,7 +52,13 @@ class Filled(TableCheck):
         return Judged("; ".join(said) + more, value=value)
 
     def state(self, share: float) -> str:
-        return "all missing" if share <= self.tolerance else "always filled" if share >= 1 - self.tolerance else "partly filled"
+        return (
+            "all missing"
+            if share <= self.tolerance
+            else "always filled"
+            if share >= 1 - self.tolerance
+            else "partly filled"
+        )
 
     def _unusual(self, shares: Sequence[float]) -> bool:
         *before, now = shares[-self.window - 1 :]

@@ -15,10 +15,11 @@ HOURS = {"m": 1 / 60, "h": 1.0, "d": 24.0}
 
 
 class Fresh(TableCheck):
-    """The newest value of a time column lies within so long of the end of the logical date, before it or after it.
+    """The newest value of a time column lies within so long of the end of the logical date, before it or
+    after it.
 
-    The end of the logical date (midnight UTC) and not the clock, so that a day judged again next year is judged alike.
-    `column` may be left out where the day has one time column.
+    The end of the logical date (midnight UTC) and not the clock, so that a day judged again next year is
+    judged alike. `column` may be left out where the day has one time column.
     """
 
     within: str = Field("36h", description="minutes, hours or days: 90m, 36h, 2d")
@@ -42,9 +43,14 @@ class Fresh(TableCheck):
     def judge(self, day: Day) -> Judged:
         column = self.column
         if not column and day.rows:
-            times = [name for name, found in day.profile.get("columns", {}).items() if found.get("kind") == "time"]
+            times = [
+                name for name, found in day.profile.get("columns", {}).items() if found.get("kind") == "time"
+            ]
             if len(times) != 1:
-                return Judged(f"say which time column: `fresh: {{within: {self.within}, column: …}}`; found {', '.join(times) or 'none'}")
+                return Judged(
+                    f"say which time column: `fresh: {{within: {self.within}, column: …}}`; found "
+                    f"{', '.join(times) or 'none'}"
+                )
             (column,) = times
         if lack := lacking(day, column, kinds=("time",)):
             return lack
@@ -57,5 +63,8 @@ class Fresh(TableCheck):
             return Judged(value=age)
         side = "older than" if age > 0 else "later than"
         shown = str(np.datetime64(int(newest), "s")).replace("T", " ")  # a year may have five digits
-        said = f"newest {column} is {shown}, {abs(age):.1f} hours {side} the end of {day.date}; {self.within} allowed"
+        said = (
+            f"newest {column} is {shown}, {abs(age):.1f} hours {side} the end of {day.date}; "
+            f"{self.within} allowed"
+        )
         return Judged(said, value=age)

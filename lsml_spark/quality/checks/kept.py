@@ -20,4 +20,7 @@ class Kept(TableCheck):
         share = day.clean / day.rows if day.rows else 0.0
         if share >= self.at_least:
             return Judged(value=share)
-        return Judged(f"{day.clean} of {day.rows} rows kept ({share:.1%}), at least {self.at_least:.0%} wanted", value=share)
+        return Judged(
+            f"{day.clean} of {day.rows} rows kept ({share:.1%}), at least {self.at_least:.0%} wanted",
+            value=share,
+        )

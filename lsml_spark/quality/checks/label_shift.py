@@ -12,8 +12,8 @@ from lsml_spark.quality.day import Day
 class LabelShift(TableCheck):
     """The classes' shares lie within `below` of those of earlier good nights: `drift` on the label column.
 
-    A model trained on the old mix keeps its P(x | y) but not its prior (Lipton et al. 2018), so a shift asks for
-    reweighting where a drift of features asks for a look at the source.
+    A model trained on the old mix keeps its P(x | y) but not its prior (Lipton et al. 2018), so a shift asks
+    for reweighting where a drift of features asks for a look at the source.
     """
 
     below: float = Field(0.1, ge=0)  # the largest distance allowed

@@ -11,7 +11,9 @@ from lsml_spark.quality.check import RowCheck
 
 
 class Length(RowCheck):
-    """Between `low` and `high` characters (Unicode code points), bytes of a binary value, or elements of a list or map; NULL is kept."""
+    """Between `low` and `high` characters (Unicode code points), bytes of a binary value, or elements of a
+    list or map; NULL is kept.
+    """
 
     low: int | None = Field(None, ge=0)  # at least
     high: int | None = Field(None, ge=0)  # at most
@@ -35,7 +37,8 @@ class Length(RowCheck):
         """What `length` means depends on the column's type, which only the frame knows."""
         type_ = rows.schema[self.column].dataType
         if isinstance(type_, (ArrayType, MapType)):
-            length = F.when(self.value.isNotNull(), F.size(self.value))  # `size` of NULL is -1 outside ANSI mode
+            # `size` of NULL is -1 outside ANSI mode
+            length = F.when(self.value.isNotNull(), F.size(self.value))
         else:
             length = F.length(self.value if isinstance(type_, BinaryType) else self.value.cast("string"))
         return rows.withColumn(self.attached, length)

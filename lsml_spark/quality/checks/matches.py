@@ -8,7 +8,9 @@ from lsml_spark.quality.check import RowCheck
 
 
 class Matches(RowCheck):
-    """The text contains a match of a (Java) regular expression; anchor it with ^ and $ to mean the whole value."""
+    """The text contains a match of a (Java) regular expression; anchor it with ^ and $ to mean the whole
+    value.
+    """
 
     pattern: str  # a regular expression
 

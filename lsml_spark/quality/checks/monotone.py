@@ -13,8 +13,9 @@ from lsml_spark.spark.tables import quoted
 class Monotone(RowCheck):
     """The value is not below that of the line before it in its file (`strictly`: above it).
 
-    Only the line that falls is violated, not those after it. NULL, NaN and malformed lines are skipped; the first line holds.
-    Text is compared character by character. Costs a sort of each file, in one task per file and group.
+    Only the line that falls is violated, not those after it. NULL, NaN and malformed lines are skipped; the
+    first line holds. Text is compared character by character. Costs a sort of each file, in one task per file
+    and group.
 
     Fields:
         by: columns; lines are compared within equal values of these, e.g. one sensor.

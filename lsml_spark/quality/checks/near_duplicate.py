@@ -24,13 +24,15 @@ BLANK = r"\s+"
 
 
 class NearDuplicate(RowCheck):
-    """No earlier line of the day has a text at least this similar, or an image that differs in at most so many bits.
+    """No earlier line of the day has a text at least this similar, or an image that differs in at most so
+    many bits.
 
-    Texts (lower case, white space made one space): Jaccard similarity of their shingles; candidates by MinHash, which misses a pair at the
-    threshold in one of 1,000 cases, each then compared exactly. Images: Hamming distance of a 64-bit perceptual hash, candidates
-    by pieces of it. Equal texts count once, so a common one costs nothing; of a bucket that many rows share, all
-    are compared with its first 32 alone. The same answer for every partitioning. NULL, blank text, and images that do not
-    decode or have one colour only are kept.
+    Texts (lower case, white space made one space): Jaccard similarity of their shingles; candidates by
+    MinHash, which misses a pair at the threshold in one of 1,000 cases, each then compared exactly. Images:
+    Hamming distance of a 64-bit perceptual hash, candidates by pieces of it. Equal texts count once, so a
+    common one costs nothing; of a bucket that many rows share, all are compared with its first 32 alone. The
+    same answer for every partitioning. NULL, blank text, and images that do not decode or have one colour
+    only are kept.
 
     Fields:
         text: column of text; its shingles are so many `characters`, or `words` where that is given.
@@ -60,7 +62,11 @@ class NearDuplicate(RowCheck):
     def attach(self, rows: DataFrame) -> DataFrame:
         rows = rows.withColumn(self.attached, F.when(compared(self), self.thing(rows)))
         first = F.min(F.struct("_file", "_line")).alias("first")
-        things = rows.where(F.col(self.attached).isNotNull()).groupBy(F.col(self.attached).alias("thing")).agg(first)
+        things = (
+            rows.where(F.col(self.attached).isNotNull())
+            .groupBy(F.col(self.attached).alias("thing"))
+            .agg(first)
+        )
         bucketed = things.select("thing", "first", F.explode(self.buckets(F.col("thing"))).alias("bucket"))
         late = earlier_twins(bucketed, self.is_alike).select("thing", F.lit(True).alias("late"))
         marks = things.join(late, "thing", "left").select(
@@ -69,8 +75,12 @@ class NearDuplicate(RowCheck):
             F.col("late").alias(f"{self.attached}_late"),
         )
         marked = rows.join(marks, F.col(self.attached) == F.col(f"{self.attached}_thing"), "left")
-        found = F.col(f"{self.attached}_late").isNotNull() | (F.struct("_file", "_line") > F.col(f"{self.attached}_first"))
-        return marked.withColumn(self.attached, found).drop(*[f"{self.attached}_{part}" for part in ("thing", "first", "late")])
+        found = F.col(f"{self.attached}_late").isNotNull() | (
+            F.struct("_file", "_line") > F.col(f"{self.attached}_first")
+        )
+        return marked.withColumn(self.attached, found).drop(
+            *[f"{self.attached}_{part}" for part in ("thing", "first", "late")]
+        )
 
     def violated(self) -> Column:
         return F.col(self.attached)
@@ -89,7 +99,9 @@ class NearDuplicate(RowCheck):
         @arrow_udf("bigint")  # type: ignore[call-overload]  # its stub asks for what it warns of
         def hashes(values: pa.Array) -> pa.Array:
             files = (None if value is None else load(value, folder) for value in values.to_pylist())
-            return pa.array([None if data is None else image_hash.image_hash(data, most) for data in files], pa.int64())
+            return pa.array(
+                [None if data is None else image_hash.image_hash(data, most) for data in files], pa.int64()
+            )
 
         hashed: Column = hashes(F.col(quoted(name)))
         return hashed
@@ -101,7 +113,9 @@ class NearDuplicate(RowCheck):
 
         @arrow_udf("array<bigint>")  # type: ignore[call-overload]  # its stub asks for what it warns of
         def pieces(hashes: pa.Array) -> pa.Array:
-            return pa.array([image_hash.buckets(value, bits) for value in hashes.to_pylist()], pa.list_(pa.int64()))
+            return pa.array(
+                [image_hash.buckets(value, bits) for value in hashes.to_pylist()], pa.list_(pa.int64())
+            )
 
         found: Column = pieces(thing)
         return found
@@ -121,16 +135,20 @@ class NearDuplicate(RowCheck):
 
 
 def jaccard(characters: int, words: int) -> Callable[[Column, Column], Column]:
-    """A function from two columns of text to the Jaccard similarity of their shingles; exact, on the shingles themselves."""
+    """A function from two columns of text to the Jaccard similarity of their shingles; exact, on the shingles
+    themselves.
+    """
 
     @arrow_udf("double")  # type: ignore[call-overload]  # its stub asks for what it warns of
     def compare(ones: pa.Array, others: pa.Array) -> pa.Array:
         pairs = list(zip(ones.to_pylist(), others.to_pylist(), strict=True))
-        sets = {text: minhash.shingles(text, characters, words) for pair in pairs for text in pair}  # a text is in many pairs
+        # a text is in many pairs
+        sets = {text: minhash.shingles(text, characters, words) for pair in pairs for text in pair}
         shared = [(len(sets[one] & sets[other]), len(sets[one]) + len(sets[other])) for one, other in pairs]
         return pa.array([both / (total - both) for both, total in shared], pa.float64())
 
-    return compare.asNondeterministic()  # it is not; but Spark would else compare before it has made the pairs distinct
+    # it is not; but Spark would else compare before it has made the pairs distinct
+    return compare.asNondeterministic()
 
 
 def text_buckets(similarity: float) -> Callable[[Column], Column]:
@@ -149,9 +167,16 @@ def text_buckets(similarity: float) -> Callable[[Column], Column]:
 
 
 def earlier_twins(bucketed: DataFrame, alike: Callable[[Column, Column], Column]) -> DataFrame:
-    """Each `thing` for which an earlier one (by `first`) in one of its buckets is alike; columns thing, first, bucket in."""
+    """Each `thing` for which an earlier one (by `first`) in one of its buckets is alike; columns thing,
+    first, bucket in.
+    """
     rank = F.row_number().over(Window.partitionBy("bucket").orderBy("first"))
     heads = bucketed.withColumn("rank", rank).where(F.col("rank") <= HEADS)
     heads = heads.select("bucket", F.col("first").alias("head_first"), F.col("thing").alias("earlier"))
-    pairs = bucketed.join(heads, "bucket").where(F.col("head_first") < F.col("first")).select("thing", "earlier").distinct()
+    pairs = (
+        bucketed.join(heads, "bucket")
+        .where(F.col("head_first") < F.col("first"))
+        .select("thing", "earlier")
+        .distinct()
+    )
     return pairs.where(alike(F.col("earlier"), F.col("thing"))).select("thing").distinct()

@@ -8,7 +8,9 @@ from lsml_spark.quality.check import RowCheck
 
 
 class NonNull(RowCheck):
-    """The value is not NULL. NaN and the empty string are values here: see `finite`, `length` and `complete`."""
+    """The value is not NULL. NaN and the empty string are values here: see `finite`, `length` and
+    `complete`.
+    """
 
     of_a_column: ClassVar[bool] = True
 

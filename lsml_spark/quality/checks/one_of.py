@@ -12,7 +12,8 @@ from lsml_spark.quality.check import RowCheck
 class OneOf(RowCheck):
     """The value is one of the listed ones: numbers are compared as numbers, all else as text."""
 
-    values: list[str | StrictInt | StrictFloat] = Field(min_length=1)  # strict, for YAML reads an unquoted `no` as false
+    # strict, for YAML reads an unquoted `no` as false
+    values: list[str | StrictInt | StrictFloat] = Field(min_length=1)
 
     shorthand: ClassVar[str] = "values"
     of_a_column: ClassVar[bool] = True

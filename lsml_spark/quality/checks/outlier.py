@@ -18,13 +18,15 @@ DEFAULT = {"robust_z": 3.5, "iqr": 3.0}
 class Outlier(RowCheck):
     """The number is not far from the day's others, by statistics that outliers themselves cannot move.
 
-    `robust_z`: 0.6745 |x - median| / MAD ≤ above; where more than half of the values are equal (MAD 0), |x - median| / (1.2533 × mean
-    absolute deviation) takes its place (Iglewicz & Hoaglin 1993). `iqr`: within `above` interquartile ranges of the
-    quartiles (Tukey's far out). A day whose spread is 0 has no outliers. NULL and NaN are kept; an infinite value is one.
+    `robust_z`: 0.6745 |x - median| / MAD ≤ above; where more than half of the values are equal (MAD 0), |x -
+    median| / (1.2533 × mean absolute deviation) takes its place (Iglewicz & Hoaglin 1993). `iqr`: within
+    `above` interquartile ranges of the quartiles (Tukey's far out). A day whose spread is 0 has no outliers.
+    NULL and NaN are kept; an infinite value is one.
 
     Fields:
         above: default 3.5 for robust_z, 3 for iqr.
-        log: judge logarithms, for positive skewed numbers such as prices; those ≤ 0 are the business of `in_range`.
+        log: judge logarithms, for positive skewed numbers such as prices; those ≤ 0 are the business of
+            `in_range`.
     """
 
     method: Literal["robust_z", "iqr"] = "robust_z"  # how far is measured
@@ -47,8 +49,14 @@ class Outlier(RowCheck):
 
     def fit(self, sample: pa.Table) -> Self:
         column = sample.column(self.column)
-        if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)):
-            raise ConfigError(f"quality: {self.column}: outlier wants numbers, the contract says {column.type}")
+        if not (
+            pa.types.is_integer(column.type)
+            or pa.types.is_floating(column.type)
+            or pa.types.is_decimal(column.type)
+        ):
+            raise ConfigError(
+                f"quality: {self.column}: outlier wants numbers, the contract says {column.type}"
+            )
         values = column.drop_null().cast(pa.float64(), safe=False).to_numpy()
         fitted = self.model_copy()
         fitted._bounds = bounds(values, self.method, self._threshold, self.log)
@@ -64,7 +72,9 @@ class Outlier(RowCheck):
 
 
 def bounds(values: np.ndarray, method: str, above: float, log: bool = False) -> tuple[float, float] | None:
-    """The interval outside which a number is an outlier among these; None where they have no spread, or are none."""
+    """The interval outside which a number is an outlier among these; None where they have no spread, or are
+    none.
+    """
     values = values[np.isfinite(values) & (values > 0)] if log else values[np.isfinite(values)]
     if not len(values):
         return None

@@ -15,14 +15,16 @@ DAY_FIRST = r"^[+-]?\d{4,6}-\d{1,2}-\d{1,2}"
 
 
 class Parses(RowCheck):
-    """The trimmed text reads as a value of type `as`; NULL and blank text are kept, as the contract keeps them.
+    """The trimmed text reads as a value of type `as`; NULL and blank text are kept, as the contract keeps
+    them.
 
     Fields:
         as: double | int (64 bit) | date | timestamp | boolean | json.
         format: for dates and timestamps, Spark's pattern, e.g. `dd/MM/yyyy`; by default ISO 8601.
     """
 
-    kind: Literal["double", "int", "date", "timestamp", "boolean", "json"]  # written `as`, which is no name in Python
+    # written `as`, which is no name in Python
+    kind: Literal["double", "int", "date", "timestamp", "boolean", "json"]
     format: str = ""
 
     shorthand: ClassVar[str] = "kind"
@@ -54,7 +56,8 @@ class Parses(RowCheck):
         if self.kind == "boolean":
             return text.try_cast("boolean").isNotNull()
         if self.kind == "json":
-            listed = F.concat(F.lit("["), text, F.lit(",0]"))  # the parser overlooks what follows a value: here nothing may
+            # the parser overlooks what follows a value: here nothing may
+            listed = F.concat(F.lit("["), text, F.lit(",0]"))
             return F.try_parse_json(listed).isNotNull() & (F.json_array_length(listed) == 2)
         if self.format:
             return F.try_to_timestamp(text, F.lit(self.format)).isNotNull()

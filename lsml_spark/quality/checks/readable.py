@@ -7,10 +7,12 @@ from pyspark.sql import Column
 
 from lsml_spark.quality.check import RowCheck
 
-CONTROL = r"\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x{9F}\x{FFFD}-\x{FFFF}"  # not tab and line breaks; U+FFFD stands for bytes that were no text
+# not tab and line breaks; U+FFFD stands for bytes that were no text
+CONTROL = r"\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x{9F}\x{FFFD}-\x{FFFF}"
 
-# UTF-8 read as Latin-1 or Windows-1252. There, bytes 80 to BF (which continue a character) are symbols and punctuation. Those
-# that real text puts after a letter (quotes, dashes, a hard space) count only in the middle of a word.
+# UTF-8 read as Latin-1 or Windows-1252. There, bytes 80 to BF (which continue a character) are symbols and
+# punctuation. Those that real text puts after a letter (quotes, dashes, a hard space) count only in the
+# middle of a word.
 SYMBOL = r"¡-ª¬-º¼-¿€‚ƒ„†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ"
 QUOTE = r"\x{A0}«»‘’“”–—…"
 MOJIBAKE = "|".join(
@@ -31,12 +33,13 @@ MOJIBAKE = "|".join(
 
 
 class Readable(RowCheck):
-    """The text is no garbage: no control characters, no U+FFFD, no UTF-8 that was read as Latin-1 or Windows-1252, no long run of
-    one character. NULL and empty text are kept.
+    """The text is no garbage: no control characters, no U+FFFD, no UTF-8 that was read as Latin-1 or
+    Windows-1252, no long run of one character. NULL and empty text are kept.
 
     Fields:
         repeats: so many equal characters in a row are garbage; 0 switches this off.
-        allow: characters that may be repeated: by default white space, digits, and what people draw lines with.
+        allow: characters that may be repeated: by default white space, digits, and what people draw lines
+            with.
     """
 
     repeats: int = Field(6, ge=0)

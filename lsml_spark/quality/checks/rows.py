@@ -13,10 +13,12 @@ ENOUGH_WEEKDAYS = 3
 
 
 class Rows(TableCheck):
-    """The day has at least this many records, no more than so many, and a number near that of earlier good nights.
+    """The day has at least this many records, no more than so many, and a number near that of earlier good
+    nights.
 
     Fields:
-        within: largest relative distance from the usual number: 0.5 allows half as many to one and a half times as many.
+        within: largest relative distance from the usual number: 0.5 allows half as many to one and a half
+            times as many.
         of: the usual number is the median of the last `window` good nights, or that of the last one.
         same_weekday: look at nights of the same weekday alone, once there are three of them.
     """
@@ -33,7 +35,9 @@ class Rows(TableCheck):
     def describe(self) -> str:
         said = [f"fewer than {self.at_least} rows"] if self.within is None or self.at_least > 1 else []
         said += [f"more than {self.no_more_than} rows"] if self.no_more_than is not None else []
-        said += [f"rows not within {self.within:.0%} of {self._usual_is()}"] if self.within is not None else []
+        said += (
+            [f"rows not within {self.within:.0%} of {self._usual_is()}"] if self.within is not None else []
+        )
         return " or ".join(said)
 
     def judge(self, day: Day) -> Judged:
@@ -49,7 +53,10 @@ class Rows(TableCheck):
         if abs(off) <= self.within:
             return Judged(value=day.rows)
         told = f"{off:+.0%}" if usual else "more"
-        return Judged(f"{day.rows} rows, {told} against {usual:g}, {self._usual_is(pasts)}; ±{self.within:.0%} allowed", value=day.rows)
+        return Judged(
+            f"{day.rows} rows, {told} against {usual:g}, {self._usual_is(pasts)}; ±{self.within:.0%} allowed",
+            value=day.rows,
+        )
 
     def _alike(self, day: Day) -> Sequence[Past]:
         """The nights to compare with, the oldest first."""
@@ -60,7 +67,11 @@ class Rows(TableCheck):
     def _usual_is(self, pasts: Sequence[Past] = ()) -> str:
         if self.of == "last":
             return f"that of {pasts[-1].date}" if pasts else "that of the last good night"
-        alike = " of the same weekday" if self.same_weekday and len({past.date.weekday() for past in pasts}) <= 1 else ""
+        alike = (
+            " of the same weekday"
+            if self.same_weekday and len({past.date.weekday() for past in pasts}) <= 1
+            else ""
+        )
         return f"the median of the last {len(pasts) or self.window} good nights{alike}"
 
 

@@ -13,10 +13,12 @@ KINDS: tuple[Kind, ...] = ("added", "dropped", "retyped", "reordered")
 
 
 class Schema(TableCheck):
-    """No column is added, dropped, retyped or reordered: files against the contract, types against the last good night.
+    """No column is added, dropped, retyped or reordered: files against the contract, types against the last
+    good night.
 
-    Nested types are compared field by field. `allow` names the changes that are welcome; `columns` those columns alone
-    that matter (default: all). `value` is the number of changes. A column that is there but empty is found by `filled`.
+    Nested types are compared field by field. `allow` names the changes that are welcome; `columns` those
+    columns alone that matter (default: all). `value` is the number of changes. A column that is there but
+    empty is found by `filled`.
     """
 
     allow: list[Kind] = []  # changes that are welcome
@@ -29,7 +31,11 @@ class Schema(TableCheck):
         if lack := lacking(day, *self.columns):
             return lack
         contract = list(day.profile.get("columns", {}))
-        changes = [change for file, found in day.headers.items() for change in self._in_file(file, list(found), contract)]
+        changes = [
+            change
+            for file, found in day.headers.items()
+            for change in self._in_file(file, list(found), contract)
+        ]
         if day.last is not None:
             changes += self._since(day, day.last)
         return Judged("; ".join(changes) or None, value=float(len(changes)))
@@ -39,29 +45,50 @@ class Schema(TableCheck):
 
     def _in_file(self, file: str, found: list[str], contract: Sequence[str]) -> list[str]:
         said = [
-            f"column '{name}' of {file} is not in the contract" for name in found if name not in contract and self._wanted("added", name)
+            f"column '{name}' of {file} is not in the contract"
+            for name in found
+            if name not in contract and self._wanted("added", name)
         ]
         said += [
-            f"column '{name}' of the contract is not in {file}" for name in contract if name not in found and self._wanted("dropped", name)
+            f"column '{name}' of the contract is not in {file}"
+            for name in contract
+            if name not in found and self._wanted("dropped", name)
         ]
-        common, order = [name for name in found if name in contract], [name for name in contract if name in found]
+        common, order = (
+            [name for name in found if name in contract],
+            [name for name in contract if name in found],
+        )
         moved = [name for name in _moved(order, common) if self._wanted("reordered", name)]
         return said + ([f"columns of {file} are reordered: {', '.join(moved)} moved"] if moved else [])
 
     def _since(self, day: Day, last: Past) -> list[str]:
         was = last.profile.get("columns", {})
         is_ = day.profile["columns"]
-        said = [f"column '{name}' is new since {last.date}" for name in is_ if name not in was and self._wanted("added", name)]
-        said += [f"column '{name}' is gone since {last.date}" for name in was if name not in is_ and self._wanted("dropped", name)]
+        said = [
+            f"column '{name}' is new since {last.date}"
+            for name in is_
+            if name not in was and self._wanted("added", name)
+        ]
+        said += [
+            f"column '{name}' is gone since {last.date}"
+            for name in was
+            if name not in is_ and self._wanted("dropped", name)
+        ]
         for name in is_:
             if name in was and self._wanted("retyped", name):
                 changes = type_changes(was[name].get("type", ""), is_[name].get("type", ""))
-                said += [f"column '{name}' changed its type since {last.date}: {', '.join(changes)}"] if changes else []
+                said += (
+                    [f"column '{name}' changed its type since {last.date}: {', '.join(changes)}"]
+                    if changes
+                    else []
+                )
         return said
 
 
 def _moved(was: Sequence[str], is_: Sequence[str]) -> list[str]:
-    """The fewest names that must move to turn one order into the other: those not on a longest increasing subsequence."""
+    """The fewest names that must move to turn one order into the other: those not on a longest increasing
+    subsequence.
+    """
     place = {name: i for i, name in enumerate(was)}
     best: list[tuple[int, int]] = []  # (length, index of the name before), by index
     order = [place[name] for name in is_]

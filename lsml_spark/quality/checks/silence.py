@@ -14,13 +14,14 @@ FRAME = 0.02  # seconds; shorter than a phoneme, longer than a period of the low
 
 
 class Silence(RowCheck):
-    """The clip is not silent: its root mean square is at least `below` dBFS (0 is a full-scale square wave). What does not decode
-    is the business of `decodable`; a clip without samples is silent.
+    """The clip is not silent: its root mean square is at least `below` dBFS (0 is a full-scale square wave).
+    What does not decode is the business of `decodable`; a clip without samples is silent.
 
     Fields:
         below: dBFS; what is quieter is silence.
         at_most_silent: judge frames of 20 ms instead: this share of the clip may be silent.
-        part: where it is: in all (`total`), before the first sound (`leading`), or after the last (`trailing`).
+        part: where it is: in all (`total`), before the first sound (`leading`), or after the last
+            (`trailing`).
     """
 
     below: float = Field(-60.0, le=0)
@@ -60,7 +61,9 @@ def loudness(sound: np.ndarray) -> float:
 
 
 def silent_share(sound: np.ndarray, rate: int, below: float, part: str) -> float:
-    """Share of frames of (samples, channels) that are quieter than `below` dBFS; of a leading or trailing part alone if asked."""
+    """Share of frames of (samples, channels) that are quieter than `below` dBFS; of a leading or trailing
+    part alone if asked.
+    """
     size = max(1, round(FRAME * rate))
     heard = np.array([loudness(sound[start : start + size]) >= below for start in range(0, len(sound), size)])
     if not heard.any():

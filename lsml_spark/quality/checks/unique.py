@@ -15,8 +15,8 @@ from lsml_spark.spark.tables import quoted
 class Unique(RowCheck):
     """No earlier line of the day has the same values in these columns; the first of equals is kept.
 
-    NULL equals nothing, as in SQL: a row that lacks one of the values is nobody's duplicate. Costs one shuffle of the day, which
-    the other checks do not need.
+    NULL equals nothing, as in SQL: a row that lacks one of the values is nobody's duplicate. Costs one
+    shuffle of the day, which the other checks do not need.
     """
 
     columns: list[str] = Field(min_length=1)  # that are compared together

@@ -16,13 +16,15 @@ QUARTILES = np.array([0.25, 0.5, 0.75])
 
 
 class UnitChange(TableCheck):
-    """No power of ten (or other factor, or its inverse) lies between the day's values and those of the last good night.
+    """No power of ten (or other factor, or its inverse) lies between the day's values and those of the last
+    good night.
 
-    The whole column: the ratios of the quartiles to last night's all lie near one factor (within `near` in logarithm) and
-    nearer to it than to 1; quartiles that are 0 or change their sign are not looked at. A part of it: the day's distribution is
-    the mixture (1 − s) F(x) + s F(x / factor) of last night's F, with s of at least `share`; what the mixture leaves must be
-    under a quarter of the Kolmogorov–Smirnov distance to F, and that distance above twice what chance gives.
-    `value` is the share of rows that seems to have changed its unit.
+    The whole column: the ratios of the quartiles to last night's all lie near one factor (within `near` in
+    logarithm) and nearer to it than to 1; quartiles that are 0 or change their sign are not looked at. A part
+    of it: the day's distribution is the mixture (1 − s) F(x) + s F(x / factor) of last night's F, with s of
+    at least `share`; what the mixture leaves must be under a quarter of the Kolmogorov–Smirnov distance to F,
+    and that distance above twice what chance gives. `value` is the share of rows that seems to have changed
+    its unit.
     """
 
     factors: list[float] = [10, 100, 1000]  # each, and its inverse
@@ -40,7 +42,10 @@ class UnitChange(TableCheck):
         return factors
 
     def describe(self) -> str:
-        return f"off by a factor of {', '.join(f'{factor:g}' for factor in self.factors)} from the last good night"
+        return (
+            f"off by a factor of {', '.join(f'{factor:g}' for factor in self.factors)} from the last "
+            "good night"
+        )
 
     def judge(self, day: Day) -> Judged:
         if lack := lacking(day, self.column, kinds=("number",)):
@@ -55,18 +60,31 @@ class UnitChange(TableCheck):
         factors = [f for factor in sorted(self.factors) for f in (float(factor), 1 / factor)]
         factor = whole(before, after, factors, self.near)
         if factor is not None:
-            medians = f"median {after.quantiles(QUARTILES)[1]:.6g}, {before.quantiles(QUARTILES)[1]:.6g} on {day.last.date}"
-            return Judged(f"{self.column}: values are {_times(factor)} those of the last good night ({medians})", value=1.0)
+            medians = (
+                f"median {after.quantiles(QUARTILES)[1]:.6g}, {before.quantiles(QUARTILES)[1]:.6g} on "
+                f"{day.last.date}"
+            )
+            return Judged(
+                f"{self.column}: values are {_times(factor)} those of the last good night ({medians})",
+                value=1.0,
+            )
         sampled = [min(p.get("sampled", p["rows"]), p["rows"]) for p in (day.last.profile, day.profile)]
-        factor, share = partly(before, after, factors, noise.kolmogorov_smirnov(before, *(max(n, 1) for n in sampled)))
+        factor, share = partly(
+            before, after, factors, noise.kolmogorov_smirnov(before, *(max(n, 1) for n in sampled))
+        )
         if factor is None or share < self.share:
             return Judged(value=share)
-        said = f"{self.column}: about {percent(share)} of the values are {_times(factor)} what they were on {day.last.date}"
+        said = (
+            f"{self.column}: about {percent(share)} of the values are {_times(factor)} what they were on "
+            f"{day.last.date}"
+        )
         return Judged(said, value=share, rows=round(share * day.rows))
 
 
 def whole(before: Points, after: Points, factors: list[float], near: float) -> float | None:
-    """The factor near which all quartile ratios lie, if there are at least two with one sign and none is 0."""
+    """The factor near which all quartile ratios lie, if there are at least two with one sign and none is
+    0.
+    """
     was, is_ = before.quantiles(QUARTILES), after.quantiles(QUARTILES)
     usable = (was != 0) & (is_ != 0) & (np.sign(was) == np.sign(is_))
     if usable.sum() < 2:
@@ -78,7 +96,9 @@ def whole(before: Points, after: Points, factors: list[float], near: float) -> f
 
 
 def partly(before: Points, after: Points, factors: list[float], chance: float) -> tuple[float | None, float]:
-    """(factor, share): the mixture of F and F(x / factor) nearest to the day's distribution, by least squares over all values."""
+    """(factor, share): the mixture of F and F(x / factor) nearest to the day's distribution, by least squares
+    over all values.
+    """
     far = kolmogorov_smirnov(before, after)
     best: tuple[float | None, float] = (None, 0.0)
     least = far / 4

@@ -1,8 +1,9 @@
 """Counts of categories from the profile's `top` and `others`, brought to the same names on two sides.
 
-A name that a full `top` list leaves out may have been among the `others`. It is given as many of them as its share on the
-other side asks for, up to twice the mean of the names not listed, and no more than the list's last entry: the distance is
-exact where nothing is left out, and else close to the true one, while a day of wholly new names still lies far away.
+A name that a full `top` list leaves out may have been among the `others`. It is given as many of them as its
+share on the other side asks for, up to twice the mean of the names not listed, and no more than the list's
+last entry: the distance is exact where nothing is left out, and else close to the true one, while a day of
+wholly new names still lies far away.
 """
 
 from collections.abc import Mapping, Sequence
@@ -62,12 +63,16 @@ class Categories:
     def bounds(self, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Least and most shares that these names can have, shapes (K,)."""
         least_K = np.array([sum(day.counts.get(name, 0) for day in self.days) for name in names], float)
-        more_K = np.array([sum(day.hidden for day in self.days if name not in day.counts) for name in names], float)
+        more_K = np.array(
+            [sum(day.hidden for day in self.days if name not in day.counts) for name in names], float
+        )
         return least_K / self.rows, (least_K + more_K) / self.rows
 
 
 def aligned(reference: Categories, today: Categories) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """(names (K,), p (K + 1,), q (K + 1,)): shares on both sides, the last entry being all other names. Both sides have rows."""
+    """(names (K,), p (K + 1,), q (K + 1,)): shares on both sides, the last entry being all other names. Both
+    sides have rows.
+    """
     names = sorted(reference.names | today.names)
     (p_low, p_high), (q_low, q_high) = reference.bounds(names), today.bounds(names)
     p_K = np.clip(np.maximum(p_low, q_low), p_low, p_high)

@@ -1,4 +1,5 @@
-"""Confident learning: which labels a model has good reason to doubt (Northcutt, Jiang & Chuang 2021, JAIR 70, eq. 1 and 2).
+"""Confident learning: which labels a model has good reason to doubt (Northcutt, Jiang & Chuang 2021, JAIR 70,
+eq. 1 and 2).
 
 Probabilities must be of rows that the model did not learn from. Pure functions of arrays.
 """
@@ -7,7 +8,9 @@ import numpy as np
 
 
 def thresholds(label_N: np.ndarray, prob_NK: np.ndarray) -> np.ndarray:
-    """t_j: the mean probability of class j over the rows that are labelled j, shape (K,); infinite for a class without rows."""
+    """t_j: the mean probability of class j over the rows that are labelled j, shape (K,); infinite for a
+    class without rows.
+    """
     rows_K = np.bincount(label_N, minlength=prob_NK.shape[1])
     own_N = prob_NK[np.arange(len(label_N)), label_N]
     sum_K = np.bincount(label_N, weights=own_N, minlength=prob_NK.shape[1])
@@ -17,9 +20,9 @@ def thresholds(label_N: np.ndarray, prob_NK: np.ndarray) -> np.ndarray:
 def suspected(label_N: np.ndarray, prob_NK: np.ndarray) -> np.ndarray:
     """Rows whose label is probably another class, the surest first: indices, shape (S,).
 
-    A row belongs to the class of largest probability among those at or above their threshold; where that is not its label,
-    and its label is not the model's first choice either, it is suspected. Ranked by the normalised margin, the probability
-    of the label minus the largest other one; ties by index.
+    A row belongs to the class of largest probability among those at or above their threshold; where that is
+    not its label, and its label is not the model's first choice either, it is suspected. Ranked by the
+    normalised margin, the probability of the label minus the largest other one; ties by index.
 
     Args:
         label_N: class indices below K, shape (N,).
@@ -46,8 +49,9 @@ def margins(label_N: np.ndarray, prob_NK: np.ndarray) -> np.ndarray:
 def suspected_by_first(label_N: np.ndarray, first_N: np.ndarray, prob_N: np.ndarray) -> np.ndarray:
     """The same where only the first choice and its probability are known: indices, the surest first.
 
-    The threshold of class j is the mean probability of first choices of j that agree with the label. It lacks the rows
-    labelled j that the model gave to others, so it lies higher than t_j: fewer rows are suspected, and surer ones.
+    The threshold of class j is the mean probability of first choices of j that agree with the label. It lacks
+    the rows labelled j that the model gave to others, so it lies higher than t_j: fewer rows are suspected,
+    and surer ones.
     """
     size = int(max(label_N.max(initial=-1), first_N.max(initial=-1))) + 1
     agree_N = label_N == first_N

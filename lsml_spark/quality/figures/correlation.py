@@ -1,4 +1,6 @@
-"""Correlations of all pairs of columns at once, where any of them may miss values. Pure functions of arrays."""
+"""Correlations of all pairs of columns at once, where any of them may miss values. Pure functions of
+arrays.
+"""
 
 import numpy as np
 from scipy.stats import rankdata
@@ -7,13 +9,14 @@ from scipy.stats import rankdata
 def pairwise(x_ND: np.ndarray, at_least: int = 30) -> np.ndarray:
     """Pearson's r of every pair over the rows where both have a value, shape (D, D).
 
-    NaN where fewer than `at_least` rows have both, or one of the two is constant there. NaN and infinities count as
-    missing. Five products of (N, D) matrices; 500 columns of 20,000 rows take seconds.
+    NaN where fewer than `at_least` rows have both, or one of the two is constant there. NaN and infinities
+    count as missing. Five products of (N, D) matrices; 500 columns of 20,000 rows take seconds.
     """
     there_ND = np.isfinite(x_ND)
     scaled_ND = np.where(there_ND, x_ND, 0.0)
     rows_D = np.maximum(there_ND.sum(0), 1)
-    scaled_ND = np.where(there_ND, scaled_ND - scaled_ND.sum(0) / rows_D, 0.0)  # near 0, or squares lose their digits
+    # near 0, or squares lose their digits
+    scaled_ND = np.where(there_ND, scaled_ND - scaled_ND.sum(0) / rows_D, 0.0)
     size_D = np.abs(scaled_ND).max(0, initial=0.0)
     scaled_ND = scaled_ND / np.where(size_D > 0, size_D, 1.0)
     mask_ND = there_ND.astype(float)

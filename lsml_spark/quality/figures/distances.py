@@ -1,7 +1,8 @@
 """How far two distributions are apart: pure functions on shares of categories and on weighted points.
 
-`p` is the reference, `q` the day. Shares sum to 1. Points stand for a distribution function as the profile keeps it: exact
-up to 512 distinct values, else 512 quantile midpoints, which move a Kolmogorov–Smirnov distance by at most 1/512.
+`p` is the reference, `q` the day. Shares sum to 1. Points stand for a distribution function as the profile
+keeps it: exact up to 512 distinct values, else 512 quantile midpoints, which move a Kolmogorov–Smirnov
+distance by at most 1/512.
 """
 
 import math
@@ -14,7 +15,9 @@ from scipy.stats import norm, t
 
 
 def linf(p_K: np.ndarray, q_K: np.ndarray) -> float:
-    """The largest change of one category's share, in [0, 1] (TensorFlow Data Validation's skew and drift measure)."""
+    """The largest change of one category's share, in [0, 1] (TensorFlow Data Validation's skew and drift
+    measure).
+    """
     return float(np.abs(p_K - q_K).max(initial=0.0))
 
 
@@ -24,7 +27,9 @@ def total_variation(p_K: np.ndarray, q_K: np.ndarray) -> float:
 
 
 def jensen_shannon(p_K: np.ndarray, q_K: np.ndarray) -> float:
-    """Jensen–Shannon divergence in bits, in [0, 1] (Lin 1991); its square root is the distance that SciPy returns."""
+    """Jensen–Shannon divergence in bits, in [0, 1] (Lin 1991); its square root is the distance that SciPy
+    returns.
+    """
     middle_K = (p_K + q_K) / 2
 
     def bits(r_K: np.ndarray) -> float:
@@ -35,10 +40,12 @@ def jensen_shannon(p_K: np.ndarray, q_K: np.ndarray) -> float:
 
 
 def psi(p_K: np.ndarray, q_K: np.ndarray, n_p: float, n_q: float) -> float:
-    """Population stability index Σ (q − p) ln(q / p), in nats; a share of nothing counts as half a row of its sample.
+    """Population stability index Σ (q − p) ln(q / p), in nats; a share of nothing counts as half a row of its
+    sample.
 
-    0.1 and 0.25 are the customary limits (Siddiqi 2006). Samples of n_p and n_q rows; without the half row one empty
-    bin would make it infinite, and with a fixed epsilon the index would grow with the number of rows.
+    0.1 and 0.25 are the customary limits (Siddiqi 2006). Samples of n_p and n_q rows; without the half row
+    one empty bin would make it infinite, and with a fixed epsilon the index would grow with the number of
+    rows.
     """
     seen_K = (p_K > 0) | (q_K > 0)
     p_K, q_K = np.maximum(p_K[seen_K], 0.5 / n_p), np.maximum(q_K[seen_K], 0.5 / n_q)
@@ -69,7 +76,9 @@ class Points:
         """Several profiles' `points`, each weighted by its rows."""
         value_P = np.concatenate([np.asarray(part["values"], float) for part in parts])
         share = np.asarray(rows, float) / np.sum(rows)
-        weight_P = np.concatenate([np.asarray(part["weights"], float) * s for part, s in zip(parts, share, strict=True)])
+        weight_P = np.concatenate(
+            [np.asarray(part["weights"], float) * s for part, s in zip(parts, share, strict=True)]
+        )
         order_P = np.argsort(value_P, kind="stable")
         return cls(value_P[order_P], weight_P[order_P] / weight_P.sum())
 
@@ -110,9 +119,12 @@ def wasserstein(p: Points, q: Points) -> float:
 
 
 def bins_of(reference: Points, bins: int = 10) -> np.ndarray:
-    """Inner edges, at most bins − 1, that split the reference into parts of equal weight; equal edges are merged."""
+    """Inner edges, at most bins − 1, that split the reference into parts of equal weight; equal edges are
+    merged.
+    """
     edges = np.unique(reference.quantiles(np.arange(1, bins) / bins))
-    return edges[edges < reference.value_P[-1]]  # a last bin that the reference leaves empty tells nothing but its half row
+    # a last bin that the reference leaves empty tells nothing but its half row
+    return edges[edges < reference.value_P[-1]]
 
 
 def binned(points: Points, edges: np.ndarray) -> np.ndarray:
@@ -123,9 +135,9 @@ def binned(points: Points, edges: np.ndarray) -> np.ndarray:
 def robust_z(value: float, history_N: np.ndarray, floor: float = 0.0) -> float:
     """How unusual a value is among N earlier ones, on the scale of a normal z; NaN for fewer than two.
 
-    (value − median) / (1.4826 MAD · √(1 + 1/N)), the scale being at least `floor`, read as Student's t with N − 1
-    degrees of freedom and given as the z of the same probability: a scale that seven nights tell is itself uncertain, and
-    a plain robust z of 5 happens by chance every few weeks there.
+    (value − median) / (1.4826 MAD · √(1 + 1/N)), the scale being at least `floor`, read as Student's t with N
+    − 1 degrees of freedom and given as the z of the same probability: a scale that seven nights tell is
+    itself uncertain, and a plain robust z of 5 happens by chance every few weeks there.
     """
     size = len(history_N)
     if size < 2:

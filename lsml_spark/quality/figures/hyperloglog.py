@@ -1,7 +1,9 @@
-"""How many different values there are, from 4096 bytes: HyperLogLog (Flajolet et al. 2007), standard error 1.6 %.
+"""How many different values there are, from 4096 bytes: HyperLogLog (Flajolet et al. 2007), standard error
+1.6 %.
 
-The largest rank per register does not depend on the order of the rows, so every partitioning gives the same estimate. The
-estimator is Ertl's (2017, algorithm 6), which needs neither a bias table nor a switch to linear counting.
+The largest rank per register does not depend on the order of the rows, so every partitioning gives the same
+estimate. The estimator is Ertl's (2017, algorithm 6), which needs neither a bias table nor a switch to linear
+counting.
 """
 
 import math
@@ -20,7 +22,8 @@ def empty() -> np.ndarray:
 def add(registers: np.ndarray, hashes_N: np.ndarray) -> None:
     """Take in 64-bit hashes (uint64)."""
     register = (hashes_N >> np.uint64(RANK_BITS)).astype(np.intp)
-    rest = (hashes_N & np.uint64((1 << RANK_BITS) - 1)).astype(np.float64)  # below 2^53, so its exponent is the highest bit
+    # below 2^53, so its exponent is the highest bit
+    rest = (hashes_N & np.uint64((1 << RANK_BITS) - 1)).astype(np.float64)
     exponent = (rest.view(np.int64) >> 52) - 1023
     rank = np.minimum(RANK_BITS - exponent, RANK_BITS + 1).astype(np.uint8)
     np.maximum.at(registers, register, rank)
@@ -57,7 +60,9 @@ def _tau(x: float) -> float:
 
 
 def hashes(values: np.ndarray) -> np.ndarray:
-    """uint64 hashes of numbers, equal where Spark calls them equal: NaN is NaN, -0.0 is 0.0 (SplitMix64's finaliser)."""
+    """uint64 hashes of numbers, equal where Spark calls them equal: NaN is NaN, -0.0 is 0.0 (SplitMix64's
+    finaliser).
+    """
     if values.dtype.kind == "f":
         values = values.astype(np.float64) + 0.0  # turns -0.0 into 0.0
         values[np.isnan(values)] = np.nan

@@ -1,8 +1,9 @@
-"""Exact figures of every column, batch by batch on Arrow arrays, while the rows are on their way into the files.
+"""Exact figures of every column, batch by batch on Arrow arrays, while the rows are on their way into the
+files.
 
-The rows pass through Python anyway, so measuring them here costs neither a second scan nor a plan of hundreds of Spark
-aggregates (which outgrows the JVM's limit of 64 KB per method at a few hundred columns). What the partitions saw is added
-up without rounding: every partitioning gives the same bits.
+The rows pass through Python anyway, so measuring them here costs neither a second scan nor a plan of hundreds
+of Spark aggregates (which outgrows the JVM's limit of 64 KB per method at a few hundred columns). What the
+partitions saw is added up without rounding: every partitioning gives the same bits.
 """
 
 import re
@@ -28,18 +29,28 @@ SMALL = 2**31  # whole numbers below it have squares that int64 holds
 
 
 def kind_of(type_: str) -> str:
-    """number | text | time | boolean | binary | nested, of a Spark type's simple name; what is none of the others is nested."""
+    """number | text | time | boolean | binary | nested, of a Spark type's simple name; what is none of the
+    others is nested.
+    """
     return next((kind for kind, pattern in KINDS.items() if re.fullmatch(pattern, type_)), "nested")
 
 
 def hashed_by_spark(type_: str) -> bool:
-    """Whether the 64-bit hash of a value comes with the rows; those of plain numbers are computed here, which is cheaper."""
+    """Whether the 64-bit hash of a value comes with the rows; those of plain numbers are computed here, which
+    is cheaper.
+    """
     return kind_of(type_) in ("text", "binary", "nested") or type_.startswith("decimal")
 
 
 def spark_hash(value: str, type_: str) -> str:
-    """SQL: xxhash64 of a value; of a list, map or struct, of its JSON (xxhash64 forgets where a list ends and takes no map)."""
-    plain = f"to_json({value}, map('ignoreNullFields', 'false'))" if re.match("array|map|struct", type_) else value
+    """SQL: xxhash64 of a value; of a list, map or struct, of its JSON (xxhash64 forgets where a list ends and
+    takes no map).
+    """
+    plain = (
+        f"to_json({value}, map('ignoreNullFields', 'false'))"
+        if re.match("array|map|struct", type_)
+        else value
+    )
     return f"CASE WHEN {value} IS NOT NULL THEN xxhash64({plain}) END"
 
 
@@ -148,16 +159,28 @@ def _time(figures: Figures, values: pa.Array) -> None:
 
 def epoch(values: pa.Array) -> np.ndarray:
     """Microseconds (of a timestamp) or days (of a date) since 1970 as int64."""
-    return np.asarray(values.cast(pa.int32() if pa.types.is_date32(values.type) else pa.int64())).astype(np.int64)
+    return np.asarray(values.cast(pa.int32() if pa.types.is_date32(values.type) else pa.int64())).astype(
+        np.int64
+    )
 
 
 def _boolean(figures: Figures, values: pa.Array) -> None:
     true = int(values.true_count)
     figures.count(true=true)
-    hyperloglog.add(figures.registers, hyperloglog.hashes(np.array(([1] if true else []) + ([0] if true < len(values) else []), np.int64)))
+    hyperloglog.add(
+        figures.registers,
+        hyperloglog.hashes(np.array(([1] if true else []) + ([0] if true < len(values) else []), np.int64)),
+    )
 
 
-MEASURES = {"number": _number, "text": _text, "time": _time, "boolean": _boolean, "binary": _binary, "nested": _nested}
+MEASURES = {
+    "number": _number,
+    "text": _text,
+    "time": _time,
+    "boolean": _boolean,
+    "binary": _binary,
+    "nested": _nested,
+}
 
 
 def figures_of(kind: str, type_: str, found: Figures, rows: int, distinct: int | None) -> dict[str, float]:

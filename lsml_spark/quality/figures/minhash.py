@@ -1,7 +1,9 @@
-"""MinHash and banding: sets that are alike share a bucket (Broder 1997; Leskovec, Rajaraman & Ullman, Mining of Massive Datasets, ch. 3).
+"""MinHash and banding: sets that are alike share a bucket (Broder 1997; Leskovec, Rajaraman & Ullman, Mining
+of Massive Datasets, ch. 3).
 
-Two sets of Jaccard similarity s have the same minimum under a random order of all elements with probability s, so all r minima of a band
-with s^r, and share one of b bands with 1 - (1 - s^r)^b. Pure functions of arrays: the orders are drawn from a fixed seed.
+Two sets of Jaccard similarity s have the same minimum under a random order of all elements with probability
+s, so all r minima of a band with s^r, and share one of b bands with 1 - (1 - s^r)^b. Pure functions of
+arrays: the orders are drawn from a fixed seed.
 """
 
 import math
@@ -14,7 +16,9 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def bands(similarity: float) -> tuple[int, int]:
-    """(bands, rows of a band): the most selective ones that miss a pair at the threshold with at most 0.1 %."""
+    """(bands, rows of a band): the most selective ones that miss a pair at the threshold with at most 0.1
+    %.
+    """
     best = MOST, 1
     for rows in range(1, MOST + 1):
         share = similarity**rows
@@ -28,7 +32,8 @@ def buckets(hashes: np.ndarray, starts: np.ndarray, similarity: float) -> np.nda
     """The buckets of each set, one per band: (sets, bands) int64.
 
     Args:
-        hashes: (elements,) 64-bit hashes of the elements of all sets, one set after the other, none of them empty.
+        hashes: (elements,) 64-bit hashes of the elements of all sets, one set after the other, none of them
+            empty.
         starts: (sets,) where each begins.
     """
     number, rows = bands(similarity)
@@ -47,7 +52,9 @@ def buckets(hashes: np.ndarray, starts: np.ndarray, similarity: float) -> np.nda
 
 
 def shingles(text: str, characters: int, words: int) -> frozenset[str]:
-    """All stretches of so many `words` (separated by one space), or where that is 0 of `characters`; a shorter text is one itself."""
+    """All stretches of so many `words` (separated by one space), or where that is 0 of `characters`; a
+    shorter text is one itself.
+    """
     if not words:
         return frozenset(text[i : i + characters] for i in range(max(1, len(text) - characters + 1)))
     units = text.split(" ")

@@ -1,7 +1,7 @@
 """The distance that two samples of one and the same law exceed once in a thousand times.
 
-A drift check allows it on top of its limit, so that a small day raises no alarm for being small. `n` and `m` count what is
-independent: where whole invoices come and go, invoices, not their lines.
+A drift check allows it on top of its limit, so that a small day raises no alarm for being small. `n` and `m`
+count what is independent: where whole invoices come and go, invoices, not their lines.
 """
 
 import math
@@ -33,10 +33,12 @@ def total_variation_of(spread: float, n: float, m: float) -> float:
 
 
 def jensen_shannon(p_K: np.ndarray, n: float, m: float) -> float:
-    """8 ln 2 · JS / (1/n + 1/m) is χ² with K − 1 degrees of freedom for large samples, so its mean is (K−1)(1/n+1/m)/(8 ln 2).
+    """8 ln 2 · JS / (1/n + 1/m) is χ² with K − 1 degrees of freedom for large samples, so its mean is
+    (K−1)(1/n+1/m)/(8 ln 2).
 
-    A category that is too rare to be seen in both samples adds its own share at most, hence counts as less than one; one with
-    an expected count of 1 to 10 in the smaller sample adds up to 1.3 (simulated for Poisson counts).
+    A category that is too rare to be seen in both samples adds its own share at most, hence counts as less
+    than one; one with an expected count of 1 to 10 in the smaller sample adds up to 1.3 (simulated for
+    Poisson counts).
     """
     unit = (1 / n + 1 / m) / (8 * math.log(2))
     most_K = np.where(p_K * min(n, m) < 10, 1.3, 1.0)

@@ -1,4 +1,6 @@
-"""How the values of a column are distributed, from the sample: points with weights, quantiles, the most frequent values."""
+"""How the values of a column are distributed, from the sample: points with weights, quantiles, the most
+frequent values.
+"""
 
 import hashlib
 import math
@@ -21,7 +23,9 @@ def described(kind: str, type_: str, values: pa.ChunkedArray) -> tuple[dict[str,
         return _number(type_, values.drop_null().combine_chunks())
     if kind == "time":
         x = epoch(values.drop_null().combine_chunks())
-        return {}, {"points": points(np.array([seconds(type_, count) for count in x.tolist()]))} if len(x) else {}
+        return {}, {"points": points(np.array([seconds(type_, count) for count in x.tolist()]))} if len(
+            x
+        ) else {}
     if kind in ("text", "boolean"):
         return {}, _top(values.drop_null().value_counts())
     return {}, {}
@@ -50,7 +54,9 @@ def quantiles(ascending: np.ndarray) -> dict[str, float]:
 
 
 def points(values: np.ndarray) -> dict[str, list[float]]:
-    """At most 512 points whose weights sum to 1: the values themselves where they are few, else equal-weight quantile midpoints."""
+    """At most 512 points whose weights sum to 1: the values themselves where they are few, else equal-weight
+    quantile midpoints.
+    """
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) <= MOST:
         return {"values": (distinct + 0.0).tolist(), "weights": (counts / len(values)).tolist()}
@@ -65,7 +71,11 @@ def _top(counted: pa.Array) -> dict[str, Any]:
         word = _word(pair["values"])
         words[word] = words.get(word, 0) + pair["counts"]
     ranked = sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))
-    return {"top": [list(pair) for pair in ranked[:TOP]], "others": sum(count for _, count in ranked[TOP:])} if ranked else {}
+    return (
+        {"top": [list(pair) for pair in ranked[:TOP]], "others": sum(count for _, count in ranked[TOP:])}
+        if ranked
+        else {}
+    )
 
 
 def _word(value: Any) -> str:

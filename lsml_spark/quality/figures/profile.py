@@ -1,4 +1,5 @@
-"""The profile of a day or of any DataFrame: exact figures of all rows, distributions from a sample, in one pass.
+"""The profile of a day or of any DataFrame: exact figures of all rows, distributions from a sample, in one
+pass.
 
 docs/reference.md lists its fields.
 """
@@ -15,7 +16,17 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from lsml_spark.quality.figures import hyperloglog, points
-from lsml_spark.quality.figures.measure import Figures, epoch, figures_of, hashed_by_spark, kind_of, measure, merged, range_of, spark_hash
+from lsml_spark.quality.figures.measure import (
+    Figures,
+    epoch,
+    figures_of,
+    hashed_by_spark,
+    kind_of,
+    measure,
+    merged,
+    range_of,
+    spark_hash,
+)
 from lsml_spark.quality.figures.sampled import KEY, Sample
 from lsml_spark.spark.attempt import compiled_apart
 from lsml_spark.spark.tables import Watch, look, quoted
@@ -32,7 +43,9 @@ def hash_name(index: int) -> str:
 def hash_columns(types: Mapping[str, str]) -> list[str]:
     """SQL: hashes of those columns whose values are not hashed while they are measured."""
     return [
-        f"{spark_hash(quoted(name), type_)} AS {hash_name(i)}" for i, (name, type_) in enumerate(types.items()) if hashed_by_spark(type_)
+        f"{spark_hash(quoted(name), type_)} AS {hash_name(i)}"
+        for i, (name, type_) in enumerate(types.items())
+        if hashed_by_spark(type_)
     ]
 
 
@@ -62,7 +75,12 @@ class Profiler:
         self.figures = {name: Figures() for name in types}
         self.sample = Sample(sample_rows)
         # Images and sounds are measured, not sampled: 20,000 of them would not fit beside the rest.
-        self.kept = [KEY, *beside, *[name for name, type_ in types.items() if kind_of(type_) != "binary"], *hash_names(types)]
+        self.kept = [
+            KEY,
+            *beside,
+            *[name for name, type_ in types.items() if kind_of(type_) != "binary"],
+            *hash_names(types),
+        ]
         self.rows = self.waiting = 0
         self.pending: list[pa.RecordBatch] = []
 
@@ -97,7 +115,9 @@ class Profiler:
 def _stream(sample: pa.Table | None) -> bytes:
     stream = io.BytesIO()
     if sample is not None:
-        with pa.ipc.new_stream(stream, sample.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        with pa.ipc.new_stream(
+            stream, sample.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")
+        ) as writer:
             writer.write_table(sample)
     return stream.getvalue()
 
@@ -116,8 +136,11 @@ def together(parts: Sequence[Seen], sample_rows: int) -> Seen:
     return Seen(sum(part.rows for part in parts), figures, _stream(_sampled(parts, sample_rows)))
 
 
-def combined(parts: Sequence[Seen], types: Mapping[str, str], sample_rows: int, schema: pa.Schema) -> tuple[dict[str, Any], pa.Table]:
-    """The profile of all partitions together (without the table's own metrics) and its sample, in file order where it has one.
+def combined(
+    parts: Sequence[Seen], types: Mapping[str, str], sample_rows: int, schema: pa.Schema
+) -> tuple[dict[str, Any], pa.Table]:
+    """The profile of all partitions together (without the table's own metrics) and its sample, in file order
+    where it has one.
 
     `schema` is that of a sample without rows.
     """
@@ -125,23 +148,39 @@ def combined(parts: Sequence[Seen], types: Mapping[str, str], sample_rows: int, 
     figures = merged([part.figures for part in parts]) or {name: Figures() for name in types}
     drawn = _sampled(parts, sample_rows)
     drawn = schema.empty_table() if drawn is None else drawn
-    drawn = drawn.sort_by([(name, "ascending") for name in ("_file", "_line", KEY) if name in drawn.column_names])
-    columns, values = {}, dict(zip(drawn.column_names, drawn.columns, strict=True))  # a table looks through all names for one
+    drawn = drawn.sort_by(
+        [(name, "ascending") for name in ("_file", "_line", KEY) if name in drawn.column_names]
+    )
+    # a table looks through all names for one
+    columns, values = {}, dict(zip(drawn.column_names, drawn.columns, strict=True))
     for i, (name, type_) in enumerate(types.items()):
-        columns[name] = _column(type_, figures[name], rows, drawn.num_rows == rows, values.get(name), values.get(hash_name(i)))
+        columns[name] = _column(
+            type_, figures[name], rows, drawn.num_rows == rows, values.get(name), values.get(hash_name(i))
+        )
     profile = {"rows": rows, "sampled": drawn.num_rows, "metrics": {"rows": rows}, "columns": columns}
     return profile, drawn.drop_columns([KEY, *hash_names(types)])
 
 
 def _column(
-    type_: str, found: Figures, rows: int, whole: bool, sample: pa.ChunkedArray | None, hashes: pa.ChunkedArray | None
+    type_: str,
+    found: Figures,
+    rows: int,
+    whole: bool,
+    sample: pa.ChunkedArray | None,
+    hashes: pa.ChunkedArray | None,
 ) -> dict[str, Any]:
     kind = kind_of(type_)
     distinct = _distinct(kind, type_, sample, hashes) if whole else None
     metrics = figures_of(kind, type_, found, rows, distinct)
     quantiles, parts = points.described(kind, type_, sample) if sample is not None else ({}, {})
     bounds = range_of(kind, type_, found)
-    return {"type": type_, "kind": kind, "metrics": metrics | quantiles, **({"range": bounds} if bounds else {}), **parts}
+    return {
+        "type": type_,
+        "kind": kind,
+        "metrics": metrics | quantiles,
+        **({"range": bounds} if bounds else {}),
+        **parts,
+    }
 
 
 def _distinct(kind: str, type_: str, sample: pa.ChunkedArray | None, hashes: pa.ChunkedArray | None) -> int:
@@ -158,7 +197,9 @@ def empty_sample(frame: DataFrame, columns: Sequence[str]) -> pa.Schema:
     """The Arrow schema of some columns of a frame."""
     from pyspark.sql.pandas.types import to_arrow_schema
 
-    return to_arrow_schema(frame.select(*map(quoted, columns)).schema, timezone="UTC", prefers_large_types=False)
+    return to_arrow_schema(
+        frame.select(*map(quoted, columns)).schema, timezone="UTC", prefers_large_types=False
+    )
 
 
 def types_of(frame: DataFrame, columns: Sequence[str]) -> dict[str, str]:
@@ -167,13 +208,18 @@ def types_of(frame: DataFrame, columns: Sequence[str]) -> dict[str, str]:
     return {name: wanted[name] for name in columns}
 
 
-def profile_of(frame: DataFrame, columns: Sequence[str] | None = None, sample_rows: int = SAMPLE_ROWS) -> tuple[dict[str, Any], pa.Table]:
+def profile_of(
+    frame: DataFrame, columns: Sequence[str] | None = None, sample_rows: int = SAMPLE_ROWS
+) -> tuple[dict[str, Any], pa.Table]:
     """The profile of any DataFrame and a sample of its rows, by one Spark job.
 
-    The figures do not depend on the partitioning; the sample does, since rows of any frame have no identity of their own.
+    The figures do not depend on the partitioning; the sample does, since rows of any frame have no identity
+    of their own.
     """
     types = types_of(frame, columns or frame.columns)
-    keyed = frame.selectExpr(*map(quoted, types), *hash_columns(types), f"xxhash64(0, monotonically_increasing_id()) AS {KEY}")
+    keyed = frame.selectExpr(
+        *map(quoted, types), *hash_columns(types), f"xxhash64(0, monotonically_increasing_id()) AS {KEY}"
+    )
     watch = Watch(keyed.columns, partial(Profiler, types, sample_rows), partial(_merge, sample_rows))
     with compiled_apart(frame.sparkSession):  # raw records hold attempts
         parts = [pickle.loads(part) for part in look(keyed, watch)]  # our own workers wrote it

@@ -1,4 +1,6 @@
-"""A sample of the day: the rows with the smallest hashes of (seed, file, line), the same however Spark cuts the day."""
+"""A sample of the day: the rows with the smallest hashes of (seed, file, line), the same however Spark cuts
+the day.
+"""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -7,7 +9,9 @@ KEY = "__key"  # uint64 order does not matter: any fixed order of the hashes wil
 
 
 class Sample:
-    """The `size` rows with the smallest keys among all that were added; the union's sample is the sample of the samples."""
+    """The `size` rows with the smallest keys among all that were added; the union's sample is the sample of
+    the samples.
+    """
 
     def __init__(self, size: int):
         self.size = size

@@ -1,6 +1,8 @@
-"""CSV files as records: by Spark's `from_csv` where the whole file is ordinary (csv_scan.py), else by csv_text.py.
+"""CSV files as records: by Spark's `from_csv` where the whole file is ordinary (csv_scan.py), else by
+csv_text.py.
 
-Every column is read as a string first: a value that should be a number and is none is a finding, not a silent NULL.
+Every column is read as a string first: a value that should be a number and is none is a finding, not a silent
+NULL.
 """
 
 import itertools
@@ -47,20 +49,39 @@ def read_header(path: Path, form: Format) -> Header:
         raise QualityGateError(f"{path}: cannot be read as CSV: {error}") from error
     if found is None:
         raise QualityGateError(f"{path}: nothing but comments, not even a header line")
-    if packed := [what for magic, what in MAGIC.items() if first.startswith(magic) and (found.fields is None or "\4" in magic)]:
+    if packed := [
+        what
+        for magic, what in MAGIC.items()
+        if first.startswith(magic) and (found.fields is None or "\4" in magic)
+    ]:
         raise QualityGateError(f"{path}: cannot be read as CSV: it is {packed[0]}")
     if found.fields is None:
-        raise QualityGateError(f"{path}: cannot be read as CSV: its header: {_why(found, form)}: {as_found(found.text)[:80]!r}")
+        raise QualityGateError(
+            f"{path}: cannot be read as CSV: its header: {_why(found, form)}: {as_found(found.text)[:80]!r}"
+        )
     if found.text.count("\0") > len(found.text) / 4:
-        raise QualityGateError(f"{path}: cannot be read as CSV: NUL bytes in its header; if it is UTF-16, say raw.encoding: utf-16-le")
+        raise QualityGateError(
+            f"{path}: cannot be read as CSV: NUL bytes in its header; if it is UTF-16, say raw.encoding: "
+            "utf-16-le"
+        )
     columns = [column.strip() for column in found.fields]
     if not any(columns):
         raise QualityGateError(f"{path}: its first line is blank, not even a header line")
-    doubled = sorted({column for column in columns if columns.count(column) > 1}) if len(set(columns)) < len(columns) else []
+    doubled = (
+        sorted({column for column in columns if columns.count(column) > 1})
+        if len(set(columns)) < len(columns)
+        else []
+    )
     if doubled:
         raise QualityGateError(f"{path}: header names {', '.join(map(repr, doubled))} twice")
     after = found.line + len(re.findall(r"\r\n|\n|\r", found.text)) + 1
-    return Header(path, columns, dict.fromkeys(columns, "string"), first_record=after, way=_way(path, form, len(columns)))
+    return Header(
+        path,
+        columns,
+        dict.fromkeys(columns, "string"),
+        first_record=after,
+        way=_way(path, form, len(columns)),
+    )
 
 
 def _why(found: Record, form: Format) -> str:
@@ -70,9 +91,12 @@ def _why(found: Record, form: Format) -> str:
 
 
 def without_header(path: Path, columns: Sequence[str], form: Format) -> Header:
-    """Of a file whose records have these columns and begin on its first line; QualityGateError where it has none."""
+    """Of a file whose records have these columns and begin on its first line; QualityGateError where it has
+    none.
+    """
     try:
-        empty = not any(without_end(line).strip() for line in physical_lines(path, form))  # only as far as the first record
+        # only as far as the first record
+        empty = not any(without_end(line).strip() for line in physical_lines(path, form))
     except UNREADABLE as error:
         raise QualityGateError(f"{path}: cannot be read as CSV: {error}") from error
     if empty:
@@ -94,21 +118,27 @@ def reasons(header: Header) -> tuple[str, ...]:
 
 
 def read_records(spark: SparkSession, header: Header, contract: Mapping[str, str], form: Format) -> DataFrame:
-    """The contract's columns as strings (NULL where the file has none), `_corrupt` and `_why` (a malformed line, and what is
-    wrong with it), `_file`, `_line`. `contract`: its names by those of the file."""
+    """The contract's columns as strings (NULL where the file has none), `_corrupt` and `_why` (a malformed
+    line, and what is wrong with it), `_file`, `_line`. `contract`: its names by those of the file."""
     if header.way == "ordinary":
         return _by_spark(spark, header, contract, form)
     read = parsed_lines if header.way == "lines" else streamed
     at = {name: i for i, name in enumerate(header.columns)}
     places = [at.get(name) for name in contract]
     parse = partial(_rows, form=form, places=places, columns=len(header.columns))
-    return read(spark, header.path, form, header.first_record, parse, list(contract.values())).withColumn("_file", F.lit(header.name))
+    return read(spark, header.path, form, header.first_record, parse, list(contract.values())).withColumn(
+        "_file", F.lit(header.name)
+    )
 
 
-def _rows(lines: Iterable[tuple[int, str]], form: Format, places: Sequence[int | None], columns: int) -> Iterator[Row]:
+def _rows(
+    lines: Iterable[tuple[int, str]], form: Format, places: Sequence[int | None], columns: int
+) -> Iterator[Row]:
     for record in records(lines, form):
         fields = record.fields or []
-        values = [fields[place] or None if place is not None and place < len(fields) else None for place in places]
+        values = [
+            fields[place] or None if place is not None and place < len(fields) else None for place in places
+        ]
         if len(fields) == columns:
             yield record.line, None, None, values
         else:
@@ -116,7 +146,8 @@ def _rows(lines: Iterable[tuple[int, str]], form: Format, places: Sequence[int |
 
 
 def _by_spark(spark: SparkSession, header: Header, contract: Mapping[str, str], form: Format) -> DataFrame:
-    fields = {column: f"_{i}" for i, column in enumerate(header.columns)}  # a header may hold any name, even an empty one
+    # a header may hold any name, even an empty one
+    fields = {column: f"_{i}" for i, column in enumerate(header.columns)}
     schema = ", ".join(f"{field} string" for field in [*fields.values(), CORRUPT])
     options = {"columnNameOfCorruptRecord": CORRUPT, "mode": "PERMISSIVE", "sep": form.delimiter}
     record = F.from_csv("_text", schema, options | {"quote": form.quote, "escape": form.quote or "\0"})

@@ -1,11 +1,12 @@
 """One quick look at a whole CSV file: which way of reading it is exact.
 
-`ordinary`: valid UTF-8, no NUL, and each line quoted by RFC 4180 in itself. Spark's own parser reads that, line by line and in
-parallel. `lines`: the quoting is that of `ordinary`, but the bytes are not. `stream`: a record may be more than a line, or
-quotes are odd: csv_text.py reads the file from its beginning to its end.
+`ordinary`: valid UTF-8, no NUL, and each line quoted by RFC 4180 in itself. Spark's own parser reads that,
+line by line and in parallel. `lines`: the quoting is that of `ordinary`, but the bytes are not. `stream`: a
+record may be more than a line, or quotes are odd: csv_text.py reads the file from its beginning to its end.
 
-In `ordinary` text the quotes of the whole file alternate between those that open (or come back from an escaped one) and those
-that close, and where each may stand follows from its neighbours: so a few passes of numpy over the bytes tell.
+In `ordinary` text the quotes of the whole file alternate between those that open (or come back from an
+escaped one) and those that close, and where each may stand follows from its neighbours: so a few passes of
+numpy over the bytes tell.
 """
 
 import codecs
@@ -39,11 +40,21 @@ def way_to_read(path: Path, form: Format, columns: int) -> Way:
             whole, rest = _whole_lines(rest + chunk)
             right = _right(whole, form)
     right = right and _right(rest, form)
-    return "stream" if not right else "lines" if odd_bytes or not _decodes(decoder, b"", final=True) else "ordinary"
+    return (
+        "stream"
+        if not right
+        else "lines"
+        if odd_bytes or not _decodes(decoder, b"", final=True)
+        else "ordinary"
+    )
 
 
 def _for_spark(path: Path, form: Format) -> bool:
-    plain = form.escape != "\\" and ord(form.delimiter) < 128 and all(ord(character) < 128 for character in form.quote)
+    plain = (
+        form.escape != "\\"
+        and ord(form.delimiter) < 128
+        and all(ord(character) < 128 for character in form.quote)
+    )
     return plain and spark_splits(path, form)
 
 

@@ -1,8 +1,8 @@
 """CSV text as records, by RFC 4180 and without Spark: the one place that says what a record is.
 
-A quoted field begins right after a delimiter and ends right before one; inside it a quote is doubled (or has a backslash
-before it, where `raw.escape` says so) and line breaks are text. Whatever is quoted otherwise is malformed, and so is every
-physical line of its record: no half of a record is ever taken for one.
+A quoted field begins right after a delimiter and ends right before one; inside it a quote is doubled (or has
+a backslash before it, where `raw.escape` says so) and line breaks are text. Whatever is quoted otherwise is
+malformed, and so is every physical line of its record: no half of a record is ever taken for one.
 """
 
 import re
@@ -21,7 +21,9 @@ REASONS = (FIELDS, SPANS, INSIDE, OPEN, BYTES)
 
 
 class Record(NamedTuple):
-    """`line`: the physical line, the first being 1, on which `text` begins. `fields`: none where `why` says what is wrong."""
+    """`line`: the physical line, the first being 1, on which `text` begins. `fields`: none where `why` says
+    what is wrong.
+    """
 
     line: int
     text: str
@@ -43,7 +45,9 @@ class Quoting:
         self.escapes = re.compile(rf"{quote}{quote}|\\([{quote}\\])" if backslash else f"{quote}{quote}")
 
     def walk(self, line: str, inside: bool) -> tuple[bool, bool]:
-        """Through one physical line that begins inside quotes or not: whether it ends there, and whether its quoting is right."""
+        """Through one physical line that begins inside quotes or not: whether it ends there, and whether its
+        quoting is right.
+        """
         at, right = 0, True
         while True:
             if not inside:
@@ -64,7 +68,9 @@ class Quoting:
             at = end + 1
 
     def _body_end(self, line: str, at: int) -> int:
-        """Where the quoted text ends that stands at `at`: a lone backslash at the end of the line escapes its line break."""
+        """Where the quoted text ends that stands at `at`: a lone backslash at the end of the line escapes its
+        line break.
+        """
         found = self.body.match(line, at)
         assert found is not None
         end = found.end()
@@ -94,7 +100,9 @@ class Quoting:
 
 
 def records(lines: Iterable[tuple[int, str]], form: Format) -> Iterator[Record]:
-    """The records of numbered lines, blank lines and comments left out; what is malformed comes line by line."""
+    """The records of numbered lines, blank lines and comments left out; what is malformed comes line by
+    line.
+    """
     quoting, comment = Quoting(form), form.comment
     held: list[tuple[int, str]] = []
     inside, right = False, True
@@ -113,7 +121,9 @@ def records(lines: Iterable[tuple[int, str]], form: Format) -> Iterator[Record]:
         yield from _finished(held, quoting, form, OPEN)
 
 
-def _finished(held: list[tuple[int, str]], quoting: Quoting, form: Format, why: str | None) -> Iterator[Record]:
+def _finished(
+    held: list[tuple[int, str]], quoting: Quoting, form: Format, why: str | None
+) -> Iterator[Record]:
     text = "".join(line for _, line in held)
     if undecodable(text):
         why = BYTES

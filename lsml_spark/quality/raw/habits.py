@@ -1,7 +1,8 @@
-"""How values are written in text columns: words for "missing", blanks around them, decimal commas, forms of days and times.
+"""How values are written in text columns: words for "missing", blanks around them, decimal commas, forms of
+days and times.
 
-Pure, from samples of the columns. What is found holds for all columns of a pipeline (`raw:` has one of each), so a word is
-believed only where it stands among numbers or times, or where no column could mean it.
+Pure, from samples of the columns. What is found holds for all columns of a pipeline (`raw:` has one of each),
+so a word is believed only where it stands among numbers or times, or where no column could mean it.
 """
 
 import re
@@ -13,7 +14,8 @@ from lsml_spark.quality.raw.infer import ENOUGH, is_time, type_of
 from lsml_spark.quality.raw.time_forms import form_of
 
 SURE = ("?", "\\N", "NULL", "null", "N/A", "n/a", "#N/A", "<NA>", "(null)")  # mean nothing else
-PERHAPS = ("NA", "None", "none", "-", "--", ".", "nan", "NaN", "Null", "na", "missing", "unknown", "Unknown")  # do, among numbers
+# do, among numbers
+PERHAPS = ("NA", "None", "none", "-", "--", ".", "nan", "NaN", "Null", "na", "missing", "unknown", "Unknown")
 MOST = 0.95  # of a column may be missing
 COMMAS = re.compile(r"[+-]?(\d{1,3}(?P<by>[. '_])\d{3}((?P=by)\d{3})*|\d+)(,\d+)?")
 POINTS = re.compile(r"[+-]?(\d{1,3}(?P<by>[, '_])\d{3}((?P=by)\d{3})*|\d+)(\.\d+)?")
@@ -32,7 +34,10 @@ def habits_of(columns: Mapping[str, Sequence[str]], commas_part_fields: bool) ->
     """Of samples of text columns, missing values left out."""
     found = Habits()
     words = _words(columns, found)
-    rest = {name: [value.strip() for value in values if value.strip() not in words] for name, values in columns.items()}
+    rest = {
+        name: [value.strip() for value in values if value.strip() not in words]
+        for name, values in columns.items()
+    }
     _blanks(columns, found)
     _decimals(rest, commas_part_fields, found)
     _times(rest, found)
@@ -73,7 +78,11 @@ def _some_type(values: Sequence[str]) -> bool:
 
 
 def _blanks(columns: Mapping[str, Sequence[str]], found: Habits) -> None:
-    shares = {name: sum(value != value.strip(" ") for value in values) / len(values) for name, values in columns.items() if values}
+    shares = {
+        name: sum(value != value.strip(" ") for value in values) / len(values)
+        for name, values in columns.items()
+        if values
+    }
     if many := {name: share for name, share in shares.items() if share > 0.5}:
         found.options["trim"] = True
         found.why["trim"] = f"blanks around {max(many.values()):.1%} of the values of {', '.join(many)}"
@@ -87,12 +96,16 @@ def _decimals(columns: Mapping[str, Sequence[str]], commas_part_fields: bool, fo
     for name, values in columns.items():
         if type_of(values) != "string" or not values:
             continue
-        as_comma, as_point = ([match for value in values if (match := form.fullmatch(value))] for form in (COMMAS, POINTS))
+        as_comma, as_point = (
+            [match for value in values if (match := form.fullmatch(value))] for form in (COMMAS, POINTS)
+        )
         if max(len(as_comma), len(as_point)) < ENOUGH * len(values):
             continue
         if all(map(str.isdigit, values)):
             continue  # long numbers that are no numbers
-        if len(as_comma) == len(as_point) and all(re.fullmatch(r"[+-]?\d{1,3}[.,]\d{3}", value) or value.isdigit() for value in values):
+        if len(as_comma) == len(as_point) and all(
+            re.fullmatch(r"[+-]?\d{1,3}[.,]\d{3}", value) or value.isdigit() for value in values
+        ):
             unsure.append(name)
             continue
         (comma if len(as_comma) >= len(as_point) else point).append(name)
@@ -106,7 +119,9 @@ def _decimals(columns: Mapping[str, Sequence[str]], commas_part_fields: bool, fo
     elif point or (by[","] and floats):
         _thousands(by["."], found)
     if unsure and "decimal" not in found.options and "thousands" not in found.options:
-        found.notes.append(f"{', '.join(unsure)}: 1,234 may be a thousand or a fraction; say raw.decimal or raw.thousands")
+        found.notes.append(
+            f"{', '.join(unsure)}: 1,234 may be a thousand or a fraction; say raw.decimal or raw.thousands"
+        )
 
 
 def _thousands(marks: set[str], found: Habits) -> None:
@@ -136,13 +151,17 @@ def _times(columns: Mapping[str, Sequence[str]], found: Habits) -> None:
     for option, patterns in forms.items():
         if patterns:
             found.options[option] = [*patterns, *_iso(plain[option])]
-            found.why[option] = "; ".join(f"{', '.join(names)} {'have' if len(names) > 1 else 'has'} it" for names in patterns.values())
+            found.why[option] = "; ".join(
+                f"{', '.join(names)} {'have' if len(names) > 1 else 'has'} it" for names in patterns.values()
+            )
 
 
 def _iso(values: Sequence[str]) -> Iterator[str]:
     """Patterns for what needs none otherwise: where one is given, nothing else is tried."""
     right = [value for value in values if is_time(value)]
-    shapes = dict.fromkeys(("T" in value, value.count(":"), "." in value, " " in value or "T" in value) for value in right)
+    shapes = dict.fromkeys(
+        ("T" in value, value.count(":"), "." in value, " " in value or "T" in value) for value in right
+    )
     for letter_t, colons, fraction, clock in shapes:
         if not clock:
             yield "yyyy-MM-dd"

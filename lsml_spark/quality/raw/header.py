@@ -1,4 +1,6 @@
-"""What a raw file says of itself before its rows are read: its columns and, where the format knows them, their types."""
+"""What a raw file says of itself before its rows are read: its columns and, where the format knows them,
+their types.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,7 +29,8 @@ class Header:
         called: what rows and findings call the file; its base name where nothing else is said.
         folders: values that its folders give, `country=x`.
         way: how the file is to be read, for the format that knows several ways.
-        kinds: of JSON, every kind of value that was found, by the path of the field (`meta.lang`, `tags[].name`).
+        kinds: of JSON, every kind of value that was found, by the path of the field (`meta.lang`,
+            `tags[].name`).
     """
 
     path: Path
@@ -48,7 +51,11 @@ class Header:
         """The same file as one of those below the folder `root`, known by its path there."""
         called = raw_name(self.path, root)
         parts = [part.partition("=") for part in called.split("/")[:-1]]
-        return replace(self, called=called, folders={unquote(key): _unescaped(value) for key, equals, value in parts if key and equals})
+        return replace(
+            self,
+            called=called,
+            folders={unquote(key): _unescaped(value) for key, equals, value in parts if key and equals},
+        )
 
     def with_folders(self, contract: Iterable[str]) -> list[str]:
         """The columns of the file, and those of the contract that its folders give, at their place."""
@@ -63,7 +70,9 @@ class Header:
         found, name = self.with_folders(contract), self.name
         promised, there = set(contract), set(found)
         said = [
-            f"column {column!r} appeared in {name}; it is not in the contract and is not used" for column in found if column not in promised
+            f"column {column!r} appeared in {name}; it is not in the contract and is not used"
+            for column in found
+            if column not in promised
         ]
         said += [f"column {column!r} vanished from {name}" for column in contract if column not in there]
         if not said and self.ordered and found != list(contract):
@@ -81,24 +90,40 @@ class Header:
         ]
 
     def _inside(self, contract: Mapping[str, str]) -> list[str]:
-        """Of JSON: fields inside a column that the contract does not know, and numbers and the like where it says text."""
+        """Of JSON: fields inside a column that the contract does not know, and numbers and the like where it
+        says text.
+        """
         said, name = [], self.name
         for column, type_ in contract.items() if self.kinds else ():
-            known = {f"{column}{path if path[:1] in ('', '[', '{') else '.' + path}": of for path, of in type_paths(type_).items()}
+            known = {
+                f"{column}{path if path[:1] in ('', '[', '{') else '.' + path}": of
+                for path, of in type_paths(type_).items()
+            }
             nested = any(of in ("struct", "array") for of in known.values())
-            for path in [path for path in self.kinds if path == column or (nested and path.startswith((f"{column}.", f"{column}[")))]:
+            for path in [
+                path
+                for path in self.kinds
+                if path == column or (nested and path.startswith((f"{column}.", f"{column}[")))
+            ]:
                 if path not in known:
                     if _holder(path) in known and known[_holder(path)] in ("struct", "array"):
-                        said.append(f"field {path!r} appeared in {name}; it is not in the contract and is not used")
-                elif known[path] == "string" and (other := sorted({"number", "boolean"} & set(self.kinds[path]))):
+                        said.append(
+                            f"field {path!r} appeared in {name}; it is not in the contract and is not used"
+                        )
+                elif known[path] == "string" and (
+                    other := sorted({"number", "boolean"} & set(self.kinds[path]))
+                ):
                     said.append(
-                        f"{'column' if path == column else 'field'} {path!r} of {name} is {' and '.join(other)}, the contract says string"
+                        f"{'column' if path == column else 'field'} {path!r} of {name} is "
+                        f"{' and '.join(other)}, the contract says string"
                     )
         return said
 
 
 def drift_of(headers: Sequence[Header], contract: Mapping[str, str]) -> list[str]:
-    """What the files of a day say of themselves against the contract, each thing once with the files that it is true of."""
+    """What the files of a day say of themselves against the contract, each thing once with the files that it
+    is true of.
+    """
     mark = "\0"
     said: dict[str, list[str]] = {}
     for header in headers:

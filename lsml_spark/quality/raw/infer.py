@@ -1,8 +1,8 @@
 """Which type text columns have, from a sample of their values: the narrowest that nearly all of them fit.
 
-Numbers that all have the same form (`536365`, `15240.0`) name something rather than count it, and stay text; so do columns
-where what does not fit has a form of its own (`C536379` among invoices). What is called a time is what the reader takes for
-one (quality/raw/typed.py), not what Python does.
+Numbers that all have the same form (`536365`, `15240.0`) name something rather than count it, and stay text;
+so do columns where what does not fit has a form of its own (`C536379` among invoices). What is called a time
+is what the reader takes for one (quality/raw/typed.py), not what Python does.
 """
 
 import datetime
@@ -16,18 +16,26 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 PADDED = re.compile(r"[+-]?0\d", re.ASCII)  # 00123 names something, it counts nothing
 DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
-TIME = re.compile(r"[ T](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.\d{1,9})?)?( ?(?:Z|[+-]\d{2}:?\d{2}))?", re.ASCII)
+TIME = re.compile(
+    r"[ T](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.\d{1,9})?)?( ?(?:Z|[+-]\d{2}:?\d{2}))?", re.ASCII
+)
 ENOUGH = 0.99  # a few broken values must not turn a number into text
 EXACT = 15  # significant digits that a double keeps
 
 
 def type_of(values: Sequence[str]) -> str:
-    """A Spark type name for these values (no blanks among them): int, bigint, decimal, double, date, timestamp, boolean or string."""
+    """A Spark type name for these values (no blanks among them): int, bigint, decimal, double, date,
+    timestamp, boolean or string.
+    """
     found = [value.strip() for value in values]
     for type_, fits in KINDS.items():
         left = [value for value in found if not fits(value)]
         if found and len(left) <= (1 - ENOUGH) * len(found):
-            return "string" if _regular(left, len(found)) or (type_ in ("int", "double") and _names(found)) else _narrow(type_, found)
+            return (
+                "string"
+                if _regular(left, len(found)) or (type_ in ("int", "double") and _names(found))
+                else _narrow(type_, found)
+            )
     return "string"
 
 
@@ -35,7 +43,8 @@ def _narrow(type_: str, values: Sequence[str]) -> str:
     """bigint for wide numbers, text for what no bigint holds, date where no value has a time of day."""
     if type_ == "int":
         widest = max(abs(int(value)) for value in values if WHOLE.fullmatch(value))
-        return "int" if widest < 2**31 else "bigint" if widest < 2**63 else "string"  # so long, it is an id: a double would merge some
+        # so long, it is an id: a double would merge some
+        return "int" if widest < 2**31 else "bigint" if widest < 2**63 else "string"
     if type_ == "double":
         return _fraction([value for value in values if NUMBER.fullmatch(value)])
     if type_ == "timestamp":
@@ -66,7 +75,12 @@ def _names(values: Sequence[str]) -> bool:
     if sum(bool(PADDED.match(value)) for value in values) > (1 - ENOUGH) * len(values):
         return True
     (shape, count), *_ = Counter(map(shape_of, values)).most_common(1)
-    return len(set(values)) >= 20 and count >= 0.999 * len(values) and shape[0][0] == "digit" and shape[0][1] >= 4
+    return (
+        len(set(values)) >= 20
+        and count >= 0.999 * len(values)
+        and shape[0][0] == "digit"
+        and shape[0][1] >= 4
+    )
 
 
 def is_time(value: str) -> bool:
@@ -76,7 +90,9 @@ def is_time(value: str) -> bool:
         return False
     rest = value[day.end() :]
     clock = TIME.fullmatch(rest)
-    return not rest or (clock is not None and int(clock[1]) < 24 and int(clock[2]) < 60 and int(clock[3] or 0) < 60)
+    return not rest or (
+        clock is not None and int(clock[1]) < 24 and int(clock[2]) < 60 and int(clock[3] or 0) < 60
+    )
 
 
 def _is_day(year: int, month: int, day: int) -> bool:
@@ -89,7 +105,9 @@ def _is_day(year: int, month: int, day: int) -> bool:
 
 KINDS: dict[str, Callable[[str], bool]] = {
     "int": lambda value: bool(WHOLE.fullmatch(value)),
-    "double": lambda value: bool(NUMBER.fullmatch(value)) or value.lower() in ("nan", "inf", "-inf", "infinity"),
+    "double": lambda value: (
+        bool(NUMBER.fullmatch(value)) or value.lower() in ("nan", "inf", "-inf", "infinity")
+    ),
     "boolean": lambda value: value.lower() in ("true", "false"),
     "timestamp": is_time,
 }

@@ -1,4 +1,6 @@
-"""JSON lines: one object a line, every value as the text that stands there; lists and objects as their JSON (json_text.py)."""
+"""JSON lines: one object a line, every value as the text that stands there; lists and objects as their JSON
+(json_text.py).
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -21,8 +23,8 @@ KINDS = {str: "string", Number: "number", dict: "object", list: "array", bool: "
 
 
 def read_header(path: Path, form: Format, wanted: Sequence[str] = ()) -> Header:
-    """Keys of the first 10,000 lines in the order in which they appear, each with the type of its first value; further down only
-    keys that are `wanted` and have not been seen yet."""
+    """Keys of the first 10,000 lines in the order in which they appear, each with the type of its first
+    value; further down only keys that are `wanted` and have not been seen yet."""
     kinds: dict[str, dict[str, None]] = {}
     types: dict[str, str] = {}
     lines, first = 0, ""
@@ -37,21 +39,33 @@ def read_header(path: Path, form: Format, wanted: Sequence[str] = ()) -> Header:
                     continue
             for value in _members(line):
                 if lines <= LOOKED_AT or value.key in missing:
-                    types[value.key] = types.get(value.key, "null") if value.kind == "null" else _first(types, value)
+                    types[value.key] = (
+                        types.get(value.key, "null") if value.kind == "null" else _first(types, value)
+                    )
                     _look_inside(value.key, value, kinds)
     except UNREADABLE as error:
         raise QualityGateError(f"{path}: cannot be read as JSON lines: {error}") from error
     if not types:
         said = f"none of its first lines is a JSON object; {_hint(first)}" if lines else "empty file"
         raise QualityGateError(f"{path}: {said}")
-    return Header(path, list(types), types, ordered=False, kinds=kinds, way="lines" if spark_splits(path, form) else "stream")
+    return Header(
+        path,
+        list(types),
+        types,
+        ordered=False,
+        kinds=kinds,
+        way="lines" if spark_splits(path, form) else "stream",
+    )
 
 
 def _hint(first: str) -> str:
     """What the first line looks like, and what it may be."""
     if "\0" in first or undecodable(first):
         return f"it begins with {as_found(first)[:40]!r}: is it of another encoding? Then say raw.encoding"
-    kind = {"[": ": one object a line is read, not a list of them", "{": ": an object must not go over several lines"}.get(first[:1], "")
+    kind = {
+        "[": ": one object a line is read, not a list of them",
+        "{": ": an object must not go over several lines",
+    }.get(first[:1], "")
     return f"it begins with {first[:40]!r}{kind}"
 
 
@@ -86,11 +100,13 @@ def reasons(header: Header) -> tuple[str, ...]:
 
 
 def read_records(spark: SparkSession, header: Header, contract: Mapping[str, str], form: Format) -> DataFrame:
-    """The contract's columns as strings, `_corrupt` and `_why` (a line that is not exactly one object, and what is wrong with it),
-    `_file`, `_line`. `contract`: its names by those of the file."""
+    """The contract's columns as strings, `_corrupt` and `_why` (a line that is not exactly one object, and
+    what is wrong with it), `_file`, `_line`. `contract`: its names by those of the file."""
     read = parsed_lines if header.way == "lines" else streamed
     parse = partial(_rows, places={name: i for i, name in enumerate(contract)}, form=form)
-    return read(spark, header.path, form, 1, parse, list(contract.values())).withColumn("_file", F.lit(header.name))
+    return read(spark, header.path, form, 1, parse, list(contract.values())).withColumn(
+        "_file", F.lit(header.name)
+    )
 
 
 def _rows(lines: Iterable[tuple[int, str]], places: dict[str, int], form: Format) -> Iterator[Row]:

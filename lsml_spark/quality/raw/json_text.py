@@ -1,7 +1,7 @@
 """One line of JSON as the texts of its values, without Spark and without a double in between.
 
-Numbers, lists and objects are the text that stands there, strings what they mean. One reason per cause where a line is not
-one JSON object.
+Numbers, lists and objects are the text that stands there, strings what they mean. One reason per cause where
+a line is not one JSON object.
 """
 
 import json
@@ -23,7 +23,14 @@ REASONS = (BYTES, NO_JSON, NO_OBJECT, MORE, DOUBLED, SURROGATE, DEEP)
 
 BLANKS = re.compile(r"[ \t\n\r]*")
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-WORDS = {"true": "boolean", "false": "boolean", "null": "null", "NaN": "number", "Infinity": "number", "-Infinity": "number"}
+WORDS = {
+    "true": "boolean",
+    "false": "boolean",
+    "null": "null",
+    "NaN": "number",
+    "Infinity": "number",
+    "-Infinity": "number",
+}
 WORD = re.compile("|".join(WORDS))
 
 
@@ -32,7 +39,9 @@ class Malformed(ValueError):
 
 
 class Value(NamedTuple):
-    """`kind`: string, number, boolean, null, array or object. `text`: none for null. `parsed`: of arrays and objects."""
+    """`kind`: string, number, boolean, null, array or object. `text`: none for null. `parsed`: of arrays and
+    objects.
+    """
 
     key: str
     kind: str
@@ -51,7 +60,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_nested = json.JSONDecoder(object_pairs_hook=_unique, parse_float=Number, parse_int=Number, parse_constant=Number).scan_once  # type: ignore[attr-defined]
+_nested = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_float=Number, parse_int=Number, parse_constant=Number
+).scan_once  # type: ignore[attr-defined]
 
 
 def values(line: str) -> list[Value]:
@@ -144,7 +155,10 @@ def _after_blanks(line: str, at: int) -> int:
 
 
 def _halved(value: Value) -> bool:
-    return any(HALF.search(text) for text in (value.key, *_texts(value.parsed if value.parsed is not None else value.text)))
+    return any(
+        HALF.search(text)
+        for text in (value.key, *_texts(value.parsed if value.parsed is not None else value.text))
+    )
 
 
 def _texts(parsed: Any) -> Iterator[str]:

@@ -1,4 +1,6 @@
-"""Text files in Spark: as lines with their physical number, read in parallel, or as records that Python reads in one go."""
+"""Text files in Spark: as lines with their physical number, read in parallel, or as records that Python reads
+in one go.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
@@ -15,35 +17,48 @@ from lsml_spark.quality.raw.text import as_found, decoded, physical_lines
 from lsml_spark.spark.paths import literal
 from lsml_spark.spark.tables import quoted
 
-Row = tuple[int, str | None, str | None, Sequence[str | None]]  # line, the text and the reason where malformed, values
+# line, the text and the reason where malformed, values
+Row = tuple[int, str | None, str | None, Sequence[str | None]]
 Parse = Callable[[Iterable[tuple[int, str]]], Iterator[Row]]  # of numbered lines
 ROWS, CHARACTERS = 8192, 1 << 24  # of a batch
 
 
 def numbered_lines(spark: SparkSession, path: Path) -> DataFrame:
-    """`_text` and `_line` of every line that is not blank, the first line of the file being line 1, for every partitioning."""
+    """`_text` and `_line` of every line that is not blank, the first line of the file being line 1, for every
+    partitioning.
+    """
     lines = spark.read.text(literal(path)).selectExpr(
-        "value AS _text", "spark_partition_id() AS _part", f"monotonically_increasing_id() & {(1 << 33) - 1}L AS _index"
+        "value AS _text",
+        "spark_partition_id() AS _part",
+        f"monotonically_increasing_id() & {(1 << 33) - 1}L AS _index",
     )
     before = F.lit(0).cast("long") if _is_one_partition(spark, path) else _lines_before(lines)
     return lines.withColumn("_line", F.expr("_index + 1") + before).where("trim(_text) != ''")
 
 
 def _is_one_partition(spark: SparkSession, path: Path) -> bool:
-    """Whether the file is too small to be cut, which Spark takes half a second to say: a day may be hundreds of parts."""
+    """Whether the file is too small to be cut, which Spark takes half a second to say: a day may be hundreds
+    of parts.
+    """
     conf = spark._jsparkSession.sessionState().conf()
     return path.stat().st_size <= min(conf.filesMaxPartitionBytes(), conf.filesOpenCostInBytes())
 
 
 def _lines_before(lines: DataFrame) -> Column:
-    """Lines in the file before the partition of a row: partitions of one file are in the order of its bytes."""
+    """Lines in the file before the partition of a row: partitions of one file are in the order of its
+    bytes.
+    """
     if lines.rdd.getNumPartitions() <= 1:
         return F.lit(0).cast("long")
     counts = {row["_part"]: row["count"] for row in lines.groupBy("_part").count().collect()}
     before, total = {}, 0
     for part in sorted(counts):
         before[part], total = total, total + counts[part]
-    return reduce(lambda column, part: column.when(F.col("_part") == part, before[part]), before, F.when(F.lit(False), 0)).cast("long")
+    return reduce(
+        lambda column, part: column.when(F.col("_part") == part, before[part]),
+        before,
+        F.when(F.lit(False), 0),
+    ).cast("long")
 
 
 def parsed_lines(
@@ -54,13 +69,23 @@ def parsed_lines(
     parse: Parse,
     names: Sequence[str],
 ) -> DataFrame:
-    """Records by `parse`, a line each, in as many partitions as Spark cuts the file into: columns `names`, `_corrupt`, `_why`, `_line`."""
+    """Records by `parse`, a line each, in as many partitions as Spark cuts the file into: columns `names`,
+    `_corrupt`, `_why`, `_line`.
+    """
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        lines = (pair for batch in batches for pair in zip(*[column.to_pylist() for column in batch.columns], strict=True))
+        lines = (
+            pair
+            for batch in batches
+            for pair in zip(*[column.to_pylist() for column in batch.columns], strict=True)
+        )
         return _batches(parse((number, decoded(line, form)) for number, line in lines), len(names))
 
-    lines = numbered_lines(spark, path).where(f"_line >= {first}").selectExpr("_line", "cast(_text AS binary) AS _text")
+    lines = (
+        numbered_lines(spark, path)
+        .where(f"_line >= {first}")
+        .selectExpr("_line", "cast(_text AS binary) AS _text")
+    )
     return _named(lines.mapInArrow(read, _schema(len(names))), names)
 
 
@@ -101,7 +126,9 @@ def _batches(rows: Iterator[Row], columns: int) -> Iterator[pa.RecordBatch]:
 
     def batch() -> pa.RecordBatch:
         found = list(zip(*held, strict=True))
-        return pa.RecordBatch.from_arrays([pa.array(values, type_) for values, type_ in zip(found, types, strict=True)], names=names)
+        return pa.RecordBatch.from_arrays(
+            [pa.array(values, type_) for values, type_ in zip(found, types, strict=True)], names=names
+        )
 
     for line, corrupt, why, values in rows:
         held.append((line, None if corrupt is None else as_found(corrupt), why, *values))

@@ -1,8 +1,9 @@
 """Parquet files: values under the types that the file has, the row's number in the file (from 1) as its line.
 
-One reader says what there is, Arrow's: names as they are written, types from the footer. Spark's own reader reads the rows where
-it reads the same; files in which a wanted column is of a kind that Spark has not (quality/raw/parquet_types.py), and files with
-names that differ in case alone, are read by Arrow inside the Spark tasks, a row group at a time.
+One reader says what there is, Arrow's: names as they are written, types from the footer. Spark's own reader
+reads the rows where it reads the same; files in which a wanted column is of a kind that Spark has not
+(quality/raw/parquet_types.py), and files with names that differ in case alone, are read by Arrow inside the
+Spark tasks, a row group at a time.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +37,9 @@ def reasons(header: Header) -> tuple[str, ...]:
 
 
 def read_header(path: Path) -> Header:
-    """Names and types from the file's footer: Spark's names of types, and what Spark has not under Arrow's."""
+    """Names and types from the file's footer: Spark's names of types, and what Spark has not under
+    Arrow's.
+    """
     try:
         with pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as file:
             schema, names = file.schema_arrow, file.schema_arrow.names
@@ -72,10 +75,12 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def read_records(spark: SparkSession, headers: Sequence[Header], contract: Mapping[str, str]) -> list[DataFrame]:
-    """The contract's columns as found (NULL where a file has none), `_corrupt` and `_why` (a row with text that is no UTF-8, as
-    JSON), `_file`, `_line`. Files of one schema are one frame: a day may be written in thousands of parts. `contract`:
-    its names by those of the files."""
+def read_records(
+    spark: SparkSession, headers: Sequence[Header], contract: Mapping[str, str]
+) -> list[DataFrame]:
+    """The contract's columns as found (NULL where a file has none), `_corrupt` and `_why` (a row with text
+    that is no UTF-8, as JSON), `_file`, `_line`. Files of one schema are one frame: a day may be written in
+    thousands of parts. `contract`: its names by those of the files."""
     plans: dict[Plan, list[Header]] = {}
     for header in headers:
         plans.setdefault(_plan(header, contract), []).append(header)
@@ -83,24 +88,36 @@ def read_records(spark: SparkSession, headers: Sequence[Header], contract: Mappi
     for (native, columns), alike in plans.items():
         found = (_by_spark if native else _by_arrow)(spark, alike, dict(columns), contract)
         there = [
-            quoted(called) if name in dict(columns) else f"cast(NULL AS string) AS {quoted(called)}" for name, called in contract.items()
+            quoted(called) if name in dict(columns) else f"cast(NULL AS string) AS {quoted(called)}"
+            for name, called in contract.items()
         ]
-        frames.append(utf8.set_aside(found.selectExpr(*there, "_file", "_line"), contract, CORRUPT, WHY, BYTES))
+        frames.append(
+            utf8.set_aside(found.selectExpr(*there, "_file", "_line"), contract, CORRUPT, WHY, BYTES)
+        )
     return frames
 
 
-Plan = tuple[bool, tuple[tuple[str, str], ...]]  # whether Spark reads the file; the wanted columns with how they are read
+# whether Spark reads the file; the wanted columns with how they are read
+Plan = tuple[bool, tuple[tuple[str, str], ...]]
 
 
 def _plan(header: Header, contract: Mapping[str, str]) -> Plan:
     with pq.ParquetFile(header.path) as file:
         schema, metadata, physical = file.schema_arrow, file.metadata, file.schema
     wanted = [schema.field(name) for name in contract if name in header.columns]
-    int96 = {column.name for column in map(physical.column, range(len(physical))) if column.physical_type == "INT96"}
+    int96 = {
+        column.name
+        for column in map(physical.column, range(len(physical)))
+        if column.physical_type == "INT96"
+    }
     types = tuple((field.name, INT96 if field.name in int96 else _read_as(field.type)) for field in wanted)
     folded = [name.casefold() for name in header.columns]
     clash = len(set(folded)) < len(folded) or len({name.casefold() for name in contract}) < len(contract)
-    native = not clash and all(type_ for _, type_ in types) and packed_for_spark(metadata, {field.name for field in wanted})
+    native = (
+        not clash
+        and all(type_ for _, type_ in types)
+        and packed_for_spark(metadata, {field.name for field in wanted})
+    )
     return native, types if native else tuple((field.name, str(plain(field.type))) for field in wanted)
 
 
@@ -113,14 +130,19 @@ def _read_as(type_: pa.DataType) -> str:
     return ddl(from_arrow_type(plain(type_), prefer_timestamp_ntz=True)) if spark_reads(type_) else ""
 
 
-def _by_spark(spark: SparkSession, headers: Sequence[Header], columns: dict[str, str], contract: Mapping[str, str]) -> DataFrame:
+def _by_spark(
+    spark: SparkSession, headers: Sequence[Header], columns: dict[str, str], contract: Mapping[str, str]
+) -> DataFrame:
     asked, given = [], []
     for name, type_ in columns.items():
         value, called = quoted(name), quoted(contract[name])
         if type_.startswith(NANOSECONDS):
             asked.append(f"{value} bigint")
-            micros = f"timestamp_micros({value} DIV 1000 - CASE WHEN {value} % 1000 < 0 THEN 1 ELSE 0 END)"  # towards the past
-            given.append(f"{micros if type_ != NANOSECONDS else f'cast({micros} AS timestamp_ntz)'} AS {called}")
+            # towards the past
+            micros = f"timestamp_micros({value} DIV 1000 - CASE WHEN {value} % 1000 < 0 THEN 1 ELSE 0 END)"
+            given.append(
+                f"{micros if type_ != NANOSECONDS else f'cast({micros} AS timestamp_ntz)'} AS {called}"
+            )
         elif type_ == NULLS:
             given.append(f"cast(NULL AS string) AS {called}")
         else:
@@ -138,7 +160,9 @@ def _by_spark(spark: SparkSession, headers: Sequence[Header], columns: dict[str,
     return rows.join(F.broadcast(named), "_path", "left").drop("_path")
 
 
-def _by_arrow(spark: SparkSession, headers: Sequence[Header], columns: dict[str, str], contract: Mapping[str, str]) -> DataFrame:
+def _by_arrow(
+    spark: SparkSession, headers: Sequence[Header], columns: dict[str, str], contract: Mapping[str, str]
+) -> DataFrame:
     groups = []
     for header in headers:
         with pq.ParquetFile(header.path) as file:
@@ -148,10 +172,16 @@ def _by_arrow(spark: SparkSession, headers: Sequence[Header], columns: dict[str,
                 line += file.metadata.row_group(group).num_rows
     types = {name: plain(schema.field(name).type) for name in columns}
     spark_types = [ddl(from_arrow_type(type_, prefer_timestamp_ntz=True)) for type_ in types.values()]
-    numbered = ", ".join(["file string", "line long", *[f"c{i} {type_}" for i, type_ in enumerate(spark_types)]])
+    numbered = ", ".join(
+        ["file string", "line long", *[f"c{i} {type_}" for i, type_ in enumerate(spark_types)]]
+    )
     tasks = max(1, min(len(groups), TASKS))
     rows = spark.range(0, len(groups), 1, tasks).mapInArrow(_reader(groups, types), numbered)
-    return rows.selectExpr(*[f"c{i} AS {quoted(contract[name])}" for i, name in enumerate(types)], "file AS _file", "line AS _line")
+    return rows.selectExpr(
+        *[f"c{i} AS {quoted(contract[name])}" for i, name in enumerate(types)],
+        "file AS _file",
+        "line AS _line",
+    )
 
 
 def _reader(
@@ -165,9 +195,14 @@ def _reader(
             with pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as file:
                 for found in file.iter_batches(8192, row_groups=[group], columns=list(types)):
                     rows = found.num_rows
-                    values = [converted(pa.chunked_array([found.column(name)]), type_).combine_chunks() for name, type_ in types.items()]
+                    values = [
+                        converted(pa.chunked_array([found.column(name)]), type_).combine_chunks()
+                        for name, type_ in types.items()
+                    ]
                     lines = pa.array(range(line, line + rows), pa.int64())
-                    yield pa.RecordBatch.from_arrays([pa.array([name] * rows, pa.string()), lines, *values], names=names)
+                    yield pa.RecordBatch.from_arrays(
+                        [pa.array([name] * rows, pa.string()), lines, *values], names=names
+                    )
                     line += rows
 
     return read

@@ -1,17 +1,31 @@
 """Which Spark type the values of a Parquet column have, and whether Spark's own reader can read them.
 
-Names and types come from the file's footer by Arrow, which knows all of Parquet. Spark refuses nanoseconds, halves, times of
-day, decimals beyond 38 digits and some codecs, a whole file even for a column that nobody asked for; such columns are read
-through Arrow (quality/raw/parquet.py), under the types that are said here.
+Names and types come from the file's footer by Arrow, which knows all of Parquet. Spark refuses nanoseconds,
+halves, times of day, decimals beyond 38 digits and some codecs, a whole file even for a column that nobody
+asked for; such columns are read through Arrow (quality/raw/parquet.py), under the types that are said here.
 """
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-CODECS = {"UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4"}  # and encodings below: what Spark's reader knows for sure
-ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "DELTA_BINARY_PACKED", "DELTA_BYTE_ARRAY"}
-WIDER = {pa.uint8(): pa.int16(), pa.uint16(): pa.int32(), pa.uint32(): pa.int64(), pa.uint64(): pa.decimal128(20)}
+# and encodings below: what Spark's reader knows for sure
+CODECS = {"UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4"}
+ENCODINGS = {
+    "PLAIN",
+    "RLE",
+    "BIT_PACKED",
+    "PLAIN_DICTIONARY",
+    "RLE_DICTIONARY",
+    "DELTA_BINARY_PACKED",
+    "DELTA_BYTE_ARRAY",
+}
+WIDER = {
+    pa.uint8(): pa.int16(),
+    pa.uint16(): pa.int32(),
+    pa.uint32(): pa.int64(),
+    pa.uint64(): pa.decimal128(20),
+}
 
 
 def plain(type_: pa.DataType) -> pa.DataType:
@@ -40,17 +54,28 @@ def plain(type_: pa.DataType) -> pa.DataType:
         return pa.list_(plain(type_.value_type))
     if pa.types.is_boolean(type_) or pa.types.is_integer(type_) or pa.types.is_floating(type_):
         return type_
-    if pa.types.is_binary(type_) or pa.types.is_large_binary(type_) or pa.types.is_fixed_size_binary(type_) or "binary_view" in str(type_):
+    if (
+        pa.types.is_binary(type_)
+        or pa.types.is_large_binary(type_)
+        or pa.types.is_fixed_size_binary(type_)
+        or "binary_view" in str(type_)
+    ):
         return pa.binary()
-    return pa.string()  # text; and what Spark has no type for: nulls, times of day, decimals of more than 38 digits
+    # text; and what Spark has no type for: nulls, times of day, decimals of more than 38 digits
+    return pa.string()
 
 
 def _is_list(type_: pa.DataType) -> bool:
-    return isinstance(type_, (pa.ListType, pa.LargeListType, pa.FixedSizeListType)) or "list_view" in str(type_).split("<")[0]
+    return (
+        isinstance(type_, (pa.ListType, pa.LargeListType, pa.FixedSizeListType))
+        or "list_view" in str(type_).split("<")[0]
+    )
 
 
 def spark_reads(type_: pa.DataType) -> bool:
-    """Whether Spark's reader gives what `plain` promises. NULL alone and nanoseconds are asked of it in another way."""
+    """Whether Spark's reader gives what `plain` promises. NULL alone and nanoseconds are asked of it in
+    another way.
+    """
     if isinstance(type_, pa.BaseExtensionType):
         return spark_reads(type_.storage_type)
     if pa.types.is_dictionary(type_):
@@ -78,7 +103,9 @@ def packed_for_spark(file: pq.FileMetaData, columns: set[str]) -> bool:
 
 
 def converted(values: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
-    """Values as the plain type: nanoseconds cut off to microseconds, a half as the same number, a time of day as its text."""
+    """Values as the plain type: nanoseconds cut off to microseconds, a half as the same number, a time of day
+    as its text.
+    """
     return pa.chunked_array([_converted(chunk, wanted) for chunk in values.chunks], wanted)
 
 

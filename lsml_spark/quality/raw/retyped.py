@@ -1,7 +1,8 @@
 """Whether a column of another type than the contract's is worth a word: not where no value can change unseen.
 
-Between whole numbers, fractions and decimals each value is compared with what it became (quality/raw/typed.py), so that one that does
-not fit is quarantined; the type alone says nothing then. pandas writes every whole number as a bigint.
+Between whole numbers, fractions and decimals each value is compared with what it became
+(quality/raw/typed.py), so that one that does not fit is quarantined; the type alone says nothing then. pandas
+writes every whole number as a bigint.
 """
 
 import re
@@ -12,7 +13,9 @@ TIMES = ("timestamp", "timestamp_ntz")
 
 
 def keeps_values(found: str, wanted: str) -> bool:
-    """Whether values of Spark's (or Arrow's) type `found` are the same under the contract's type, or are caught one by one."""
+    """Whether values of Spark's (or Arrow's) type `found` are the same under the contract's type, or are
+    caught one by one.
+    """
     if found in (wanted, "void"):
         return True
     if wanted in TIMES:

@@ -1,4 +1,5 @@
-"""How text files are written, told from their beginnings: encoding, separator, quotes, header. Pure Python, no Spark.
+"""How text files are written, told from their beginnings: encoding, separator, quotes, header. Pure Python,
+no Spark.
 
 Nothing is guessed from signs alone: each way of writing is tried by the very parser that will read the days
 (quality/raw/csv_text.py), and the simplest one by which most records are whole wins.
@@ -22,12 +23,19 @@ DELIMITERS = (",", ";", "\t", "|")
 ENOUGH = 0.95  # of the records must be whole
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
-BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+BOMS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 @dataclass(frozen=True)
 class Sniffed:
-    """`options`: those of `raw:` that are not at their default, each with why it is believed. `columns`: of a file without a header."""
+    """`options`: those of `raw:` that are not at their default, each with why it is believed. `columns`: of a
+    file without a header.
+    """
 
     options: dict[str, object] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
@@ -49,7 +57,11 @@ def sniff(paths: Sequence[Path]) -> Sniffed:
 def _packing(paths: Sequence[Path]) -> Sniffed:
     """How files are packed whose names do not say so."""
     for mark, name in PACKED.items():
-        beginnings = [_beginning(path, Format(compression="none"))[: len(mark)] for path in paths if packing(path, Format()) == "none"]
+        beginnings = [
+            _beginning(path, Format(compression="none"))[: len(mark)]
+            for path in paths
+            if packing(path, Format()) == "none"
+        ]
         if beginnings and len(beginnings) == len(paths) and set(beginnings) == {mark}:
             return _found(Sniffed(), "compression", name, f"its first bytes are those of {name}")
     return Sniffed()
@@ -59,7 +71,11 @@ def _encoding(paths: Sequence[Path], found: Sniffed) -> Sniffed:
     contents = [content for path in paths if (content := _beginning(path, found.form))]
     for mark, name in BOMS.items():
         if contents and all(content.startswith(mark) for content in contents):
-            return found if name == "utf-8" else _found(found, "encoding", name, f"its byte order mark says {name}")
+            return (
+                found
+                if name == "utf-8"
+                else _found(found, "encoding", name, f"its byte order mark says {name}")
+            )
     right, wrong = Counter[str](), 0
     for content in contents:
         if content.count(b"\0") > len(content) / 4:
@@ -110,11 +126,20 @@ def _writing(found: Sniffed, files: Sequence[Sequence[str]]) -> Sniffed:
     total = sum(len(lines) for lines in files)
     said = f"{held:.1%} of the records in {total:,} lines have {columns} fields then"
     if best.delimiter != ",":
-        found = _found(found, "delimiter", best.delimiter, f"fields are parted by {NAMES[best.delimiter]}: {said}")
+        found = _found(
+            found, "delimiter", best.delimiter, f"fields are parted by {NAMES[best.delimiter]}: {said}"
+        )
     if best.quote != '"':
-        found = _found(found, "quote", best.quote, f"{'apostrophes are' if best.quote else 'quotes are not'} around fields: {said}")
+        found = _found(
+            found,
+            "quote",
+            best.quote,
+            f"{'apostrophes are' if best.quote else 'quotes are not'} around fields: {said}",
+        )
     if best.escape != '"' and best.quote:
-        found = _found(found, "escape", best.escape, f"a backslash stands before a quote inside quotes: {said}")
+        found = _found(
+            found, "escape", best.escape, f"a backslash stands before a quote inside quotes: {said}"
+        )
     if best.multiline:
         found = _found(found, "multiline", True, f"quoted fields hold line breaks: {said}")
     return _header(found, files)
@@ -124,9 +149,13 @@ def _comments(found: Sniffed, files: Sequence[Sequence[str]]) -> Sniffed:
     """Lines that begin with # and look like no record."""
     for lines in files:
         marked = [line for line in lines if line.startswith("#")]
-        rest = Counter(line.count(delimiter) for line in lines if not line.startswith("#") for delimiter in DELIMITERS)
+        rest = Counter(
+            line.count(delimiter) for line in lines if not line.startswith("#") for delimiter in DELIMITERS
+        )
         usual = {count for count, _ in rest.most_common(4)} - {0}
-        if len(marked) < len(lines) / 2 and any(all(line.count(d) not in usual for d in DELIMITERS) for line in marked):
+        if len(marked) < len(lines) / 2 and any(
+            all(line.count(d) not in usual for d in DELIMITERS) for line in marked
+        ):
             return _found(found, "comment", "#", f"{len(marked):,} lines begin with it")
     return found
 
@@ -140,7 +169,12 @@ def _ways(form: Format, files: Sequence[Sequence[str]]) -> Iterator[Format]:
             for multiline in (False, True) if quote and quote in text else (False,):
                 for delimiter in DELIMITERS:
                     if delimiter in text or delimiter == ",":
-                        given = {"delimiter": delimiter, "quote": quote, "escape": escape, "multiline": multiline}
+                        given = {
+                            "delimiter": delimiter,
+                            "quote": quote,
+                            "escape": escape,
+                            "multiline": multiline,
+                        }
                         yield Format.model_validate(form.changed() | given)
 
 
@@ -149,7 +183,8 @@ def _records(form: Format, lines: Sequence[str]) -> list[Record]:
 
 
 def _whole(form: Format, files: Sequence[Sequence[str]]) -> float:
-    """The share of records that have as many fields as the first of their file, and more than one; 0 where they have one.
+    """The share of records that have as many fields as the first of their file, and more than one; 0 where
+    they have one.
 
     A field that keeps its quotes around it was not understood.
     """
@@ -162,18 +197,24 @@ def _whole(form: Format, files: Sequence[Sequence[str]]) -> float:
             continue
         for record in found:
             if record.fields is not None and len(record.fields) == len(first):
-                kept = sum(len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" for text in record.fields)
+                kept = sum(
+                    len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" for text in record.fields
+                )
                 whole += 1 - 0.5 * bool(kept)
     return whole / total if total else 0.0
 
 
 def _width(form: Format, files: Sequence[Sequence[str]]) -> int:
-    counts = Counter(len(record.fields) for lines in files for record in _records(form, lines) if record.fields is not None)
+    counts = Counter(
+        len(record.fields) for lines in files for record in _records(form, lines) if record.fields is not None
+    )
     return counts.most_common(1)[0][0] if counts else 0
 
 
 def _header(found: Sniffed, files: Sequence[Sequence[str]]) -> Sniffed:
-    """Without a header the first record is as the others: numbers where they have numbers, texts that come again."""
+    """Without a header the first record is as the others: numbers where they have numbers, texts that come
+    again.
+    """
     firsts, bodies = [], []
     for lines in files:
         rows = [record.fields for record in _records(found.form, lines) if record.fields is not None]
@@ -185,7 +226,10 @@ def _header(found: Sniffed, files: Sequence[Sequence[str]]) -> Sniffed:
     if len(firsts) > 1 and all(first == firsts[0] for first in firsts):
         return found  # every file begins with the same line
     wide = len(firsts[0])
-    why = f"the first line has values as the others have: {', '.join(firsts[0])[:60]}; name the columns in the contract"
+    why = (
+        f"the first line has values as the others have: {', '.join(firsts[0])[:60]}; name the columns in "
+        "the contract"
+    )
     return Sniffed(found.options | {"header": False}, found.why | {"header": why}, wide)
 
 
@@ -199,7 +243,9 @@ def _like_a_record(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
             votes += 2 if _is_value(name.strip()) else -2
         elif name.strip() and len(set(below)) <= len(below) / 2:
             votes += 1 if name.strip() in below else -1
-    return votes > 0 or (votes == 0 and any(not name.strip() or _is_value(name.strip()) for name in first) and len(first) > 1)
+    return votes > 0 or (
+        votes == 0 and any(not name.strip() or _is_value(name.strip()) for name in first) and len(first) > 1
+    )
 
 
 def _is_value(text: str) -> bool:

@@ -1,7 +1,7 @@
 """Raw text without Spark: files as physical lines, each byte of them accounted for.
 
-A byte that is not of the declared encoding becomes a lone half of a surrogate pair, which no text holds, so that nothing is
-replaced in silence: `undecodable` finds it, `as_found` writes it as `\\xHH`.
+A byte that is not of the declared encoding becomes a lone half of a surrogate pair, which no text holds, so
+that nothing is replaced in silence: `undecodable` finds it, `as_found` writes it as `\\xHH`.
 """
 
 import bz2

@@ -1,4 +1,6 @@
-"""Which pattern of Spark's the days or times of a column have, where they are not ISO 8601 as the reader takes it."""
+"""Which pattern of Spark's the days or times of a column have, where they are not ISO 8601 as the reader
+takes it.
+"""
 
 import datetime
 import re
@@ -59,12 +61,19 @@ def form_of(values: Sequence[str]) -> Form | None:
             if (not clock and day == "yyyy-M-d") or (clock == "HHmmss" and day != "yyyyMMdd"):
                 continue
             found = _days(values, day, clock)
-            if found is None or (day == "yyyyMMdd" and not clock and len(set(values)) < min(FEW, len(values) / 10)):
+            if found is None or (
+                day == "yyyyMMdd" and not clock and len(set(values)) < min(FEW, len(values) / 10)
+            ):
                 continue
             kind = "timestamp" if clock else "date"
             other = SWAPPED.get(day)
             if other and _days(values, other, clock) is not None:
-                return Form(kind, "", f"days as {day} or as {other}, no value tells which: text until you say raw.{kind}_formats")
+                return Form(
+                    kind,
+                    "",
+                    f"days as {day} or as {other}, no value tells which: text until you say "
+                    f"raw.{kind}_formats",
+                )
             return Form(kind, _spelled(day, values) + clock)
     return None
 

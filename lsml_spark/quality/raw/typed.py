@@ -1,8 +1,8 @@
 """A value as it was found, under the type that the contract promises; NULL where it is none.
 
-A text becomes a value only if it says that value. Spark's cast alone is kinder: it takes `12D` and `0x1p3` for numbers, 201102 and
-2011 for days, a time of day for that time today, and it rounds decimals. So each kind of type has a form that its texts
-must have (docs/raw.md), and the cast sees what has it.
+A text becomes a value only if it says that value. Spark's cast alone is kinder: it takes `12D` and `0x1p3`
+for numbers, 201102 and 2011 for days, a time of day for that time today, and it rounds decimals. So each kind
+of type has a form that its texts must have (docs/raw.md), and the cast sees what has it.
 """
 
 import re
@@ -34,15 +34,19 @@ NESTED = re.compile(r"\s*(array|map|struct)\s*<", re.IGNORECASE)
 DECIMAL = re.compile(r"\s*(?:decimal|dec|numeric)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*", re.IGNORECASE)
 BEGIN, END = "^[ \\t\\r\\n]*+", "[ \\t\\r\\n]*+$"  # trim() cuts off spaces alone
 DAY = r"(?!0000)[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
-INNER_DAY = r"(?!0000|0001|9999)[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"  # in whatever zone, its year is one of 1 to 9999
+# in whatever zone, its year is one of 1 to 9999
+INNER_DAY = r"(?!0000|0001|9999)[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
 CLOCK = r"[0-9]{1,2}(?::[0-9]{1,2}(?::[0-9]{1,2}(?:[.][0-9]{0,9})?)?)?"
 MIDNIGHT = r"(?:[ T]0?0:00(?::00(?:[.]0*)?)?)?"
-LOOKED_INTO = (DateType, TimestampType, TimestampNTZType, DecimalType, DoubleType, FloatType)  # inside JSON; the others are strict
+# inside JSON; the others are strict
+LOOKED_INTO = (DateType, TimestampType, TimestampNTZType, DecimalType, DoubleType, FloatType)
 PLACE = r" ?(?:Z|[+-][0-9:]{1,8}|[A-Za-z][A-Za-z0-9_/+:-]*)"  # of a time: an offset or a region
 
 
 def typed_column(name: str, found: str, wanted: str, form: Format = PLAIN) -> Column | str:
-    """Column `name`, of Spark type `found`, as type `wanted`, as SQL where it can be; text of a list, map or struct is JSON."""
+    """Column `name`, of Spark type `found`, as type `wanted`, as SQL where it can be; text of a list, map or
+    struct is JSON.
+    """
     value = quoted(name)
     if found != "string":
         return f"{_from_value(value, found, wanted)} AS {value}" if found != wanted else value
@@ -56,7 +60,9 @@ def typed_text(value: str, wanted: str, form: Format = PLAIN) -> Column | str:
         return attempt(F.expr(_from_json(value, wanted, form)))
     wanted = wanted.strip().lower()
     typed = _from_text(value, wanted, form)
-    if (wanted == "date" and form.date_formats) or (wanted.startswith("timestamp") and form.timestamp_formats):
+    if (wanted == "date" and form.date_formats) or (
+        wanted.startswith("timestamp") and form.timestamp_formats
+    ):
         return attempt(F.expr(typed))  # a year of nine digits raises all the same
     return typed
 
@@ -64,13 +70,17 @@ def typed_text(value: str, wanted: str, form: Format = PLAIN) -> Column | str:
 def not_of_type(name: str, found: str, form: Format = PLAIN) -> str:
     """SQL: whether something was found where the typed value is NULL."""
     raw, value = quoted(f"_raw_{name}"), quoted(name)
-    return f"{value} IS NULL AND " + (f"NOT {_says_nothing(raw, form)}" if found == "string" else f"{raw} IS NOT NULL")
+    return f"{value} IS NULL AND " + (
+        f"NOT {_says_nothing(raw, form)}" if found == "string" else f"{raw} IS NOT NULL"
+    )
 
 
 def _says_nothing(text: str, form: Format) -> str:
     """SQL: whether a text means that there is no value."""
     words = ", ".join(map(_literal, ["", *form.nulls]))
-    return f"coalesce(trim({text}) IN ({words}), true)" if form.nulls else f"coalesce(trim({text}) = '', true)"
+    return (
+        f"coalesce(trim({text}) IN ({words}), true)" if form.nulls else f"coalesce(trim({text}) = '', true)"
+    )
 
 
 def _from_value(value: str, found: str, wanted: str) -> str:
@@ -78,7 +88,8 @@ def _from_value(value: str, found: str, wanted: str) -> str:
     if "binary" in found and "string" in wanted:
         return f"CASE WHEN NOT coalesce({utf8.broken(cast, DataType.fromDDL(wanted))}, false) THEN {cast} END"
     numbers = rf"float|double|decimal.*|{WHOLE}"
-    exact = re.fullmatch(rf"decimal.*|{WHOLE}", wanted) or re.fullmatch(WHOLE, found)  # not from 0.1 to the nearest float
+    # not from 0.1 to the nearest float
+    exact = re.fullmatch(rf"decimal.*|{WHOLE}", wanted) or re.fullmatch(WHOLE, found)
     if exact and re.fullmatch(numbers, found) and re.fullmatch(numbers, wanted):  # 1.5 is no whole number
         return f"CASE WHEN cast({cast} AS {found}) = {value} THEN {cast} END"
     return cast
@@ -87,7 +98,11 @@ def _from_value(value: str, found: str, wanted: str) -> str:
 def _from_text(value: str, wanted: str, form: Format) -> str:
     if wanted == "string":
         text = f"trim({value})" if form.trim else value
-        return f"CASE WHEN trim({value}) NOT IN ({', '.join(map(_literal, form.nulls))}) THEN {text} END" if form.nulls else text
+        return (
+            f"CASE WHEN trim({value}) NOT IN ({', '.join(map(_literal, form.nulls))}) THEN {text} END"
+            if form.nulls
+            else text
+        )
     for kind, typed in KINDS.items():
         if re.fullmatch(kind, wanted, re.IGNORECASE):
             cast = typed(value, wanted, form)
@@ -98,8 +113,14 @@ def _from_text(value: str, wanted: str, form: Format) -> str:
 
 
 def _from_json(value: str, wanted: str, form: Format) -> str:
-    """JSON as a list, map or struct, if each number, day and time inside says what it is: Spark takes the same liberties there."""
-    options = "map('mode', 'FAILFAST')" if form.zone == "UTC" else f"map('mode', 'FAILFAST', 'timeZone', {_literal(form.zone)})"
+    """JSON as a list, map or struct, if each number, day and time inside says what it is: Spark takes the
+    same liberties there.
+    """
+    options = (
+        "map('mode', 'FAILFAST')"
+        if form.zone == "UTC"
+        else f"map('mode', 'FAILFAST', 'timeZone', {_literal(form.zone)})"
+    )
     said = f"NOT {_says_nothing(value, form)}"
     if wrong := _wrong_inside("s0", type_ := DataType.fromDDL(wanted)):
         texts = f"array(from_json({value}, {_literal(_as_texts(type_))}, {options}))"
@@ -119,7 +140,11 @@ def _wrong_inside(value: str, type_: DataType, depth: int = 1) -> str:
         parts = [_wrong_inside(f"{value}.{quoted(field.name)}", field.dataType, depth) for field in type_]
         return " OR ".join(filter(None, parts))
     if isinstance(type_, (ArrayType, MapType)):
-        values, inner = (value, type_.elementType) if isinstance(type_, ArrayType) else (f"map_values({value})", type_.valueType)
+        values, inner = (
+            (value, type_.elementType)
+            if isinstance(type_, ArrayType)
+            else (f"map_values({value})", type_.valueType)
+        )
         wrong = _wrong_inside(s, inner, depth + 1)
         return f"coalesce(exists({values}, {s} -> {wrong}), false)" if wrong else ""
     if not isinstance(type_, LOOKED_INTO):
@@ -131,7 +156,10 @@ def _whole(value: str, wanted: str, form: Format) -> str:
     text = f"trim({value})"
     if not form.thousands:
         return _cast(value, wanted, "[+-]?[0-9]++")
-    return f"CASE WHEN {text} RLIKE '{BEGIN}[+-]?{_grouped(form)}{END}' THEN try_cast({_ungrouped(text, form)} AS {wanted}) END"
+    return (
+        f"CASE WHEN {text} RLIKE '{BEGIN}[+-]?{_grouped(form)}{END}' THEN "
+        f"try_cast({_ungrouped(text, form)} AS {wanted}) END"
+    )
 
 
 def _boolean(value: str, wanted: str, form: Format) -> str:
@@ -146,7 +174,8 @@ def _cast(value: str, wanted: str, form: str) -> str:
 
 def _float(value: str, wanted: str, form: Format) -> str:
     text = f"trim({value})"
-    number = f"{BEGIN}[+-]?(?:{_grouped(form)}(?:{_point(form)}[0-9]*+)?|{_point(form)}[0-9]++)(?:[eE][+-]?[0-9]++)?{END}"
+    digits = f"(?:{_grouped(form)}(?:{_point(form)}[0-9]*+)?|{_point(form)}[0-9]++)"
+    number = f"{BEGIN}[+-]?{digits}(?:[eE][+-]?[0-9]++)?{END}"
     words = f"(?i){BEGIN}(?:nan|[+-]?inf(?:inity)?){END}"
     cast = f"try_cast({_ungrouped(text, form)} AS {wanted})"
     finite = f"{text} RLIKE '{number}' AND abs({cast}) < double('Infinity')"  # 1e400 is no infinity
@@ -166,19 +195,28 @@ def _decimal(value: str, wanted: str, form: Format) -> str:
     fraction = f"(?:{_point(form)}[0-9]{{0,{scale}}}0*+)?"
     fixed = f"{BEGIN}[+-]?(?:{_grouped(form)}{fraction}|{_point(form)}[0-9]{{1,{max(scale, 1)}}}0*+){END}"
     as_spark = _ungrouped(text, form)
-    cast, exact = f"try_cast({as_spark} AS {wanted})", f"try_cast({as_spark} AS decimal(38,{max(scale, 38 - (precision - scale))}))"
-    power = f"{BEGIN}[+-]?(?:{_grouped(form)}(?:{_point(form)}[0-9]*+)?|{_point(form)}[0-9]++)[eE][+-]?[0-9]{{1,3}}{END}"
+    cast, exact = (
+        f"try_cast({as_spark} AS {wanted})",
+        f"try_cast({as_spark} AS decimal(38,{max(scale, 38 - (precision - scale))}))",
+    )
+    digits = f"(?:{_grouped(form)}(?:{_point(form)}[0-9]*+)?|{_point(form)}[0-9]++)"
+    power = f"{BEGIN}[+-]?{digits}[eE][+-]?[0-9]{{1,3}}{END}"
     said = f"WHEN {text} RLIKE '{fixed}' OR ({text} RLIKE '{power}' AND {cast} = {exact}) THEN {cast}"
     if form.thousands or form.decimal != ".":
         return f"CASE {said} END"
     short = f"(NOT contains({value}, '.') OR length({text}) - instr({text}, '.') <= {scale})"
-    return f"CASE WHEN NOT contains({value}, 'e') AND NOT contains({value}, 'E') AND {short} AND {_bare(text)} THEN {cast} {said} END"
+    return (
+        f"CASE WHEN NOT contains({value}, 'e') AND NOT contains({value}, 'E') AND {short} AND "
+        f"{_bare(text)} THEN {cast} {said} END"
+    )
 
 
 def _date(value: str, wanted: str, form: Format) -> str:
     text = f"trim({value})"
     if form.date_formats:
-        return _first_of([_in_years(f"try_to_date({text}, {_literal(pattern)})") for pattern in form.date_formats])
+        return _first_of(
+            [_in_years(f"try_to_date({text}, {_literal(pattern)})") for pattern in form.date_formats]
+        )
     cast = f"try_cast({text} AS date)"
     ten = f"length({text}) IN (8, 9, 10) AND {_begins_with_a_year(text)} AND {_bare(text)}"
     plain = f"{ten} AND NOT contains({value}, ' ') AND NOT contains({value}, 'T')"
@@ -189,10 +227,18 @@ def _timestamp(value: str, wanted: str, form: Format) -> str:
     text = f"trim({value})"
     there = _literal(form.zone)
     if form.timestamp_formats:
-        found = [(pattern, _in_years(f"try_to_timestamp({text}, {_literal(pattern)})")) for pattern in form.timestamp_formats]
+        found = [
+            (pattern, _in_years(f"try_to_timestamp({text}, {_literal(pattern)})"))
+            for pattern in form.timestamp_formats
+        ]
         if wanted == "timestamp_ntz":
             return f"cast({_first_of([said for _, said in found])} AS timestamp_ntz)"
-        return _first_of([_moved(said, there) if form.zone != "UTC" and not _names_zone(pattern) else said for pattern, said in found])
+        return _first_of(
+            [
+                _moved(said, there) if form.zone != "UTC" and not _names_zone(pattern) else said
+                for pattern, said in found
+            ]
+        )
     cast = f"try_cast({text} AS {wanted})"
     if wanted == "timestamp_ntz":
         return f"CASE WHEN {text} RLIKE '{BEGIN}{DAY}(?:[ T]{CLOCK})?{END}' THEN {cast} END"
@@ -239,7 +285,11 @@ def _point(form: Format) -> str:
 
 def _grouped(form: Format) -> str:
     """Whole digits, as they are or in groups of three."""
-    return f"(?:[0-9]{{1,3}}(?:[{re.escape(form.thousands)}][0-9]{{3}})++|[0-9]++)".replace("'", "\\'") if form.thousands else "[0-9]++"
+    return (
+        f"(?:[0-9]{{1,3}}(?:[{re.escape(form.thousands)}][0-9]{{3}})++|[0-9]++)".replace("'", "\\'")
+        if form.thousands
+        else "[0-9]++"
+    )
 
 
 def _ungrouped(text: str, form: Format) -> str:

@@ -15,10 +15,11 @@ ALIASES = {
 
 
 def type_paths(type_: str, path: str = "") -> dict[str, str]:
-    """Every leaf of a type by its path: `struct<a:int,b:array<struct<c:string>>>` is {"a": "int", "b[]": "array", "b[].c": "string"}.
+    """Every leaf of a type by its path: `struct<a:int,b:array<struct<c:string>>>` is {"a": "int", "b[]":
+    "array", "b[].c": "string"}.
 
-    Elements of a list are `[]`, keys and values of a map `{key}` and `{value}`; containers are leaves of their own, so that
-    a list that becomes a struct is one change.
+    Elements of a list are `[]`, keys and values of a map `{key}` and `{value}`; containers are leaves of
+    their own, so that a list that becomes a struct is one change.
     """
     type_ = type_.strip()
     outer, _, inner = type_.partition("<")
@@ -42,12 +43,15 @@ def type_changes(was: str, is_: str) -> list[str]:
     """Sentences on what differs, none where the types are the same."""
     before, after = type_paths(was), type_paths(is_)
 
-    def held(path: str) -> bool:  # in a container that is the same on both sides, else that container is what changed
+    # in a container that is the same on both sides, else that container is what changed
+    def held(path: str) -> bool:
         holder = _holder(path, after if path in after else before)
         return holder in before and before[holder] == after.get(holder)
 
     said = [f"field '{path}' appeared ({after[path]})" for path in after if path not in before and held(path)]
-    said += [f"field '{path}' vanished (was {before[path]})" for path in before if path not in after and held(path)]
+    said += [
+        f"field '{path}' vanished (was {before[path]})" for path in before if path not in after and held(path)
+    ]
     for path in before:
         if path in after and before[path] != after[path]:
             field = f"field '{path}'" if path else "it"

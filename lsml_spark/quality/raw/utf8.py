@@ -1,4 +1,6 @@
-"""Text in columns that is no UTF-8: the row is set aside with its bytes as `\\xHH`, and nothing that is shown or kept can break on it."""
+"""Text in columns that is no UTF-8: the row is set aside with its bytes as `\\xHH`, and nothing that is shown
+or kept can break on it.
+"""
 
 from collections.abc import Mapping
 
@@ -8,19 +10,30 @@ from pyspark.sql.types import ArrayType, DataType, MapType, StringType, StructTy
 from lsml_spark.spark.tables import quoted
 
 
-def set_aside(frame: DataFrame, contract: Mapping[str, str], corrupt: str, why: str, reason: str) -> DataFrame:
-    """`frame` with two columns more: `corrupt`, the row as JSON where a text in it is no UTF-8, and `why`, the reason.
-    `contract`: the columns, by what the files call them, which is what the JSON says.
+def set_aside(
+    frame: DataFrame, contract: Mapping[str, str], corrupt: str, why: str, reason: str
+) -> DataFrame:
+    """`frame` with two columns more: `corrupt`, the row as JSON where a text in it is no UTF-8, and `why`,
+    the reason. `contract`: the columns, by what the files call them, which is what the JSON says.
 
     Such a row's texts are escaped: each byte beyond ASCII of a text that is not right is written `\\xHH`.
     """
     names = list(contract.values())
-    types = {field.name: field.dataType for field in frame.schema if field.name in names and _has_text(field.dataType)}
+    types = {
+        field.name: field.dataType
+        for field in frame.schema
+        if field.name in names and _has_text(field.dataType)
+    }
     rest = [quoted(name) for name in frame.columns if name not in names]
     if not types:
-        return frame.selectExpr(*map(quoted, names), f"cast(NULL AS string) AS {corrupt}", f"cast(NULL AS string) AS {why}", *rest)
+        return frame.selectExpr(
+            *map(quoted, names), f"cast(NULL AS string) AS {corrupt}", f"cast(NULL AS string) AS {why}", *rest
+        )
     wrong = " OR ".join(f"coalesce({broken(quoted(name), type_)}, false)" for name, type_ in types.items())
-    columns = [f"{_escaped(quoted(name), types[name])} AS {quoted(name)}" if name in types else quoted(name) for name in names]
+    columns = [
+        f"{_escaped(quoted(name), types[name])} AS {quoted(name)}" if name in types else quoted(name)
+        for name in names
+    ]
     row = ", ".join(f"{quoted(name)} AS {quoted(found)}" for found, name in contract.items())
     return frame.selectExpr(*columns, *rest, f"{wrong} AS __wrong").selectExpr(
         *map(quoted, names),
@@ -47,9 +60,21 @@ def broken(value: str, type_: DataType, depth: int = 0) -> str:
         return f"exists({value}, {x} -> coalesce({broken(x, type_.elementType, depth + 1)}, false))"
     if isinstance(type_, MapType) and _has_text(type_):
         sides = [(f"map_keys({value})", type_.keyType), (f"map_values({value})", type_.valueType)]
-        return "(" + " OR ".join(f"coalesce({broken(side, ArrayType(of), depth)}, false)" for side, of in sides if _has_text(of)) + ")"
+        return (
+            "("
+            + " OR ".join(
+                f"coalesce({broken(side, ArrayType(of), depth)}, false)"
+                for side, of in sides
+                if _has_text(of)
+            )
+            + ")"
+        )
     if isinstance(type_, StructType) and _has_text(type_):
-        inside = [broken(f"{value}.{quoted(field.name)}", field.dataType, depth) for field in type_ if _has_text(field.dataType)]
+        inside = [
+            broken(f"{value}.{quoted(field.name)}", field.dataType, depth)
+            for field in type_
+            if _has_text(field.dataType)
+        ]
         return "(" + " OR ".join(f"coalesce({part}, false)" for part in inside) + ")"
     return f"NOT is_valid_utf8({value})"
 
@@ -73,4 +98,7 @@ def _escaped(value: str, type_: DataType, depth: int = 0) -> str:
         return f"CASE WHEN {value} IS NOT NULL THEN named_struct({fields}) END"
     each = f"split(decode(cast({value} AS binary), 'ISO-8859-1'), '')"
     written = f"{x} -> CASE WHEN {x} > '~' THEN concat('\\\\x', lower(hex(ascii({x})))) ELSE {x} END"
-    return f"CASE WHEN is_valid_utf8({value}) THEN {value} WHEN {value} IS NOT NULL THEN array_join(transform({each}, {written}), '') END"
+    return (
+        f"CASE WHEN is_valid_utf8({value}) THEN {value} WHEN {value} IS NOT NULL THEN "
+        f"array_join(transform({each}, {written}), '') END"
+    )

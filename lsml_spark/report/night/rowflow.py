@@ -1,9 +1,9 @@
 """The row ledger as a picture: a trunk that flows downwards, branches that leave to or join from the right.
 
-Three trunks, each to its own scale: the new day through quality, the training window from prepare to train, the
-held-out day to evaluate. Between two stages whatever does not continue is drawn too (test rows leave for evaluation,
-other days join), so the picture accounts for every row. Each step is an `<li>` with its own stretched SVG: labels are
-real text at any width.
+Three trunks, each to its own scale: the new day through quality, the training window from prepare to train,
+the held-out day to evaluate. Between two stages whatever does not continue is drawn too (test rows leave for
+evaluation, other days join), so the picture accounts for every row. Each step is an `<li>` with its own
+stretched SVG: labels are real text at any width.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,9 @@ TRUNK = 62.0
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a trunk: `kind` is stage, quarantined, dropped, left or joined; SVG paths are in a 100 × 100 box."""
+    """One step of a trunk: `kind` is stage, quarantined, dropped, left or joined; SVG paths are in a 100 ×
+    100 box.
+    """
 
     kind: str
     label: str
@@ -41,7 +43,9 @@ class Trunk:
     steps: list[Step] = field(default_factory=list)
 
     def stage(self, name: str) -> None:
-        self.steps.append(Step("stage", name, self.rows, _column(self._x(self.rows)), note=BY_NAME[name].does))
+        self.steps.append(
+            Step("stage", name, self.rows, _column(self._x(self.rows)), note=BY_NAME[name].does)
+        )
 
     def leave(self, kind: str, label: str, rows: int) -> None:
         before, after = self._x(self.rows), self._x(self.rows - rows)
@@ -50,7 +54,9 @@ class Trunk:
 
     def join(self, label: str, rows: int) -> None:
         before, after = self._x(self.rows), self._x(self.rows + rows)
-        self.steps.append(Step("joined", label, rows, _column(before), _bend(before, after, self._thick(rows), 100)))
+        self.steps.append(
+            Step("joined", label, rows, _column(before), _bend(before, after, self._thick(rows), 100))
+        )
         self.rows += rows
 
     @property
@@ -71,7 +77,9 @@ def _column(x: float, height: int = 100) -> str:
 
 
 def _bend(inner: float, outer: float, thick: float, end: int) -> str:
-    """A branch between the trunk's edge [inner, outer] at y = `end` (0 or 100) and the right side at half height."""
+    """A branch between the trunk's edge [inner, outer] at y = `end` (0 or 100) and the right side at half
+    height.
+    """
     high, low = (50 - thick / 2, 50 + thick / 2) if end == 0 else (50 + thick / 2, 50 - thick / 2)
     first, second = end + (high - end) * 0.7, end + (low - end) * 0.7
     return (
@@ -84,8 +92,18 @@ def trunks(night: Night) -> list[Trunk]:
     """The trunks of the day, the window and the held-out day; what exists of them."""
     found = []
     if "quality" in night.sources:
-        found.append(_day({stage: night.sources[stage] for stage in between("quality", "prepare")[:-1] if stage in night.sources}))
-    window = {stage: source for stage, source in night.sources.items() if stage in between("prepare", "train")}
+        found.append(
+            _day(
+                {
+                    stage: night.sources[stage]
+                    for stage in between("quality", "prepare")[:-1]
+                    if stage in night.sources
+                }
+            )
+        )
+    window = {
+        stage: source for stage, source in night.sources.items() if stage in between("prepare", "train")
+    }
     if window:
         found.append(_window(window, night.sources.get("quality")))
     if "evaluate" in night.sources:
@@ -111,7 +129,9 @@ def table(night: Night) -> list[dict[str, Any]]:
 
 
 def strip(night: Night, most: int = 4) -> dict[str, Any] | None:
-    """The day in one line: raw rows, those kept, and the rules that took the most; None before quality has run."""
+    """The day in one line: raw rows, those kept, and the rules that took the most; None before quality has
+    run.
+    """
     if "quality" not in night.sources:
         return None
     ledger = night.sources["quality"].manifest.ledger
@@ -136,7 +156,9 @@ def strip(night: Night, most: int = 4) -> dict[str, Any] | None:
 
 def by_size(reasons: Mapping[str, int]) -> list[tuple[str, int]]:
     """Reasons with their rows, most rows first; reasons without rows are left out."""
-    return sorted(((reason, rows) for reason, rows in reasons.items() if rows), key=lambda item: (-item[1], item[0]))
+    return sorted(
+        ((reason, rows) for reason, rows in reasons.items() if rows), key=lambda item: (-item[1], item[0])
+    )
 
 
 def _day(sources: Mapping[str, Source]) -> Trunk:
@@ -152,7 +174,9 @@ def _day(sources: Mapping[str, Source]) -> Trunk:
 def _window(sources: Mapping[str, Source], quality: Source | None) -> Trunk:
     ledgers = [source.manifest.ledger for source in sources.values()]
     first = next(iter(sources.values())).manifest
-    trunk = Trunk("window", "The training window", max(max(ledger.rows_in, ledger.rows_out) for ledger in ledgers))
+    trunk = Trunk(
+        "window", "The training window", max(max(ledger.rows_in, ledger.rows_out) for ledger in ledgers)
+    )
     today = quality.manifest.ledger.rows_out if quality else 0
     if first.stage == "prepare" and 0 < today <= first.ledger.rows_in:
         trunk.join("clean rows of the new day", today)
@@ -196,7 +220,9 @@ def _through(trunk: Trunk, stage: str, source: Source) -> None:
 
 def _splits(trunk: Trunk, shard: Source) -> None:
     """The rows that `shard.split` keeps from training; those of the day itself leave for evaluation."""
-    splits = {name: table.rows for name, table in shard.manifest.tables.items() if name not in ("train", "test")}
+    splits = {
+        name: table.rows for name, table in shard.manifest.tables.items() if name not in ("train", "test")
+    }
     for name, rows in by_size(splits):
         trunk.leave("left", f"split ‘{name}’, kept from training", rows)
 
@@ -206,7 +232,9 @@ def _between(trunk: Trunk, behind: Source, ahead: Source) -> None:
     difference = ahead.manifest.ledger.rows_in - trunk.rows
     named = dict(_test_rows(behind, ahead))
     if difference < 0:
-        trunk.leave("left", named.get(-difference, f"rows that {ahead.manifest.stage} does not read"), -difference)
+        trunk.leave(
+            "left", named.get(-difference, f"rows that {ahead.manifest.stage} does not read"), -difference
+        )
     elif difference > 0:
         trunk.join(named.get(difference, f"other rows that {ahead.manifest.stage} reads"), difference)
 

@@ -34,7 +34,9 @@ def headline(night: Night) -> dict[str, Any]:
         "selected_share": share(rows["selected"], rows["window"]),
         "serves": night.serves(),
         "test_rows": metrics.get("rows"),
-        "figures": [(figure, bars) for figure in figures(metrics)[:TILES] if (bars := _bars(metrics, figure))],
+        "figures": [
+            (figure, bars) for figure in figures(metrics)[:TILES] if (bars := _bars(metrics, figure))
+        ],
         "promoted": decision.get("promoted"),
         "champion": decision.get("champion"),
     }
@@ -46,7 +48,9 @@ def _day(date: str) -> str:
 
 
 def flow_numbers(night: Night) -> dict[str, int | None]:
-    """Rows by what became of them: raw, clean, quarantined, window (train rows before selection), selected."""
+    """Rows by what became of them: raw, clean, quarantined, window (train rows before selection),
+    selected.
+    """
     quality = night.sources.get("quality")
     select = night.sources.get("select")
     ledger = quality.manifest.ledger if quality else None
@@ -79,8 +83,13 @@ def quality(night: Night) -> dict[str, Any]:
 
 
 def _finding(given: Mapping[str, Any]) -> dict[str, Any]:
-    """All fields of a finding, None where it has none; a message that begins with the check's name says it once."""
-    return {name: given.get(name) for name in FINDING} | {"message": message_of(given), "severity": severity_of(given)}
+    """All fields of a finding, None where it has none; a message that begins with the check's name says it
+    once.
+    """
+    return {name: given.get(name) for name in FINDING} | {
+        "message": message_of(given),
+        "severity": severity_of(given),
+    }
 
 
 def keys(night: Night) -> dict[str, Any]:
@@ -100,7 +109,9 @@ def keys(night: Night) -> dict[str, Any]:
 
 
 def features(night: Night) -> list[dict[str, Any]]:
-    """What each column became for the model, in the order of the YAML; none where the night is of a former version."""
+    """What each column became for the model, in the order of the YAML; none where the night is of a former
+    version.
+    """
     source = night.sources.get("features")
     columns = source.manifest.metrics.get("columns") if source else None
     unknown = dict.fromkeys(("of", "like", "size", "shape", "collisions"))
@@ -108,7 +119,9 @@ def features(night: Night) -> list[dict[str, Any]]:
 
 
 def metric_table(night: Night, figure: Figure, groups: str = "bands") -> dict[str, Any] | None:
-    """Rows overall and by band, or by slice, columns the systems; marks the best of a row, adds the change since last night."""
+    """Rows overall and by band, or by slice, columns the systems; marks the best of a row, adds the change
+    since last night.
+    """
     metrics = night.facts("evaluate", "metrics.json")
     before = night.facts_before("evaluate", "metrics.json")
     systems = competitors(metrics)
@@ -128,14 +141,23 @@ def metric_table(night: Night, figure: Figure, groups: str = "bands") -> dict[st
         rows.append(
             {
                 "group": group,
-                "rows": metrics.get("rows") if group is None else dig(metrics, "systems", systems[0].name, *path, "rows"),
-                "cells": [(name, value, len(set(known)) > 1 and value == best) for name, value in values.items()],
+                "rows": metrics.get("rows")
+                if group is None
+                else dig(metrics, "systems", systems[0].name, *path, "rows"),
+                "cells": [
+                    (name, value, len(set(known)) > 1 and value == best) for name, value in values.items()
+                ],
                 "change": change,
                 "better": None if not change else (change < 0) == (figure.better == "lower"),
             }
         )
     previous = night.previous["evaluate"].manifest.date if "evaluate" in night.previous else None
-    return {"figure": figure, "systems": [one.title for one in systems], "rows": rows, "previous": previous if before else None}
+    return {
+        "figure": figure,
+        "systems": [one.title for one in systems],
+        "rows": rows,
+        "previous": previous if before else None,
+    }
 
 
 def metric_tables(night: Night) -> list[dict[str, Any]]:
@@ -148,7 +170,9 @@ def metric_tables(night: Night) -> list[dict[str, Any]]:
 
 
 def other_figures(night: Night) -> dict[str, Any] | None:
-    """Rows the figures that have no tile, columns the systems; beside the area under the ROC curve its 95 % interval."""
+    """Rows the figures that have no tile, columns the systems; beside the area under the ROC curve its 95 %
+    interval.
+    """
     metrics = night.facts("evaluate", "metrics.json")
     systems = competitors(metrics)
     rows = []
@@ -156,7 +180,10 @@ def other_figures(night: Night) -> dict[str, Any] | None:
         values = [dig(metrics, "systems", one.name, figure.name) for one in systems]
         known = [value for value in values if is_number(value)]
         best = (min if figure.better == "lower" else max)(known, default=None)
-        ends = [[dig(metrics, "systems", one.name, f"{figure.name}_{end}") for end in ("low", "high")] for one in systems]
+        ends = [
+            [dig(metrics, "systems", one.name, f"{figure.name}_{end}") for end in ("low", "high")]
+            for one in systems
+        ]
         cells = [
             (value, len(set(known)) > 1 and value == best, pair if all(map(is_number, pair)) else None)
             for value, pair in zip(values, ends, strict=True)
@@ -167,11 +194,15 @@ def other_figures(night: Night) -> dict[str, Any] | None:
 
 
 def provenance(night: Night) -> dict[str, Any]:
-    """What made this night: raw files, identity and config hash of each stage, versions, the command to repeat it."""
+    """What made this night: raw files, identity and config hash of each stage, versions, the command to
+    repeat it.
+    """
     versions: dict[str, str] = {}
     for source in night.sources.values():
         found = source.manifest.run.get("versions")
-        versions.update({str(name): str(version) for name, version in found.items()} if isinstance(found, dict) else {})
+        versions.update(
+            {str(name): str(version) for name, version in found.items()} if isinstance(found, dict) else {}
+        )
     quality = night.sources.get("quality")
     inputs = quality.manifest.inputs if quality else {}
     command = _command(night)
@@ -188,7 +219,9 @@ def provenance(night: Night) -> dict[str, Any]:
 
 
 def _command(night: Night) -> list[str]:
-    """The words that ran the latest stage; where a manifest of a former version does not say, the usual ones."""
+    """The words that ran the latest stage; where a manifest of a former version does not say, the usual
+    ones.
+    """
     for source in reversed(list(night.sources.values())):
         found = source.manifest.run.get("command")
         if isinstance(found, list) and found and all(isinstance(word, str) for word in found):

@@ -1,6 +1,7 @@
 """The verdict of a night: ok, warning, stopped (a gate held it) or failed (it did not end), and why.
 
-A pure function of the manifests and of what is unusual in the night (unusual.py), so that its pages and the index cannot disagree.
+A pure function of the manifests and of what is unusual in the night (unusual.py), so that its pages and the
+index cannot disagree.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,9 +14,14 @@ from lsml_spark.report.facts import STAGES, Night, dig
 from lsml_spark.report.text import count, is_number, percent, rows, unbroken, written
 from lsml_spark.report.unusual import Unusual
 
-MOST_LOST = 0.2  # share of the rows that are quarantined from which on a stopped night names the check that took most of them
+# share of the rows that are quarantined from which on a stopped night names the check that took most of them
+MOST_LOST = 0.2
 ORDER = ("note", "ok", "warning", "stopped", "failed")
-SPOKEN = {"popularity": "the most popular items", "cooccurrence": "item–item co-occurrence", "key_frequency": "the past of each key"}
+SPOKEN = {
+    "popularity": "the most popular items",
+    "cooccurrence": "item–item co-occurrence",
+    "key_frequency": "the past of each key",
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,10 @@ def _flow(night: Night) -> Iterator[Reason]:
     """Did the night end, and does every ledger balance?"""
     for stage, source in night.sources.items():
         if source.manifest.ledger.missing:
-            text = f"The ledger of {stage} does not balance: {count(source.manifest.ledger.missing)} rows unaccounted for."
+            text = (
+                f"The ledger of {stage} does not balance: {count(source.manifest.ledger.missing)} rows "
+                "unaccounted for."
+            )
             yield Reason("failed", text)
     stopped = night.stopped_by()
     if stopped:
@@ -69,14 +78,19 @@ def _flow(night: Night) -> Iterator[Reason]:
             yield Reason("stopped", f"Stopped at {stage}: {_cause(night)}{sentence.rstrip('.')}.")
             return
         judged = dig(night.sources["prepare"].manifest.metrics, "days", "test") or ["an earlier one"]
-        yield Reason("warning", f"The day is held back: {sentence.rstrip('.')}. The last good day, {judged[0]}, took its place.")
+        yield Reason(
+            "warning",
+            f"The day is held back: {sentence.rstrip('.')}. The last good day, {judged[0]}, took its place.",
+        )
     missing = [stage for stage in STAGES if stage not in night.sources and not BY_NAME[stage].optional]
     if missing:
         yield Reason("failed", f"The night did not end: there is no finished {missing[0]} stage.")
 
 
 def _cause(night: Night) -> str:
-    """The check that took the most rows, where most were lost: a gate that counts rows does not say what became of them."""
+    """The check that took the most rows, where most were lost: a gate that counts rows does not say what
+    became of them.
+    """
     ledger = night.sources["quality"].manifest.ledger if "quality" in night.sources else None
     lost = ledger.quarantined if ledger else {}
     if ledger is None or not lost or sum(lost.values()) < MOST_LOST * ledger.rows_in:
@@ -128,9 +142,14 @@ def _fit(night: Night, quality: Mapping[str, Any]) -> Reason:
 
 
 def _model(night: Night) -> Iterator[Reason]:
-    """The model against the baselines on the held-out day, by the first two figures; losing to the plainest is a warning."""
+    """The model against the baselines on the held-out day, by the first two figures; losing to the plainest
+    is a warning.
+    """
     metrics = night.facts("evaluate", "metrics.json")
-    systems, baselines = metrics.get("systems"), [one for one in competitors(metrics) if one.name not in ("model", "champion")]
+    systems, baselines = (
+        metrics.get("systems"),
+        [one for one in competitors(metrics) if one.name not in ("model", "champion")],
+    )
     plainest = night.plainest()
     for one in sorted(baselines, key=lambda one: one.name != plainest):
         label = SPOKEN.get(one.name, f"‘{one.title}’")
@@ -145,7 +164,9 @@ def _model(night: Night) -> Iterator[Reason]:
         if won:
             yield Reason("ok", f"Better than {label}: {', '.join(won)}.")
         if lost:
-            yield Reason("warning" if one.name == plainest else "note", f"Not better than {label}: {', '.join(lost)}.")
+            yield Reason(
+                "warning" if one.name == plainest else "note", f"Not better than {label}: {', '.join(lost)}."
+            )
 
 
 def _promotion(night: Night) -> Iterator[Reason]:
@@ -156,5 +177,9 @@ def _promotion(night: Night) -> Iterator[Reason]:
     if decision.get("promoted"):
         yield Reason("ok", f"Promoted. {why}".strip())
     else:
-        stands = f"the model of {decision['champion']} stands" if decision.get("champion") else "no model stands yet"
+        stands = (
+            f"the model of {decision['champion']} stands"
+            if decision.get("champion")
+            else "no model stands yet"
+        )
         yield Reason("warning", f"Not promoted, {stands}. {why}".strip())

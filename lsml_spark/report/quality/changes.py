@@ -1,8 +1,9 @@
-"""What changed since the last good night: rows, verdict, findings, schema, and the columns whose figures moved most. Rows are
-compared with the last night of the same weekday as well.
+"""What changed since the last good night: rows, verdict, findings, schema, and the columns whose figures
+moved most. Rows are compared with the last night of the same weekday as well.
 
-A figure has moved by |now − last| over what it usually moves: twice its robust deviation over the good nights, but at least one
-point of a share, a tenth of a count, a tenth of a column's own deviation. So a column that swings every night stays quiet.
+A figure has moved by |now − last| over what it usually moves: twice its robust deviation over the good
+nights, but at least one point of a share, a tenth of a count, a tenth of a column's own deviation. So a
+column that swings every night stays quiet.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,19 +36,26 @@ def since_last_good(night: Night, columns: Sequence[Mapping[str, Any]]) -> dict[
     alike = same_weekday(night)
     return {
         "since": last.manifest.date,
-        "weekday": None if alike is None else {"since": alike.manifest.date, "rows": alike.manifest.ledger.rows_in},
+        "weekday": None
+        if alike is None
+        else {"since": alike.manifest.date, "rows": alike.manifest.ledger.rows_in},
         "verdict": [ours.get("verdict"), theirs.get("verdict")],
         "rows": [now.manifest.ledger.rows_in, last.manifest.ledger.rows_in],
         "quarantined_share": [quarantined_share(now), quarantined_share(last)],
         "moved": moved(columns),
         "new": [visible(label) for label in broken if label not in broken_before],
         "gone": [visible(label) for label in broken_before if label not in broken],
-        "schema": [visible(sentence, 300) for sentence in [*(ours.get("schema_drift") or []), *_schema(columns, ours)]],
+        "schema": [
+            visible(sentence, 300)
+            for sentence in [*(ours.get("schema_drift") or []), *_schema(columns, ours)]
+        ],
     }
 
 
 def same_weekday(night: Night) -> Source | None:
-    """The latest earlier good night of tonight's weekday, where the last good one is of another: Mondays are no Sundays."""
+    """The latest earlier good night of tonight's weekday, where the last good one is of another: Mondays are
+    no Sundays.
+    """
     last = night.last_good
     if last is None or weekday(last.manifest.date) == weekday(night.date):
         return None
@@ -56,12 +64,16 @@ def same_weekday(night: Night) -> Source | None:
 
 
 def moved(columns: Sequence[Mapping[str, Any]], most: int = MOST) -> list[dict[str, Any]]:
-    """The figure of each column that moved most, the farthest first; those that moved less than usual are left out."""
+    """The figure of each column that moved most, the farthest first; those that moved less than usual are
+    left out.
+    """
     found = []
     for place, column in enumerate(columns):
         steps = [step for metric in MOVED if (step := _step(column, metric))]
         if steps and column.get("state") != "vanished":
-            found.append({"column": place, "name": column["name"], **max(steps, key=lambda step: step["score"])})
+            found.append(
+                {"column": place, "name": column["name"], **max(steps, key=lambda step: step["score"])}
+            )
     found = [step for step in found if step["score"] > 1]
     return sorted(found, key=lambda step: (-step["score"], step["column"]))[:most]
 
@@ -72,7 +84,9 @@ def quarantined_share(source: Source) -> float | None:
 
 
 def _broken(quality: Mapping[str, Any]) -> dict[str, None]:
-    return {str(finding.get("check")): None for finding in quality.get("findings") or [] if not finding.get("ok")}
+    return {
+        str(finding.get("check")): None for finding in quality.get("findings") or [] if not finding.get("ok")
+    }
 
 
 def _schema(columns: Sequence[Mapping[str, Any]], quality: Mapping[str, Any]) -> list[str]:
@@ -83,7 +97,11 @@ def _schema(columns: Sequence[Mapping[str, Any]], quality: Mapping[str, Any]) ->
     for column in columns:
         state, name = column.get("state"), column["name"]
         if state and name not in told:
-            found.append(f"{name} was {column['was']}, is {column['type']}" if state == "retyped" else f"{name} {words[state]}")
+            found.append(
+                f"{name} was {column['was']}, is {column['type']}"
+                if state == "retyped"
+                else f"{name} {words[state]}"
+            )
     return found
 
 

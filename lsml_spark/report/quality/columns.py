@@ -1,4 +1,5 @@
-"""Every column of a night as one compact record: figures with their trends, both nights' distribution, drift, its checks.
+"""Every column of a night as one compact record: figures with their trends, both nights' distribution, drift,
+its checks.
 
 A folder from before there were profiles still gives type, missing and distinct, from its manifest.
 """
@@ -20,8 +21,34 @@ from lsml_spark.report.series import figure
 from lsml_spark.report.text import is_number, visible
 
 METRICS = (
-    *("missing", "missing_share", "distinct", "nan", "infinite", "min", "q01", "q05", "q25", "median", "q75", "q95", "q99", "max"),
-    *("mean", "stddev", "mad", "zeros", "negative", "empty", "length_min", "length_mean", "length_max", "true"),
+    *(
+        "missing",
+        "missing_share",
+        "distinct",
+        "nan",
+        "infinite",
+        "min",
+        "q01",
+        "q05",
+        "q25",
+        "median",
+        "q75",
+        "q95",
+        "q99",
+        "max",
+    ),
+    *(
+        "mean",
+        "stddev",
+        "mad",
+        "zeros",
+        "negative",
+        "empty",
+        "length_min",
+        "length_mean",
+        "length_max",
+        "true",
+    ),
     *("size_min", "size_mean", "size_max"),
 )
 INSTANTS = ("min", "max")  # of a time column: counted from the night's own midnight, so that nights compare
@@ -31,7 +58,9 @@ VALUE = 48  # characters of a value that are shown
 
 
 def profile_of(source: Source | None) -> dict[str, Any]:
-    """`rows` and `columns` of a quality folder, as profile.json has them; figures of its `metrics` table fill gaps."""
+    """`rows` and `columns` of a quality folder, as profile.json has them; figures of its `metrics` table fill
+    gaps.
+    """
     if source is None:
         return {"columns": {}}
     found = facts_of(source, "profile.json")
@@ -50,7 +79,11 @@ def profile_of(source: Source | None) -> dict[str, Any]:
 
 
 def describe(
-    now: Source | None, last: Source | None, history: History, checks: Sequence[Mapping[str, Any]], digits: int
+    now: Source | None,
+    last: Source | None,
+    history: History,
+    checks: Sequence[Mapping[str, Any]],
+    digits: int,
 ) -> list[dict[str, Any]]:
     """A record per column in the order of the data, those of the last good night that vanished at the end.
 
@@ -83,7 +116,9 @@ def describe(
 
 
 def _in_order(source: Source | None, names: Iterable[str]) -> list[str]:
-    """Names as the files of the clean rows order them, for JSON was written sorted; as they are where those cannot be read."""
+    """Names as the files of the clean rows order them, for JSON was written sorted; as they are where those
+    cannot be read.
+    """
     files = source.files("clean") if source is not None and "clean" in source.manifest.tables else []
     try:
         order = pq.read_schema(files[0]).names if files else []
@@ -109,7 +144,11 @@ def midnight(source: Source | None) -> float:
 
 def _record(name: str, now: Mapping[str, Any] | None, last: Mapping[str, Any] | None) -> dict[str, Any]:
     facts = now or last or {}
-    record: dict[str, Any] = {"name": visible(name), "type": visible(facts.get("type") or "–", 120), "kind": _kind(facts)}
+    record: dict[str, Any] = {
+        "name": visible(name),
+        "type": visible(facts.get("type") or "–", 120),
+        "kind": _kind(facts),
+    }
     if now and facts.get("range"):
         record["range"] = [visible(end, VALUE) for end in facts["range"]]
     if now is None:
@@ -123,7 +162,11 @@ def _kind(facts: Mapping[str, Any]) -> str:
     if facts.get("kind"):
         return str(facts["kind"])
     kind = str(facts.get("type") or "").lower()
-    words = (("time", ("timestamp", "date")), ("boolean", ("boolean",)), ("text", ("string", "varchar", "char")))
+    words = (
+        ("time", ("timestamp", "date")),
+        ("boolean", ("boolean",)),
+        ("text", ("string", "varchar", "char")),
+    )
     numbers = ("int", "bigint", "long", "double", "float", "decimal", "smallint", "tinyint", "short", "byte")
     return next((name for name, starts in (*words, ("number", numbers)) if kind.startswith(starts)), "text")
 
@@ -161,7 +204,9 @@ def place_of(metric: str) -> tuple[int, str]:
     return (METRICS.index(metric), "") if metric in METRICS else (len(METRICS), metric)
 
 
-def _distribution(now: Mapping[str, Any] | None, last: Mapping[str, Any] | None, since: Midnights | None) -> dict[str, Any]:
+def _distribution(
+    now: Mapping[str, Any] | None, last: Mapping[str, Any] | None, since: Midnights | None
+) -> dict[str, Any]:
     a = compare.weighted(dig(now, "points"), since.now if since else 0.0)
     b = compare.weighted(dig(last, "points"), since.last if since else 0.0)
     rows, rest, apart = compare.categories(now, last)

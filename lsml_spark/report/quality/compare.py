@@ -1,8 +1,8 @@
 """Two nights of one column side by side: bins that fit both, and how far apart they are. Pure functions.
 
-Distances: Jensen–Shannon (base 2, its square root, so 0 to 1 and a metric; Endres and Schindelin 2003), Kolmogorov–Smirnov,
-the population stability index over tenths of the last night, and for categories L∞, the largest share that moved: identifiers,
-which are new every night, stay quiet under it.
+Distances: Jensen–Shannon (base 2, its square root, so 0 to 1 and a metric; Endres and Schindelin 2003),
+Kolmogorov–Smirnov, the population stability index over tenths of the last night, and for categories L∞, the
+largest share that moved: identifiers, which are new every night, stay quiet under it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,8 @@ import numpy as np
 from lsml_spark.report.series import number
 
 BINS = 24
-BEYOND, MOST = (0.005, 0.025, 0.05, 0.1), 0.6  # shares outside the bins to try, until no bin holds more than MOST
+# shares outside the bins to try, until no bin holds more than MOST
+BEYOND, MOST = (0.005, 0.025, 0.05, 0.1), 0.6
 TOP = 8
 Weighted = tuple[np.ndarray, np.ndarray]  # values ascending, weights that sum to 1
 
@@ -29,9 +30,11 @@ def weighted(points: Mapping[str, Any] | None, shift: float = 0.0) -> Weighted |
 
 
 def bins(now: Weighted | None, last: Weighted | None) -> dict[str, Any] | None:
-    """The shares of both nights in thousandths: `at` few values, or BINS from `low` to `high` (`log`: of equal ratio).
+    """The shares of both nights in thousandths: `at` few values, or BINS from `low` to `high` (`log`: of
+    equal ratio).
 
-    The outermost bins hold everything beyond them, at first half a percent on either side, more where one bin would be all.
+    The outermost bins hold everything beyond them, at first half a percent on either side, more where one bin
+    would be all.
     """
     nights = [night for night in (now, last) if night is not None]
     if not nights:
@@ -50,16 +53,23 @@ def bins(now: Weighted | None, last: Weighted | None) -> dict[str, Any] | None:
 
 
 def _edges(nights: Sequence[Weighted], values: np.ndarray, beyond: float) -> tuple[np.ndarray, bool]:
-    """Edges of BINS bins, and whether they are of equal ratio: where the middle of the data would otherwise be one bin."""
+    """Edges of BINS bins, and whether they are of equal ratio: where the middle of the data would otherwise
+    be one bin.
+    """
     low = min(_quantile(night, beyond) for night in nights)
     high = max(_quantile(night, 1 - beyond) for night in nights)
     if not high > low:
         low, high = float(values[0]), float(values[-1])
-    log = low > 0 and high / low > 30 and max(_quantile(night, 0.75) for night in nights) < low + (high - low) / 4
+    log = (
+        low > 0
+        and high / low > 30
+        and max(_quantile(night, 0.75) for night in nights) < low + (high - low) / 4
+    )
     if log:
         return np.geomspace(low, high, BINS + 1), True
     if (values == np.rint(values)).all():
-        high = low + BINS * max(1.0, float(np.ceil((high - low + 1) / BINS)))  # whole numbers: as many in each bin
+        # whole numbers: as many in each bin
+        high = low + BINS * max(1.0, float(np.ceil((high - low + 1) / BINS)))
     return np.linspace(low, high, BINS + 1), False
 
 
@@ -82,10 +92,12 @@ def distances(now: Weighted | None, last: Weighted | None) -> dict[str, float]:
 def categories(
     now: Mapping[str, Any] | None, last: Mapping[str, Any] | None
 ) -> tuple[list[list[Any]], list[float | None], dict[str, float]]:
-    """([value, share now, share last] of the TOP and of the two that moved most, shares of the rest, distances).
+    """([value, share now, share last] of the TOP and of the two that moved most, shares of the rest,
+    distances).
 
-    Shares are of the rows with a value. A value that a night's `top` leaves out has no share there, and counts as the nearest to
-    its other share that is possible: it has at most that of the least in `top`. So the distances are at least what they say.
+    Shares are of the rows with a value. A value that a night's `top` leaves out has no share there, and
+    counts as the nearest to its other share that is possible: it has at most that of the least in `top`. So
+    the distances are at least what they say.
     """
     ours, theirs = _shares(now), _shares(last)
     names = sorted({*ours, *theirs}, key=lambda name: (-ours.get(name, 0.0), -theirs.get(name, 0.0), name))
@@ -95,7 +107,10 @@ def categories(
     moved = sorted(range(TOP, len(names)), key=lambda place: -abs(p[place] - q[place]))[:2] if both else []
     shown = [*names[:TOP], *(names[place] for place in moved)]
     rows = [[name, _known(ours, name), _known(theirs, name)] for name in shown]
-    rest = [round(max(0.0, 1 - sum(shares.get(name, 0.0) for name in shown)), 4) if shares else None for shares in (ours, theirs)]
+    rest = [
+        round(max(0.0, 1 - sum(shares.get(name, 0.0) for name in shown)), 4) if shares else None
+        for shares in (ours, theirs)
+    ]
     if not both:
         return rows, rest, {}
     moved_most = float(np.abs(p - q).max())
@@ -145,7 +160,11 @@ def _shares(column: Mapping[str, Any] | None) -> dict[str, float]:
 
 
 def _at(night: Weighted | None, values: np.ndarray) -> np.ndarray | None:
-    return None if night is None else np.bincount(np.searchsorted(values, night[0]), night[1], minlength=len(values))
+    return (
+        None
+        if night is None
+        else np.bincount(np.searchsorted(values, night[0]), night[1], minlength=len(values))
+    )
 
 
 def _counted(night: Weighted | None, edges: np.ndarray) -> Any:

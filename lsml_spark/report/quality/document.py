@@ -1,7 +1,9 @@
-"""Everything that a night's quality page shows, as one JSON document: `quality.json`, which the page also carries inline.
+"""Everything that a night's quality page shows, as one JSON document: `quality.json`, which the page also
+carries inline.
 
-One document for people and machines, so that they cannot disagree; quality.schema.json describes it. Text is as it is shown
-(control characters as pictures, long values cut), numbers have six digits, trends are coded as series.py says.
+One document for people and machines, so that they cannot disagree; quality.schema.json describes it. Text is
+as it is shown (control characters as pictures, long values cut), numbers have six digits, trends are coded as
+series.py says.
 """
 
 import json
@@ -26,7 +28,8 @@ LIMIT = 900_000  # characters; the page around it takes 70,000
 def build(night: Night) -> tuple[dict[str, Any], Unusual]:
     """The document of a night but for its verdict, whatever of it exists, and what is unusual in it.
 
-    Equal nights give equal documents. Trends lose their oldest nights where the document would be larger than LIMIT.
+    Equal nights give equal documents. Trends lose their oldest nights where the document would be larger than
+    LIMIT.
     """
     past = history.read(night.history)
     figures = [values for (_, metric), values in past.figures.items() if metric not in columns.SAME_AS_SHARE]
@@ -76,22 +79,32 @@ def _document(night: Night, past: history.History, digits: int) -> tuple[dict[st
 
 
 def _by_kind(described: list[dict[str, Any]]) -> dict[str, Any]:
-    """`metrics`: their names for each kind of column, so that 500 columns do not repeat them; `figures` become lists."""
+    """`metrics`: their names for each kind of column, so that 500 columns do not repeat them; `figures`
+    become lists.
+    """
     names: dict[str, list[str]] = {}
     for column in described:
         known = names.setdefault(column["kind"], [])
         known += [metric for metric in column["figures"] if metric not in known]
     for known in names.values():
         known.sort(key=columns.place_of)
-    listed = [{**column, "figures": [column["figures"].get(metric) for metric in names[column["kind"]]]} for column in described]
+    listed = [
+        {**column, "figures": [column["figures"].get(metric) for metric in names[column["kind"]]]}
+        for column in described
+    ]
     return {"metrics": names, "columns": listed}
 
 
 def _table(night: Night, past: history.History, digits: int) -> dict[str, Any]:
-    """Figures of the day as a whole: rows, clean, quarantined, kept_share and whatever else is stored for the table."""
+    """Figures of the day as a whole: rows, clean, quarantined, kept_share and whatever else is stored for the
+    table.
+    """
     now, last = (history.figures_of(source) for source in (night.sources.get("quality"), night.last_good))
     names = dict.fromkeys(metric for column, metric in (*now, *past.figures) if not column)
-    found = {name: figure(now.get(("", name)), last.get(("", name)), past.figure("", name), digits) for name in names}
+    found = {
+        name: figure(now.get(("", name)), last.get(("", name)), past.figure("", name), digits)
+        for name in names
+    }
     return {name: value for name, value in found.items() if value is not None}
 
 

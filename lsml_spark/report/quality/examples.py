@@ -1,4 +1,5 @@
-"""Quarantined rows to look at: a few per reason, the first of each by file and line, whatever the partitioning.
+"""Quarantined rows to look at: a few per reason, the first of each by file and line, whatever the
+partitioning.
 
 The quarantine is read file by file and batch by batch, so its size does not matter.
 """
@@ -21,14 +22,19 @@ RAW, CORRUPT = "_raw_", "_corrupt"  # the text of a column as found; the whole l
 
 
 def quarantined(source: Source | None, limit: int) -> dict[str, Any]:
-    """`columns` of the raw row, `rows` (place, reasons, values) and `total`; at most `limit` rows, reasons in turn."""
+    """`columns` of the raw row, `rows` (place, reasons, values) and `total`; at most `limit` rows, reasons in
+    turn.
+    """
     if source is None or "quarantine" not in source.manifest.tables or limit == 0:
         return {"columns": [], "rows": [], "total": 0}
     best: pa.Table | None = None
     for path in source.files("quarantine"):
         for batch in pq.ParquetFile(path).iter_batches():
             table = _with_order(pa.Table.from_batches([batch]))
-            best = _first_of_each(pa.concat_tables([best, table], promote_options="default") if best is not None else table, limit)
+            best = _first_of_each(
+                pa.concat_tables([best, table], promote_options="default") if best is not None else table,
+                limit,
+            )
     total = source.manifest.tables["quarantine"].rows
     if best is None or not best.num_rows:
         return {"columns": [], "rows": [], "total": total}
@@ -51,7 +57,9 @@ def first_of(source: Source | None, checks: Sequence[str]) -> dict[str, dict[str
             for check in checks:
                 hits = table.filter(_gives(table, check))
                 if hits.num_rows:
-                    (row,) = rows_of(hits.sort_by([("__file", "ascending"), ("__line", "ascending")]).slice(0, 1))
+                    (row,) = rows_of(
+                        hits.sort_by([("__file", "ascending"), ("__line", "ascending")]).slice(0, 1)
+                    )
                     place = (row["__file"], row["__line"])
                     found[check] = min(found.get(check, (place, row)), (place, row), key=lambda item: item[0])
     return {check: _alone(row) for check, (_, row) in found.items()}
@@ -67,9 +75,17 @@ def _gives(table: pa.Table, check: str) -> Any:
 
 
 def _alone(row: dict[str, Any]) -> dict[str, Any]:
-    names = {name: name.removeprefix(RAW) for name in row if name not in OWN and not name.startswith("__") and name != CORRUPT}
+    names = {
+        name: name.removeprefix(RAW)
+        for name in row
+        if name not in OWN and not name.startswith("__") and name != CORRUPT
+    }
     corrupt = {"malformed line": row[CORRUPT]} if row.get(CORRUPT) is not None else {}
-    return corrupt | {shown: row[name] for name, shown in names.items()} | {"_file": row["__file"], "_line": row.get("_line")}
+    return (
+        corrupt
+        | {shown: row[name] for name, shown in names.items()}
+        | {"_file": row["__file"], "_line": row.get("_line")}
+    )
 
 
 def _with_order(table: pa.Table) -> pa.Table:
@@ -78,7 +94,11 @@ def _with_order(table: pa.Table) -> pa.Table:
     names = table.column_names
     reason = pc.fill_null(table["reason"].cast(pa.string()), "") if "reason" in names else empty
     file = pc.fill_null(table["_file"].cast(pa.string()), "") if "_file" in names else empty
-    line = pc.fill_null(table["_line"].cast(pa.int64()), -1) if "_line" in names else pa.array(range(table.num_rows))
+    line = (
+        pc.fill_null(table["_line"].cast(pa.int64()), -1)
+        if "_line" in names
+        else pa.array(range(table.num_rows))
+    )
     table = table.append_column("__reason", reason)
     table = table.append_column("__file", pc.replace_substring_regex(file, r"^.*[/\\]", ""))
     return table.append_column("__line", line)
@@ -93,7 +113,9 @@ def _first_of_each(table: pa.Table, limit: int) -> pa.Table:
 
 
 def _in_turn(rows: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
-    """One row of each reason, then a second of each, … until `limit`, so that the first rows show every reason."""
+    """One row of each reason, then a second of each, … until `limit`, so that the first rows show every
+    reason.
+    """
     turn: Counter[str] = Counter()
     ranked = []
     for row in rows:
@@ -110,5 +132,8 @@ def _shown(row: dict[str, Any], columns: list[str], names: list[str]) -> dict[st
         "file": visible(row["__file"]),
         "line": row.get("_line"),
         "reasons": [visible(reason) for reason in reasons or [row["__reason"]]],
-        "values": [(name, None if row[column] is None else visible(row[column])) for name, column in zip(names, columns, strict=True)],
+        "values": [
+            (name, None if row[column] is None else visible(row[column]))
+            for name, column in zip(names, columns, strict=True)
+        ],
     }

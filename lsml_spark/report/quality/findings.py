@@ -38,8 +38,13 @@ def ordered(night: Night) -> list[dict[str, Any]]:
 
 
 def describe(night: Night, history: History, digits: int) -> list[dict[str, Any]]:
-    """A record per check, in the order of `ordered`; text is made visible, `column` stays as it is for the caller to place."""
-    last = {str(finding.get("check")): measured(finding) for finding in quality_of(night.last_good).get("findings") or []}
+    """A record per check, in the order of `ordered`; text is made visible, `column` stays as it is for the
+    caller to place.
+    """
+    last = {
+        str(finding.get("check")): measured(finding)
+        for finding in quality_of(night.last_good).get("findings") or []
+    }
     records = []
     for place, finding in enumerate(ordered(night)):
         label = str(finding.get("check"))
@@ -49,7 +54,11 @@ def describe(night: Night, history: History, digits: int) -> list[dict[str, Any]
             "severity": severity_of(finding),
             "ok": bool(finding.get("ok")),
             "message": visible(message_of(finding), 300),
-            **{name: number(finding[name]) for name in ("rows", "looked_at", "share", "at_most", "value") if is_number(finding.get(name))},
+            **{
+                name: number(finding[name])
+                for name in ("rows", "looked_at", "share", "at_most", "value")
+                if is_number(finding.get(name))
+            },
         }
         if finding.get("rule"):
             record["rule"] = visible(finding["rule"])
@@ -62,7 +71,9 @@ def describe(night: Night, history: History, digits: int) -> list[dict[str, Any]
 
 
 def worst(night: Night, most: int = 3) -> list[dict[str, Any]]:
-    """The gravest findings that do not hold, each with one row: of its own examples, else of the quarantine."""
+    """The gravest findings that do not hold, each with one row: of its own examples, else of the
+    quarantine.
+    """
     broken = [finding for finding in ordered(night) if not finding.get("ok")][:most]
     labels = [str(finding.get("check")) for finding in broken if not finding.get("examples")]
     rows = examples.first_of(night.sources.get("quality"), labels)
@@ -89,7 +100,8 @@ def worst(night: Night, most: int = 3) -> list[dict[str, Any]]:
 def message_of(finding: Mapping[str, Any]) -> str:
     """The message without the check's name in front, which stands beside it anyway.
 
-    The name of a check of the whole day says what must not be ("fewer than 100 rows"); that it is not so is said in words.
+    The name of a check of the whole day says what must not be ("fewer than 100 rows"); that it is not so is
+    said in words.
     """
     said = str(finding.get("message") or "").removeprefix(f"{finding.get('check')}: ")
     return "not the case" if said == "no" else unbroken(said)
@@ -102,11 +114,17 @@ def severity_of(finding: Mapping[str, Any]) -> str:
 
 
 def _fields(example: Mapping[str, Any], finding: Mapping[str, Any]) -> list[list[Any]]:
-    """[name, text] of a row: the check's column, then those that the check names, then the first that say something."""
+    """[name, text] of a row: the check's column, then those that the check names, then the first that say
+    something.
+    """
     label, column = str(finding.get("check")), finding.get("column")
-    told = [name for name in example if name not in PLACE and (name == column or example[name] not in (None, ""))]
+    told = [
+        name for name in example if name not in PLACE and (name == column or example[name] not in (None, ""))
+    ]
     names = sorted(told, key=lambda name: (name != column, name not in label))[:FIELDS]
-    return [[visible(name, 60), None if example[name] is None else visible(example[name], 80)] for name in names]
+    return [
+        [visible(name, 60), None if example[name] is None else visible(example[name], 80)] for name in names
+    ]
 
 
 def _place(example: Mapping[str, Any]) -> str | None:

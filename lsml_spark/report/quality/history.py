@@ -1,6 +1,7 @@
 """The good nights before this one, as numbers: every figure of their `metrics` tables, every check's value.
 
-Read as Arrow columns and spread into one matrix (series × nights): 90 nights of 500 columns are a million figures.
+Read as Arrow columns and spread into one matrix (series × nights): 90 nights of 500 columns are a million
+figures.
 """
 
 from collections.abc import Mapping, Sequence
@@ -77,7 +78,11 @@ def _tells(source: Source) -> bool:
 def _figures(nights: Sequence[Source]) -> dict[Key, np.ndarray]:
     parts = [_ledger(source, night) for night, source in enumerate(nights)]
     for night, source in enumerate(nights):
-        parts += [_table(path, night) for path in source.files("metrics")] if "metrics" in source.manifest.tables else []
+        parts += (
+            [_table(path, night) for path in source.files("metrics")]
+            if "metrics" in source.manifest.tables
+            else []
+        )
     if not parts:
         return {}
     table = pa.concat_tables(parts)
@@ -104,9 +109,15 @@ def _table(path: Any, night: int) -> pa.Table:
 def _ledger(source: Source, night: int) -> pa.Table:
     """The figures that every quality folder has, however old."""
     ledger = source.manifest.ledger
-    found: dict[str, float] = {"rows": ledger.rows_in, "clean": ledger.rows_out, "quarantined": sum(ledger.quarantined.values())}
+    found: dict[str, float] = {
+        "rows": ledger.rows_in,
+        "clean": ledger.rows_out,
+        "quarantined": sum(ledger.quarantined.values()),
+    }
     found |= {"kept_share": ledger.rows_out / ledger.rows_in} if ledger.rows_in else {}
-    return _keyed(pa.array([BETWEEN + name for name in found]), pa.array(list(found.values()), pa.float64()), night)
+    return _keyed(
+        pa.array([BETWEEN + name for name in found]), pa.array(list(found.values()), pa.float64()), night
+    )
 
 
 def _keyed(key: Any, value: Any, night: int) -> pa.Table:
@@ -122,5 +133,7 @@ def _checks(nights: Sequence[Source]) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for night, source in enumerate(nights):
         for finding in source.manifest.metrics.get("findings") or []:
-            found.setdefault(str(finding.get("check")), np.full(len(nights), np.nan))[night] = measured(finding)
+            found.setdefault(str(finding.get("check")), np.full(len(nights), np.nan))[night] = measured(
+                finding
+            )
     return found

@@ -1,4 +1,5 @@
-"""The charts of the selection page: the law of the keys, and what became of their rows. Same form as charts.py.
+"""The charts of the selection page: the law of the keys, and what became of their rows. Same form as
+charts.py.
 
 Curves are made of what the profile says, none is fitted here.
 """
@@ -50,7 +51,9 @@ def coverage(profile: Mapping[str, Any]) -> Chart | None:
 
 
 def growth(profile: Mapping[str, Any]) -> Chart | None:
-    """How the keys grew with the rows, and where the forecast sees them; error bars are one standard deviation."""
+    """How the keys grew with the rows, and where the forecast sees them; error bars are one standard
+    deviation.
+    """
     curve = dig(profile, "heaps", "curve") or []
     if len(curve) < 2:
         return None
@@ -62,13 +65,23 @@ def growth(profile: Mapping[str, Any]) -> Chart | None:
     if points:
         t, new, sd = (list(part) for part in zip(*points, strict=True))
         hover = [
-            f"{rows(times * last)} more: {counted(keys, 'new key')} ± {count(off)}" for times, keys, off in zip(t, new, sd, strict=True)
+            f"{rows(times * last)} more: {counted(keys, 'new key')} ± {count(off)}"
+            for times, keys, off in zip(t, new, sd, strict=True)
         ]
-        found = line("forecast", [last * (1 + times) for times in t], [round(known + keys, 1) for keys in new], {}, hover)
+        found = line(
+            "forecast",
+            [last * (1 + times) for times in t],
+            [round(known + keys, 1) for keys in new],
+            {},
+            hover,
+        )
         marker = {"color": "@cooccurrence", "size": 9, "symbol": "diamond"}
         error = {"type": "data", "array": sd, "color": "@cooccurrence", "thickness": 1.5, "width": 5}
         data.append({**found, "mode": "markers", "marker": marker, "error_y": error})
-    layout = {"xaxis": {"title": {"text": "rows"}, "rangemode": "tozero"}, "yaxis": {"title": {"text": "keys"}, "rangemode": "tozero"}}
+    layout = {
+        "xaxis": {"title": {"text": "rows"}, "rangemode": "tozero"},
+        "yaxis": {"title": {"text": "keys"}, "rangemode": "tozero"},
+    }
     return {"data": data, "layout": layout}
 
 
@@ -79,11 +92,16 @@ def before_and_after(profile: Mapping[str, Any], selection: Mapping[str, Any]) -
     kept = kept_per_key(selection)
     if not spectrum or not kept:
         return None
-    return {"data": [*kept, rows_per_key(spectrum, profile)], "layout": rank_axes(max(frequency for frequency, _ in spectrum))}
+    return {
+        "data": [*kept, rows_per_key(spectrum, profile)],
+        "layout": rank_axes(max(frequency for frequency, _ in spectrum)),
+    }
 
 
 def keep_rates(selection: Mapping[str, Any]) -> Chart | None:
-    """The rate by which the rows of a key were kept, and the share that the draw kept in classes of frequency."""
+    """The rate by which the rows of a key were kept, and the share that the draw kept in classes of
+    frequency.
+    """
     table = [row for row in selection.get("by_frequency") or [] if row[0] and row[1]]
     if not table:
         return None
@@ -94,9 +112,20 @@ def keep_rates(selection: Mapping[str, Any]) -> Chart | None:
         hover = [f"keys of {rows(frequency)}: keep rate {percent(rate)}" for frequency, rate in planned]
         data.append(line("keep rate", x, y, {"color": "@selected", "width": 2.5}, hover))
     drawn = _classes(table)
-    hover = [f"keys of {_span(low, high)}: {percent(kept / total)} of {rows(total)} kept" for _, low, high, total, kept in drawn]
-    points = line("share kept", [middle for middle, *_ in drawn], [round(kept / total, 6) for *_, total, kept in drawn], {}, hover)
-    data.append({**points, "mode": "markers", "marker": {"color": "@ink", "size": 8, "symbol": "circle-open"}})
+    hover = [
+        f"keys of {_span(low, high)}: {percent(kept / total)} of {rows(total)} kept"
+        for _, low, high, total, kept in drawn
+    ]
+    points = line(
+        "share kept",
+        [middle for middle, *_ in drawn],
+        [round(kept / total, 6) for *_, total, kept in drawn],
+        {},
+        hover,
+    )
+    data.append(
+        {**points, "mode": "markers", "marker": {"color": "@ink", "size": 8, "symbol": "circle-open"}}
+    )
     layout = {
         "xaxis": {"type": "log", "dtick": 1, "title": {"text": "rows of the key"}},
         "yaxis": {"tickformat": ".0%", "range": [0, 1.05], "title": {"text": "kept"}},
@@ -134,7 +163,10 @@ def weights(selection: Mapping[str, Any]) -> Chart | None:
         },
         "yaxis": {"title": {"text": "kept rows"}, "rangemode": "tozero"},
     }
-    return {"data": [line("kept rows", x, y, style, hover, fill="tozeroy", fillcolor="@selected-soft")], "layout": layout}
+    return {
+        "data": [line("kept rows", x, y, style, hover, fill="tozeroy", fillcolor="@selected-soft")],
+        "layout": layout,
+    }
 
 
 def pilot(selection: Mapping[str, Any], bands: Sequence[str]) -> Chart | None:
@@ -144,16 +176,29 @@ def pilot(selection: Mapping[str, Any], bands: Sequence[str]) -> Chart | None:
     data = []
     for arm, (colour, symbol, dash) in ARM_STYLES.items():
         losses = dig(arms, arm, "bands") or {}
-        gains = [base[band] - losses[band] if is_number(base.get(band)) and is_number(losses.get(band)) else None for band in bands]
+        gains = [
+            base[band] - losses[band] if is_number(base.get(band)) and is_number(losses.get(band)) else None
+            for band in bands
+        ]
         if not any(map(is_number, gains)):
             continue
-        hover = [f"{ARMS[arm]}, keys of {chart_text(band)} rows: {signed(gain, 4)}" for band, gain in zip(bands, gains, strict=True)]
+        hover = [
+            f"{ARMS[arm]}, keys of {chart_text(band)} rows: {signed(gain, 4)}"
+            for band, gain in zip(bands, gains, strict=True)
+        ]
         style = {"color": colour, "width": 2 if arm == "selected" else 1.5, "dash": dash}
         trace = line(ARMS[arm], list(map(chart_text, bands)), [_six(gain) for gain in gains], style, hover)
-        data.append({**trace, "mode": "lines+markers", "marker": {"color": colour, "size": 10, "symbol": symbol}})
+        data.append(
+            {**trace, "mode": "lines+markers", "marker": {"color": colour, "size": 10, "symbol": symbol}}
+        )
     layout = {
         "xaxis": {"type": "category", "showgrid": False, "title": {"text": "training rows of the key"}},
-        "yaxis": {"title": {"text": "gain over random"}, "zeroline": True, "zerolinecolor": "@quiet", "zerolinewidth": 2},
+        "yaxis": {
+            "title": {"text": "gain over random"},
+            "zeroline": True,
+            "zerolinecolor": "@quiet",
+            "zerolinewidth": 2,
+        },
     }
     return {"data": data, "layout": layout} if data else None
 
@@ -167,7 +212,9 @@ def _classes(table: Sequence[Sequence[float]]) -> list[tuple[float, float, float
     for _, members in sorted(classes.items()):
         total, kept = sum(row[1] for row in members), sum(row[2] for row in members)
         middle = sum(row[0] * row[1] for row in members) / total
-        found.append((round(middle, 3), min(row[0] for row in members), max(row[0] for row in members), total, kept))
+        found.append(
+            (round(middle, 3), min(row[0] for row in members), max(row[0] for row in members), total, kept)
+        )
     return found
 
 
@@ -176,7 +223,9 @@ def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
     if len(points) <= POINTS:
         return list(points)
     x = np.array([point[0] for point in points])
-    kept = np.unique(np.append(np.searchsorted(x, np.geomspace(x[0], x[-1], POINTS)).clip(max=len(x) - 1), [0, len(x) - 1]))
+    kept = np.unique(
+        np.append(np.searchsorted(x, np.geomspace(x[0], x[-1], POINTS)).clip(max=len(x) - 1), [0, len(x) - 1])
+    )
     return [points[place] for place in kept]
 
 
@@ -189,5 +238,7 @@ def _six(value: float | None) -> float | None:
 
 
 def _rounded(values: np.ndarray) -> list[float]:
-    """Four significant digits: small enough for a page, and a curve that falls far below 1 does not become 0."""
+    """Four significant digits: small enough for a page, and a curve that falls far below 1 does not become
+    0.
+    """
     return [float(f"{value:.4g}") for value in values]

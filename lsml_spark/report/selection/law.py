@@ -1,7 +1,8 @@
-"""The law of the keys in words and small tables: what the zipf profile found, and how the keys shifted since the last night.
+"""The law of the keys in words and small tables: what the zipf profile found, and how the keys shifted since
+the last night.
 
-Sentences are made here and not in the template, so that tests can read them. Whatever the profile lacks is left out: a night
-of a former version knows fewer figures.
+Sentences are made here and not in the template, so that tests can read them. Whatever the profile lacks is
+left out: a night of a former version knows fewer figures.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,8 @@ from lsml_spark.report.facts import dig
 from lsml_spark.report.text import NONE, count, counted, decimal, is_number, percent, rows, signed, visible
 
 LIKELY = 0.001  # below, p is not written out
-# Fewer keys in the tail, or counts that differ by less than this factor, tell no law: any curve is straight over so short a way.
+# Fewer keys in the tail, or counts that differ by less than this factor, tell no law: any curve is straight
+# over so short a way.
 TAIL, SPAN = 50, 10.0
 RIVALS = {"lognormal": "lognormal", "cutoff": "power law with a cut-off"}
 
@@ -46,11 +48,16 @@ def _words(profile: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def power_law_holds(profile: Mapping[str, Any]) -> bool:
     """Whether the counts speak for a power law: its line is drawn there alone.
 
-    Better than a lognormal by the likelihood ratio, no sign of a cut-off, and a tail that is long enough to tell.
+    Better than a lognormal by the likelihood ratio, no sign of a cut-off, and a tail that is long enough to
+    tell.
     """
     rivals = {rival: dig(profile, "tests", rival) for rival in RIVALS}
     known = all(map(bool, rivals.values())) and not _too_short(profile)
-    return known and rivals["lognormal"].get("favoured") == "power_law" and rivals["cutoff"].get("favoured") != "cutoff"
+    return (
+        known
+        and rivals["lognormal"].get("favoured") == "power_law"
+        and rivals["cutoff"].get("favoured") != "cutoff"
+    )
 
 
 def spread_out(profile: Mapping[str, Any]) -> bool:
@@ -88,7 +95,11 @@ def probability(p: float) -> str:
 
 
 def _spread(profile: Mapping[str, Any]) -> str:
-    half, keys, once = half_of_rows(profile.get("spectrum") or []), profile.get("keys"), profile.get("hapaxes")
+    half, keys, once = (
+        half_of_rows(profile.get("spectrum") or []),
+        profile.get("keys"),
+        profile.get("hapaxes"),
+    )
     if not half or not is_number(keys) or not keys:
         return ""
     rare = f"{percent(once / keys)} of all keys were seen once." if once else "No key was seen once alone."
@@ -110,44 +121,61 @@ def shape(profile: Mapping[str, Any]) -> str:
     if not all(map(is_number, chance.values())):
         return slope
     lognormal = {
-        "power_law": f"a power law describes the counts better than a lognormal ({probability(chance['lognormal'])})",
+        "power_law": "a power law describes the counts better than a lognormal "
+        f"({probability(chance['lognormal'])})",
         "lognormal": f"a lognormal describes the counts better ({probability(chance['lognormal'])})",
-    }.get(str(found["lognormal"]), f"the counts do not tell it from a lognormal ({probability(chance['lognormal'])})")
+    }.get(
+        str(found["lognormal"]),
+        f"the counts do not tell it from a lognormal ({probability(chance['lognormal'])})",
+    )
     cut = f"the largest keys have fewer rows than a power law foretells ({probability(chance['cutoff'])})"
     if found["cutoff"] == "cutoff":
         joined = "but" if found["lognormal"] == "power_law" else "and"
         return f"Not a pure power law: {lognormal}, {joined} {cut}. {slope}"
-    begin = {"power_law": "A power law", "lognormal": "Not a power law"}.get(str(found["lognormal"]), "Perhaps a power law")
+    begin = {"power_law": "A power law", "lognormal": "Not a power law"}.get(
+        str(found["lognormal"]), "Perhaps a power law"
+    )
     return f"{begin}: {lognormal}; there is no sign of a cut-off ({probability(chance['cutoff'])}). {slope}"
 
 
 def _growth(profile: Mapping[str, Any]) -> str:
     exponent = dig(profile, "heaps", "exponent")
     grew = (
-        f"Twice the rows have brought {decimal(2**exponent, 2)} times the keys (Heaps’ exponent {decimal(exponent, 2)})."
+        f"Twice the rows have brought {decimal(2**exponent, 2)} times the keys (Heaps’ exponent "
+        f"{decimal(exponent, 2)})."
         if is_number(exponent)
         else ""
     )
     again = next(((new, sd) for t, new, sd in _forecast(profile) if t == 1), None)
     if not again:
         return grew
-    return f"{grew} As many rows again would bring {counted(again[0], 'new key')}, give or take {count(again[1])}.".strip()
+    return (
+        f"{grew} As many rows again would bring {counted(again[0], 'new key')}, give or take "
+        f"{count(again[1])}."
+    ).strip()
 
 
 def _sample(profile: Mapping[str, Any]) -> str:
     sampled = profile.get("sampled") or {}
     if not sampled:
         return ""
-    counted_exactly = f"the {counted(sampled.get('head'), 'most frequent key')}" if sampled.get("head") else "the most frequent keys"
+    counted_exactly = (
+        f"the {counted(sampled.get('head'), 'most frequent key')}"
+        if sampled.get("head")
+        else "the most frequent keys"
+    )
     estimated, off = sampled.get("rows_estimated"), dig(sampled, "errors", "rows")
     check = (
-        f" Scaled up they make {count(estimated)} ± {count(off)} rows; there are {count(profile.get('rows'))}."
+        f" Scaled up they make {count(estimated)} ± {count(off)} rows; there are "
+        f"{count(profile.get('rows'))}."
         if is_number(estimated) and is_number(off)
         else ""
     )
     return (
-        f"Not every key was counted: {counted_exactly} were, and of the others one in {count(sampled.get('one_in'))}, "
-        f"{counted(sampled.get('keys_counted'), 'key')} with {counted(sampled.get('rows_counted'), 'row')} in all.{check} "
+        f"Not every key was counted: {counted_exactly} were, and of the others one in "
+        f"{count(sampled.get('one_in'))}, "
+        f"{counted(sampled.get('keys_counted'), 'key')} with {counted(sampled.get('rows_counted'), 'row')} "
+        f"in all.{check} "
         "Figures of keys are estimates; ± is one standard error."
     )
 
@@ -171,11 +199,15 @@ def _fits(profile: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if is_number(fit.get("alpha")) and not _too_short(profile):
         yield (
             "Nearest power law of the counts",
-            f"α {decimal(fit['alpha'], 4)} from {counted(fit.get('xmin'), 'row')} on, {counted(fit.get('tail_keys'), 'key')}; "
+            f"α {decimal(fit['alpha'], 4)} from {counted(fit.get('xmin'), 'row')} on, "
+            f"{counted(fit.get('tail_keys'), 'key')}; "
             f"largest distance of the distributions {decimal(fit.get('ks'), 4)}",
         )
     if is_number(ranks.get("s")) and spread_out(profile):
-        yield "Zipf–Mandelbrot on ranks", f"rows of rank r = c / (r + q)^s; s {ranks['s']:.4g}, q {ranks['q']:,.4g}, c {ranks['c']:.3g}"
+        yield (
+            "Zipf–Mandelbrot on ranks",
+            f"rows of rank r = c / (r + q)^s; s {ranks['s']:.4g}, q {ranks['q']:,.4g}, c {ranks['c']:.3g}",
+        )
     exponent = dig(profile, "heaps", "exponent")
     if is_number(exponent):
         yield "Heaps’ law of growth", f"keys grow as rows^{decimal(exponent, 4)} (upper half of the curve)"
@@ -208,9 +240,14 @@ def _shift(shift: Mapping[str, Any]) -> dict[str, Any]:
         if came.get("keys")
         else "No key entered"
     )
-    left = f"{counted(went['keys'], 'key')} left that had {percent(went.get('share'))} of the rows" if went.get("keys") else "none left"
+    left = (
+        f"{counted(went['keys'], 'key')} left that had {percent(went.get('share'))} of the rows"
+        if went.get("keys")
+        else "none left"
+    )
     distance = (
-        f" {percent(shift['distance'])} of the rows would have to change their key to turn one night into the other."
+        f" {percent(shift['distance'])} of the rows would have to change their key to turn one night into "
+        "the other."
         if is_number(shift.get("distance"))
         else ""
     )

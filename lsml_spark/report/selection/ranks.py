@@ -13,12 +13,16 @@ from lsml_spark.report.text import chart_text, count, decimal, is_number
 
 
 def fitted_line(fit: Mapping[str, Any]) -> tuple[list, list]:
-    """The fitted power law over its tail: p(f) ∝ f^-α for f ≥ xmin means f(r) = xmin (r / tail_keys)^(-1/(α-1))."""
+    """The fitted power law over its tail: p(f) ∝ f^-α for f ≥ xmin means f(r) = xmin (r /
+    tail_keys)^(-1/(α-1)).
+    """
     alpha, xmin, tail = fit.get("alpha"), fit.get("xmin"), fit.get("tail_keys")
     if not (is_number(alpha) and is_number(xmin) and is_number(tail)) or alpha <= 1 or xmin <= 0 or tail < 2:
         return [], []
     ranks = np.geomspace(1, tail, 30)
-    return [round(float(x), 3) for x in ranks], [round(float(y), 4) for y in xmin * (ranks / tail) ** (-1 / (alpha - 1))]
+    return [round(float(x), 3) for x in ranks], [
+        round(float(y), 4) for y in xmin * (ranks / tail) ** (-1 / (alpha - 1))
+    ]
 
 
 def zipf(profile: Mapping[str, Any], selection: Mapping[str, Any]) -> Chart | None:
@@ -40,7 +44,10 @@ def kept_per_key(selection: Mapping[str, Any]) -> list[Chart]:
         [row[1] / row[0] for row in kept],
         [row[2] * row[0] / row[1] for row in kept],
     )
-    hover = [f"rank {count(rank)}: {decimal(height, 1)} rows kept per key" for rank, height in zip(x, y, strict=True)]
+    hover = [
+        f"rank {count(rank)}: {decimal(height, 1)} rows kept per key"
+        for rank, height in zip(x, y, strict=True)
+    ]
     y = [height or None for height in y]  # no logarithm of nothing
     style = {"color": "@selected", "width": 2.5, "dash": "dot"}
     return [line("selected for training", x, y, style, hover, fill="tozeroy", fillcolor="@selected-soft")]
@@ -56,7 +63,9 @@ def rows_per_key(spectrum: Sequence[Sequence[float]], profile: Mapping[str, Any]
 
 
 def power_law(profile: Mapping[str, Any]) -> list[Chart]:
-    """The fitted line with its name, as far as the plot reaches; nothing where the counts do not speak for it."""
+    """The fitted line with its name, as far as the plot reaches; nothing where the counts do not speak for
+    it.
+    """
     x, y = fitted_line(profile.get("fit") or {}) if power_law_holds(profile) else ([], [])
     x, y = inside(x, y, max((frequency for frequency, _ in profile.get("spectrum") or []), default=1))
     if not x:
@@ -82,7 +91,12 @@ def rank_axes(top: float) -> Chart:
     """Both logarithmic, so that a power law is a straight line; `top`: the highest count."""
     return {
         "xaxis": {"type": "log", "title": {"text": "rank of the key"}, "dtick": 1},
-        "yaxis": {"type": "log", "title": {"text": "rows"}, "dtick": 1, "range": [-0.35, math.log10(max(top, 2)) + 0.25]},
+        "yaxis": {
+            "type": "log",
+            "title": {"text": "rows"},
+            "dtick": 1,
+            "range": [-0.35, math.log10(max(top, 2)) + 0.25],
+        },
     }
 
 

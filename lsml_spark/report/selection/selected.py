@@ -1,4 +1,5 @@
-"""What selection did, in words and small tables: how much was kept of which keys, what the weights are worth, what a pilot gained.
+"""What selection did, in words and small tables: how much was kept of which keys, what the weights are worth,
+what a pilot gained.
 
 All from selection.json; each of its fields may be missing (a night of a former version) and is then left out.
 """
@@ -43,7 +44,11 @@ def policy_of(selection: Mapping[str, Any]) -> dict[str, Any]:
     """`policy` by name and `parameters` as (name, value) pairs that are shown."""
     given = selection.get("policy")
     parameters = given if isinstance(given, dict) else {"use": given}
-    shown = [(key, _written(value)) for key, value in sorted(parameters.items()) if key != "use" and value is not None]
+    shown = [
+        (key, _written(value))
+        for key, value in sorted(parameters.items())
+        if key != "use" and value is not None
+    ]
     return {"policy": parameters.get("use"), "parameters": shown}
 
 
@@ -55,7 +60,9 @@ def bands_of(by_frequency: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
         if inside:
             total, kept = sum(row[1] for row in inside), sum(row[2] for row in inside)
             keys = sum(row[1] / row[0] for row in inside)
-            found.append({"band": name, "keys": keys, "rows": total, "kept": kept, "share": share(kept, total)})
+            found.append(
+                {"band": name, "keys": keys, "rows": total, "kept": kept, "share": share(kept, total)}
+            )
     return found
 
 
@@ -70,7 +77,9 @@ def headline(selection: Mapping[str, Any]) -> str:
     if redrawn is not None:
         return f"All {rows(kept)} stay; every epoch reads a new {percent(redrawn)} of them"
     part = share(kept, of)
-    return f"{count(kept)} of {rows(of)} were selected to train" + (f", {percent(part)}" if part is not None else "")
+    return f"{count(kept)} of {rows(of)} were selected to train" + (
+        f", {percent(part)}" if part is not None else ""
+    )
 
 
 def worth(selection: Mapping[str, Any]) -> str:
@@ -81,17 +90,32 @@ def worth(selection: Mapping[str, Any]) -> str:
         return ""
     if part > 0.9995:
         return f"They weigh the same, so the effective sample size is {count(ess)}, all of them."
-    return f"With their weights they are worth {rows(ess)} of equal weight: the effective sample size is {percent(part)} of those kept."
+    return (
+        f"With their weights they are worth {rows(ess)} of equal weight: the effective sample size is "
+        f"{percent(part)} of those kept."
+    )
 
 
 def _facts(selection: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """(name, figure, note)."""
     asked = selection.get("budget_asked")
-    yield "Budget", rows(selection.get("budget")), f"asked for as {visible(asked, 40)}" if asked is not None else ""
+    yield (
+        "Budget",
+        rows(selection.get("budget")),
+        f"asked for as {visible(asked, 40)}" if asked is not None else "",
+    )
     expected = selection.get("expected")
-    yield "Kept", rows(selection.get("rows_kept")), f"{count(expected)} expected of the draw" if is_number(expected) else ""
+    yield (
+        "Kept",
+        rows(selection.get("rows_kept")),
+        f"{count(expected)} expected of the draw" if is_number(expected) else "",
+    )
     part = share(selection.get("ess"), selection.get("rows_kept"))
-    yield "Effective sample size", count(selection.get("ess")), f"{percent(part)} of the kept rows" if part is not None else ""
+    yield (
+        "Effective sample size",
+        count(selection.get("ess")),
+        f"{percent(part)} of the kept rows" if part is not None else "",
+    )
 
 
 def _rules(selection: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -102,7 +126,8 @@ def _rules(selection: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if is_number(level) and level >= 1 and _redrawn(selection) is None:
         yield "Kept whole", f"Keys with at most {rows(int(level))}."
     kept = [
-        f"{counted(found.get('keys'), 'key')} ({rows(found.get('rows'))}) {PROTECTED.get(reason, visible(reason, 40))}"
+        f"{counted(found.get('keys'), 'key')} ({rows(found.get('rows'))}) "
+        f"{PROTECTED.get(reason, visible(reason, 40))}"
         for reason, found in (selection.get("protected") or {}).items()
         if found
     ]
@@ -112,17 +137,32 @@ def _rules(selection: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if is_number(coarse):
         yield (
             "Shared rate",
-            f"Keys with at most {rows(coarse)} share one keep rate, because the list of keys with a rate of their own is bounded.",
+            f"Keys with at most {rows(coarse)} share one keep rate, because the list of keys with a rate of "
+            "their own is bounded.",
         )
     epochs = selection.get("epochs") or {}
     if _redrawn(selection) is not None:
-        yield "Epochs", f"All rows are kept here; every epoch reads a new draw of {percent(epochs['share'])} of them."
+        yield (
+            "Epochs",
+            f"All rows are kept here; every epoch reads a new draw of {percent(epochs['share'])} of them.",
+        )
     elif epochs.get("use") == "turns":
-        yield "Epochs", f"{counted(epochs.get('draws'), 'draw')} of about so many rows were written; every epoch reads the next one."
+        yield (
+            "Epochs",
+            f"{counted(epochs.get('draws'), 'draw')} of about so many rows were written; every epoch reads "
+            "the next one.",
+        )
     elif epochs.get("use") == "curriculum":
         order = ORDERS.get(str(epochs.get("order")), visible(epochs.get("order"), 40))
-        full = f"; from {percent(epochs['full_by'])} of the training on, all are read" if is_number(epochs.get("full_by")) else ""
-        yield "Epochs", f"The kept rows enter training in {counted(epochs.get('stages'), 'stage')}, {order}{full}."
+        full = (
+            f"; from {percent(epochs['full_by'])} of the training on, all are read"
+            if is_number(epochs.get("full_by"))
+            else ""
+        )
+        yield (
+            "Epochs",
+            f"The kept rows enter training in {counted(epochs.get('stages'), 'stage')}, {order}{full}.",
+        )
 
 
 def _redrawn(selection: Mapping[str, Any]) -> float | None:
@@ -142,7 +182,11 @@ def _alike(selection: Mapping[str, Any]) -> str:
 
 def _lost(selection: Mapping[str, Any]) -> dict[str, Any] | None:
     """The keys that lost the most rows, and which share of all dropped rows was theirs."""
-    named = [row for row in selection.get("dropped_keys") or [] if is_number(row[1]) and is_number(row[2]) and row[1] > row[2]]
+    named = [
+        row
+        for row in selection.get("dropped_keys") or []
+        if is_number(row[1]) and is_number(row[2]) and row[1] > row[2]
+    ]
     if not named:
         return None
     of = [selection.get(name) for name in ("rows_in", "rows_kept")]
@@ -150,7 +194,13 @@ def _lost(selection: Mapping[str, Any]) -> dict[str, Any] | None:
     total = sum(row[1] - row[2] for row in named)
     return {
         "rows": [
-            {"key": visible(key, 60), "rows": before, "kept": kept, "lost": before - kept, "share": kept / before}
+            {
+                "key": visible(key, 60),
+                "rows": before,
+                "kept": kept,
+                "lost": before - kept,
+                "share": kept / before,
+            }
             for key, before, kept in named
         ],
         "total": total,
@@ -162,7 +212,9 @@ def _pilot(pilot: Mapping[str, Any]) -> dict[str, Any]:
     """The gain against random as sentences, the arms as columns, bands as rows."""
     arms = [name for name in ARMS if dig(pilot, "arms", name)]
     errors = pilot.get("bands") or {}
-    bands = list(dict.fromkeys([*errors, *(band for arm in arms for band in dig(pilot, "arms", arm, "bands") or {})]))
+    bands = list(
+        dict.fromkeys([*errors, *(band for arm in arms for band in dig(pilot, "arms", arm, "bands") or {})])
+    )
     bands.sort(key=_start)
     table = [
         {
@@ -176,7 +228,11 @@ def _pilot(pilot: Mapping[str, Any]) -> dict[str, Any]:
         "words": list(_gain(pilot)),
         "date": pilot.get("date"),
         "arms": [
-            {"name": ARMS[arm], **{figure: dig(pilot, "arms", arm, figure) for figure in ("rows", "log_loss", "recall")}} for arm in arms
+            {
+                "name": ARMS[arm],
+                **{figure: dig(pilot, "arms", arm, figure) for figure in ("rows", "log_loss", "recall")},
+            }
+            for arm in arms
         ],
         "bands": table,
         "errors": bool(errors),
@@ -195,9 +251,15 @@ def _gain(pilot: Mapping[str, Any]) -> Iterator[str]:
             if helped and against and low is not None
             else ""
         )
-        yield f"{helped}{'with' if helped else 'With'} as many rows, the log loss of the selection is {size} that of a random draw{chance}."
+        yield (
+            f"{helped}{'with' if helped else 'With'} as many rows, the log loss of the selection is "
+            f"{size} that of a random draw{chance}."
+        )
     if pilot.get("converged") is False:
-        yield "More random rows made a worse model: at its settings the training did not converge, and this says little of selection."
+        yield (
+            "More random rows made a worse model: at its settings the training did not converge, and this "
+            "says little of selection."
+        )
     elif is_number(gain):
         yield f"Of what all rows gain over the random draw, the selection recovers {percent(gain)}."
     elif "gain_recovered" in pilot:
@@ -205,13 +267,24 @@ def _gain(pilot: Mapping[str, Any]) -> Iterator[str]:
     if is_number(beta):
         low, high = interval(pilot.get("beta_interval"))
         between = f" (interval {decimal(low, 2)} to {decimal(high, 2)})" if low is not None else ""
-        yield f"Errors fall with the rows n of a key as n to the power −{decimal(beta, 2)}{between}: β as fitted."
+        yield (
+            f"Errors fall with the rows n of a key as n to the power −{decimal(beta, 2)}{between}: β as "
+            "fitted."
+        )
 
 
 def interval(given: Any) -> tuple[float, float] | tuple[None, None]:
     """(low, high); nothing where it has no width: that a fit never moved says nothing of how sure it is."""
-    low, high = (list(given) + [None, None])[:2] if isinstance(given, Sequence) and not isinstance(given, str) else (None, None)
-    return (low, high) if is_number(low) and is_number(high) and decimal(low, 4) != decimal(high, 4) else (None, None)
+    low, high = (
+        (list(given) + [None, None])[:2]
+        if isinstance(given, Sequence) and not isinstance(given, str)
+        else (None, None)
+    )
+    return (
+        (low, high)
+        if is_number(low) and is_number(high) and decimal(low, 4) != decimal(high, 4)
+        else (None, None)
+    )
 
 
 def difference(value: Any, base: Any) -> str:

@@ -1,8 +1,11 @@
-"""What the page on the training says: where its time went, by phase and rank, what bounds it and what to do about that.
+"""What the page on the training says: where its time went, by phase and rank, what bounds it and what to do
+about that.
 
 Of the train stage's manifest it reads, each perhaps missing:
-- `run.time` {steps, verdict, seconds {phase: s}, ranks [{phase: s, slowest: steps}]}: the critical path and every rank's own time.
-- `run.rows_per_second`, `run.device`, `run.launcher`, `run.restarts` (count), `run.resumed` [{step, epoch, world}].
+- `run.time` {steps, verdict, seconds {phase: s}, ranks [{phase: s, slowest: steps}]}: the critical path and
+  every rank's own time.
+- `run.rows_per_second`, `run.device`, `run.launcher`, `run.restarts` (count), `run.resumed` [{step, epoch,
+  world}].
 - `metrics.loss`, `.epochs`, `.steps`, `.world`, `.parameters`, `.unreadable` {rows, row_groups {name: why}}.
 - `config`, of it what `USUAL`, `.stop` and `.parallel` name where it is not what nothing asked for.
 """
@@ -17,15 +20,20 @@ from lsml_spark.report.text import count, counted, decimal, is_number, percent, 
 from lsml_spark.report.training.curves import PHASES, Record
 
 ADVICE = {
-    "data-bound": "Reading is the limit. Put the shards on a local disk, name fewer columns in the model, or start fewer ranks on a host, "
+    "data-bound": "Reading is the limit. Put the shards on a local disk, name fewer columns in the model, or "
+    "start fewer ranks on a host, "
     "so that the threads that read have cores of their own.",
-    "network-bound": "The exchange of gradients is the limit. A larger train.batch exchanges less often for the same rows, so does "
+    "network-bound": "The exchange of gradients is the limit. A larger train.batch exchanges less often for "
+    "the same rows, so does "
     "gradient accumulation; a compressing hook sends fewer bytes; fewer ranks have less to agree on.",
     "checkpoint-bound": "Saving is the limit. Save less often, or into a folder on a faster disk.",
-    "compute-bound": "Computing is the limit, as it should be: more ranks or a faster device make the night shorter, not a faster disk.",
+    "compute-bound": "Computing is the limit, as it should be: more ranks or a faster device make the night "
+    "shorter, not a faster disk.",
 }
-UNEVEN, WAITING = 0.75, 0.1  # from which share of the steps on, and of the time, one slow rank is worth a sentence
-# Settings worth a word where they are not this, and the name of each in nights made when all lay flat in `train:`.
+# from which share of the steps on, and of the time, one slow rank is worth a sentence
+UNEVEN, WAITING = 0.75, 0.1
+# Settings worth a word where they are not this, and the name of each in nights made when all lay flat in
+# `train:`.
 USUAL = {
     "exchange.hook": ("none", "hook"),
     "precision.compute": ("full", "precision"),
@@ -50,7 +58,10 @@ def describe(train: Source, records: Sequence[Record]) -> dict[str, Any]:
         "path": _path(time),
         "ranks": _ranks(time),
         "phases": [name for name, _ in PHASES.values()],
-        "resumed": [{name: position.get(name) for name in ("step", "epoch", "world")} for position in run.get("resumed") or []],
+        "resumed": [
+            {name: position.get(name) for name in ("step", "epoch", "world")}
+            for position in run.get("resumed") or []
+        ],
         "restarts": run.get("restarts"),
         "lost": {
             "rows": lost.get("rows"),
@@ -62,26 +73,38 @@ def describe(train: Source, records: Sequence[Record]) -> dict[str, Any]:
 
 
 def begins_anew(curve: Mapping[str, Any]) -> str:
-    """A sentence on a warm start, whose first steps are the largest: without it a loss that climbs looks like unlearning."""
-    steps = [step for step in curve.get("steps") or [] if is_number(step.get("loss")) and is_number(step.get("lr"))]
+    """A sentence on a warm start, whose first steps are the largest: without it a loss that climbs looks like
+    unlearning.
+    """
+    steps = [
+        step for step in curve.get("steps") or [] if is_number(step.get("loss")) and is_number(step.get("lr"))
+    ]
     if not curve.get("start") or not steps:
         return ""
     said = "The weights go on from that model; the learning rate begins anew"
     first = [step["loss"] for step in steps if step.get("epoch") == steps[0].get("epoch")]
     few = max(1, len(first) // 10)
-    before, highest = sum(first[:few]) / few, max(sum(first[i : i + few]) / few for i in range(len(first) - few + 1))
+    before, highest = (
+        sum(first[:few]) / few,
+        max(sum(first[i : i + few]) / few for i in range(len(first) - few + 1)),
+    )
     if highest < 1.01 * before:
         return f"{said}."
     rate = max(step["lr"] for step in steps)
     return (
-        f"{said}, up to {rate:.3g}, so the loss climbs from {decimal(before, 2)} to {decimal(highest, 2)} in the first epoch "
+        f"{said}, up to {rate:.3g}, so the loss climbs from {decimal(before, 2)} to {decimal(highest, 2)} in "
+        "the first epoch "
         f"and is at {decimal(steps[-1]['loss'], 2)} at the end."
     )
 
 
 def _headline(time: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     """The verdict in words."""
-    speed = f"{count(run.get('rows_per_second'))} rows per second" if is_number(run.get("rows_per_second")) else ""
+    speed = (
+        f"{count(run.get('rows_per_second'))} rows per second"
+        if is_number(run.get("rows_per_second"))
+        else ""
+    )
     words = {
         "data-bound": ("waited for data", "data"),
         "network-bound": ("waited for the exchange of gradients", "all_reduce"),
@@ -93,7 +116,9 @@ def _headline(time: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     part = share(seconds.get(phase), sum(filter(is_number, seconds.values())))
     if part is None:
         return f"The training: {speed}" if speed else "The training"
-    return f"{str(time['verdict']).capitalize()}: it {doing} for {percent(part)} of the time" + (f", {speed}" if speed else "")
+    return f"{str(time['verdict']).capitalize()}: it {doing} for {percent(part)} of the time" + (
+        f", {speed}" if speed else ""
+    )
 
 
 def _uneven(time: Mapping[str, Any]) -> str:
@@ -112,7 +137,9 @@ def _uneven(time: Mapping[str, Any]) -> str:
     return f"{late}; the others waited for it for {percent(waits)} of the time. Look at its host."
 
 
-def _facts(metrics: Mapping[str, Any], run: Mapping[str, Any], records: Sequence[Record]) -> Iterator[tuple[str, str]]:
+def _facts(
+    metrics: Mapping[str, Any], run: Mapping[str, Any], records: Sequence[Record]
+) -> Iterator[tuple[str, str]]:
     """(name, figure)."""
     yield "Loss at the end", decimal(metrics.get("loss"), 4)
     yield "Steps", f"{count(metrics.get('steps'))} in {counted(metrics.get('epochs'), 'epoch')}"
@@ -143,7 +170,10 @@ def _path(time: Mapping[str, Any]) -> list[dict[str, Any]]:
     seconds = dig(time, "seconds") or {}
     total = sum(filter(is_number, seconds.values()))
     return (
-        [{"phase": name, "seconds": seconds.get(phase), "share": share(seconds.get(phase), total)} for phase, (name, _) in PHASES.items()]
+        [
+            {"phase": name, "seconds": seconds.get(phase), "share": share(seconds.get(phase), total)}
+            for phase, (name, _) in PHASES.items()
+        ]
         if total
         else []
     )
@@ -152,6 +182,10 @@ def _path(time: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _ranks(time: Mapping[str, Any]) -> list[dict[str, Any]]:
     steps = dig(time, "steps")
     return [
-        {"rank": place, "seconds": [rank.get(phase) for phase in PHASES], "slowest": share(rank.get("slowest"), steps)}
+        {
+            "rank": place,
+            "seconds": [rank.get(phase) for phase in PHASES],
+            "slowest": share(rank.get("slowest"), steps),
+        }
         for place, rank in enumerate(dig(time, "ranks") or [])
     ]

@@ -1,4 +1,6 @@
-"""Local case-control sampling (Fithian & Hastie 2014): keep a row as likely as the last promoted model found its label surprising."""
+"""Local case-control sampling (Fithian & Hastie 2014): keep a row as likely as the last promoted model found
+its label surprising.
+"""
 
 from typing import Literal
 
@@ -16,9 +18,10 @@ from lsml_spark.select.policies.policy import Spectrum, filled
 class Boundary(RowPolicy):
     """π = min(1, λ max(1 − p̃(y | x), floor)), p̃ from the promoted model of the night that held the row out.
 
-    `correct: weights` makes sums over the kept rows unbiased, whatever the model. `correct: offset`, for two labels, trains on
-    the kept rows as they are and adds log π(x, y) − log π(x, other label) to the logit of y: the pilot added back, whose
-    asymptotic variance is at most twice that of all rows. Rows that no night scored count as average.
+    `correct: weights` makes sums over the kept rows unbiased, whatever the model. `correct: offset`, for two
+    labels, trains on the kept rows as they are and adds log π(x, y) − log π(x, other label) to the logit of
+    y: the pilot added back, whose asymptotic variance is at most twice that of all rows. Rows that no night
+    scored count as average.
     """
 
     floor: float = Field(0.05, gt=0.0, le=1.0)  # least surprise of a row
@@ -30,7 +33,11 @@ class Boundary(RowPolicy):
         return super().claim(weights)
 
     def refuses(self, weights: bool) -> str | None:
-        return "correct: offset takes the place of the weights; say weights: false" if self.correct == "offset" and weights else None
+        return (
+            "correct: offset takes the place of the weights; say weights: false"
+            if self.correct == "offset" and weights
+            else None
+        )
 
     @property
     def adds(self) -> tuple[str, ...]:
@@ -42,31 +49,44 @@ class Boundary(RowPolicy):
 
     def rated(self, train: DataFrame, scores: DataFrame | None, budget: float) -> RatedRows:
         if scores is None:
-            raise ConfigError("select.policy: boundary needs the scores of an earlier night, and there are none; begin with zipf")
+            raise ConfigError(
+                "select.policy: boundary needs the scores of an earlier night, and there are none; begin "
+                "with zipf"
+            )
         return by_score(with_surprise(train, scores), self, budget)
 
     def keep_rates(self, spectrum: Spectrum, budget: float) -> np.ndarray:
         """`spectrum`: rows by their surprise."""
         if spectrum.surprise is None:
-            raise ConfigError("select.policy: boundary needs the scores of an earlier night, and there are none; begin with zipf")
+            raise ConfigError(
+                "select.policy: boundary needs the scores of an earlier night, and there are none; begin "
+                "with zipf"
+            )
         return filled(np.maximum(spectrum.surprise, self.floor), spectrum, budget)
 
 
 def by_score(scored: DataFrame, policy: Boundary, budget: float) -> RatedRows:
     """Rows with SURPRISE (see knowledge) get a `keep_rate` and, where it corrects, an `offset`.
 
-    IntegrityError where a score is no probability; ConfigError where no row was scored, or where an offset is asked for and
-    there are not two labels.
+    IntegrityError where a score is no probability; ConfigError where no row was scored, or where an offset is
+    asked for and there are not two labels.
     """
-    found = {row[SURPRISE]: row["rows"] for row in scored.groupBy(SURPRISE).agg(F.count(F.lit(1)).alias("rows")).collect()}
+    found = {
+        row[SURPRISE]: row["rows"]
+        for row in scored.groupBy(SURPRISE).agg(F.count(F.lit(1)).alias("rows")).collect()
+    }
     if found.get(-1):
         bad = scored.where(F.col(SURPRISE) == -1).orderBy("sample_id").first()
         assert bad is not None
-        raise IntegrityError(f"select: the scores of {found[-1]} rows are no probabilities, e.g. {bad.sample_id!r}; run evaluate again")
+        raise IntegrityError(
+            f"select: the scores of {found[-1]} rows are no probabilities, e.g. {bad.sample_id!r}; run "
+            "evaluate again"
+        )
     known = {step: rows for step, rows in found.items() if step is not None}
     if not known:
         raise ConfigError(
-            "select.policy: boundary needs the scores of an earlier night, and none held out a row of the window; begin with zipf"
+            "select.policy: boundary needs the scores of an earlier night, and none held out a row of the "
+            "window; begin with zipf"
         )
     average = round(sum(step * rows for step, rows in known.items()) / sum(known.values()))
     held_out = F.col(SURPRISE).isNotNull()
@@ -86,19 +106,25 @@ def by_score(scored: DataFrame, policy: Boundary, budget: float) -> RatedRows:
     if policy.correct == "offset":
         labels = [row["label"] for row in scored.select("label").distinct().limit(3).collect()]
         if len(labels) != 2:
-            raise ConfigError("select.policy.correct: offset is for two labels, and there are others or only one; say weights")
+            raise ConfigError(
+                "select.policy.correct: offset is for two labels, and there are others or only one; say "
+                "weights"
+            )
         other = F.element_at(table, FINE - step + 1)
         rated = rated.withColumn("offset", F.when(held_out, F.log("keep_rate") - F.log(other)).otherwise(0.0))
     return RatedRows(rated.drop(SURPRISE), rows_S, rates_S)
 
 
 def acceptance(own_N: np.ndarray, budget: float, floor: float) -> np.ndarray:
-    """π of every row from the probability that the pilot gave to its own label; Σ π = min(budget, N). Shape (N,).
+    """π of every row from the probability that the pilot gave to its own label; Σ π = min(budget, N). Shape
+    (N,).
 
     ConfigError where a score is not a probability.
     """
     bad_N = ~((own_N >= 0) & (own_N <= 1))
     if bad_N.any():
-        raise ConfigError(f"boundary: {bad_N.sum()} scores are no probabilities, the first is {own_N[bad_N][0]}")
+        raise ConfigError(
+            f"boundary: {bad_N.sum()} scores are no probabilities, the first is {own_N[bad_N][0]}"
+        )
     ones_N = np.ones(len(own_N), np.int64)
     return Boundary(floor=floor).keep_rates(Spectrum(ones_N, ones_N, surprise=1.0 - own_N), budget)

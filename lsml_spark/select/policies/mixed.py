@@ -10,9 +10,9 @@ from lsml_spark.select.policies.zipf import Zipf
 class Mixed(Zipf):
     """`share` of the budget by `zipf`, the rest drawn evenly from what that left: π = z + (1 − z) u.
 
-    Every row keeps π ≥ (1 − share) × budget / rows, so no Horvitz–Thompson weight is above the inverse of that, whatever β
-    is. With weights, sums over the kept rows are unbiased for sums over all rows. Protected keys are kept whole, and do not
-    count for the share: it is one of what they leave of the budget.
+    Every row keeps π ≥ (1 − share) × budget / rows, so no Horvitz–Thompson weight is above the inverse of
+    that, whatever β is. With weights, sums over the kept rows are unbiased for sums over all rows. Protected
+    keys are kept whole, and do not count for the share: it is one of what they leave of the budget.
     """
 
     share: float = Field(0.5, ge=0.0, le=1.0)  # of the budget, by water-filling

@@ -1,4 +1,6 @@
-"""Keys that are kept whole whatever the law says: those that are new, and those that last night's models recalled poorly."""
+"""Keys that are kept whole whatever the law says: those that are new, and those that last night's models
+recalled poorly.
+"""
 
 from typing import Literal
 
@@ -10,8 +12,8 @@ from lsml_spark.select.policies.policy import Policy, Spectrum
 
 
 class Protecting(Policy):
-    """Base of the policies that never drop rows of `protect`ed keys. A key is `poor` whose recall is below `poor_below`
-    times the average."""
+    """Base of the policies that never drop rows of `protect`ed keys. A key is `poor` whose recall is below
+    `poor_below` times the average."""
 
     protect: tuple[Literal["new", "poor"], ...] = ("new", "poor")
     poor_below: float = Field(0.5, ge=0.0, le=1.0)
@@ -21,7 +23,9 @@ class Protecting(Policy):
         return frozenset({"new": "previous", "poor": "scores"}[reason] for reason in self.protect)
 
     def reasons(self, spectrum: Spectrum) -> dict[str, np.ndarray]:
-        """Masks (S,) of the groups that are protected, by reason; only those reasons of which anything is known."""
+        """Masks (S,) of the groups that are protected, by reason; only those reasons of which anything is
+        known.
+        """
         found = {}
         if "new" in self.protect and spectrum.new is not None:
             found["new"] = spectrum.new
@@ -35,7 +39,9 @@ class Protecting(Policy):
         whole_S = np.logical_or.reduce([*reasons.values(), np.zeros(len(spectrum.frequency), bool)])
         rows = int(spectrum.rows[whole_S].sum())
         if rows > budget and rows < spectrum.rows.sum():
-            each = " and ".join(f"{int(spectrum.rows[mask].sum())} of {reason} keys" for reason, mask in reasons.items())
+            each = " and ".join(
+                f"{int(spectrum.rows[mask].sum())} of {reason} keys" for reason, mask in reasons.items()
+            )
             raise ConfigError(
                 f"select: {each} are protected, {rows} rows together, more than the budget of {budget:.0f}; "
                 "take a larger budget, a smaller policy.poor_below, or policy.protect: []"

@@ -11,7 +11,8 @@ from lsml_spark.select.policies.policy import Policy, Spectrum
 class Uniform(Policy):
     """π = budget / rows. Unbiased without weights; spends the budget on keys known long ago.
 
-    `per_epoch: true` draws anew for every epoch (RS2: Okanovic et al. 2024): all rows are kept, an epoch reads a share of them.
+    `per_epoch: true` draws anew for every epoch (RS2: Okanovic et al. 2024): all rows are kept, an epoch
+    reads a share of them.
     """
 
     per_epoch: bool = False  # every epoch draws its own rows

@@ -14,7 +14,9 @@ def within(group_N: np.ndarray, gain_N: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def losses(group_N: np.ndarray, gain_N: np.ndarray, scores_N: np.ndarray) -> np.ndarray:
-    """Of each row the mean of log(1 + exp(s' − s)) over its pairs with rows of a smaller gain, s' being theirs; NaN where it has none."""
+    """Of each row the mean of log(1 + exp(s' − s)) over its pairs with rows of a smaller gain, s' being
+    theirs; NaN where it has none.
+    """
     sums_N, peers_N = np.zeros(len(group_N)), np.zeros(len(group_N))
     for above, below in _parts(group_N, gain_N):
         sums_N += np.bincount(above, np.logaddexp(0.0, scores_N[below] - scores_N[above]), len(sums_N))
@@ -23,7 +25,8 @@ def losses(group_N: np.ndarray, gain_N: np.ndarray, scores_N: np.ndarray) -> np.
 
 
 def in_order(group_N: np.ndarray, gain_N: np.ndarray, scores_N: np.ndarray) -> float:
-    """Share of the pairs whose row of larger gain has the higher score; a tie counts half. NaN without pairs, or where a score is NaN.
+    """Share of the pairs whose row of larger gain has the higher score; a tie counts half. NaN without pairs,
+    or where a score is NaN.
 
     Of one group and two gains it is the area under the ROC curve.
     """
@@ -31,7 +34,9 @@ def in_order(group_N: np.ndarray, gain_N: np.ndarray, scores_N: np.ndarray) -> f
         return float("nan")
     won, number = 0.0, 0
     for above, below in _parts(group_N, gain_N):
-        won += float((scores_N[above] > scores_N[below]).sum()) + 0.5 * float((scores_N[above] == scores_N[below]).sum())
+        won += float((scores_N[above] > scores_N[below]).sum()) + 0.5 * float(
+            (scores_N[above] == scores_N[below]).sum()
+        )
         number += len(above)
     return won / number if number else float("nan")
 

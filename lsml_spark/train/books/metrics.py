@@ -1,12 +1,13 @@
 """What every step did: a line of JSON each in `metrics.jsonl`, and the same, four times a second at most, as
 TensorBoard events where that is installed.
 
-Written by rank 0 into the scratch folder, whose files outlive a killed run. A line is with the kernel when `write` returns, so a
-killed process loses none and a dead machine those since the last checkpoint (`sync`). A run that resumes at step n takes what was
-written of step n and later away, so each step is there once, whatever was killed when.
+Written by rank 0 into the scratch folder, whose files outlive a killed run. A line is with the kernel when
+`write` returns, so a killed process loses none and a dead machine those since the last checkpoint (`sync`). A
+run that resumes at step n takes what was written of step n and later away, so each step is there once,
+whatever was killed when.
 
-Times differ from run to run, so these files are no part of what the stage's identity covers: the manifest names them, with
-checksums, in `run.files`.
+Times differ from run to run, so these files are no part of what the stage's identity covers: the manifest
+names them, with checksums, in `run.files`.
 """
 
 import importlib.util
@@ -24,12 +25,15 @@ from typing import Any
 METRICS = "metrics.jsonl"
 EVENTS = "events"
 FLUSH_SECONDS = 10
-EVENT_SECONDS = 0.25  # between two events: one takes 0.3 ms, and TensorBoard shows a thousand points of a curve
+# between two events: one takes 0.3 ms, and TensorBoard shows a thousand points of a curve
+EVENT_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One update of all ranks; `seconds` are rank 0's, by the phases of `clock.py`. The first field must be `step`."""
+    """One update of all ranks; `seconds` are rank 0's, by the phases of `clock.py`. The first field must be
+    `step`.
+    """
 
     step: int  # over the whole training, from 0
     epoch: int
@@ -44,7 +48,9 @@ class StepRecord:
 
 
 class Metrics:
-    """Open at the step to go on from (0: from the start, whatever lies there is removed); close, or use as a context."""
+    """Open at the step to go on from (0: from the start, whatever lies there is removed); close, or use as a
+    context.
+    """
 
     def __init__(self, scratch: Path, first: int, *, tensorboard: bool = True):
         path = scratch / METRICS
@@ -72,18 +78,26 @@ class Metrics:
     def __enter__(self) -> "Metrics":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
 def keep_before(path: Path, first: int) -> int:
-    """Cut the file behind the last whole line of a step before `first`; how many lines stay. It need not exist."""
+    """Cut the file behind the last whole line of a step before `first`; how many lines stay. It need not
+    exist.
+    """
     if not path.exists():
         return 0
     end = lines = 0
     with path.open("r+b") as file:
         for line in file:
-            if not line.endswith(b"\n") or not line.startswith(b'{"step":') or int(line[8 : line.index(b",")]) >= first:
+            if (
+                not line.endswith(b"\n")
+                or not line.startswith(b'{"step":')
+                or int(line[8 : line.index(b",")]) >= first
+            ):
                 break
             end, lines = end + len(line), lines + 1
         file.truncate(end)
@@ -101,7 +115,9 @@ def collect(scratch: Path, out: Path) -> list[Path]:
 
     Copied, not moved: a stage that is killed before it is finished collects once more.
     """
-    found = [path for path in (scratch / METRICS, *sorted((scratch / EVENTS).glob("events.*"))) if path.is_file()]
+    found = [
+        path for path in (scratch / METRICS, *sorted((scratch / EVENTS).glob("events.*"))) if path.is_file()
+    ]
     copied = []
     for path in found:
         to = out / path.relative_to(scratch)
@@ -116,7 +132,9 @@ def tensorboard_installed() -> bool:
 
 
 class _Events:
-    """One event for all scalars of a step (a SummaryWriter makes one for each), and not of every step where steps are short."""
+    """One event for all scalars of a step (a SummaryWriter makes one for each), and not of every step where
+    steps are short.
+    """
 
     def __init__(self, folder: Path, first: int):
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
@@ -137,7 +155,9 @@ class _Events:
         names = ("loss", "lr", "rows_per_second", "grad_norm", "loss_scale", "epoch", "weight")
         scalars = {name: values[name] for name in names if values[name] is not None}
         scalars |= {f"seconds/{phase}": taken for phase, taken in values["seconds"].items()}
-        summary = self.summary(value=[self.summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()])
+        summary = self.summary(
+            value=[self.summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
+        )
         self.writer.add_event(self.event(step=values["step"], wall_time=time.time(), summary=summary))
 
 
@@ -152,4 +172,7 @@ def _events(folder: Path, first: int) -> _Events | None:
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:
     """JSON knows no infinity: a gradient that overflowed fp16 has no norm."""
-    return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()}
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in values.items()
+    }

@@ -1,7 +1,8 @@
-"""The live line of rank 0: rows per second, loss, learning rate, how far, how long still, and the share of time spent waiting for data.
+"""The live line of rank 0: rows per second, loss, learning rate, how far, how long still, and the share of
+time spent waiting for data.
 
-A line every two seconds. Where standard output is a terminal the line is redrawn in place; anywhere else (a log, the launcher's
-pipe) each is a line of its own that begins with PROGRESS, by which the launcher knows it.
+A line every two seconds. Where standard output is a terminal the line is redrawn in place; anywhere else (a
+log, the launcher's pipe) each is a line of its own that begins with PROGRESS, by which the launcher knows it.
 """
 
 import re
@@ -20,9 +21,11 @@ WINDOW = 15  # lines that the speed is taken over: half a minute
 
 
 class Progress:
-    """`steps` and `epochs` are those of the whole training, `first` the step it begins at (where it was resumed).
+    """`steps` and `epochs` are those of the whole training, `first` the step it begins at (where it was
+    resumed).
 
-    `ends`: the moment, on `now`'s clock, at which a time budget is spent; the time left is the shorter of the two.
+    `ends`: the moment, on `now`'s clock, at which a time budget is spent; the time left is the shorter of the
+    two.
     """
 
     def __init__(
@@ -40,11 +43,14 @@ class Progress:
         self.out = out or sys.stdout
         self.redraws = self.out.isatty()
         self.rows = 0
-        self.marks = deque([(now(), first, 0)], maxlen=WINDOW)  # moment, steps done, rows done in this process
+        # moment, steps done, rows done in this process
+        self.marks = deque([(now(), first, 0)], maxlen=WINDOW)
         self.booked = dict(clock.totals)
 
     def show(self, step: int, epoch: int, rows: int, loss: float, rate: float) -> None:
-        """After every step: its number and its epoch's (from 0), the rows of its global batch, its loss and learning rate."""
+        """After every step: its number and its epoch's (from 0), the rows of its global batch, its loss and
+        learning rate.
+        """
         self.rows += rows
         moment = self.now()
         if moment - self.marks[-1][0] < SECONDS:
@@ -55,7 +61,8 @@ class Progress:
         left = (self.steps - step - 1) * elapsed / max(step + 1 - steps_then, 1)
         left = left if self.ends is None else max(0.0, min(left, self.ends - moment))
         self._say(
-            f"epoch {epoch + 1}/{self.epochs}  step {step + 1:,}/{self.steps:,}  {(self.rows - rows_then) / elapsed:,.0f} rows/s  "
+            f"epoch {epoch + 1}/{self.epochs}  step {step + 1:,}/{self.steps:,}  "
+            f"{(self.rows - rows_then) / elapsed:,.0f} rows/s  "
             f"loss {loss:.4f}  lr {rate:.3g}  data wait {self._data_wait():.0%}  {duration.said(left)} left"
         )
 

@@ -1,7 +1,9 @@
-"""Running statistics of a network, such as batch norm's, as one process would keep them whichever rank computes which lane.
+"""Running statistics of a network, such as batch norm's, as one process would keep them whichever rank
+computes which lane.
 
-Every lane of an update starts from the same statistics; afterwards they move by the mean of what the lanes made of them, weighted
-by the lanes' rows and summed in the order of the lanes. With `lane_sums` they are the same bits on 1, 2, 4 … ranks.
+Every lane of an update starts from the same statistics; afterwards they move by the mean of what the lanes
+made of them, weighted by the lanes' rows and summed in the order of the lanes. With `lane_sums` they are the
+same bits on 1, 2, 4 … ranks.
 """
 
 import torch
@@ -11,16 +13,22 @@ from torch.nn.modules.batchnorm import _NormBase
 from lsml_spark.models.network import Network
 from lsml_spark.train.exchange.world import World
 
-FEWEST = 2  # rows that have a variance; a smaller lane is normalised by the running statistics and adds nothing to them
+# rows that have a variance; a smaller lane is normalised by the running statistics and adds nothing to them
+FEWEST = 2
 
 
 class Buffers:
-    """Those of norms that track statistics, and those that the network names in `running`. `places`: lanes, or ranks; `counts`: of
-    ranks that compute the same lanes together, whether it is this one whose sums count."""
+    """Those of norms that track statistics, and those that the network names in `running`. `places`: lanes,
+    or ranks; `counts`: of ranks that compute the same lanes together, whether it is this one whose sums
+    count."""
 
     def __init__(self, network: Network, world: World, places: int, counts: bool = True):
         self.world, self.counts = world, counts
-        self.norms = [module for module in network.modules() if isinstance(module, _NormBase) and module.track_running_stats]
+        self.norms = [
+            module
+            for module in network.modules()
+            if isinstance(module, _NormBase) and module.track_running_stats
+        ]
         own = [buffer for norm in self.norms for buffer in norm.buffers()]
         own += [network.get_buffer(name) for name in sorted(network.running)]
         self.floats = [buffer for buffer in own if buffer.is_floating_point()]
@@ -67,10 +75,14 @@ class Buffers:
 
     @torch.no_grad()
     def _set(self, flat: Tensor) -> None:
-        for buffer, part in zip(self.floats, flat.split([buffer.numel() for buffer in self.floats]), strict=True):
+        for buffer, part in zip(
+            self.floats, flat.split([buffer.numel() for buffer in self.floats]), strict=True
+        ):
             buffer.copy_(part.view_as(buffer))
 
 
 def tracks(network: nn.Module) -> bool:
     """Whether a network has running statistics."""
-    return bool(getattr(network, "running", ())) or any(isinstance(one, _NormBase) and one.track_running_stats for one in network.modules())
+    return bool(getattr(network, "running", ())) or any(
+        isinstance(one, _NormBase) and one.track_running_stats for one in network.modules()
+    )

@@ -14,7 +14,14 @@ def build(config: Config, network: Network, world: World, seed: int, mark: Mark 
     if cut.shard * cut.tensor > 1:
         from lsml_spark.train.exchange.sharded import Sharded  # a second of imports
 
-        return Sharded(network, world, data=world.size // (cut.shard * cut.tensor), shard=cut.shard, tensor=cut.tensor, mark=mark)
+        return Sharded(
+            network,
+            world,
+            data=world.size // (cut.shard * cut.tensor),
+            shard=cut.shard,
+            tensor=cut.tensor,
+            mark=mark,
+        )
     if way.use == "local":
         from lsml_spark.train.exchange.local_sgd import LocalSgd
 

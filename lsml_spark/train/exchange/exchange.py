@@ -1,4 +1,6 @@
-"""What joins the gradients of the ranks into one update: the contract; `choose.py` builds the one that is asked for."""
+"""What joins the gradients of the ranks into one update: the contract; `choose.py` builds the one that is
+asked for.
+"""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,7 +13,8 @@ from lsml_spark.models.network import Features, Network
 from lsml_spark.train.exchange.world import World
 
 Mark = Callable[[str], None]  # hears which phase of a step begins (see `watch.py`)
-# Waits for the books of the rows that an update is normalised by, and those of all ranks since they last told each other, or None.
+# Waits for the books of the rows that an update is normalised by, and those of all ranks since they last told
+# each other, or None.
 Merged = Callable[[], tuple[Tensor, Tensor | None]]
 
 
@@ -28,7 +31,9 @@ def waited(wait: Callable[[], Tensor], mark: Mark) -> Tensor:
 
 
 class Exchange(Protocol):
-    """A network whose `.grad` holds, after the last lane of an update, the sum over the lanes of all ranks that share it."""
+    """A network whose `.grad` holds, after the last lane of an update, the sum over the lanes of all ranks
+    that share it.
+    """
 
     network: Network
     parameters: list[nn.Parameter]
@@ -41,13 +46,17 @@ class Exchange(Protocol):
         """The parameters as an optimiser takes them."""
 
     def begin(self, rows: int, last: bool) -> None:
-        """Before an update of so many rows, all ranks together; `last`: of its epoch or of the run, after which all ranks agree."""
+        """Before an update of so many rows, all ranks together; `last`: of its epoch or of the run, after
+        which all ranks agree.
+        """
 
     def __call__(self, features: Features) -> Tensor:
         """Logits (B, V)."""
 
     def lane(self, last: bool) -> AbstractContextManager[None]:
-        """Around the forward and backward passes of a lane; only the last one of an update talks to other ranks."""
+        """Around the forward and backward passes of a lane; only the last one of an update talks to other
+        ranks.
+        """
 
     def lane_done(self, last: bool) -> None:
         """After the backward passes of a lane."""

@@ -1,9 +1,11 @@
-"""Compressed gradient exchange: torch's DDP communication hooks, for gradients that are sums and jobs that are killed.
+"""Compressed gradient exchange: torch's DDP communication hooks, for gradients that are sums and jobs that
+are killed.
 
-torch's hooks return the mean over ranks of gradients that are means on each; here both are sums, so results are multiplied
-back. None is exact: bf16 and fp16 round every rank's gradient and the sum, PowerSGD (Vogels et al. 2019) sends matrices of low
-rank and adds what it left out to the next update. Results depend on the number of ranks and, from three ranks on, in the last
-bits on DDP's layout of buckets, which another process begins anew.
+torch's hooks return the mean over ranks of gradients that are means on each; here both are sums, so results
+are multiplied back. None is exact: bf16 and fp16 round every rank's gradient and the sum, PowerSGD (Vogels et
+al. 2019) sends matrices of low rank and adds what it left out to the next update. Results depend on the
+number of ranks and, from three ranks on, in the last bits on DDP's layout of buckets, which another process
+begins anew.
 """
 
 from abc import ABC, abstractmethod
@@ -28,7 +30,9 @@ CASTS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Compressor(ABC):
-    """The body of a DDP communication hook: call `begin` before an update, then the object with each bucket."""
+    """The body of a DDP communication hook: call `begin` before an update, then the object with each
+    bucket.
+    """
 
     def __init__(self, group: dist.ProcessGroup | None):
         self.group = group or dist.distributed_c10d._get_default_group()
@@ -36,15 +40,18 @@ class Compressor(ABC):
         self.rows = 1
 
     def begin(self, rows: int) -> None:
-        """Before the backward passes of an update: the rows of its lanes on all ranks together; the same number on each.
+        """Before the backward passes of an update: the rows of its lanes on all ranks together; the same
+        number on each.
 
-        Gradients travel divided by it. As sums over thousands of rows they pass 65504, where fp16 ends, and what PowerSGD
-        left out of a full batch would weigh too much in a short one.
+        Gradients travel divided by it. As sums over thousands of rows they pass 65504, where fp16 ends, and
+        what PowerSGD left out of a full batch would weigh too much in a short one.
         """
         self.rows = max(rows, 1)
 
     def __call__(self, bucket: dist.GradBucket) -> Future[Tensor]:
-        """The sum over ranks of a bucket's gradients, in the bucket's own memory. Infinite on all ranks where fp16 overflows."""
+        """The sum over ranks of a bucket's gradients, in the bucket's own memory. Infinite on all ranks where
+        fp16 overflows.
+        """
         bucket.buffer().div_(self.rows)
         times = self.size * self.rows
         return self.mean(bucket).then(lambda done: done.value().mul_(times))
@@ -54,8 +61,8 @@ class Compressor(ABC):
         """torch's hook: the mean over ranks."""
 
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint needs beside weights and optimiser. Names that hold this rank's number are its own; all others are
-        the same on every rank."""
+        """What a checkpoint needs beside weights and optimiser. Names that hold this rank's number are its
+        own; all others are the same on every rank."""
         return {}
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:  # noqa: B027 — most have none
@@ -67,26 +74,34 @@ class Cast(Compressor):
 
     def __init__(self, group: dist.ProcessGroup | None, dtype: torch.dtype):
         super().__init__(group)
-        self.hook = default_hooks.bf16_compress_hook if dtype == torch.bfloat16 else default_hooks.fp16_compress_hook
+        self.hook = (
+            default_hooks.bf16_compress_hook if dtype == torch.bfloat16 else default_hooks.fp16_compress_hook
+        )
 
     def mean(self, bucket: dist.GradBucket) -> Future[Tensor]:
         return self.hook(self.group, bucket)
 
 
 class PowerSgd(Compressor):
-    """A weight's gradient as P Qᵀ with `columns` columns, by one power iteration from the Q of the update before.
+    """A weight's gradient as P Qᵀ with `columns` columns, by one power iteration from the Q of the update
+    before.
 
-    The first `start` updates are plain. torch keeps errors and Qs by bucket, and DDP lays its buckets out anew after a
-    process's first update, so a resumed run would find them in the wrong places; here they belong to parameters, and are put
-    together for each bucket. The first Q is a function of seed and parameter; it also replaces columns that have become
-    zero, which otherwise stay so for ever. Vectors and small matrices are summed as they are.
+    The first `start` updates are plain. torch keeps errors and Qs by bucket, and DDP lays its buckets out
+    anew after a process's first update, so a resumed run would find them in the wrong places; here they
+    belong to parameters, and are put together for each bucket. The first Q is a function of seed and
+    parameter; it also replaces columns that have become zero, which otherwise stay so for ever. Vectors and
+    small matrices are summed as they are.
     """
 
-    def __init__(self, group: dist.ProcessGroup | None, network: nn.Module, *, columns: int, start: int, seed: int):
+    def __init__(
+        self, group: dist.ProcessGroup | None, network: nn.Module, *, columns: int, start: int, seed: int
+    ):
         super().__init__(group)
         self.names = {id(parameter): name for name, parameter in network.named_parameters()}
         self.columns, self.seed = columns, seed
-        self.torch = powerSGD_hook.PowerSGDState(self.group, columns, start, SAVING, orthogonalization_epsilon=EPSILON)
+        self.torch = powerSGD_hook.PowerSGDState(
+            self.group, columns, start, SAVING, orthogonalization_epsilon=EPSILON
+        )
         self.layout: dict[int, dict[str, Tensor]] = {}  # bucket → its parameters, in its order
         self.running: set[int] = set()  # buckets of this update
         self.errors: dict[str, Tensor] = {}  # of parameters that are in no bucket of `layout`
@@ -102,13 +117,15 @@ class PowerSgd(Compressor):
             self._place(bucket)
         done = powerSGD_hook.powerSGD_hook(self.torch, bucket)
         if dist.get_backend(self.group) == "gloo":
-            # torch starts the second and third exchange of a bucket from gloo's threads: with two buckets under way, ranks
-            # would start them in different orders and sum what does not belong together.
+            # torch starts the second and third exchange of a bucket from gloo's threads: with two buckets
+            # under way, ranks would start them in different orders and sum what does not belong together.
             done.wait()
         return done
 
     def state(self) -> dict[str, Tensor]:
-        """`updates` and `ranks` (); by parameter's name: `q.NAME`, and `error.RANK.NAME`, what this rank has not sent yet."""
+        """`updates` and `ranks` (); by parameter's name: `q.NAME`, and `error.RANK.NAME`, what this rank has
+        not sent yet.
+        """
         self.running.clear()
         self._unload()
         state = {"updates": torch.tensor(self.torch.iter), "ranks": torch.tensor(self.size)}
@@ -116,7 +133,9 @@ class PowerSgd(Compressor):
         return state | {f"error.{self.rank}.{name}": error.clone() for name, error in self.errors.items()}
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """IntegrityError where errors are missing. On another number of ranks the first one takes over what all had not sent."""
+        """IntegrityError where errors are missing. On another number of ranks the first one takes over what
+        all had not sent.
+        """
         ranks, owners = int(tensors["ranks"]), [self.rank]
         if ranks != self.size:
             owners = list(range(ranks)) if self.rank == 0 else []
@@ -125,10 +144,19 @@ class PowerSgd(Compressor):
         self.qs = {name.removeprefix("q."): q.clone() for name, q in tensors.items() if name.startswith("q.")}
         self.errors = {}
         for owner in owners:
-            mine = {name.split(".", 2)[2]: error for name, error in tensors.items() if name.startswith(f"error.{owner}.")}
+            mine = {
+                name.split(".", 2)[2]: error
+                for name, error in tensors.items()
+                if name.startswith(f"error.{owner}.")
+            }
             if not mine and self.qs:
-                raise IntegrityError(f"the checkpoint of {ranks} ranks lacks what PowerSGD on rank {owner} had not sent yet")
-            self.errors = {name: self.errors[name] + error if self.errors else error.clone() for name, error in mine.items()}
+                raise IntegrityError(
+                    f"the checkpoint of {ranks} ranks lacks what PowerSGD on rank {owner} had not sent yet"
+                )
+            self.errors = {
+                name: self.errors[name] + error if self.errors else error.clone()
+                for name, error in mine.items()
+            }
         self.torch.iter = int(tensors["updates"])
 
     def _place(self, bucket: dist.GradBucket) -> None:
@@ -138,11 +166,18 @@ class PowerSgd(Compressor):
         matrices = _matrices(held, self.columns)
         if list(held) != list(self.layout.get(index, ())):
             self._unload()
-            errors = [self.errors.pop(name, torch.zeros(held[name].numel())).flatten().to(buffer) for name in held]
-            qs = [self.qs.pop(name, self._first(name, *shape)).flatten().to(buffer) for name, shape in matrices.items()]
+            errors = [
+                self.errors.pop(name, torch.zeros(held[name].numel())).flatten().to(buffer) for name in held
+            ]
+            qs = [
+                self.qs.pop(name, self._first(name, *shape)).flatten().to(buffer)
+                for name, shape in matrices.items()
+            ]
             self.torch.error_dict[index] = torch.cat(errors)
             self.torch.q_memory_dict[index] = torch.cat(qs) if qs else buffer.new_empty(0)
-            self.torch.p_memory_dict[index] = buffer.new_empty(sum(rows * columns for rows, _, columns in matrices.values()))
+            self.torch.p_memory_dict[index] = buffer.new_empty(
+                sum(rows * columns for rows, _, columns in matrices.values())
+            )
             self.layout[index] = held
         self.running.add(index)
         for (name, shape), q in zip(matrices.items(), self._split_qs(index, matrices), strict=True):
@@ -157,7 +192,9 @@ class PowerSgd(Compressor):
             sizes = [parameter.numel() for parameter in held.values()]
             self.qs |= dict(zip(matrices, self._split_qs(index, matrices), strict=True))
             errors = self.torch.error_dict.pop(index).split(sizes)
-            self.errors |= {name: part.view(held[name].shape) for name, part in zip(held, errors, strict=True)}
+            self.errors |= {
+                name: part.view(held[name].shape) for name, part in zip(held, errors, strict=True)
+            }
             del self.torch.q_memory_dict[index], self.torch.p_memory_dict[index]
 
     def _split_qs(self, index: int, matrices: Mapping[str, Shape]) -> list[Tensor]:
@@ -173,7 +210,9 @@ class PowerSgd(Compressor):
 
 
 def _matrices(held: Mapping[str, Tensor], columns: int) -> dict[str, Shape]:
-    """The parameters that torch compresses, in the order of its Qs: equal shapes together, in order of appearance."""
+    """The parameters that torch compresses, in the order of its Qs: equal shapes together, in order of
+    appearance.
+    """
     by_shape: dict[tuple[int, int], list[tuple[str, Shape]]] = {}
     for name, parameter in held.items():
         rows = parameter.shape[0] if parameter.dim() else 1
@@ -185,14 +224,23 @@ def _matrices(held: Mapping[str, Tensor], columns: int) -> dict[str, Shape]:
 
 
 def build(
-    name: str, network: nn.Module, seed: int, *, columns: int = 16, start: int = 10, group: dist.ProcessGroup | None = None
+    name: str,
+    network: nn.Module,
+    seed: int,
+    *,
+    columns: int = 16,
+    start: int = 10,
+    group: dist.ProcessGroup | None = None,
 ) -> Compressor | None:
-    """The compressor of `train.exchange.hook`, on ranks that have joined; None for `none`. `columns`, `start` (2 or more) and `seed` are
-    PowerSGD's; `group`: the ranks that share an update, all of them by default. ConfigError for any other name."""
+    """The compressor of `train.exchange.hook`, on ranks that have joined; None for `none`. `columns`, `start`
+    (2 or more) and `seed` are PowerSGD's; `group`: the ranks that share an update, all of them by default.
+    ConfigError for any other name."""
     if name == "none":
         return None
     if name in CASTS:
         return Cast(group, CASTS[name])
     if name == "powersgd":
         return PowerSgd(group, network, columns=columns, start=start, seed=seed)
-    raise ConfigError(f"train.exchange.hook: there is no hook '{name}'{did_you_mean(name, ['none', *CASTS, 'powersgd'])}")
+    raise ConfigError(
+        f"train.exchange.hook: there is no hook '{name}'{did_you_mean(name, ['none', *CASTS, 'powersgd'])}"
+    )

@@ -1,8 +1,9 @@
 """Gradients of lanes, summed as a balanced binary tree whatever the number of ranks that compute them.
 
-A global batch is L lanes of equal row counts. Each lane is a forward and a backward pass of its own, with its own drop-out
-seed, so its gradient has the same bits on any rank; 2^k lanes of a rank fold into one subtree, and `World.sum_ordered`
-joins the subtrees of the ranks. The weights of a night are then bit for bit those of a single process, for any optimiser.
+A global batch is L lanes of equal row counts. Each lane is a forward and a backward pass of its own, with its
+own drop-out seed, so its gradient has the same bits on any rank; 2^k lanes of a rank fold into one subtree,
+and `World.sum_ordered` joins the subtrees of the ranks. The weights of a night are then bit for bit those of
+a single process, for any optimiser.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -24,7 +25,8 @@ class Tree:
     """A running pairwise sum: ((g0 + g1) + (g2 + g3)) + …, holding log2(lanes) gradients at most."""
 
     def __init__(self) -> None:
-        self.sums: list[tuple[int, dict[int, Tensor]]] = []  # (lanes summed, gradient by parameter's id), largest first
+        # (lanes summed, gradient by parameter's id), largest first
+        self.sums: list[tuple[int, dict[int, Tensor]]] = []
 
     def push(self, gradients: dict[int, Tensor]) -> None:
         lanes = 1
@@ -35,7 +37,9 @@ class Tree:
         self.sums.append((lanes, gradients))
 
     def fold(self, key: int, last: Tensor) -> Tensor:
-        """The gradient of the last lane plus, in place where it is dense, all that was pushed for its parameter."""
+        """The gradient of the last lane plus, in place where it is dense, all that was pushed for its
+        parameter.
+        """
         for _, gradients in reversed(self.sums):
             last = plus(last, gradients[key])
         return last
@@ -44,7 +48,8 @@ class Tree:
 class UsesAll(nn.Module):
     """A network whose parameters all take part in every batch, if only by zeros.
 
-    DDP's own search for unused parameters looks at the last lane alone, and drops what lanes before it gave to them.
+    DDP's own search for unused parameters looks at the last lane alone, and drops what lanes before it gave
+    to them.
     """
 
     def __init__(self, network: Network):
@@ -52,18 +57,26 @@ class UsesAll(nn.Module):
         self.network = network
 
     def forward(self, features: Features) -> Tensor:
-        zeros = [parameter.flatten()[:1].sum() * 0.0 for parameter in self.network.parameters() if parameter.requires_grad]
+        zeros = [
+            parameter.flatten()[:1].sum() * 0.0
+            for parameter in self.network.parameters()
+            if parameter.requires_grad
+        ]
         return self.network(features) + torch.stack(zeros).sum()
 
 
 class LaneParallel:
-    """A network whose lanes' gradients are summed over lanes and ranks; DDP overlaps the exchange with the last backward.
+    """A network whose lanes' gradients are summed over lanes and ranks; DDP overlaps the exchange with the
+    last backward.
 
-    `compress`: sums a bucket over the ranks in fewer bytes (see `hooks.py`); without one, exactly and in a fixed order.
-    `mark` hears "all-reduce" where nothing is left to do but to wait for other ranks, and "compute" where there is.
+    `compress`: sums a bucket over the ranks in fewer bytes (see `hooks.py`); without one, exactly and in a
+    fixed order. `mark` hears "all-reduce" where nothing is left to do but to wait for other ranks, and
+    "compute" where there is.
     """
 
-    def __init__(self, network: Network, world: World, compress: Compressor | None = None, mark: Mark = unmarked):
+    def __init__(
+        self, network: Network, world: World, compress: Compressor | None = None, mark: Mark = unmarked
+    ):
         self.network, self.world, self.compress, self.mark, self.tree = network, world, compress, mark, Tree()
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.lanes_rank, self.lanes_world = world.rank, world.size
@@ -133,5 +146,6 @@ class LaneParallel:
         self.mark("all-reduce")
         summed = self.compress(bucket) if self.compress else self.world.sum_ordered(bucket.buffer())
         if not bucket.is_last():
-            self.mark("compute")  # the rest of the backward pass; after the last bucket, backward waits for all sums
+            # the rest of the backward pass; after the last bucket, backward waits for all sums
+            self.mark("compute")
         return summed

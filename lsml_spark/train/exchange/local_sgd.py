@@ -1,9 +1,11 @@
-"""`sync: local`: every rank steps on its own lanes; all average their parameters every `every` updates (Stich 2019, local SGD).
+"""`sync: local`: every rank steps on its own lanes; all average their parameters every `every` updates (Stich
+2019, local SGD).
 
-The average is weighted by the row weight that each rank has trained on since the last one, so that with `every` 1 and plain SGD
-it is exactly the update on all ranks' rows at once; a rank without any weight then counts for nothing. The optimiser's state
-is averaged with the parameters (its step counters: the furthest), so after an average all ranks are the same, bit for bit. An epoch
-ends with an average; checkpoints, stops and what the curve tells come with one.
+The average is weighted by the row weight that each rank has trained on since the last one, so that with
+`every` 1 and plain SGD it is exactly the update on all ranks' rows at once; a rank without any weight then
+counts for nothing. The optimiser's state is averaged with the parameters (its step counters: the furthest),
+so after an average all ranks are the same, bit for bit. An epoch ends with an average; checkpoints, stops and
+what the curve tells come with one.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -55,12 +57,15 @@ class LocalSgd:
         """After the last one, `.grad` holds the sum over this rank's own lanes."""
 
     def merge(self, books: Tensor) -> Merged:
-        """An update is normalised by this rank's own weight; before an average all ranks hear what all have done since the last."""
+        """An update is normalised by this rank's own weight; before an average all ranks hear what all have
+        done since the last.
+        """
         if self.books is None:
             self.books = books.clone()
         else:
             self.books[:-1] += books[:-1]
-            self.books[-1] = torch.cat([books[-1, :1], self.books[-1, 1:] + books[-1, 1:]])  # rank 0's clock is no sum
+            # rank 0's clock is no sum
+            self.books[-1] = torch.cat([books[-1, :1], self.books[-1, 1:] + books[-1, 1:]])
         if not self.averages:
             return lambda: (books, None)
         summed = self.world.merge(self.books.clone())
@@ -96,9 +101,13 @@ class LocalSgd:
 
     @torch.no_grad()
     def _average(self, optimizer: torch.optim.Optimizer, weight: float) -> None:
-        """Of parameters and optimiser, weighted by the row weight that each rank has trained on since the last average."""
+        """Of parameters and optimiser, weighted by the row weight that each rank has trained on since the
+        last average.
+        """
         states = self._state(optimizer)
-        told_R2 = self._gathered(torch.tensor([weight, len(states)], dtype=torch.float64, device=self.world.device))
+        told_R2 = self._gathered(
+            torch.tensor([weight, len(states)], dtype=torch.float64, device=self.world.device)
+        )
         if len(told_R2[:, 1].unique()) > 1:
             self._complete_state(optimizer)
             states = self._state(optimizer)
@@ -108,7 +117,8 @@ class LocalSgd:
         for vector in vectors:
             vector.mul_(share)
         assert dist.group.WORLD is not None
-        average_parameters(iter(vectors), dist.group.WORLD)  # torch's averagers call it with what has a gradient, which may differ by rank
+        # torch's averagers call it with what has a gradient, which may differ by rank
+        average_parameters(iter(vectors), dist.group.WORLD)
         counters = [value for value in states if not value.dim()]
         if counters:
             furthest = torch.stack(counters).to(self.world.device)
@@ -122,9 +132,14 @@ class LocalSgd:
         return [state[key] for state in states for key in sorted(state) if isinstance(state[key], Tensor)]
 
     def _complete_state(self, optimizer: torch.optim.Optimizer) -> None:
-        """Zeros for what an optimiser makes at its first step, on a rank that had nothing to step on so far."""
+        """Zeros for what an optimiser makes at its first step, on a rank that had nothing to step on so
+        far.
+        """
         states = [optimizer.state[parameter] for parameter in self.parameters]
-        mine = [{key: value.dim() for key, value in state.items() if isinstance(value, Tensor)} for state in states]
+        mine = [
+            {key: value.dim() for key, value in state.items() if isinstance(value, Tensor)}
+            for state in states
+        ]
         for theirs in self.world.gather(mine):
             for parameter, state, dims in zip(self.parameters, states, theirs, strict=True):
                 for key, dim in dims.items():

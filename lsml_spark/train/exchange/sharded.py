@@ -1,14 +1,17 @@
-"""`parallel: {data, shard, tensor}`: a network cut over ranks by FSDP2 and DTensor, with the numbers of one process.
+"""`parallel: {data, shard, tensor}`: a network cut over ranks by FSDP2 and DTensor, with the numbers of one
+process.
 
-Ranks form a mesh of data × shard × tensor, tensor fastest. Between updates a rank holds 1 / shard of the parameters and, always,
-1 / shard of the optimiser's state (Rajbhandari et al. 2020, ZeRO); a shard group adds and spreads the gradients, the `data` copies
-of it add theirs once more (HSDP). The ranks of a tensor group read the same lanes and compute the wide layers together, as the
-network's `tensor_plan` says (Shoeybi et al. 2019, Megatron-LM).
+Ranks form a mesh of data × shard × tensor, tensor fastest. Between updates a rank holds 1 / shard of the
+parameters and, always, 1 / shard of the optimiser's state (Rajbhandari et al. 2020, ZeRO); a shard group adds
+and spreads the gradients, the `data` copies of it add theirs once more (HSDP). The ranks of a tensor group
+read the same lanes and compute the wide layers together, as the network's `tensor_plan` says (Shoeybi et al.
+2019, Megatron-LM).
 
-The whole network is one FSDP unit: from an update's first forward pass to its last backward pass a rank holds all parameters and
-all gradients of its tensor slice once, in the parameters' own precision. bf16 is autocast's business, as it is without a cut:
-FSDP's mixed precision casts parameters but no buffers, and so cannot run a network that adds the two. Sums over ranks have
-another order than those of one process, so the last bits differ.
+The whole network is one FSDP unit: from an update's first forward pass to its last backward pass a rank holds
+all parameters and all gradients of its tensor slice once, in the parameters' own precision. bf16 is
+autocast's business, as it is without a cut: FSDP's mixed precision casts parameters but no buffers, and so
+cannot run a network that adds the two. Sums over ranks have another order than those of one process, so the
+last bits differ.
 """
 
 from collections.abc import Iterator
@@ -21,7 +24,12 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
-from torch.distributed.tensor.parallel import ColwiseParallel, ParallelStyle, RowwiseParallel, parallelize_module
+from torch.distributed.tensor.parallel import (
+    ColwiseParallel,
+    ParallelStyle,
+    RowwiseParallel,
+    parallelize_module,
+)
 from torch.nn.functional import dropout
 
 from lsml_spark.core.errors import ConfigError
@@ -31,21 +39,30 @@ from lsml_spark.train.exchange.world import World
 
 
 class Sharded:
-    """The exchange of a network whose parameters are DTensors. `network` is cut in place; all ranks must build it together."""
+    """The exchange of a network whose parameters are DTensors. `network` is cut in place; all ranks must
+    build it together.
+    """
 
-    def __init__(self, network: Network, world: World, *, data: int, shard: int, tensor: int, mark: Mark = unmarked):
-        """ConfigError where data · shard · tensor ranks are not there, or the network cannot be cut that way."""
+    def __init__(
+        self, network: Network, world: World, *, data: int, shard: int, tensor: int, mark: Mark = unmarked
+    ):
+        """ConfigError where data · shard · tensor ranks are not there, or the network cannot be cut that
+        way.
+        """
         if data * shard * tensor != world.size:
             found = f"data {data} × shard {shard} × tensor {tensor} = {data * shard * tensor} ranks"
             raise ConfigError(f"train.parallel: {found}, but train.workers gives {world.size}")
         for value in network.state_dict().values():
             dist.broadcast(value, 0)
-        mesh = init_device_mesh(world.device.type, (data, shard, tensor), mesh_dim_names=("data", "shard", "tensor"))
+        mesh = init_device_mesh(
+            world.device.type, (data, shard, tensor), mesh_dim_names=("data", "shard", "tensor")
+        )
         if tensor > 1:
             parallelize_module(network, mesh["tensor"], _styles(network, tensor, shard))
             mesh["shard", "tensor"]._flatten()  # a norm over both dimensions is then one exchange
         cut: Any = fully_shard(network, mesh=mesh["data", "shard"] if data > 1 else mesh["shard"])
-        # Sums, not means; by the one reduction that gloo has too. A rank that does not use a parameter adds zeros for it.
+        # Sums, not means; by the one reduction that gloo has too. A rank that does not use a parameter adds
+        # zeros for it.
         cut.set_gradient_divide_factor(1.0)
         cut.set_force_sum_reduction_for_comms(True)
         cut.set_reduce_scatter_unused_params(True)
@@ -56,7 +73,9 @@ class Sharded:
 
     @property
     def groups(self) -> list[dict[str, Any]]:
-        """The parameters for an optimiser: a group per mesh, because a `foreach` optimiser takes no others together."""
+        """The parameters for an optimiser: a group per mesh, because a `foreach` optimiser takes no others
+        together.
+        """
         return [{"params": parameters} for parameters in self._by_mesh().values()]
 
     def __call__(self, features: Features) -> Tensor:
@@ -64,7 +83,9 @@ class Sharded:
 
     @contextmanager
     def lane(self, last: bool) -> Iterator[None]:
-        """Around the forward and backward pass of a lane; only the first one gathers parameters, only the last one sends gradients."""
+        """Around the forward and backward pass of a lane; only the first one gathers parameters, only the
+        last one sends gradients.
+        """
         self.cut.set_requires_gradient_sync(last)
         self.cut.set_reshard_after_backward(last)
         yield
@@ -73,7 +94,8 @@ class Sharded:
         """After the last one, `.grad` holds this rank's part of the sum over all lanes of all ranks."""
 
     def merge(self, books: Tensor) -> Merged:
-        """The sum over ranks, begun after the backward pass: FSDP talks in other groups, and nccl wants one at a time.
+        """The sum over ranks, begun after the backward pass: FSDP talks in other groups, and nccl wants one
+        at a time.
 
         A tensor group, which reads the same lanes, counts once; the last row, of signals, is everybody's.
         """
@@ -87,9 +109,14 @@ class Sharded:
         return merged
 
     def clip(self, longest: float | None) -> Tensor:
-        """The gradient is taken as one vector over all ranks; torch's own clip_grad_norm_ does not mix meshes."""
+        """The gradient is taken as one vector over all ranks; torch's own clip_grad_norm_ does not mix
+        meshes.
+        """
         by_mesh = self._by_mesh()
-        norms = [_full(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])) for parameters in by_mesh.values()]
+        norms = [
+            _full(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
+            for parameters in by_mesh.values()
+        ]
         total = torch.linalg.vector_norm(torch.stack(norms))
         if longest is not None:
             for parameters in by_mesh.values():
@@ -117,7 +144,9 @@ class Sharded:
 
 
 class SlicedDropout(ParallelStyle):
-    """Dropout of a rank's columns by the mask that one process would draw for all of them, given the same seed on every rank."""
+    """Dropout of a rank's columns by the mask that one process would draw for all of them, given the same
+    seed on every rank.
+    """
 
     def _apply(self, module: nn.Module, device_mesh: DeviceMesh) -> nn.Module:
         assert isinstance(module, nn.Dropout)
@@ -140,11 +169,18 @@ def _styles(network: Network, tensor: int, shard: int) -> dict[str, ParallelStyl
     plan = network.tensor_plan()
     kind = type(network).__name__
     if not plan:
-        raise ConfigError(f"train.parallel.tensor: {kind} has no layers that ranks can compute together; take `shard` instead")
+        raise ConfigError(
+            f"train.parallel.tensor: {kind} has no layers that ranks can compute together; take `shard` "
+            "instead"
+        )
     for name, style in plan.items():
         width = getattr(network.get_submodule(name), "out_features", 0)
-        if style == "colwise" and width % (tensor * shard):  # torch loses count of uneven parts of a dimension that is cut twice
-            found = f"tensor {tensor} × shard {shard} ranks cannot share the {width} columns of {kind}.{name} evenly"
+        # torch loses count of uneven parts of a dimension that is cut twice
+        if style == "colwise" and width % (tensor * shard):
+            found = (
+                f"tensor {tensor} × shard {shard} ranks cannot share the {width} columns of "
+                f"{kind}.{name} evenly"
+            )
             raise ConfigError(f"train.parallel: {found}; change the model's width or take `shard` alone")
     return {name: STYLES[style]() for name, style in plan.items()}
 

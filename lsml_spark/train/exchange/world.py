@@ -1,7 +1,8 @@
 """The ranks of one job: who am I, on which device, and sums that are the same bits for any number of ranks.
 
-nccl where there are GPUs, gloo elsewhere. Knows nothing of who launched it: torchrun, a Spark barrier stage and a shell
-script all set RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT; without RANK the process is a world of one.
+nccl where there are GPUs, gloo elsewhere. Knows nothing of who launched it: torchrun, a Spark barrier stage
+and a shell script all set RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT; without RANK the process
+is a world of one.
 """
 
 import datetime
@@ -23,12 +24,16 @@ from lsml_spark.train.survival.watch import stop_requested
 
 
 class LostPeers(TrainingError):
-    """Another rank died or cannot be reached: an effect, whose cause that rank may have reported; a retry can mend it."""
+    """Another rank died or cannot be reached: an effect, whose cause that rank may have reported; a retry can
+    mend it.
+    """
 
 
 @dataclass(frozen=True)
 class World:
-    """`rounds`: for each round of the sum over ranks, the group of this rank and its partner (rank ^ 2^round)."""
+    """`rounds`: for each round of the sum over ranks, the group of this rank and its partner (rank ^
+    2^round).
+    """
 
     rank: int
     size: int
@@ -36,19 +41,27 @@ class World:
     rounds: tuple[Any, ...] = ()
 
     def sum_ordered(self, tensor: Tensor) -> torch.futures.Future[Tensor]:
-        """In place, the sum over ranks as a balanced binary tree in rank order: log2(size) pairwise exchanges.
+        """In place, the sum over ranks as a balanced binary tree in rank order: log2(size) pairwise
+        exchanges.
 
-        A ring adds in an order that depends on the number of ranks, and training amplifies a last-bit difference to the
-        first digit within an epoch; this tree continues the one over lanes (`lanes.py`), so any world of a power of two
-        gives equal bits. Other worlds add rank after rank, which a resumed run repeats: a ring's order changes with DDP's buckets.
+        A ring adds in an order that depends on the number of ranks, and training amplifies a last-bit
+        difference to the first digit within an epoch; this tree continues the one over lanes (`lanes.py`), so
+        any world of a power of two gives equal bits. Other worlds add rank after rank, which a resumed run
+        repeats: a ring's order changes with DDP's buckets.
         """
         if self.size & (self.size - 1):
             return self._sum_in_rank_order(tensor)
         if len(self.rounds) == 1:  # overlaps with the rest of backward
-            return dist.all_reduce(tensor, group=self.rounds[0], async_op=True).get_future().then(lambda done: done.value()[0])
+            return (
+                dist.all_reduce(tensor, group=self.rounds[0], async_op=True)
+                .get_future()
+                .then(lambda done: done.value()[0])
+            )
         for pair in self.rounds:
             dist.all_reduce(tensor, group=pair)
-        done: torch.futures.Future[Tensor] = torch.futures.Future(devices=[self.device] if self.device.type == "cuda" else None)
+        done: torch.futures.Future[Tensor] = torch.futures.Future(
+            devices=[self.device] if self.device.type == "cuda" else None
+        )
         done.set_result(tensor)
         return done
 
@@ -57,12 +70,15 @@ class World:
         dist.all_gather(of_rank, tensor)
         for other in of_rank[1:]:
             of_rank[0].add_(other)
-        done: torch.futures.Future[Tensor] = torch.futures.Future(devices=[self.device] if self.device.type == "cuda" else None)
+        done: torch.futures.Future[Tensor] = torch.futures.Future(
+            devices=[self.device] if self.device.type == "cuda" else None
+        )
         done.set_result(tensor.copy_(of_rank[0]))
         return done
 
     def merge(self, places: Tensor) -> Callable[[], Tensor]:
-        """Begin to sum, in place, tensors in which every place is non-zero on one rank at most, hence exactly in any order.
+        """Begin to sum, in place, tensors in which every place is non-zero on one rank at most, hence exactly
+        in any order.
 
         What is returned waits for the sum.
         """
@@ -85,18 +101,29 @@ class World:
         longest = max(int(size) for size in sizes)
         padded = [torch.empty(longest, dtype=torch.uint8, device=self.device) for _ in range(self.size)]
         dist.all_gather(padded, torch.nn.functional.pad(mine, (0, longest - len(mine))))
-        return [wire.unpack(one[: int(size)].cpu().numpy().tobytes()) for one, size in zip(padded, sizes, strict=True)]
+        return [
+            wire.unpack(one[: int(size)].cpu().numpy().tobytes())
+            for one, size in zip(padded, sizes, strict=True)
+        ]
 
 
 @contextmanager
 def joined(timeout: float) -> Iterator[World]:
-    """The world that the environment describes; left at the end. `timeout`: seconds to wait for a peer, anywhere.
+    """The world that the environment describes; left at the end. `timeout`: seconds to wait for a peer,
+    anywhere.
 
-    LostPeers where a peer cannot be reached or dies; ConfigError where the environment or the number of ranks makes no sense.
+    LostPeers where a peer cannot be reached or dies; ConfigError where the environment or the number of ranks
+    makes no sense.
     """
-    rank, size, local_rank = (_from_environment(name, default) for name, default in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
+    rank, size, local_rank = (
+        _from_environment(name, default)
+        for name, default in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0))
+    )
     if rank >= size:
-        raise ConfigError(f"RANK={rank}, but WORLD_SIZE={size}: ranks are counted from 0; whoever starts the ranks must set both")
+        raise ConfigError(
+            f"RANK={rank}, but WORLD_SIZE={size}: ranks are counted from 0; whoever starts the ranks must "
+            "set both"
+        )
     device = torch.device("cpu")
     if torch.cuda.is_available():
         device = torch.device("cuda", local_rank)
@@ -106,7 +133,13 @@ def joined(timeout: float) -> Iterator[World]:
         return
     try:
         backend, limit = "nccl" if device.type == "cuda" else "gloo", datetime.timedelta(seconds=timeout)
-        dist.init_process_group(backend, store=meet(rank, size, timeout, stop_requested), rank=rank, world_size=size, timeout=limit)
+        dist.init_process_group(
+            backend,
+            store=meet(rank, size, timeout, stop_requested),
+            rank=rank,
+            world_size=size,
+            timeout=limit,
+        )
         yield World(rank, size, device, _rounds(rank, size))
     except NobodyThere as error:
         raise LostPeers(f"rank {rank} of {size}: {error}") from error

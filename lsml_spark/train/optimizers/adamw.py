@@ -19,7 +19,9 @@ class Adamw(Optimizer):
     def build(self, parameters: Iterable[Any], l2: float) -> Any:
         import torch
 
-        return torch.optim.AdamW(parameters, lr=self.lr, betas=(self.beta1, self.beta2), eps=self.eps, weight_decay=l2)
+        return torch.optim.AdamW(
+            parameters, lr=self.lr, betas=(self.beta1, self.beta2), eps=self.eps, weight_decay=l2
+        )
 
     def step_size(self, group: Mapping[str, Any], state: Mapping[str, Any]) -> Any:
         """lr / (√v + eps), v corrected for its bias. 0 where no gradient ever came."""

@@ -1,4 +1,6 @@
-"""LAMB (You et al. 2020, Algorithm 2): Adam whose step in each layer is as long as the layer's weights, for large batches."""
+"""LAMB (You et al. 2020, Algorithm 2): Adam whose step in each layer is as long as the layer's weights, for
+large batches.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,8 +13,8 @@ from lsml_spark.train.optimizers.optimizer import Optimizer
 class Lamb(Optimizer):
     """`l2` is the decoupled decay, part of the step whose length is adapted.
 
-    `vectors: false` leaves parameters of one dimension (biases, norms) without decay and with Adam's own step length, as the
-    paper's code does.
+    `vectors: false` leaves parameters of one dimension (biases, norms) without decay and with Adam's own step
+    length, as the paper's code does.
     """
 
     lr: float = Field(0.005, gt=0.0)  # peak learning rate
@@ -25,7 +27,9 @@ class Lamb(Optimizer):
         from lsml_spark.train.optimizers.lamb_torch import TorchLamb
 
         betas = (self.beta1, self.beta2)
-        return TorchLamb(parameters, lr=self.lr, betas=betas, eps=self.eps, weight_decay=l2, vectors=self.vectors)
+        return TorchLamb(
+            parameters, lr=self.lr, betas=betas, eps=self.eps, weight_decay=l2, vectors=self.vectors
+        )
 
     def step_size(self, group: Mapping[str, Any], state: Mapping[str, Any]) -> Any:
         """Adam's, times the layer's trust ratio. 0 where no gradient ever came."""

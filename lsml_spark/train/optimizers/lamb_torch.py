@@ -1,7 +1,8 @@
 """LAMB as a torch optimiser.
 
-torch has none, and those of timm and pytorch-optimizer count their steps in a Python number of the parameter group, which is
-no part of a state of tensors; they also change the algorithm (a clamped weight norm, a clipped gradient).
+torch has none, and those of timm and pytorch-optimizer count their steps in a Python number of the parameter
+group, which is no part of a state of tensors; they also change the algorithm (a clamped weight norm, a
+clipped gradient).
 """
 
 from collections.abc import Callable, Iterable
@@ -13,7 +14,8 @@ from torch.distributed.tensor import DTensor
 
 
 class TorchLamb(torch.optim.Optimizer):
-    """State per parameter: `step` (), `exp_avg` and `exp_avg_sq` like it, `trust` (): ‖weights‖ / ‖step‖ of the last update.
+    """State per parameter: `step` (), `exp_avg` and `exp_avg_sq` like it, `trust` (): ‖weights‖ / ‖step‖ of
+    the last update.
 
     The ratio is 1 where either norm is 0. Dense gradients only; parameters may be DTensors.
     """
@@ -27,7 +29,9 @@ class TorchLamb(torch.optim.Optimizer):
         weight_decay: float = 0.0,
         vectors: bool = False,
     ):
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "vectors": vectors})
+        super().__init__(
+            params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "vectors": vectors}
+        )
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -44,7 +48,9 @@ class TorchLamb(torch.optim.Optimizer):
 
     def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         if gradient.is_sparse:
-            raise RuntimeError("LAMB takes no sparse gradients: the length of a layer's step needs all of its rows")
+            raise RuntimeError(
+                "LAMB takes no sparse gradients: the length of a layer's step needs all of its rows"
+            )
         state = self.state[parameter]
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32)
@@ -62,7 +68,9 @@ class TorchLamb(torch.optim.Optimizer):
             update.add_(parameter, alpha=group["weight_decay"])
         length, wanted = _norm(update), _norm(parameter)
         one = torch.ones_like(length)
-        trust = state["trust"] = torch.where((length > 0) & (wanted > 0), wanted / length, one) if adapted else one
+        trust = state["trust"] = (
+            torch.where((length > 0) & (wanted > 0), wanted / length, one) if adapted else one
+        )
         # Elementwise, so a rank's part of a tensor that is cut over ranks is a tensor like any other.
         _own(parameter).sub_(_own(update).mul_(trust), alpha=group["lr"])
 

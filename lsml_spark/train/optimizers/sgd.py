@@ -19,7 +19,9 @@ class Sgd(Optimizer):
         import torch
 
         nesterov = self.nesterov and self.momentum > 0
-        return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum, nesterov=nesterov, weight_decay=l2)
+        return torch.optim.SGD(
+            parameters, lr=self.lr, momentum=self.momentum, nesterov=nesterov, weight_decay=l2
+        )
 
     def step_size(self, group: Mapping[str, Any], state: Mapping[str, Any]) -> Any:
         """Momentum repeats a steady gradient 1 / (1 - momentum) times."""

@@ -1,10 +1,12 @@
-"""Starts the ranks of one host, and starts them again when one dies; where there are several hosts, each has one and they agree.
+"""Starts the ranks of one host, and starts them again when one dies; where there are several hosts, each has
+one and they agree.
 
-`python -m lsml_spark.train.survival.agent --nproc-per-node 4 -m MODULE ARGUMENT…`, with torchrun's names for its options. Unlike torchrun
-it listens on nothing but the address that it was given (on one host: on loopback), keeps no pickled state, needs no host name and
-leaves no folders, dies with its parent, and does not try again what a retry cannot mend.
-Exit codes: 0; a rank's own where that says that the input or the machine is at fault (2 to 8); 143 after SIGTERM, to it or to a
-rank (130 and 129 after SIGINT and SIGHUP); 4 where ranks were killed from outside; else 1.
+`python -m lsml_spark.train.survival.agent --nproc-per-node 4 -m MODULE ARGUMENT…`, with torchrun's names for
+its options. Unlike torchrun it listens on nothing but the address that it was given (on one host: on
+loopback), keeps no pickled state, needs no host name and leaves no folders, dies with its parent, and does
+not try again what a retry cannot mend. Exit codes: 0; a rank's own where that says that the input or the
+machine is at fault (2 to 8); 143 after SIGTERM, to it or to a rank (130 and 129 after SIGINT and SIGHUP); 4
+where ranks were killed from outside; else 1.
 """
 
 import argparse
@@ -31,7 +33,9 @@ STOPPING = 30.0  # seconds in which ranks that were asked to stop may finish the
 
 @dataclass(frozen=True)
 class Job:
-    """What to start: `ranks` processes on each of `hosts`, of which this one is number `host`; they meet at address:port."""
+    """What to start: `ranks` processes on each of `hosts`, of which this one is number `host`; they meet at
+    address:port.
+    """
 
     words: list[str]
     ranks: int
@@ -55,7 +59,10 @@ class Agent:
     def run(self) -> int:
         """Start the ranks until they end well, or cannot; the exit code."""
         job = self.job
-        with _hearing(self.stop), several(job.address, job.port, job.hosts, job.host, lambda: self.asked is not None) as hosts:
+        with (
+            _hearing(self.stop),
+            several(job.address, job.port, job.hosts, job.host, lambda: self.asked is not None) as hosts,
+        ):
             for attempt in range(job.restarts + 1):
                 reports = hosts.agree(attempt, self._attempt(attempt, hosts))
                 codes = [code for report in reports for code in report.codes]
@@ -65,13 +72,16 @@ class Agent:
                 if code in (0, *FINAL):
                     return code
                 if attempt == job.restarts:
-                    return 1 if 1 in codes else TrainingError.exit_code  # an exception of Python, or killed from outside
+                    # an exception of Python, or killed from outside
+                    return 1 if 1 in codes else TrainingError.exit_code
                 said = "; ".join(dict.fromkeys(line for report in reports for line in report.said))
                 print(f"{PROGRESS}{said}: restart {attempt + 1} of {job.restarts}", flush=True)
         raise AssertionError("every attempt ends in one of the ways above")
 
     def _attempt(self, attempt: int, hosts: Hosts) -> Reported:
-        """Start all ranks of this host and wait until they have ended; where one fails, here or elsewhere, the others soon are."""
+        """Start all ranks of this host and wait until they have ended; where one fails, here or elsewhere,
+        the others soon are.
+        """
         self.processes = {}
         with hosts.store() as (place, inherited):
             for local in range(self.job.ranks):
@@ -92,7 +102,11 @@ class Agent:
             self._kill()
         if any(codes.values()):
             hosts.fail(attempt)
-        said = [self._obituary(rank, code) for rank, code in sorted(codes.items())] if any(codes.values()) else []
+        said = (
+            [self._obituary(rank, code) for rank, code in sorted(codes.items())]
+            if any(codes.values())
+            else []
+        )
         # Who hangs and is killed here has failed too: its peers, on this host or another, have said why.
         killed = [-signal.SIGKILL] * (len(self.processes) - len(codes))
         return Reported([*codes.values(), *killed], said)
@@ -109,17 +123,25 @@ class Agent:
             "TORCHELASTIC_MAX_RESTARTS": str(job.restarts),
             PARENT: str(os.getpid()),
         }
-        environment = {name: value for name, value in os.environ.items() if name not in (LISTENING, "TORCHELASTIC_USE_AGENT_STORE")}
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in (LISTENING, "TORCHELASTIC_USE_AGENT_STORE")
+        }
         passed = () if inherited is None else (inherited,)
         if inherited is not None:
             seat[LISTENING] = str(inherited)
-        self.processes[rank] = subprocess.Popen(job.words, env={**environment, **place, **seat}, pass_fds=passed)
+        self.processes[rank] = subprocess.Popen(
+            job.words, env={**environment, **place, **seat}, pass_fds=passed
+        )
         if self.asked is not None:  # between two of them
             self.processes[rank].terminate()
 
     def _ended(self) -> dict[int, int]:
         """Exit codes, by rank, of those that have ended by themselves."""
-        return {rank: code for rank, process in self.processes.items() if (code := process.poll()) is not None}
+        return {
+            rank: code for rank, process in self.processes.items() if (code := process.poll()) is not None
+        }
 
     def _kill(self) -> None:
         """Not SIGTERM, which to a rank means: write a checkpoint."""
@@ -133,7 +155,11 @@ class Agent:
         from lsml_spark.train.survival.watch import obituary
 
         spec = Path(self.job.words[-1])
-        return obituary(spec.parent, rank, code) if spec.name == "spec.json" else f"rank {rank} ended with exit code {code}"
+        return (
+            obituary(spec.parent, rank, code)
+            if spec.name == "spec.json"
+            else f"rank {rank} ended with exit code {code}"
+        )
 
     def stop(self, number: int) -> None:
         """Ask the ranks to stop, all for the same reason."""
@@ -173,15 +199,29 @@ class _Options(argparse.ArgumentParser):
 
 
 def _job(arguments: list[str]) -> Job:
-    parser = _Options(prog="python -m lsml_spark.train.survival.agent", description="Start ranks that train together.", allow_abbrev=False)
+    parser = _Options(
+        prog="python -m lsml_spark.train.survival.agent",
+        description="Start ranks that train together.",
+        allow_abbrev=False,
+    )
     parser.add_argument("--nproc-per-node", type=int, default=1, help="ranks on each host")
     parser.add_argument("--nnodes", type=int, default=1, help="hosts")
     parser.add_argument("--node-rank", type=int, default=0, help="which of them this is, from 0")
-    parser.add_argument("--master-addr", default="", help="the address of host 0, on which it listens; needed for several hosts")
+    parser.add_argument(
+        "--master-addr",
+        default="",
+        help="the address of host 0, on which it listens; needed for several hosts",
+    )
     parser.add_argument("--master-port", type=int, default=29500)
     parser.add_argument("--max-restarts", type=int, default=0, help="how often all ranks are started again")
-    parser.add_argument("--monitor-interval", type=float, default=0.1, help="seconds between two looks at the ranks")
-    parser.add_argument("--standalone", action="store_true", help="one host, which is what is done where --nnodes is not given")
+    parser.add_argument(
+        "--monitor-interval", type=float, default=0.1, help="seconds between two looks at the ranks"
+    )
+    parser.add_argument(
+        "--standalone",
+        action="store_true",
+        help="one host, which is what is done where --nnodes is not given",
+    )
     parser.add_argument("--rdzv-backend", default="static", help="static, and nothing else")
     parser.add_argument("--rdzv-endpoint", help=argparse.SUPPRESS)  # of the other kinds, which are refused
     parser.add_argument("-m", dest="module", action="store_true", help="what follows is a module, not a file")
@@ -190,19 +230,34 @@ def _job(arguments: list[str]) -> Job:
     own = parser.parse_args(_with_hyphens(arguments))
     if own.rdzv_backend != "static":
         raise ConfigError(
-            f"--rdzv-backend {own.rdzv_backend}: torch keeps pickles in it, by which whoever reaches its port runs code; "
+            f"--rdzv-backend {own.rdzv_backend}: torch keeps pickles in it, by which whoever reaches its "
+            "port runs code; "
             "name the first host with --master-addr, and each host's number with --node-rank"
         )
     if own.nnodes > 1 and not own.master_addr:
-        raise ConfigError("--nnodes: several hosts meet at an address of the first one; name it with --master-addr")
+        raise ConfigError(
+            "--nnodes: several hosts meet at an address of the first one; name it with --master-addr"
+        )
     if own.nproc_per_node < 1 or not 0 <= own.node_rank < own.nnodes or own.max_restarts < 0:
         raise ConfigError(
-            f"--nproc-per-node {own.nproc_per_node}, --nnodes {own.nnodes}, --node-rank {own.node_rank}, --max-restarts "
+            f"--nproc-per-node {own.nproc_per_node}, --nnodes {own.nnodes}, --node-rank {own.node_rank}, "
+            "--max-restarts "
             f"{own.max_restarts}: hosts and ranks are at least one, and hosts are counted from 0"
         )
-    words = boot.module(own.program, *own.words) if own.module else [sys.executable, "-u", own.program, *own.words]
+    words = (
+        boot.module(own.program, *own.words)
+        if own.module
+        else [sys.executable, "-u", own.program, *own.words]
+    )
     return Job(
-        words, own.nproc_per_node, own.nnodes, own.node_rank, own.max_restarts, own.master_addr, own.master_port, own.monitor_interval
+        words,
+        own.nproc_per_node,
+        own.nnodes,
+        own.node_rank,
+        own.max_restarts,
+        own.master_addr,
+        own.master_port,
+        own.monitor_interval,
     )
 
 
@@ -210,7 +265,11 @@ def _with_hyphens(arguments: list[str]) -> list[str]:
     """torchrun takes --nproc_per_node for --nproc-per-node; what belongs to the program stays as it is."""
     found = list(arguments)
     for number, word in enumerate(found):
-        if word == "--" or word == "-m" or (not word.startswith("-") and not found[number - 1].startswith("--")):
+        if (
+            word == "--"
+            or word == "-m"
+            or (not word.startswith("-") and not found[number - 1].startswith("--"))
+        ):
             break
         name, equals, value = word.partition("=")
         if name.startswith("--"):

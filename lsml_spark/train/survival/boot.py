@@ -1,7 +1,9 @@
-"""How a Python process of ours is started: it finds the modules that its parent finds, and none of the working folder.
+"""How a Python process of ours is started: it finds the modules that its parent finds, and none of the
+working folder.
 
-Without `-P` a file `token.py` beside the user would be taken for Python's own. What the parent searches is handed on as a
-variable of the environment and searched after all else, so it hides nothing; `runpy`, since the path has to be set first.
+Without `-P` a file `token.py` beside the user would be taken for Python's own. What the parent searches is
+handed on as a variable of the environment and searched after all else, so it hides nothing; `runpy`, since
+the path has to be set first.
 """
 
 import os
@@ -13,7 +15,8 @@ import lsml_spark
 SEARCHED = "LSML_PATH"
 START = (
     "import os, runpy, sys; sys.argv[:1] = []; "
-    f"sys.path += [place for place in os.environ.get('{SEARCHED}', '').split(os.pathsep) if place and place not in sys.path]; "
+    f"sys.path += [place for place in os.environ.get('{SEARCHED}', '').split(os.pathsep) if place and place "
+    "not in sys.path]; "
     "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
 )
 

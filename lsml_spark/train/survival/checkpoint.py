@@ -1,8 +1,9 @@
 """Checkpoints: safetensors for weights and optimiser state, JSON for the rest, nothing unpickled.
 
-A checkpoint is two files of one name. Tensors are written first; the JSON, written last, names them by checksum. Both
-appear whole or not at all, so a kill at any moment leaves the checkpoints before it. There is no random state to keep:
-every draw is a function of (seed, epoch, step, lane), and so is the order of the rows.
+A checkpoint is two files of one name. Tensors are written first; the JSON, written last, names them by
+checksum. Both appear whole or not at all, so a kill at any moment leaves the checkpoints before it. There is
+no random state to keep: every draw is a function of (seed, epoch, step, lane), and so is the order of the
+rows.
 """
 
 import json
@@ -28,7 +29,9 @@ Found = tuple[dict[str, Tensor], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Position:
-    """Where training stands, and what it has seen (see curve.json): all that the next step needs beside tensors."""
+    """Where training stands, and what it has seen (see curve.json): all that the next step needs beside
+    tensors.
+    """
 
     epoch: int  # that is trained next,
     step: int  # from this step of its plan on
@@ -48,8 +51,8 @@ class Position:
 class Checkpoints:
     """The checkpoints of one training run in a folder; the newest `keep` of them stay.
 
-    Tensors are copied when `save` is called and written by a thread, so that training goes on. EnvironmentProblem, from `save`
-    or `close`, where one cannot be written; what was there before stays.
+    Tensors are copied when `save` is called and written by a thread, so that training goes on.
+    EnvironmentProblem, from `save` or `close`, where one cannot be written; what was there before stays.
     """
 
     def __init__(self, folder: Path, identity: str, keep: int = 2):
@@ -66,7 +69,9 @@ class Checkpoints:
         self.wait()
         copied = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
         told = {"identity": self.identity, **values, "position": vars(position)}
-        self.writing = self.pool.submit(self._write, f"checkpoint-{position.epoch:05d}-{position.step:08d}", copied, told)
+        self.writing = self.pool.submit(
+            self._write, f"checkpoint-{position.epoch:05d}-{position.step:08d}", copied, told
+        )
 
     def wait(self) -> None:
         """Until the last checkpoint is written."""
@@ -92,7 +97,9 @@ class Checkpoints:
             partial.write_bytes(canonical({**told, "checksum": digest(told)}))
             _replace(partial, self.folder / f"{name}.json")
         except Exception as error:  # safetensors has an error of its own for a full disk
-            raise EnvironmentProblem(f"the checkpoint {self.folder / name} cannot be written: {error}; the one before it stays") from error
+            raise EnvironmentProblem(
+                f"the checkpoint {self.folder / name} cannot be written: {error}; the one before it stays"
+            ) from error
         for old in self._names()[self.keep :]:
             self._remove(old)
 
@@ -101,26 +108,33 @@ class Checkpoints:
         return sorted((path.stem for path in self.folder.glob("checkpoint-*.json")), reverse=True)
 
     def newest(self) -> Found | None:
-        """(tensors, values) of the newest sound checkpoint of this run; None where there is none. A damaged one is passed over and said."""
+        """(tensors, values) of the newest sound checkpoint of this run; None where there is none. A damaged
+        one is passed over and said.
+        """
         for name in self._names():
             try:
                 found = self._read(name)
             except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-                LOG.warning("checkpoint %s is damaged (%s); the one before it is taken", self.folder / name, error)
+                LOG.warning(
+                    "checkpoint %s is damaged (%s); the one before it is taken", self.folder / name, error
+                )
                 continue
             if found:
                 return found
         return None
 
     def forget_after(self, found: Found | None) -> None:
-        """Remove what `newest` passed over: other runs' and damaged checkpoints, which would count as newer than those to come."""
+        """Remove what `newest` passed over: other runs' and damaged checkpoints, which would count as newer
+        than those to come.
+        """
         kept = Path(found[1]["tensors"]).stem if found else ""
         for name in self._names():
             if name > kept:
                 self._remove(name)
 
     def _remove(self, name: str) -> None:
-        for suffix in (".json", ".safetensors"):  # in this order: a JSON without tensors would be a damaged checkpoint
+        # in this order: a JSON without tensors would be a damaged checkpoint
+        for suffix in (".json", ".safetensors"):
             (self.folder / f"{name}{suffix}").unlink(missing_ok=True)
 
     def _read(self, name: str) -> Found | None:

@@ -1,7 +1,9 @@
-"""Where a rank is, in a file of one page that outlives it: written without a system call, read by whoever asks what happened.
+"""Where a rank is, in a file of one page that outlives it: written without a system call, read by whoever
+asks what happened.
 
-The pages of ranks on one host are those of the kernel's cache, so even after SIGKILL they hold the last phase that the rank
-entered. Two writers: the training thread where it is, the watch's thread that the process is alive at all.
+The pages of ranks on one host are those of the kernel's cache, so even after SIGKILL they hold the last phase
+that the rank entered. Two writers: the training thread where it is, the watch's thread that the process is
+alive at all.
 """
 
 import contextlib
@@ -17,8 +19,10 @@ PHASES = ("start", "data", "compute", "all-reduce", "checkpoint", "done")
 NUMBER = {phase: number for number, phase in enumerate(PHASES)}
 SIZE = 1024
 WHO = struct.Struct("<id96s")  # pid, wall time − monotonic time, host
-WHERE = struct.Struct("<iqqdd6d")  # phase, epoch, step, since (monotonic), allowed seconds, seconds spent in each phase
-ALIVE = struct.Struct("<qdqi")  # beats, time of the last one (monotonic), resident bytes, length of the text that follows
+# phase, epoch, step, since (monotonic), allowed seconds, seconds spent in each phase
+WHERE = struct.Struct("<iqqdd6d")
+# beats, time of the last one (monotonic), resident bytes, length of the text that follows
+ALIVE = struct.Struct("<qdqi")
 WHERE_AT, ALIVE_AT = 128, 256
 TEXT_AT = ALIVE_AT + ALIVE.size
 TEXT_MOST = SIZE - TEXT_AT
@@ -72,7 +76,9 @@ class Page:
         self.lag = time.time() - time.monotonic()
         WHO.pack_into(self.page, 0, os.getpid(), self.lag, platform.node().encode()[:96])
 
-    def where(self, phase: str, epoch: int, step: int, since: float, allowed: float, seconds: list[float]) -> None:
+    def where(
+        self, phase: str, epoch: int, step: int, since: float, allowed: float, seconds: list[float]
+    ) -> None:
         WHERE.pack_into(self.page, WHERE_AT, NUMBER[phase], epoch, step, since, allowed, *seconds)
 
     def alive(self, beats: int, reading: str) -> None:

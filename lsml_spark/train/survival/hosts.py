@@ -1,7 +1,9 @@
-"""What the agents of a job's hosts tell each other: that ranks have failed, and with which codes all have ended.
+"""What the agents of a job's hosts tell each other: that ranks have failed, and with which codes all have
+ended.
 
-One host needs no store for that. Between several, host 0's agent keeps one at the address that the user named, and its ranks
-meet there too; an attempt's keys carry its number, so nothing of an earlier one is found again.
+One host needs no store for that. Between several, host 0's agent keeps one at the address that the user
+named, and its ranks meet there too; an attempt's keys carry its number, so nothing of an earlier one is found
+again.
 """
 
 import json
@@ -30,7 +32,9 @@ class Reported:
 class Hosts(Protocol):
     @contextmanager
     def store(self) -> Iterator[tuple[dict[str, str], int | None]]:
-        """Environment by which ranks find their store, and a listening socket's number for rank 0 where it is to keep it."""
+        """Environment by which ranks find their store, and a listening socket's number for rank 0 where it is
+        to keep it.
+        """
 
     def fail(self, attempt: int) -> None:
         """Tell that a rank has failed."""
@@ -53,7 +57,9 @@ def several(address: str, port: int, hosts: int, host: int, stopped: Callable[[]
         yield told
         told.leave()
     except (RuntimeError, OSError) as error:  # torch.distributed's errors derive from these
-        raise TrainingError(f"host {host} of {hosts} lost host 0 at {address}:{port}: {str(error).splitlines()[0]}") from error
+        raise TrainingError(
+            f"host {host} of {hosts} lost host 0 at {address}:{port}: {str(error).splitlines()[0]}"
+        ) from error
 
 
 class Alone:
@@ -86,11 +92,20 @@ class Several:
         from lsml_spark.train.survival import meeting
 
         self.address, self.port, self.hosts, self.host, self.stopped = address, port, hosts, host, stopped
-        self.kept: Any = meeting.visit(address, port, ARRIVE, stopped) if host else meeting.serve(address, port)
+        self.kept: Any = (
+            meeting.visit(address, port, ARRIVE, stopped) if host else meeting.serve(address, port)
+        )
 
     @contextmanager
     def store(self) -> Iterator[tuple[dict[str, str], int | None]]:
-        yield {"MASTER_ADDR": self.address, "MASTER_PORT": str(self.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}, None
+        yield (
+            {
+                "MASTER_ADDR": self.address,
+                "MASTER_PORT": str(self.port),
+                "TORCHELASTIC_USE_AGENT_STORE": "True",
+            },
+            None,
+        )
 
     def fail(self, attempt: int) -> None:
         self.kept.set(f"agents/{attempt}/failed", "")

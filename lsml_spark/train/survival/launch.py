@@ -1,7 +1,9 @@
-"""Start the ranks of a job. A launcher is a function (spec path, ranks, log path) that returns when all ranks are done.
+"""Start the ranks of a job. A launcher is a function (spec path, ranks, log path) that returns when all ranks
+are done.
 
-`local` runs them on this host under `agent.py`; flow brings another one that gang-launches `command` in a Spark barrier stage.
-Imports no torch. A launcher raises TrainingError when a rank fails; which one and why is read from the ranks' result files.
+`local` runs them on this host under `agent.py`; flow brings another one that gang-launches `command` in a
+Spark barrier stage. Imports no torch. A launcher raises TrainingError when a rank fails; which one and why is
+read from the ranks' result files.
 """
 
 import os
@@ -16,13 +18,17 @@ from lsml_spark.train.survival import agent, boot, watch
 
 Launcher = Callable[[Path, int, Path], None]
 STOPPED = {code for one in agent.ASKED for code in (128 + one, -one)}
-OTHERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # a world that is not this one
-# glibc hands large blocks back to the kernel at once, and each step's first touch of them is a page fault: up to half of its time.
+# a world that is not this one
+OTHERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+# glibc hands large blocks back to the kernel at once, and each step's first touch of them is a page fault: up
+# to half of its time.
 MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(8 << 30), "MALLOC_TOP_PAD_": str(64 << 20)}
 
 
 def command(spec_path: Path) -> list[str]:
-    """The command line of one rank; RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT are the launcher's to set."""
+    """The command line of one rank; RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT are the
+    launcher's to set.
+    """
     return boot.module("lsml_spark.train.worker", str(spec_path))
 
 
@@ -36,11 +42,14 @@ def environment() -> dict[str, str]:
     return malloc | fixed | boot.environment()
 
 
-def local(spec_path: Path, ranks: int, log_path: Path, say: Callable[[str], None] = print, restarts: int = 3) -> None:
-    """`ranks` processes on this host; one rank needs no agent. Output goes to the log, progress lines also to `say`.
+def local(
+    spec_path: Path, ranks: int, log_path: Path, say: Callable[[str], None] = print, restarts: int = 3
+) -> None:
+    """`ranks` processes on this host; one rank needs no agent. Output goes to the log, progress lines also to
+    `say`.
 
-    When a rank dies all are started again, from the last checkpoint, at most `restarts` times. On SIGTERM the ranks stop at the
-    end of their step and write a checkpoint.
+    When a rank dies all are started again, from the last checkpoint, at most `restarts` times. On SIGTERM the
+    ranks stop at the end of their step and write a checkpoint.
 
     Raises:
         TrainingError: a rank says that its input is at fault, or ranks died more often than that.
@@ -48,7 +57,9 @@ def local(spec_path: Path, ranks: int, log_path: Path, say: Callable[[str], None
     """
     one = command(spec_path)
     counts = (f"--nproc-per-node={ranks}", f"--max-restarts={restarts}")
-    many = boot.module("lsml_spark.train.survival.agent", *counts, "-m", "lsml_spark.train.worker", str(spec_path))
+    many = boot.module(
+        "lsml_spark.train.survival.agent", *counts, "-m", "lsml_spark.train.worker", str(spec_path)
+    )
     attempts = 1 if ranks > 1 else restarts + 1
     for attempt in range(attempts):
         code = _run(one if ranks == 1 else many, attempt, log_path, say)
@@ -56,7 +67,11 @@ def local(spec_path: Path, ranks: int, log_path: Path, say: Callable[[str], None
             return
         if code in STOPPED or stopping.came():
             raise Stopped("stopped by SIGTERM; run the same command again to go on")
-        said = watch.obituary(spec_path.parent, 0, code) if ranks == 1 else f"training ended with exit code {code}"
+        said = (
+            watch.obituary(spec_path.parent, 0, code)
+            if ranks == 1
+            else f"training ended with exit code {code}"
+        )
         if code in FINAL:
             break
         if attempt + 1 < attempts:
@@ -76,7 +91,8 @@ def _run(words: list[str], attempt: int, log_path: Path, say: Callable[[str], No
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        start_new_session=True,  # Ctrl-C and `timeout` signal the whole group: the ranks are to hear it from us, and once
+        # Ctrl-C and `timeout` signal the whole group: the ranks are to hear it from us, and once
+        start_new_session=True,
     )
     assert process.stdout is not None
     try:

@@ -1,8 +1,8 @@
 """How ranks find each other: a key-value store that rank 0, or the agent, keeps at one address.
 
-Written beside torch's `env://` rendezvous because that listens on every address of the host, hears no signal while it waits
-(SIGTERM took minutes), and does not say who is missing. What ranks write here are their names and gloo's or NCCL's
-addresses: bytes that nothing unpickles. docs/network.md says who can reach it.
+Written beside torch's `env://` rendezvous because that listens on every address of the host, hears no signal
+while it waits (SIGTERM took minutes), and does not say who is missing. What ranks write here are their names
+and gloo's or NCCL's addresses: bytes that nothing unpickles. docs/network.md says who can reach it.
 """
 
 import datetime
@@ -17,7 +17,8 @@ from torch.distributed import PrefixStore, Store, TCPStore
 from lsml_spark.core import addresses
 from lsml_spark.core.errors import ConfigError, Stopped
 
-LISTENING = "LSML_STORE_FD"  # the agent's listening socket, which rank 0 inherits: no one can take its port meanwhile
+# the agent's listening socket, which rank 0 inherits: no one can take its port meanwhile
+LISTENING = "LSML_STORE_FD"
 
 
 class NobodyThere(Exception):
@@ -44,31 +45,47 @@ def meet(rank: int, size: int, timeout: float, stopped: Callable[[], bool]) -> S
         if stopped():
             raise Stopped("stopped while it waited for the other ranks; run the same command again to go on")
         if time.monotonic() > end:
-            raise NobodyThere(f"rank{'s' * (len(missing) > 1)} {', '.join(map(str, missing))} did not come within {timeout:.0f} s")
+            raise NobodyThere(
+                f"rank{'s' * (len(missing) > 1)} {', '.join(map(str, missing))} did not come within "
+                f"{timeout:.0f} s"
+            )
         time.sleep(addresses.PAUSE / 5)
     return store
 
 
 def place(size: int) -> tuple[str, int]:
-    """Address and port of the store. All ranks on one host meet on its loopback interface, whatever MASTER_ADDR says."""
+    """Address and port of the store. All ranks on one host meet on its loopback interface, whatever
+    MASTER_ADDR says.
+    """
     told = {name: os.environ.get(name, "").strip() for name in ("MASTER_ADDR", "MASTER_PORT")}
     for name, value in told.items():
         if not value:
-            raise ConfigError(f"environment variable {name} is not set, but WORLD_SIZE={size}: whoever starts the ranks must set it")
+            raise ConfigError(
+                f"environment variable {name} is not set, but WORLD_SIZE={size}: whoever starts the ranks "
+                "must set it"
+            )
     if not re.fullmatch("[0-9]{1,5}", told["MASTER_PORT"]) or not 0 < int(told["MASTER_PORT"]) < 2**16:
-        raise ConfigError(f"environment variable MASTER_PORT: expected a port (1 to 65535), found '{told['MASTER_PORT']}'")
+        raise ConfigError(
+            f"environment variable MASTER_PORT: expected a port (1 to 65535), found '{told['MASTER_PORT']}'"
+        )
     alone = os.environ.get("LOCAL_WORLD_SIZE") == str(size)
     return addresses.loopback() if alone else told["MASTER_ADDR"].strip("[]"), int(told["MASTER_PORT"])
 
 
-def serve(address: str, port: int, listening: socket.socket | None = None, timeout: float = 300.0) -> TCPStore:
+def serve(
+    address: str, port: int, listening: socket.socket | None = None, timeout: float = 300.0
+) -> TCPStore:
     """A store that listens at this address alone."""
     server = listening or addresses.listen(address, port)
     limit = datetime.timedelta(seconds=timeout)
-    return TCPStore(address, port, None, True, limit, wait_for_workers=False, master_listen_fd=server.detach())
+    return TCPStore(
+        address, port, None, True, limit, wait_for_workers=False, master_listen_fd=server.detach()
+    )
 
 
-def visit(address: str, port: int, timeout: float, stopped: Callable[[], bool], patient: bool = True) -> TCPStore:
+def visit(
+    address: str, port: int, timeout: float, stopped: Callable[[], bool], patient: bool = True
+) -> TCPStore:
     """The store that another process keeps there. NobodyThere where it does not answer in time."""
     if not addresses.reach(address, port, timeout, stopped, patient):
         raise NobodyThere(f"nobody listens at MASTER_ADDR={address}, MASTER_PORT={port}")
@@ -83,11 +100,14 @@ def _store(rank: int, address: str, port: int, timeout: float, stopped: Callable
 
 
 def _choose_interface(address: str, port: int) -> None:
-    """Tell gloo, and on one host NCCL, which interface to talk over: the one on the way to rank 0. What the user has set stays."""
+    """Tell gloo, and on one host NCCL, which interface to talk over: the one on the way to rank 0. What the
+    user has set stays.
+    """
     own = address if addresses.is_loopback(address) else addresses.way_to(address, port)
     interface = addresses.interface_of(own) if own else None
     if interface is None:
         return
     os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
-    if own and addresses.is_loopback(own):  # between hosts NCCL knows better which of several cards is the fast one
+    # between hosts NCCL knows better which of several cards is the fast one
+    if own and addresses.is_loopback(own):
         os.environ.setdefault("NCCL_SOCKET_IFNAME", interface)

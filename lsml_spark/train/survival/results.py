@@ -30,12 +30,17 @@ def discard(scratch: Path, rank: int) -> None:
 
 def read(scratch: Path) -> dict[int, dict[str, Any]]:
     """Results by rank, of the ranks that wrote one."""
-    return {int(path.stem.removeprefix("rank-")): json.loads(path.read_bytes()) for path in sorted(scratch.glob("rank-*.json"))}
+    return {
+        int(path.stem.removeprefix("rank-")): json.loads(path.read_bytes())
+        for path in sorted(scratch.glob("rank-*.json"))
+    }
 
 
 def failure(scratch: Path) -> LsmlError | None:
     """The error that a rank reported; the cause rather than what the other ranks saw of it."""
-    reported = [(rank, result["error"]) for rank, result in sorted(read(scratch).items()) if "error" in result]
+    reported = [
+        (rank, result["error"]) for rank, result in sorted(read(scratch).items()) if "error" in result
+    ]
     if not reported:
         return None
     _, error = min(reported, key=lambda item: item[1]["lost_peers"])

@@ -15,13 +15,17 @@ HEAD = 8  # bytes of the length of the JSON
 
 
 def pack(value: Any) -> bytes:
-    """JSON values, numpy arrays of numbers and tensors, in lists and dicts with text keys; tuples come back as lists."""
+    """JSON values, numpy arrays of numbers and tensors, in lists and dicts with text keys; tuples come back
+    as lists.
+    """
     buffers: list[bytes] = []
 
     def plain(item: Any) -> Any:
         if isinstance(item, Tensor):
             numbers = item.detach().cpu().contiguous()
-            buffers.append(numbers.reshape(-1).view(torch.uint8).numpy().tobytes() if numbers.numel() else b"")
+            buffers.append(
+                numbers.reshape(-1).view(torch.uint8).numpy().tobytes() if numbers.numel() else b""
+            )
             return {TENSOR: [str(item.dtype).removeprefix("torch."), list(item.shape), len(buffers[-1])]}
         if isinstance(item, np.ndarray):
             buffers.append(item.tobytes())
@@ -37,7 +41,9 @@ def pack(value: Any) -> bytes:
 
 
 def unpack(data: bytes) -> Any:
-    """The value that was packed. ValueError, KeyError or TypeError for other bytes; nothing of them is run."""
+    """The value that was packed. ValueError, KeyError or TypeError for other bytes; nothing of them is
+    run.
+    """
     begin = HEAD + int.from_bytes(data[:HEAD], "little")
     at = begin
 
@@ -55,7 +61,9 @@ def unpack(data: bytes) -> Any:
             name, shape, size = item[TENSOR]
             dtype = getattr(torch, name)
             raw = take(size)
-            return torch.frombuffer(raw, dtype=dtype).reshape(shape) if raw else torch.empty(shape, dtype=dtype)
+            return (
+                torch.frombuffer(raw, dtype=dtype).reshape(shape) if raw else torch.empty(shape, dtype=dtype)
+            )
         if ARRAY in item:
             name, shape, size = item[ARRAY]
             return np.frombuffer(take(size), dtype=np.dtype(name)).reshape(shape)
