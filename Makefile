@@ -7,7 +7,7 @@ RECENT := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell $(p) $(RECENT) && echo $(p))))
 EXTRAS ?= spark,train,report,dev
 MARKERS ?= not slow
-JOBS ?= 2
+JOBS ?= 3
 INSTALLED := $(VENV)/.installed
 
 .PHONY: demo test lint docs petastorm ci clean install
@@ -17,7 +17,7 @@ demo: $(INSTALLED)  ## five nights of a shop, from the shipped days
 	$(VENV)/bin/lsml backfill pipelines/retail.yaml --from 2011-02-23 --to 2011-02-28
 
 test: $(INSTALLED)  ## `make test MARKERS=` runs the slow ones too; each of JOBS processes has a Spark of its own
-	$(VENV)/bin/python -m pytest -q -m "$(MARKERS)" -n $(JOBS) --dist loadfile
+	$(VENV)/bin/python -m pytest -q -m "$(MARKERS)" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)  ## all four, whatever the first one finds
 	@failed=0; for check in 'ruff check .' 'ruff format --check .' mypy lint-imports; do \

@@ -35,6 +35,12 @@ def spark():
     return session(settings, master="local[2]")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that no process is left with one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 class Night:
     """One logical date below a root folder: stages get their Work here, and become the Source of later
     ones.

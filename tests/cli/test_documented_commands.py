@@ -7,7 +7,6 @@ import re
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import typer.main
 from documented import PAGES, REPO, blocks, commands, file_keys
@@ -18,7 +17,6 @@ from lsml_spark.cli.main import app
 from lsml_spark.core.stages import STAGES
 from lsml_spark.flow.dates import parse_date
 from lsml_spark.flow.pipeline import Pipeline
-from lsml_spark.select.policies.policy import Spectrum
 
 SMALL = ("window=6", "train.epochs=3", "train.batch=128", "train.model.dim=16", "train.model.hidden=[32]")
 RUN = (REPO / "README.md", REPO / "docs" / "operations.md")
@@ -101,18 +99,6 @@ def test_the_exit_codes_of_the_docs_are_those_of_the_errors():
         if isinstance(found, type) and issubclass(found, errors.LsmlError)
     }
     assert known | {0, 129, 130} <= said
-
-
-def test_the_class_of_ones_own_works_as_printed(tmp_path):
-    """docs/start.md: `my/shop.py` beside the YAML, which is not in the current folder."""
-    (printed,) = [block for block in blocks(REPO / "docs/start.md", "python") if "my/shop.py" in block]
-    used = re.search(r"used as  select: (.*)$", printed, re.MULTILINE).group(1)
-    (tmp_path / "my").mkdir()
-    (tmp_path / "my" / "shop.py").write_text(printed)
-    shutil.copy(REPO / "pipelines/retail.yaml", tmp_path / "own.yaml")
-    policy = Pipeline(tmp_path / "own.yaml", [f"select={used}"]).config("select").policy
-    spectrum = Spectrum(frequency=np.array([1, 30, 100]), keys=np.array([5, 2, 1]))  # 5, 60 and 100 rows
-    assert policy.keep_rates(spectrum, budget=85.0).tolist() == [1.0, 0.5, 0.5]
 
 
 def lsml(words: list[str], *more: str):

@@ -9,19 +9,20 @@ import pytest
 from nights import REPO, RETAIL, SMALL, identities, lsml, lsml_process, manifests, plain_environment
 
 from lsml_spark.core.stages import SPARK_STAGES
+from lsml_spark.spark.session import LOCAL_JVM
 
 pytestmark = pytest.mark.spark
 NIGHT = "2011-01-13"  # the first: what a later night keeps depends on those before it
 SCRIPTS = {"select": "select_rows"}
 
 
-@pytest.mark.parametrize("partitions", [1, 3, 11])
+@pytest.mark.parametrize("partitions", [1, 11])
 def test_the_number_of_partitions_does_not_matter(spark, finished, tmp_path, partitions):
     settings = {
         "spark.sql.shuffle.partitions": partitions,
         "spark.sql.files.minPartitionNum": partitions,
         "spark.sql.files.openCostInBytes": 0,
-        "spark.sql.files.maxPartitionBytes": {1: 2**40, 3: 400_000, 11: 20_000}[partitions],
+        "spark.sql.files.maxPartitionBytes": {1: 2**40, 11: 20_000}[partitions],
         "spark.sql.adaptive.enabled": "false",  # it would merge the small partitions that this test wants
     }
     before = {key: spark.conf.get(key, None) for key in settings}
@@ -71,7 +72,12 @@ def test_spark_submit_of_a_job_gives_the_same_as_lsml_run(finished, tmp_path):
 
 def run_on(master: str, root, **environment) -> None:
     """`lsml run` up to the shards in a process of its own, on another Spark than the suite's."""
-    settings = {"spark.master": master, "spark.driver.host": "127.0.0.1", "spark.executor.memory": "1g"}
+    settings = {
+        "spark.master": master,
+        "spark.driver.host": "127.0.0.1",
+        "spark.executor.memory": "1g",
+        "spark.executor.extraJavaOptions": LOCAL_JVM,
+    }
     process = lsml_process(
         *("run", "--date", NIGHT, "--until", "shard"),
         root=root,

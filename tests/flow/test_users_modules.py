@@ -18,6 +18,7 @@ from lsml_spark.core.config import find_component
 from lsml_spark.core.errors import ConfigError
 from lsml_spark.flow.guard import translate
 from lsml_spark.flow.pipeline import Pipeline
+from lsml_spark.select.policies.policy import Spectrum
 
 START = (REPO / "docs/start.md").read_text()
 POLICY = START[START.index("```python\n# my/shop.py") :].removeprefix("```python\n").partition("```")[0]
@@ -34,10 +35,14 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(components, "_used", set())
     monkeypatch.setenv(components.FOLDERS, "")
-    before = set(sys.modules)
+    _forget()
     (tmp_path / "night.yaml").write_text(YAML)
     yield tmp_path
-    for name in set(sys.modules) - before:
+    _forget()
+
+
+def _forget() -> None:
+    for name in list(sys.modules):
         if name.partition(".")[0] in ("my", "token_of_mine"):
             del sys.modules[name]
 
@@ -55,7 +60,9 @@ def policy(folder: Path, use: str) -> object:
 def test_the_policy_of_the_docs_is_found_beside_the_yaml(folder, monkeypatch):
     module(folder, "my/shop.py", POLICY)
     monkeypatch.chdir("/")
-    assert policy(folder, "{use: my.shop.RareFirst, whole: 3}").whole == 3
+    rare_first = policy(folder, "{use: my.shop.RareFirst, whole: 3}")
+    spectrum = Spectrum(frequency=np.array([1, 30, 100]), keys=np.array([5, 2, 1]))  # 5, 60 and 100 rows
+    assert rare_first.keep_rates(spectrum, budget=85.0).tolist() == [1.0, 0.5, 0.5]
     assert [found.__name__ for found in components.users_modules()] == ["my.shop"]
 
 
@@ -63,7 +70,9 @@ def test_the_policy_of_the_docs_is_found_in_the_current_folder(folder, tmp_path_
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     module(elsewhere, "my/shop.py", POLICY)
     monkeypatch.chdir(elsewhere)
-    assert policy(folder, "{use: my.shop.RareFirst, whole: 3}").whole == 3
+    rare_first = policy(folder, "{use: my.shop.RareFirst, whole: 3}")
+    spectrum = Spectrum(frequency=np.array([1, 30, 100]), keys=np.array([5, 2, 1]))  # 5, 60 and 100 rows
+    assert rare_first.keep_rates(spectrum, budget=85.0).tolist() == [1.0, 0.5, 0.5]
 
 
 def test_a_file_beside_the_yaml_cannot_take_the_place_of_the_standard_library_here_or_in_a_child(

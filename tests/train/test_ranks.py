@@ -76,12 +76,12 @@ def test_any_number_of_ranks_gives_the_weights_of_one_process(tmp_path, ranks, c
 @pytest.mark.dist
 @pytest.mark.slow
 def test_a_whole_night_on_two_ranks_equals_one_process(tmp_path):
-    """40 000 rows, a vocabulary of thousands, the pipeline's own training section."""
+    """10 000 rows, a vocabulary of thousands, the pipeline's own training section."""
     import yaml
 
     section = yaml.safe_load((PROJECT / "pipelines" / "retail.yaml").read_text())["train"]
     told = validate(Config, section, "retail.yaml: train")
-    samples = toy_shards.baskets(40_000, items=2500, seed=9)
+    samples = toy_shards.baskets(10_000, items=2500, seed=9)
     one, _ = trained(
         tmp_path / "one", told.model_copy(update={"workers": 1}), in_process, samples, rows_per_group=1024
     )
