@@ -3,6 +3,7 @@ train, and after a kill -9 among features and training, it is the same night, an
 
 import io
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from nights import plain_environment
 
 from lsml_spark.core.components import component_names
 from lsml_spark.core.manifest import read
+from lsml_spark.core.stages import STAGES
 from lsml_spark.transforms.transform import PACKAGE, Transform
 
 pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.dist, pytest.mark.timeout(1200)]
@@ -148,6 +150,12 @@ def lsml(folder: Path, command: list[str]) -> str:
     return done.stdout
 
 
+def identities(folder: Path, root: str) -> dict[str, str]:
+    night = folder / root / "everything" / DAY
+    # The report shows timings.
+    return {stage: read(night / stage).identity for stage in STAGES[:-1] if (night / stage).is_dir()}
+
+
 @pytest.fixture(scope="module")
 def whole(folder):
     lsml(folder, words("whole"))
@@ -183,6 +191,18 @@ def test_one_rank_and_other_partitions_give_the_same_night(folder, whole):
         assert (whole / name).read_bytes() == (folder / "other" / "everything" / DAY / name).read_bytes(), (
             name
         )
+
+
+def test_killed_among_features_and_among_training_and_run_again_it_is_the_same_night(folder, whole):
+    told = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": plain_environment()}
+    for moment in ("augment  done", "shard    done"):
+        with subprocess.Popen(words("killed"), cwd=folder, **told) as process:
+            for line in process.stdout:
+                if moment in line:
+                    process.kill()
+        assert process.returncode == -signal.SIGKILL
+    lsml(folder, words("killed"))
+    assert identities(folder, "killed") == identities(folder, "whole")
 
 
 def test_raw_rows_are_scored_as_in_the_evaluation(whole):
