@@ -48,9 +48,9 @@ def quantiles(ascending: np.ndarray) -> dict[str, float]:
     if not len(ascending):
         return {}
     with np.errstate(over="ignore", invalid="ignore"):
-        found = dict(zip(QUANTILES, np.quantile(ascending, list(QUANTILES.values())).tolist(), strict=True))
-        found["mad"] = float(np.median(np.abs(ascending - found["median"])))
-    return {name: value for name, value in found.items() if math.isfinite(value)}
+        values = dict(zip(QUANTILES, np.quantile(ascending, list(QUANTILES.values())).tolist(), strict=True))
+        values["mad"] = float(np.median(np.abs(ascending - values["median"])))
+    return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def points(values: np.ndarray) -> dict[str, list[float]]:
