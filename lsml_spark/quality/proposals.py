@@ -125,7 +125,7 @@ def _outlier(name: str, values: pa.ChunkedArray, log: bool) -> Iterator[Proposal
 
 
 def _farthest(values: np.ndarray, log: bool) -> float:
-    """Largest robust z of these values."""
+    """Largest robust z of these values, shape (N,)."""
     one = bounds(values, "robust_z", 1.0, log)
     if one is None:
         return 0.0

@@ -145,7 +145,7 @@ def _name(column: str, metric: str) -> str:
 
 
 def _scaled(values: np.ndarray, metric: str) -> np.ndarray:
-    """Sizes and spreads on a log scale, where half and double lie equally far."""
+    """Sizes and spreads on a log scale, where half and double lie equally far; of the same shape."""
     return (
         np.log(np.maximum(values, 1e-9))
         if metric in SPREADS

@@ -119,7 +119,7 @@ def _finite(figures: Figures, x: np.ndarray) -> None:
 
 
 def _whole(moments: Moments, x: np.ndarray) -> None:
-    """Sums of small whole numbers, in integers."""
+    """Sums of small whole numbers, shape (N,), in integers."""
     squares = x * x
     moments.count += len(x)
     moments.total += int(x.sum()) << UNIT
@@ -158,7 +158,7 @@ def _time(figures: Figures, values: pa.Array) -> None:
 
 
 def epoch(values: pa.Array) -> np.ndarray:
-    """Microseconds (of a timestamp) or days (of a date) since 1970 as int64."""
+    """Microseconds (of a timestamp) or days (of a date) since 1970 as int64, shape (N,)."""
     return np.asarray(values.cast(pa.int32() if pa.types.is_date32(values.type) else pa.int64())).astype(
         np.int64
     )

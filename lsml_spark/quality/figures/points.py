@@ -44,7 +44,7 @@ def _number(type_: str, values: pa.Array) -> tuple[dict[str, float], dict[str, A
 
 
 def quantiles(ascending: np.ndarray) -> dict[str, float]:
-    """Quantiles by linear interpolation and the median absolute deviation; none of an empty array."""
+    """Quantiles by linear interpolation and the median absolute deviation of N values, (N,); none of none."""
     if not len(ascending):
         return {}
     with np.errstate(over="ignore", invalid="ignore"):
@@ -54,8 +54,8 @@ def quantiles(ascending: np.ndarray) -> dict[str, float]:
 
 
 def points(values: np.ndarray) -> dict[str, list[float]]:
-    """At most 512 points whose weights sum to 1: the values themselves where they are few, else equal-weight
-    quantile midpoints.
+    """At most 512 points whose weights sum to 1: the values, shape (N,), themselves where they are few, else
+    equal-weight quantile midpoints.
     """
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) <= MOST:

@@ -13,8 +13,8 @@ TIMES = ("timestamp", "timestamp_ntz")
 
 
 def keeps_values(source: str, target: str) -> bool:
-    """Whether values of Spark's (or Arrow's) type `source` are the same under the contract's, `target`, or are
-    caught one by one.
+    """Whether values of Spark's (or Arrow's) type `source` are the same under the contract's, `target`, or
+    are caught one by one.
     """
     if source in (target, "void"):
         return True
