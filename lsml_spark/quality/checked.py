@@ -57,27 +57,28 @@ def _refuse_other_types(config: Config, spark: SparkSession) -> None:
 
     if problem(list(config.contract)):
         for name in config.contract:
-            if said := problem([name]):
+            if message := problem([name]):
                 raise ConfigError(
-                    f"quality.contract.{name}: '{config.contract[name].type}' is no type of Spark SQL: {said}"
+                    f"quality.contract.{name}: '{config.contract[name].type}' is no type of Spark SQL: "
+                    f"{message}"
                 )
         raise ConfigError(f"quality.contract: {problem(list(config.contract))}")
 
 
 def _refuse_other_kind(check: Check, types: Mapping[str, str]) -> None:
-    wanted = next((kind for of, kind in KINDS.items() if isinstance(check, of)), None)
-    if wanted is None:
+    expected_kind = next((kind for of, kind in KINDS.items() if isinstance(check, of)), None)
+    if expected_kind is None:
         return
-    fitting = [name for name, type_ in types.items() if kind_of(type_) == wanted]
+    fitting = [name for name, type_ in types.items() if kind_of(type_) == expected_kind]
     if check.column and check.column not in fitting:
         raise ConfigError(
             f"quality.table: {check.check}: column '{check.column}' is {types[check.column]}; this check is "
-            f"for columns of {wanted} "
+            f"for columns of {expected_kind} "
             f"({', '.join(fitting) or 'there are none'})"
         )
     if not check.column and len(fitting) != 1:
         raise ConfigError(
-            f"quality.table: {check.check}: say which column of {wanted}: `column: …` "
+            f"quality.table: {check.check}: say which column of {expected_kind}: `column: …` "
             f"({', '.join(fitting) or 'none'})"
         )
 
@@ -115,5 +116,7 @@ def _refuse_pattern(spark: SparkSession, check: RowCheck) -> None:
         try:
             jvm.java.util.regex.Pattern.compile(check.pattern)
         except (PySparkException, Py4JError) as error:  # Java's IllegalArgumentException comes as the former
-            said = str(error).strip().splitlines()[0]
-            raise ConfigError(f"quality: {check.label}: not a regular expression of Java: {said}") from error
+            message = str(error).strip().splitlines()[0]
+            raise ConfigError(
+                f"quality: {check.label}: not a regular expression of Java: {message}"
+            ) from error

@@ -72,9 +72,9 @@ class Day:
         return figures.get(metric)
 
     def series(self, column: str, metric: str) -> np.ndarray:
-        """The same figure on the days before, the oldest first; days without it are left out."""
-        found = [past.metrics.get((column, metric)) for past in self.history]
-        return np.array([value for value in found if value is not None], float)
+        """The same figure on the days before, the oldest first, shape (N,); days without it are left out."""
+        values = [past.metrics.get((column, metric)) for past in self.history]
+        return np.array([value for value in values if value is not None], float)
 
     @property
     def last(self) -> Past | None:

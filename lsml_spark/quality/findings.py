@@ -14,17 +14,17 @@ LONGEST = 200  # characters of a value in an example
 
 def of_rules(rules: Sequence[Rule], counts: Counts, rows: int) -> list[dict[str, Any]]:
     """A finding per check, and one per parse rule or raised error that has rows."""
-    found = []
+    findings = []
     for i, rule in enumerate(rules):
         broken, raised, passed_by = (int(counts.states[i, state]) for state in (BROKEN, RAISED, PASSED_BY))
         looked_at = rows - passed_by
         if rule.check is not None or broken:
             finding = _of_rule(rule, broken, looked_at, rows)
-            found.append(finding | {"examples": _examples(counts, i, BROKEN, rule.column)})
+            findings.append(finding | {"examples": _examples(counts, i, BROKEN, rule.column)})
         if raised:
             error = _row_finding(f"{rule.label}{RAISES}", rule, "quarantine", raised, looked_at, 0.0)
-            found.append(error | {"examples": _examples(counts, i, RAISED, rule.column)})
-    return found
+            findings.append(error | {"examples": _examples(counts, i, RAISED, rule.column)})
+    return findings
 
 
 def _of_rule(rule: Rule, broken: int, looked_at: int, rows: int) -> dict[str, Any]:

@@ -23,7 +23,7 @@ PROFILE, METRICS = "profile.json", "metrics"
 
 def past_days(spark: SparkSession, inputs: Mapping[str, Source]) -> list[Past]:
     """Earlier days, the oldest first. A folder of a former version, without a profile, is left out."""
-    found = []
+    pasts = []
     for name, source in inputs.items():
         kind, _, date = name.partition("/")
         if (
@@ -31,10 +31,10 @@ def past_days(spark: SparkSession, inputs: Mapping[str, Source]) -> list[Past]:
             and METRICS in source.manifest.tables
             and any(file.path == PROFILE for file in source.manifest.files)
         ):
-            found.append(
+            pasts.append(
                 _past(spark, datetime.date.fromisoformat(date), source, inputs.get(f"scores/{date}"))
             )
-    return sorted(found, key=lambda past: past.date)
+    return sorted(pasts, key=lambda past: past.date)
 
 
 def _past(spark: SparkSession, date: datetime.date, source: Source, scores: Source | None) -> Past:

@@ -125,7 +125,7 @@ def _outlier(name: str, values: pa.ChunkedArray, log: bool) -> Iterator[Proposal
 
 
 def _farthest(values: np.ndarray, log: bool) -> float:
-    """Largest robust z of these values."""
+    """Largest robust z of these values, shape (N,)."""
     one = bounds(values, "robust_z", 1.0, log)
     if one is None:
         return 0.0
@@ -155,8 +155,8 @@ def _text(
     if few:
         known = [value for value, _ in column["top"]]
         yield Proposal("columns", {"one_of": known, "at_most": 0.01}, f"{len(known)} values", name)
-    elif figures["length_max"] <= 40 and (found := pattern_of(there)):
-        pattern, share = found
+    elif figures["length_max"] <= 40 and (pattern_and_share := pattern_of(there)):
+        pattern, share = pattern_and_share
         wrong = "quarantine" if share == 1 else "warn"
         yield Proposal(
             "columns", {"matches": pattern, "on_bad": wrong}, f"the form of {share:.1%} of the values", name

@@ -31,11 +31,11 @@ def run(work: Work, config: Config, request: Mapping[str, Any], spark: SparkSess
     contract = {name: field.type for name, field in config.contract.items()}
     rules, repaired = list(request["rules"]), request["rows"]
     place = F.concat_ws(":", *PLACE)
-    held = tables.read(spark, work.inputs["quality"], table="quarantine")
-    wanted = held.where(
+    quarantined = tables.read(spark, work.inputs["quality"], table="quarantine")
+    released = quarantined.where(
         F.arrays_overlap("reasons", F.lit(rules).cast("array<string>")) | place.isin(list(repaired))
     )
-    records = _mended(spark, records_of(wanted, contract), list(contract), repaired)
+    records = _mended(spark, records_of(released, contract), list(contract), repaired)
     forgiven = frozenset(rule.removesuffix(RAISES) for rule in rules)
     done = split(
         spark,
@@ -66,14 +66,15 @@ def _mended(spark: SparkSession, records: DataFrame, contract: Sequence[str], re
     both = records.withColumn("__place", F.concat_ws(":", *PLACE)).join(
         F.broadcast(mended), "__place", "left"
     )
-    found = {field.name: field.dataType for field in records.schema}
-    said = {name: _said(new[name], found[name]) for name in contract}
+    types = {field.name: field.dataType for field in records.schema}
+    typed = {name: _said(new[name], types[name]) for name in contract}
     columns = [
-        F.when(F.col("__mended"), said[name]).otherwise(F.col(quoted(name))).alias(name) for name in contract
+        F.when(F.col("__mended"), typed[name]).otherwise(F.col(quoted(name))).alias(name) for name in contract
     ]
     lost = [
         F.when(
-            F.col(new[name]).isNotNull() & said[name].isNull(), F.concat(F.lit(f"{name}: "), F.col(new[name]))
+            F.col(new[name]).isNotNull() & typed[name].isNull(),
+            F.concat(F.lit(f"{name}: "), F.col(new[name])),
         )
         for name in contract
     ]
@@ -85,5 +86,5 @@ def _mended(spark: SparkSession, records: DataFrame, contract: Sequence[str], re
 
 def _said(name: str, type_: DataType) -> Column:
     """The text of a mended value under the type that the file has; NULL where it is none."""
-    said = typed_text(quoted(name), ddl(type_))
-    return F.expr(said) if isinstance(said, str) else said
+    typed = typed_text(quoted(name), ddl(type_))
+    return F.expr(typed) if isinstance(typed, str) else typed

@@ -99,14 +99,14 @@ def with_states(rows: DataFrame, rules: Sequence[Rule]) -> DataFrame:
 def rejected(rules: Sequence[Rule]) -> str:
     """SQL: whether a row is quarantined, because a rule that rejects is broken or any rule raised."""
     odd = 0x5555555555555555
-    found = []
+    conditions = []
     for i, name in enumerate(names_of_masks(rules)):
         rejecting = sum(
             1 << 2 * j for j, rule in enumerate(rules[i * PER_LONG : (i + 1) * PER_LONG]) if rule.rejects
         )
         low, high = f"{name} & {odd}L", f"shiftright({name}, 1) & {odd}L"
-        found.append(f"({low}) & ~({high}) & {rejecting}L != 0 OR ({high}) & ~({low}) != 0")
-    return " OR ".join(found)
+        conditions.append(f"({low}) & ~({high}) & {rejecting}L != 0 OR ({high}) & ~({low}) != 0")
+    return " OR ".join(conditions)
 
 
 def reasons(rules: Sequence[Rule]) -> Column:
@@ -142,8 +142,8 @@ class Counts:
 
     def merge(self, other: "Counts") -> None:
         self.states += other.states
-        for place, found in other.examples.items():
-            self.examples[place] = sorted(self.examples.get(place, []) + found, key=lambda pair: pair[0])[
+        for place, examples in other.examples.items():
+            self.examples[place] = sorted(self.examples.get(place, []) + examples, key=lambda pair: pair[0])[
                 :EXAMPLES
             ]
 
@@ -194,8 +194,8 @@ class Counter:
             (int(keys[i]), int(places[i])) for i in best if len(known) < EXAMPLES or keys[i] < known[-1][0]
         ]
         if new:
-            found = known + [(key, self._row(batch, place, self.columns[rule])) for key, place in new]
-            self.counts.examples[rule, state] = sorted(found, key=lambda pair: pair[0])[:EXAMPLES]
+            examples = known + [(key, self._row(batch, place, self.columns[rule])) for key, place in new]
+            self.counts.examples[rule, state] = sorted(examples, key=lambda pair: pair[0])[:EXAMPLES]
 
     def _row(self, batch: pa.RecordBatch, place: int, first: str) -> dict[str, Any]:
         """As much of a row as a finding shows: of five hundred columns, the first thirty that hold
@@ -204,8 +204,8 @@ class Counter:
         row: dict[str, Any] = {}
         present = set(batch.schema.names)
         for name in sorted(self.shown, key=lambda name: name != first):
-            for found in (f"_raw_{name}", name):
-                value = as_found(batch.column(found)[place]) if found in present else None
+            for column in (f"_raw_{name}", name):
+                value = as_found(batch.column(column)[place]) if column in present else None
                 if value is not None:
                     row[name] = value
                     break

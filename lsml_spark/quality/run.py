@@ -69,8 +69,8 @@ class Field(Strict):
 
     @model_serializer(mode="wrap")
     def _without_default(self, plain: Any) -> dict[str, Any]:
-        said: dict[str, Any] = plain(self)
-        return {key: value for key, value in said.items() if key != "source" or value is not None}
+        values: dict[str, Any] = plain(self)
+        return {key: value for key, value in values.items() if key != "source" or value is not None}
 
 
 class Config(Strict):
@@ -164,10 +164,12 @@ class Config(Strict):
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, plain: Any) -> dict[str, Any]:
-        said: dict[str, Any] = plain(self)
+        values: dict[str, Any] = plain(self)
         changed = self.raw.changed()
         return {
-            key: changed if key == "raw" else value for key, value in said.items() if key != "raw" or changed
+            key: changed if key == "raw" else value
+            for key, value in values.items()
+            if key != "raw" or changed
         }
 
     @property
@@ -330,8 +332,8 @@ def _measure_and_split(
     )
     with compiled_apart(spark):  # the typed rows are computed anew for the checks that want them
         judged = [findings.of_table(check, day) for check in config.table]
-    found = findings.of_rules(done.rules, done.counts, done.rows) + judged
-    return _outcome(work, done, files, written, findings.worst_first(found), drift)
+    all_findings = findings.of_rules(done.rules, done.counts, done.rows) + judged
+    return _outcome(work, done, files, written, findings.worst_first(all_findings), drift)
 
 
 def _columns_of(header: Header, config: Config) -> list[str]:
@@ -354,17 +356,19 @@ def _outcome(
     done: Split,
     files: list[File],
     written: dict[str, Table],
-    found: list[dict[str, Any]],
+    all_findings: list[dict[str, Any]],
     drift: list[str],
 ) -> Outcome:
     failures = [
-        finding["message"] for finding in found if finding["severity"] == "fail" and not finding["ok"]
+        finding["message"] for finding in all_findings if finding["severity"] == "fail" and not finding["ok"]
     ]
     if not done.rows:
         failures.insert(0, "the day has no rows, only a header")
     elif not done.clean:
         failures.insert(0, f"not one of its {done.rows} rows is clean")
-    warned = bool(drift) or any(not finding["ok"] for finding in found if finding["severity"] == "warn")
+    warned = bool(drift) or any(
+        not finding["ok"] for finding in all_findings if finding["severity"] == "warn"
+    )
     failed = f"{_named(work)}: {'; '.join(failures)}" if failures else None
     columns = {
         name: {
@@ -377,7 +381,7 @@ def _outcome(
     verdict = "failed" if failures else "warn" if warned else "ok"
     metrics = {
         "verdict": verdict,
-        "findings": found,
+        "findings": all_findings,
         "schema_drift": drift,
         "columns": columns,
         "failed": failed,

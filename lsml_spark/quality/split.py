@@ -143,9 +143,9 @@ def records_of(quarantine: DataFrame, contract: Mapping[str, str]) -> DataFrame:
 
 def typed_rows(records: DataFrame, contract: Mapping[str, str], form: Format = PLAIN) -> DataFrame:
     """Each column under its contract's type, and beside it as it was found (`_raw_…`)."""
-    found = types_of(records, list(contract))
+    types = types_of(records, list(contract))
     try:
-        typed = [typed_column(name, found[name], type_, form) for name, type_ in contract.items()]
+        typed = [typed_column(name, types[name], type_, form) for name, type_ in contract.items()]
         columns = [F.expr(column) if isinstance(column, str) else column for column in typed]
         return records.select(
             *columns,
@@ -157,19 +157,19 @@ def typed_rows(records: DataFrame, contract: Mapping[str, str], form: Format = P
     except PySparkException as error:
         # e.g. a list or a day in the file where the contract has a number
         for name, type_ in contract.items():
-            if _never_becomes(records, name, found[name], type_, form):
+            if _never_becomes(records, name, types[name], type_, form):
                 raise QualityGateError(
-                    f"column {name!r} is {found[name]} in the files, which cannot become the contract's "
+                    f"column {name!r} is {types[name]} in the files, which cannot become the contract's "
                     f"{type_}"
                 ) from error
         raise ConfigError(f"quality.contract: {str(error).strip().splitlines()[0]}") from error
 
 
-def _never_becomes(records: DataFrame, name: str, found: str, wanted: str, form: Format) -> bool:
-    if found == "string":
+def _never_becomes(records: DataFrame, name: str, source: str, target: str, form: Format) -> bool:
+    if source == "string":
         return False
     try:
-        records.selectExpr(str(typed_column(name, found, wanted, form)))
+        records.selectExpr(str(typed_column(name, source, target, form)))
     except PySparkException as error:
         return "DATATYPE_MISMATCH" in str(error)
     return False
@@ -183,20 +183,20 @@ def _parse_rules(
     known = F.coalesce(F.col(WHY).isin(list(malformed)), F.lit(False)) if malformed else F.lit(False)
     # e.g. of an older quarantine
     yield Rule("malformed line", "", True, (F.col(CORRUPT).isNotNull() & ~known).cast("int"))
-    found, wanted = types_of(records, list(contract)), types_of(typed, list(contract))
+    source_types, target_types = types_of(records, list(contract)), types_of(typed, list(contract))
     for name, type_ in contract.items():
-        if found[name] != wanted[name]:
+        if source_types[name] != target_types[name]:
             state = (
-                f"CASE WHEN {CORRUPT} IS NULL AND {not_of_type(name, found[name], form)} THEN {BROKEN} "
-                f"ELSE {KEPT} END"
+                f"CASE WHEN {CORRUPT} IS NULL AND {not_of_type(name, source_types[name], form)} "
+                f"THEN {BROKEN} ELSE {KEPT} END"
             )
             yield Rule(f"{name}: not {type_}", name, True, F.expr(state))
 
 
 def _fitted(keyed: DataFrame, checks: Sequence[RowCheck]) -> list[RowCheck]:
     """Checks with their bounds set from one sample of all columns that they read."""
-    wanted = sorted({column for check in checks for column in check.reads()})
-    if not wanted:
+    columns = sorted({column for check in checks for column in check.reads()})
+    if not columns:
         return list(checks)
     for check in checks:
         for column in check.reads():
@@ -204,13 +204,13 @@ def _fitted(keyed: DataFrame, checks: Sequence[RowCheck]) -> list[RowCheck]:
                 raise ConfigError(
                     f"quality: {check.label}: there is no column '{column}' in quality.contract"
                 )
-    drawn = keyed.where(F.col(CORRUPT).isNull()).select(*map(quoted, wanted), KEY)
+    drawn = keyed.where(F.col(CORRUPT).isNull()).select(*map(quoted, columns), KEY)
     sample = drawn.orderBy(KEY).limit(SAMPLE_ROWS).toArrow().drop_columns([KEY])
-    found = []
+    fitted = []
     for check in checks:
         with naming(check):
-            found.append(check.fit(sample.select(list(check.reads()))) if check.reads() else check)
-    return found
+            fitted.append(check.fit(sample.select(list(check.reads()))) if check.reads() else check)
+    return fitted
 
 
 def _rule(check: RowCheck, spark: SparkSession) -> Rule:
@@ -297,7 +297,7 @@ def _write(
         .when(F.col(own["reason"]).isNotNull(), "quarantine")
         .otherwise("dropped")
     )
-    renamed = {name: wanted for wanted, name in own.items()}
+    renamed = {name: final_name for final_name, name in own.items()}
     written = tables.write(
         judged, work.folder, columns_in, route=route, tally=tally, watch=watch, renamed=renamed
     )

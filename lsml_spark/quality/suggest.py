@@ -73,27 +73,27 @@ def suggest(spark: SparkSession, data: Sequence[Path] | Days) -> str:
     QualityGateError where a file cannot be read to its end."""
     days = data if isinstance(data, Days) else look_at(data)
     try:
-        found = propose(spark, days)
+        draft = propose(spark, days)
     except LsmlError:
         raise
     except Exception as error:
         if reason := first_unreadable(days.files, days.form) or file_mistake(error):
             raise QualityGateError(reason) from error
         raise
-    source = f"from {found.rows:,} rows in {len(days.files)} file{'s' * (len(days.files) > 1)}"
-    raw = {**_where(days.files), **found.options} if found.options else {}
-    text = "\n".join(lines_of(raw, found.why, found.notes, found.contract, found.proposals, source)) + "\n"
-    meant: dict[str, Any] = {"contract": found.contract}
+    source = f"from {draft.rows:,} rows in {len(days.files)} file{'s' * (len(days.files) > 1)}"
+    raw = {**_where(days.files), **draft.options} if draft.options else {}
+    text = "\n".join(lines_of(raw, draft.why, draft.notes, draft.contract, draft.proposals, source)) + "\n"
+    meant: dict[str, Any] = {"contract": draft.contract}
     read = yaml.safe_load(text)
     assert read["quality"]["contract"] == meant["contract"], "the YAML does not read back as what was meant"
-    validate(Config, {**read["quality"], "raw": found.options}, "quality suggest")
+    validate(Config, {**read["quality"], "raw": draft.options}, "quality suggest")
     return text
 
 
 def section(spark: SparkSession, data: Sequence[Path]) -> dict[str, Any]:
     """The `quality:` section as plain values."""
-    found: dict[str, Any] = yaml.safe_load(suggest(spark, data))["quality"]
-    return found
+    quality: dict[str, Any] = yaml.safe_load(suggest(spark, data))["quality"]
+    return quality
 
 
 def look_at(data: Sequence[Path]) -> Days:
@@ -105,7 +105,7 @@ def look_at(data: Sequence[Path]) -> Days:
 
 def raw_files(data: Sequence[Path]) -> list[Path]:
     """The files named, and those of a known kind in folders named."""
-    found: list[Path] = []
+    files: list[Path] = []
     for path in data:
         if not path.exists():
             raise ConfigError(f"{path}: no such file or folder")
@@ -114,17 +114,17 @@ def raw_files(data: Sequence[Path]) -> list[Path]:
             if path.is_dir()
             else [path]
         )
-        found += [
+        files += [
             file
             for file in inside
             if file.is_file() and not any(hidden(part) for part in file.relative_to(path).parts)
         ]
-    if not found:
+    if not files:
         raise ConfigError(
             f"{', '.join(map(str, data))}: no files that end in {', '.join((*TEXT, '.parquet'))}; name files "
             "of other endings"
         )
-    return found
+    return files
 
 
 @dataclass(frozen=True)
@@ -147,12 +147,12 @@ def propose(spark: SparkSession, days: Days) -> Found:
     columns = _called(list(dict.fromkeys(name for header in headers for name in header.columns)))
     names = list(columns.values())
     records = read_days(spark, headers, columns, days.form)
-    _, found = profile_of(records.where(F.col(CORRUPT).isNull()), names)
-    if not found.num_rows:
+    _, raw_sample = profile_of(records.where(F.col(CORRUPT).isNull()), names)
+    if not raw_sample.num_rows:
         raise ConfigError(f"{', '.join(path.name for path in days.files)}: no rows to learn from")
     text = {name for name in names if records.schema[name].dataType.simpleString() == "string"}
     values = {
-        name: [value for value in found[name].to_pylist() if value and value.strip()]
+        name: [value for value in raw_sample[name].to_pylist() if value and value.strip()]
         for name in names
         if name in text
     }
@@ -170,7 +170,7 @@ def propose(spark: SparkSession, days: Days) -> Found:
         profile, sample = profile_of(typed, names)
         seen = _by_file(typed, names)
         proposals = [*of_columns(profile, sample, seen), *of_rows(profile, _doubled(typed, names))]
-        held = list(_that_hold(typed, proposals))
+        confirmed = list(_that_hold(typed, proposals))
     finally:
         typed.unpersist()
     always = {called for name, called in columns.items() if all(name in header.columns for header in headers)}
@@ -180,7 +180,9 @@ def propose(spark: SparkSession, days: Days) -> Found:
     }
     notes += [*habits.notes, *_malformed(records)]
     why = {**days.sniffed.why, **habits.why}
-    return Found(form.changed(), why, notes, contract, held + list(of_table(profile, seen)), profile["rows"])
+    return Found(
+        form.changed(), why, notes, contract, confirmed + list(of_table(profile, seen)), profile["rows"]
+    )
 
 
 def _headers(days: Days) -> list[Header]:
@@ -190,17 +192,17 @@ def _headers(days: Days) -> list[Header]:
     return [without_header(path, columns, days.form) for path in days.files]
 
 
-def _called(found: Sequence[str]) -> dict[str, str]:
+def _called(names: Sequence[str]) -> dict[str, str]:
     """The names of the contract by those of the files: not those that the stage adds, none twice but for its
     case.
     """
     called: dict[str, str] = {}
-    for i, name in enumerate(found):
+    for i, name in enumerate(names):
         other = name if name.strip() else f"column_{i + 1}"
         if other.casefold() in ADDED or other.startswith("_"):
             other = f"raw_{other.strip('_')}"
         while other.casefold() in {known.casefold() for known in called.values()} or (
-            other != name and other in found
+            other != name and other in names
         ):
             other += "_"
         called[name] = other
@@ -237,20 +239,21 @@ def _that_read(
     records: DataFrame, types: Mapping[str, str], form: Format
 ) -> tuple[dict[str, str], list[str]]:
     """The types, with text where the reader cannot type nearly all that is there; and what was so."""
-    found = {name: ddl(records.schema[name].dataType) for name in types}
-    asked = [name for name, type_ in types.items() if found[name] != type_]
-    if not asked:
+    raw_types = {name: ddl(records.schema[name].dataType) for name in types}
+    candidates = [name for name, type_ in types.items() if raw_types[name] != type_]
+    if not candidates:
         return dict(types), []
     typed = typed_rows(records, types, form).where(F.col(CORRUPT).isNull())
     wrong = [
-        F.count_if(F.expr(not_of_type(name, found[name], form))).alias(str(i)) for i, name in enumerate(asked)
+        F.count_if(F.expr(not_of_type(name, raw_types[name], form))).alias(str(i))
+        for i, name in enumerate(candidates)
     ]
     counted = typed.agg(F.count(F.lit(1)).alias("rows"), *wrong).first()
     assert counted is not None
-    bad = {name for i, name in enumerate(asked) if counted[str(i)] > (1 - ENOUGH) * counted["rows"]}
+    bad = {name for i, name in enumerate(candidates) if counted[str(i)] > (1 - ENOUGH) * counted["rows"]}
     notes = [
-        f"{name}: looks like {types[name]}, but {counted[str(asked.index(name))]:,} rows cannot be read as "
-        "such"
+        f"{name}: looks like {types[name]}, but {counted[str(candidates.index(name))]:,} rows cannot be "
+        "read as such"
         for name in sorted(bad)
     ]
     return {name: "string" if name in bad else type_ for name, type_ in types.items()}, notes

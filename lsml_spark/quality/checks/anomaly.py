@@ -76,9 +76,9 @@ class Anomaly(TableCheck):
         worst = abs(scored[0][0])
         if not wrong:
             return Judged(value=worst)
-        said = [self._told(day, *item) for item in wrong[:3]]
+        problems = [self._told(day, *item) for item in wrong[:3]]
         more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        return Judged(f"{'; '.join(said)}{more} ({len(scored)} figures looked at)", value=worst)
+        return Judged(f"{'; '.join(problems)}{more} ({len(scored)} figures looked at)", value=worst)
 
     def score(self, day: Day, column: str, metric: str) -> float | None:
         """The robust z of one figure, None where the history is too short for it."""
@@ -115,12 +115,12 @@ class Anomaly(TableCheck):
         pasts = [
             past for past in day.history if not self.same_weekday or past.date.weekday() == day.date.weekday()
         ]
-        found = []
+        values = []
         for past in pasts[-self.window :]:
             value, rows = past.metrics.get((column, metric)), past.metrics.get(("", "rows"))
             if value is not None and math.isfinite(value) and (metric not in COUNTS or rows):
-                found.append(value / rows if metric in COUNTS and rows else value)
-        return np.array(found, float)
+                values.append(value / rows if metric in COUNTS and rows else value)
+        return np.array(values, float)
 
     def _floor(self, day: Day, column: str, metric: str, history: np.ndarray) -> float:
         middle = float(np.median(history))
@@ -145,7 +145,7 @@ def _name(column: str, metric: str) -> str:
 
 
 def _scaled(values: np.ndarray, metric: str) -> np.ndarray:
-    """Sizes and spreads on a log scale, where half and double lie equally far."""
+    """Sizes and spreads on a log scale, where half and double lie equally far; of the same shape."""
     return (
         np.log(np.maximum(values, 1e-9))
         if metric in SPREADS

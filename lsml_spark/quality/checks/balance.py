@@ -26,10 +26,10 @@ class Balance(TableCheck):
     of_a_column: ClassVar[bool] = True
 
     def describe(self) -> str:
-        said = [f"a class below {percent(self.smallest)}"] if self.smallest is not None else []
-        said += [f"a class above {percent(self.largest)}"] if self.largest is not None else []
-        said += [f"fewer than {self.classes} classes"] if self.classes is not None else []
-        return " or ".join(said) or "no bound on the classes"
+        problems = [f"a class below {percent(self.smallest)}"] if self.smallest is not None else []
+        problems += [f"a class above {percent(self.largest)}"] if self.largest is not None else []
+        problems += [f"fewer than {self.classes} classes"] if self.classes is not None else []
+        return " or ".join(problems) or "no bound on the classes"
 
     def judge(self, day: Day) -> Judged:
         if lack := lacking(day, self.column):
@@ -40,15 +40,19 @@ class Balance(TableCheck):
                 f"column '{self.column}' has no list of values ({column.get('kind', 'unknown')}): labels are "
                 "text, boolean or few numbers"
             )
-        found = Categories.of([column])
-        if not found.rows:
+        categories = Categories.of([column])
+        if not categories.rows:
             return Judged(f"column '{self.column}' has no labels")
-        shares = [(name, rows / found.rows) for name, rows in column["top"]]
-        unlisted = max(0, round(column["metrics"].get("distinct", 0)) - len(shares)) if found.others else 0
-        said = self._too_large(*shares[0]) + self._too_small(shares, unlisted, found.others / found.rows)
+        shares = [(name, rows / categories.rows) for name, rows in column["top"]]
+        unlisted = (
+            max(0, round(column["metrics"].get("distinct", 0)) - len(shares)) if categories.others else 0
+        )
+        problems = self._too_large(*shares[0]) + self._too_small(
+            shares, unlisted, categories.others / categories.rows
+        )
         if self.classes is not None and len(shares) + unlisted < self.classes:
-            said.append(f"{len(shares) + unlisted} classes, {self.classes} expected")
-        return Judged(f"{self.column}: {'; '.join(said)}" if said else None, value=shares[0][1])
+            problems.append(f"{len(shares) + unlisted} classes, {self.classes} expected")
+        return Judged(f"{self.column}: {'; '.join(problems)}" if problems else None, value=shares[0][1])
 
     def _too_large(self, name: str, share: float) -> list[str]:
         if self.largest is None or share <= self.largest:
@@ -59,7 +63,7 @@ class Balance(TableCheck):
         if self.smallest is None:
             return []
         small = [f"'{name}' {percent(share)}" for name, share in reversed(shares) if share < self.smallest]
-        said = (
+        problems = (
             [
                 f"classes below {percent(self.smallest)}: "
                 f"{', '.join(small[:3])}{f' and {len(small) - 3} more' if len(small) > 3 else ''}"
@@ -68,5 +72,5 @@ class Balance(TableCheck):
             else []
         )
         if unlisted and rest / unlisted < self.smallest:
-            said.append(f"{unlisted} rarer classes share {percent(rest)} of the rows")
-        return said
+            problems.append(f"{unlisted} rarer classes share {percent(rest)} of the rows")
+        return problems

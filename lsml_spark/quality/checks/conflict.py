@@ -55,8 +55,10 @@ class Conflict(RowCheck):
         )
         same = [F.col(quoted(name)).eqNullSafe(F.col(key)) for name, key in keys.items()]
         joined = rows.join(groups, same, "left")
-        found = F.col(noisy) & self.value.isNotNull() & ~F.coalesce(self.value == F.col(right), F.lit(False))
-        return joined.withColumn(self.attached, found).drop(*keys.values(), right, noisy)
+        is_conflict = (
+            F.col(noisy) & self.value.isNotNull() & ~F.coalesce(self.value == F.col(right), F.lit(False))
+        )
+        return joined.withColumn(self.attached, is_conflict).drop(*keys.values(), right, noisy)
 
     def violated(self) -> Column:
         return F.col(self.attached)

@@ -35,7 +35,7 @@ class Constant(TableCheck):
         names = [name for name in named or day.profile.get("columns", {}) if name not in self.skip]
         empty = [name for name in names if not self.except_empty and _empty(day, name)]
         alike = [name for name in names if not _empty(day, name) and _one(day, name)]
-        said = (
+        problems = (
             [
                 f"column{'s' * (len(alike) > 1)} with one value only: "
                 f"{', '.join(self._shown(day, name) for name in alike[:10])}"
@@ -43,8 +43,8 @@ class Constant(TableCheck):
             if alike
             else []
         )
-        said += [f"without any value: {listed(empty, 10)}"] if empty else []
-        return Judged("; ".join(said) or None, value=float(len(alike) + len(empty)))
+        problems += [f"without any value: {listed(empty, 10)}"] if empty else []
+        return Judged("; ".join(problems) or None, value=float(len(alike) + len(empty)))
 
     def _shown(self, day: Day, name: str) -> str:
         top, bounds = day.column(name).get("top"), day.column(name).get("range")

@@ -57,12 +57,12 @@ class Correlated(TableCheck):
             return Judged()
         judged.sort(key=lambda i: -r_P[i])
         wrong_pairs = [i for i in judged if r_P[i] >= self.above]
-        told = [
+        pairs = [
             f"'{names[first[i]]}' and '{names[second[i]]}' ({r_DD[first[i], second[i]]:+.4f})"
             for i in wrong_pairs[:5]
         ]
         more = f" and {len(wrong_pairs) - 5} pairs more" if len(wrong_pairs) > 5 else ""
-        problem = f"{self.method} correlation of {', '.join(told)}{more}" if told else None
+        problem = f"{self.method} correlation of {', '.join(pairs)}{more}" if pairs else None
         return Judged(problem, value=float(r_P[judged[0]]))
 
 

@@ -67,12 +67,12 @@ def image(data: bytes, most_pixels: int) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow's own about large images and broken metadata
-            with Image.open(io.BytesIO(data)) as found:
-                if found.width * found.height > most_pixels:
+            with Image.open(io.BytesIO(data)) as picture:
+                if picture.width * picture.height > most_pixels:
                     return False
-                found.verify()
-            with Image.open(io.BytesIO(data)) as found:  # `verify` leaves it unusable
-                found.load()
+                picture.verify()
+            with Image.open(io.BytesIO(data)) as picture:  # `verify` leaves it unusable
+                picture.load()
     except Exception:  # damaged files make Pillow raise whatever its decoders stumble over
         return False
     return True

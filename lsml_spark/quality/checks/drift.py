@@ -69,13 +69,13 @@ class Drift(TableCheck):
             "top" not in column or column.get("others")
             for column in [day.column(self.column), *[column for column, _ in seen]]
         )
-        found = (
+        comparison = (
             key_shift(day, self.column, known)
             if self.distance == "zipf" and long_tailed and day.clean_rows
             else None
         )
         try:
-            found = found or compare(
+            comparison = comparison or compare(
                 self.distance,
                 day.column(self.column),
                 [column for column, _ in seen],
@@ -84,16 +84,16 @@ class Drift(TableCheck):
             )
         except ValueError as error:
             return Judged(f"column '{self.column}': {error}")
-        wrong = found.distance > self.below + found.noise
-        return Judged(self._sentence(found, known) if wrong else None, value=found.distance)
+        wrong = comparison.distance > self.below + comparison.noise
+        return Judged(self._sentence(comparison, known) if wrong else None, value=comparison.distance)
 
-    def _sentence(self, found: Compared, pasts: Sequence[Past]) -> str:
-        said = (
-            f"{self.column}: {NAMES[self.distance]} {found.distance:.3g} from {nights(pasts)}, "
-            f"at most {self.below:g} allowed and {found.noise:.2g} for chance"
+    def _sentence(self, comparison: Compared, pasts: Sequence[Past]) -> str:
+        sentence = (
+            f"{self.column}: {NAMES[self.distance]} {comparison.distance:.3g} from {nights(pasts)}, "
+            f"at most {self.below:g} allowed and {comparison.noise:.2g} for chance"
         )
-        said += f"; moved most: {', '.join(found.moved)}" if found.moved else ""
-        return said + (f"; new: {listed(found.new)}" if found.new else "")
+        sentence += f"; moved most: {', '.join(comparison.moved)}" if comparison.moved else ""
+        return sentence + (f"; new: {listed(comparison.new)}" if comparison.new else "")
 
 
 def nights(pasts: Sequence[Past]) -> str:

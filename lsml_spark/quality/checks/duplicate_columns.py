@@ -30,22 +30,22 @@ class DuplicateColumns(TableCheck):
             return lack
         if day.sample.num_rows < self.at_least:
             return Judged()
-        found: dict[str, list[str]] = {}
+        names_by_digest: dict[str, list[str]] = {}
         for name in day.profile.get("columns", {}):
             if name not in self.skip and name in day.sample.column_names:
                 text = as_text(day.sample[name])
                 if len(pc.unique(text.drop_null())) > 1:
-                    found.setdefault(_digest(text), []).append(name)
-        alike = [names for names in found.values() if len(names) > 1]
-        said = [
+                    names_by_digest.setdefault(_digest(text), []).append(name)
+        alike = [names for names in names_by_digest.values() if len(names) > 1]
+        groups = [
             " = ".join(f"'{name}'" for name in names[:5])
             + (f" = {len(names) - 5} more" if len(names) > 5 else "")
             for names in alike
         ]
-        more = f" and {len(said) - 5} groups more" if len(said) > 5 else ""
+        more = f" and {len(groups) - 5} groups more" if len(groups) > 5 else ""
         problem = (
-            f"the same values in all {day.sample.num_rows} rows of the sample: {'; '.join(said[:5])}{more}"
-            if said
+            f"the same values in all {day.sample.num_rows} rows of the sample: {'; '.join(groups[:5])}{more}"
+            if groups
             else None
         )
         return Judged(problem, value=float(sum(len(names) - 1 for names in alike)))

@@ -35,21 +35,23 @@ class Filled(TableCheck):
         if lack := lacking(day, *([self.column] if self.column else [])):
             return lack
         names = [self.column] if self.column else list(day.profile.get("columns", {}))
-        found = []
+        changes = []
         for name in names:
             nights = self._nights(day, name)
             if len(nights) > 1:
-                found.append((abs(nights[-1][1] - nights[-2][1]), name, nights))
-        found.sort(key=lambda item: -item[0])
+                changes.append((abs(nights[-1][1] - nights[-2][1]), name, nights))
+        changes.sort(key=lambda item: -item[0])
         wrong = [
-            item for item in found if item[0] > self.moved and self._unusual([share for _, share in item[2]])
+            item
+            for item in changes
+            if item[0] > self.moved and self._unusual([share for _, share in item[2]])
         ]
-        value = found[0][0] if found else None
+        value = changes[0][0] if changes else None
         if not wrong:
             return Judged(value=value)
-        said = [f"column '{name}' was {self.told(nights)}" for _, name, nights in wrong[:3]]
+        problems = [f"column '{name}' was {self.told(nights)}" for _, name, nights in wrong[:3]]
         more = f"; also {listed([name for _, name, _ in wrong[3:]])}" if len(wrong) > 3 else ""
-        return Judged("; ".join(said) + more, value=value)
+        return Judged("; ".join(problems) + more, value=value)
 
     def state(self, share: float) -> str:
         return (
@@ -70,18 +72,18 @@ class Filled(TableCheck):
         """`all missing until 2018-12-01, 35.0% filled on 2019-01-01, always filled since 2019-02-01`."""
         runs = [(state, list(run)) for state, run in groupby(nights, key=lambda night: self.state(night[1]))]
         shown = runs[-MOST_RUNS:]
-        said = []
+        phrases = []
         for i, (state, run) in enumerate(shown):
             shares = [share for _, share in run]
             word = state if state != "partly filled" else f"{_span(shares)} filled"
             first, last = run[0][0], run[-1][0]
             if i == len(shown) - 1:
-                said.append(f"{word} {'since' if len(runs) > 1 else 'from'} {first}")
+                phrases.append(f"{word} {'since' if len(runs) > 1 else 'from'} {first}")
             elif i == 0:
-                said.append(f"{word} until {last}")
+                phrases.append(f"{word} until {last}")
             else:
-                said.append(f"{word} on {first}" if first == last else f"{word} from {first} to {last}")
-        return ", ".join(said)
+                phrases.append(f"{word} on {first}" if first == last else f"{word} from {first} to {last}")
+        return ", ".join(phrases)
 
     def _nights(self, day: Day, name: str) -> list[Night]:
         """The column's filled share on every night that knows it, this one last."""

@@ -44,7 +44,9 @@ class Fresh(TableCheck):
         column = self.column
         if not column and day.rows:
             times = [
-                name for name, found in day.profile.get("columns", {}).items() if found.get("kind") == "time"
+                name
+                for name, profile in day.profile.get("columns", {}).items()
+                if profile.get("kind") == "time"
             ]
             if len(times) != 1:
                 return Judged(
@@ -63,8 +65,8 @@ class Fresh(TableCheck):
             return Judged(value=age)
         side = "older than" if age > 0 else "later than"
         shown = str(np.datetime64(int(newest), "s")).replace("T", " ")  # a year may have five digits
-        said = (
+        problem = (
             f"newest {column} is {shown}, {abs(age):.1f} hours {side} the end of {day.date}; "
             f"{self.within} allowed"
         )
-        return Judged(said, value=age)
+        return Judged(problem, value=age)

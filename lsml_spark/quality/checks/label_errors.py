@@ -44,27 +44,27 @@ class LabelErrors(TableCheck):
             scores = scores.filter(pc.equal(scores["system"], self.system))
         full = all(name in scores.column_names for name in FULL)
         if not full and not all(name in scores.column_names for name in FIRST):
-            wanted = f"{', '.join(FULL)} or {', '.join(FIRST)}"
+            columns = f"{', '.join(FULL)} or {', '.join(FIRST)}"
             return Judged(
-                f"the scores of {day.last.date} hold no class probabilities: wanted {wanted}; found "
+                f"the scores of {day.last.date} hold no class probabilities: wanted {columns}; found "
                 f"{', '.join(scores.column_names)}"
             )
-        rows_N, found, instead = _with_probabilities(scores) if full else _with_first_choice(scores)
+        rows_N, suspect_S, instead = _with_probabilities(scores) if full else _with_first_choice(scores)
         if len(rows_N) < self.at_least:
             return Judged()
-        share = len(found) / len(rows_N)
-        examples = [_example(scores, int(rows_N[i]), instead[i]) for i in found[:3]]
+        share = len(suspect_S) / len(rows_N)
+        examples = [_example(scores, int(rows_N[i]), instead[i]) for i in suspect_S[:3]]
         if share <= self.at_most:
             return Judged(value=share, examples=examples)
-        said = (
-            f"{len(found)} of {len(rows_N)} held-out rows of {day.last.date} ({percent(share)}) have labels "
-            "that the model doubts, "
+        problem = (
+            f"{len(suspect_S)} of {len(rows_N)} held-out rows of {day.last.date} ({percent(share)}) have "
+            "labels that the model doubts, "
             f"at most {percent(self.at_most)} allowed; the surest: "
             + ", ".join(
                 f"'{example['label']}' that looks like '{example['looks like']}'" for example in examples
             )
         )
-        return Judged(said, value=share, examples=examples)
+        return Judged(problem, value=share, examples=examples)
 
 
 def _with_probabilities(scores: pa.Table) -> tuple[np.ndarray, np.ndarray, Sequence[str]]:

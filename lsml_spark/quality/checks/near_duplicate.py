@@ -75,10 +75,10 @@ class NearDuplicate(RowCheck):
             F.col("late").alias(f"{self.attached}_late"),
         )
         marked = rows.join(marks, F.col(self.attached) == F.col(f"{self.attached}_thing"), "left")
-        found = F.col(f"{self.attached}_late").isNotNull() | (
+        is_duplicate = F.col(f"{self.attached}_late").isNotNull() | (
             F.struct("_file", "_line") > F.col(f"{self.attached}_first")
         )
-        return marked.withColumn(self.attached, found).drop(
+        return marked.withColumn(self.attached, is_duplicate).drop(
             *[f"{self.attached}_{part}" for part in ("thing", "first", "late")]
         )
 
@@ -117,8 +117,8 @@ class NearDuplicate(RowCheck):
                 [image_hash.buckets(value, bits) for value in hashes.to_pylist()], pa.list_(pa.int64())
             )
 
-        found: Column = pieces(thing)
-        return found
+        buckets: Column = pieces(thing)
+        return buckets
 
     def _shingles(self, text: Column) -> Column:
         """Hashes of the distinct shingles; a text shorter than one is a shingle itself."""
@@ -159,9 +159,9 @@ def text_buckets(similarity: float) -> Callable[[Column], Column]:
         if not len(sets):
             return pa.array([], pa.list_(pa.int64()))
         offsets = sets.offsets.to_numpy()
-        found = minhash.buckets(sets.values.to_numpy()[: offsets[-1]], offsets[:-1], similarity)
-        edges = np.arange(len(found) + 1, dtype=np.int32) * found.shape[1]
-        return pa.ListArray.from_arrays(edges, found.ravel())
+        bucket_SB = minhash.buckets(sets.values.to_numpy()[: offsets[-1]], offsets[:-1], similarity)
+        edges = np.arange(len(bucket_SB) + 1, dtype=np.int32) * bucket_SB.shape[1]
+        return pa.ListArray.from_arrays(edges, bucket_SB.ravel())
 
     return find
 

@@ -45,19 +45,19 @@ class NewLabels(TableCheck):
             )
         columns = [day.column(self.column), *[past.profile["columns"][self.column] for past in pasts]]
         if all("top" in column and not column.get("others") for column in columns):
-            found, rows = self._by_profiles(day, pasts)
+            label_counts, rows = self._by_profiles(day, pasts)
         else:
-            found, rows = self._by_rows(day, pasts)
-        new = sum(count for _, count in found)
+            label_counts, rows = self._by_rows(day, pasts)
+        new = sum(count for _, count in label_counts)
         share = new / rows if rows else 0.0
         if share <= self.at_most:
             return Judged(value=share, rows=new)
         allowed = f", at most {percent(self.at_most)} allowed" if self.at_most else ""
-        said = (
+        problem = (
             f"{self.column}: {new} rows ({percent(share)}) have a label that none of {len(pasts)} "
             f"earlier nights had{allowed}"
         )
-        return Judged(f"{said}: {listed([name for name, _ in found], 5)}", value=share, rows=new)
+        return Judged(f"{problem}: {listed([name for name, _ in label_counts], 5)}", value=share, rows=new)
 
     def _by_profiles(self, day: Day, pasts: Sequence[Past]) -> tuple[list[tuple[str, int]], int]:
         """(new labels and their rows, the most frequent first; rows with a label), scaled from the sample to

@@ -130,8 +130,8 @@ class NoLeakage(TableCheck):
             .select("__text", "__split", "__twin", "__other")
             .distinct()
         )
-        found = pairs.where(alike.is_alike(F.col("__text"), F.col("__twin")))
-        twins = found.groupBy("__text", "__split").agg(F.min("__other").alias("__other"))
+        matches = pairs.where(alike.is_alike(F.col("__text"), F.col("__twin")))
+        twins = matches.groupBy("__text", "__split").agg(F.min("__other").alias("__other"))
         why = F.concat_ws(" and ", F.least("__split", "__other"), F.greatest("__split", "__other"))
         return texts.join(twins, ["__text", "__split"]).withColumn("__why", why)
 

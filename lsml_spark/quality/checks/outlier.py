@@ -72,8 +72,8 @@ class Outlier(RowCheck):
 
 
 def bounds(values: np.ndarray, method: str, above: float, log: bool = False) -> tuple[float, float] | None:
-    """The interval outside which a number is an outlier among these; None where they have no spread, or are
-    none.
+    """The interval outside which a number is an outlier among these, shape (N,); None where they have no
+    spread, or are none.
     """
     values = values[np.isfinite(values) & (values > 0)] if log else values[np.isfinite(values)]
     if not len(values):

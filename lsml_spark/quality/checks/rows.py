@@ -33,12 +33,12 @@ class Rows(TableCheck):
     shorthand: ClassVar[str] = "at_least"
 
     def describe(self) -> str:
-        said = [f"fewer than {self.at_least} rows"] if self.within is None or self.at_least > 1 else []
-        said += [f"more than {self.no_more_than} rows"] if self.no_more_than is not None else []
-        said += (
+        problems = [f"fewer than {self.at_least} rows"] if self.within is None or self.at_least > 1 else []
+        problems += [f"more than {self.no_more_than} rows"] if self.no_more_than is not None else []
+        problems += (
             [f"rows not within {self.within:.0%} of {self._usual_is()}"] if self.within is not None else []
         )
-        return " or ".join(said)
+        return " or ".join(problems)
 
     def judge(self, day: Day) -> Judged:
         if day.rows < self.at_least:
@@ -52,17 +52,18 @@ class Rows(TableCheck):
         off = day.rows / usual - 1 if usual else float("inf")
         if abs(off) <= self.within:
             return Judged(value=day.rows)
-        told = f"{off:+.0%}" if usual else "more"
+        change = f"{off:+.0%}" if usual else "more"
         return Judged(
-            f"{day.rows} rows, {told} against {usual:g}, {self._usual_is(pasts)}; ±{self.within:.0%} allowed",
+            f"{day.rows} rows, {change} against {usual:g}, {self._usual_is(pasts)}; "
+            f"±{self.within:.0%} allowed",
             value=day.rows,
         )
 
     def _alike(self, day: Day) -> Sequence[Past]:
         """The nights to compare with, the oldest first."""
         alike = [past for past in day.history if past.date.weekday() == day.date.weekday()]
-        found = alike if self.same_weekday and len(alike) >= ENOUGH_WEEKDAYS else day.history
-        return found[-1:] if self.of == "last" else found[-self.window :]
+        pasts = alike if self.same_weekday and len(alike) >= ENOUGH_WEEKDAYS else day.history
+        return pasts[-1:] if self.of == "last" else pasts[-self.window :]
 
     def _usual_is(self, pasts: Sequence[Past] = ()) -> str:
         if self.of == "last":

@@ -33,8 +33,8 @@ class Schema(TableCheck):
         contract = list(day.profile.get("columns", {}))
         changes = [
             change
-            for file, found in day.headers.items()
-            for change in self._in_file(file, list(found), contract)
+            for file, columns in day.headers.items()
+            for change in self._in_file(file, list(columns), contract)
         ]
         if day.last is not None:
             changes += self._since(day, day.last)
@@ -43,33 +43,33 @@ class Schema(TableCheck):
     def _wanted(self, kind: Kind, column: str) -> bool:
         return kind not in self.allow and (not self.columns or column in self.columns)
 
-    def _in_file(self, file: str, found: list[str], contract: Sequence[str]) -> list[str]:
-        said = [
+    def _in_file(self, file: str, columns: list[str], contract: Sequence[str]) -> list[str]:
+        sentences = [
             f"column '{name}' of {file} is not in the contract"
-            for name in found
+            for name in columns
             if name not in contract and self._wanted("added", name)
         ]
-        said += [
+        sentences += [
             f"column '{name}' of the contract is not in {file}"
             for name in contract
-            if name not in found and self._wanted("dropped", name)
+            if name not in columns and self._wanted("dropped", name)
         ]
         common, order = (
-            [name for name in found if name in contract],
-            [name for name in contract if name in found],
+            [name for name in columns if name in contract],
+            [name for name in contract if name in columns],
         )
         moved = [name for name in _moved(order, common) if self._wanted("reordered", name)]
-        return said + ([f"columns of {file} are reordered: {', '.join(moved)} moved"] if moved else [])
+        return sentences + ([f"columns of {file} are reordered: {', '.join(moved)} moved"] if moved else [])
 
     def _since(self, day: Day, last: Past) -> list[str]:
         was = last.profile.get("columns", {})
         is_ = day.profile["columns"]
-        said = [
+        sentences = [
             f"column '{name}' is new since {last.date}"
             for name in is_
             if name not in was and self._wanted("added", name)
         ]
-        said += [
+        sentences += [
             f"column '{name}' is gone since {last.date}"
             for name in was
             if name not in is_ and self._wanted("dropped", name)
@@ -77,12 +77,12 @@ class Schema(TableCheck):
         for name in is_:
             if name in was and self._wanted("retyped", name):
                 changes = type_changes(was[name].get("type", ""), is_[name].get("type", ""))
-                said += (
+                sentences += (
                     [f"column '{name}' changed its type since {last.date}: {', '.join(changes)}"]
                     if changes
                     else []
                 )
-        return said
+        return sentences
 
 
 def _moved(was: Sequence[str], is_: Sequence[str]) -> list[str]:

@@ -74,11 +74,11 @@ class UnitChange(TableCheck):
         )
         if factor is None or share < self.share:
             return Judged(value=share)
-        said = (
+        problem = (
             f"{self.column}: about {percent(share)} of the values are {_times(factor)} what they were on "
             f"{day.last.date}"
         )
-        return Judged(said, value=share, rows=round(share * day.rows))
+        return Judged(problem, value=share, rows=round(share * day.rows))
 
 
 def whole(before: Points, after: Points, factors: list[float], near: float) -> float | None:

@@ -81,7 +81,9 @@ def aligned(reference: Categories, today: Categories) -> tuple[list[str], np.nda
 
 
 def _with_others(low_K: np.ndarray, share_K: np.ndarray, side: Categories) -> np.ndarray:
-    """What the names were given beyond their own rows comes out of the others, and no more than there is."""
+    """What the names were given beyond their own rows comes out of the others, and no more than there is;
+    shape (K + 1,).
+    """
     others = side.others / side.rows
     given_K = share_K - low_K
     taken = given_K.sum()

@@ -34,8 +34,8 @@ def suspected(label_N: np.ndarray, prob_NK: np.ndarray) -> np.ndarray:
     guess_N = np.where(sure_NK, prob_NK, -1.0).argmax(1)
     wrong_N = sure_NK.any(1) & (guess_N != label_N) & (prob_NK.argmax(1) != label_N)
     margin_N = margins(label_N, prob_NK)
-    found = np.flatnonzero(wrong_N)
-    return found[np.argsort(margin_N[found], kind="stable")]
+    suspect_S = np.flatnonzero(wrong_N)
+    return suspect_S[np.argsort(margin_N[suspect_S], kind="stable")]
 
 
 def margins(label_N: np.ndarray, prob_NK: np.ndarray) -> np.ndarray:
@@ -47,7 +47,8 @@ def margins(label_N: np.ndarray, prob_NK: np.ndarray) -> np.ndarray:
 
 
 def suspected_by_first(label_N: np.ndarray, first_N: np.ndarray, prob_N: np.ndarray) -> np.ndarray:
-    """The same where only the first choice and its probability are known: indices, the surest first.
+    """The same where only the first choice and its probability are known: indices, the surest first, shape
+    (S,).
 
     The threshold of class j is the mean probability of first choices of j that agree with the label. It lacks
     the rows labelled j that the model gave to others, so it lies higher than t_j: fewer rows are suspected,
@@ -58,5 +59,5 @@ def suspected_by_first(label_N: np.ndarray, first_N: np.ndarray, prob_N: np.ndar
     rows_K = np.bincount(first_N[agree_N], minlength=size)
     sum_K = np.bincount(first_N[agree_N], weights=prob_N[agree_N], minlength=size)
     least_K = np.where(rows_K > 0, sum_K / np.maximum(rows_K, 1), np.inf)
-    found = np.flatnonzero(~agree_N & (prob_N >= least_K[first_N] - 1e-9))
-    return found[np.argsort(-prob_N[found], kind="stable")]
+    suspect_S = np.flatnonzero(~agree_N & (prob_N >= least_K[first_N] - 1e-9))
+    return suspect_S[np.argsort(-prob_N[suspect_S], kind="stable")]

@@ -31,12 +31,13 @@ def pairwise(x_ND: np.ndarray, at_least: int = 30) -> np.ndarray:
 
 
 def ranks(x_ND: np.ndarray) -> np.ndarray:
-    """Mean ranks within each column, NaN where there is no finite value; Pearson's r of them is Spearman's.
+    """Mean ranks within each column, NaN where there is no finite value; Pearson's r of them is Spearman's;
+    shape (N, D).
 
     With missing values ranks are those among all values of the column, not among those of the pair.
     """
-    found = np.full(x_ND.shape, np.nan)
+    rank_ND = np.full(x_ND.shape, np.nan)
     for d in range(x_ND.shape[1]):
         there = np.isfinite(x_ND[:, d])
-        found[there, d] = rankdata(x_ND[there, d])
-    return found
+        rank_ND[there, d] = rankdata(x_ND[there, d])
+    return rank_ND

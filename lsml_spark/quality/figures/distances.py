@@ -119,8 +119,8 @@ def wasserstein(p: Points, q: Points) -> float:
 
 
 def bins_of(reference: Points, bins: int = 10) -> np.ndarray:
-    """Inner edges, at most bins − 1, that split the reference into parts of equal weight; equal edges are
-    merged.
+    """Inner edges, at most bins − 1, that split the reference into parts of equal weight, shape (edges,);
+    equal edges are merged.
     """
     edges = np.unique(reference.quantiles(np.arange(1, bins) / bins))
     # a last bin that the reference leaves empty tells nothing but its half row

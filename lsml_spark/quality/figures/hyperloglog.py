@@ -20,7 +20,7 @@ def empty() -> np.ndarray:
 
 
 def add(registers: np.ndarray, hashes_N: np.ndarray) -> None:
-    """Take in 64-bit hashes (uint64)."""
+    """Take in 64-bit hashes (uint64); the registers, (4096,), are changed in place."""
     register = (hashes_N >> np.uint64(RANK_BITS)).astype(np.intp)
     # below 2^53, so its exponent is the highest bit
     rest = (hashes_N & np.uint64((1 << RANK_BITS) - 1)).astype(np.float64)
@@ -30,7 +30,7 @@ def add(registers: np.ndarray, hashes_N: np.ndarray) -> None:
 
 
 def estimate(registers: np.ndarray) -> int:
-    """Different hashes seen, rounded to a whole number."""
+    """Different hashes that the registers, (4096,), have seen, rounded to a whole number."""
     counts = np.bincount(registers, minlength=RANK_BITS + 2).tolist()
     z = REGISTERS * _tau(1 - counts[RANK_BITS + 1] / REGISTERS)
     for count in counts[RANK_BITS:0:-1]:
@@ -60,8 +60,8 @@ def _tau(x: float) -> float:
 
 
 def hashes(values: np.ndarray) -> np.ndarray:
-    """uint64 hashes of numbers, equal where Spark calls them equal: NaN is NaN, -0.0 is 0.0 (SplitMix64's
-    finaliser).
+    """uint64 hashes of numbers, of the same shape, equal where Spark calls them equal: NaN is NaN, -0.0 is
+    0.0 (SplitMix64's finaliser).
     """
     if values.dtype.kind == "f":
         values = values.astype(np.float64) + 0.0  # turns -0.0 into 0.0

@@ -65,8 +65,8 @@ class Figures:
     moments: Moments = field(default_factory=Moments)  # of finite numbers, of lengths, of sizes
     registers: np.ndarray = field(default_factory=hyperloglog.empty)
 
-    def count(self, **found: int) -> None:
-        for name, number in found.items():
+    def count(self, **counts: int) -> None:
+        for name, number in counts.items():
             self.counts[name] = self.counts.get(name, 0) + number
 
     def bounds(self, least: Any, greatest: Any) -> None:
@@ -119,7 +119,7 @@ def _finite(figures: Figures, x: np.ndarray) -> None:
 
 
 def _whole(moments: Moments, x: np.ndarray) -> None:
-    """Sums of small whole numbers, in integers."""
+    """Sums of small whole numbers, shape (N,), in integers."""
     squares = x * x
     moments.count += len(x)
     moments.total += int(x.sum()) << UNIT
@@ -158,7 +158,7 @@ def _time(figures: Figures, values: pa.Array) -> None:
 
 
 def epoch(values: pa.Array) -> np.ndarray:
-    """Microseconds (of a timestamp) or days (of a date) since 1970 as int64."""
+    """Microseconds (of a timestamp) or days (of a date) since 1970 as int64, shape (N,)."""
     return np.asarray(values.cast(pa.int32() if pa.types.is_date32(values.type) else pa.int64())).astype(
         np.int64
     )
@@ -183,33 +183,33 @@ MEASURES = {
 }
 
 
-def figures_of(kind: str, type_: str, found: Figures, rows: int, distinct: int | None) -> dict[str, float]:
+def figures_of(kind: str, type_: str, figures: Figures, rows: int, distinct: int | None) -> dict[str, float]:
     """The metrics of one column as docs/reference.md lists them; `distinct` where it is known exactly."""
-    known = rows - found.missing
+    known = rows - figures.missing
     metrics: dict[str, float] = {
-        "missing": found.missing,
-        "missing_share": found.missing / rows if rows else None,  # type: ignore[dict-item]
-        "distinct": hyperloglog.estimate(found.registers) if distinct is None else distinct,
+        "missing": figures.missing,
+        "missing_share": figures.missing / rows if rows else None,  # type: ignore[dict-item]
+        "distinct": hyperloglog.estimate(figures.registers) if distinct is None else distinct,
     }
     if kind == "number":
-        metrics |= {name: found.counts.get(name, 0) for name in ("nan", "infinite")} if known else {}
+        metrics |= {name: figures.counts.get(name, 0) for name in ("nan", "infinite")} if known else {}
     if kind == "boolean" and known:
-        metrics["true"] = found.counts.get("true", 0)
+        metrics["true"] = figures.counts.get("true", 0)
     if kind == "text" and known:
-        metrics["empty"] = found.counts.get("empty", 0)
-    if found.least is not None:
-        metrics |= _of_values(kind, type_, found)
+        metrics["empty"] = figures.counts.get("empty", 0)
+    if figures.least is not None:
+        metrics |= _of_values(kind, type_, figures)
     return {name: value for name, value in metrics.items() if value is not None}
 
 
-def _of_values(kind: str, type_: str, found: Figures) -> dict[str, float]:
-    least, greatest, moments = found.least, found.greatest, found.moments
+def _of_values(kind: str, type_: str, figures: Figures) -> dict[str, float]:
+    least, greatest, moments = figures.least, figures.greatest, figures.moments
     if kind == "time":
         return {"min": seconds(type_, least), "max": seconds(type_, greatest)}
     if kind == "number":
-        figures = {"min": float(least), "max": float(greatest), "mean": moments.mean}
+        metrics = {"min": float(least), "max": float(greatest), "mean": moments.mean}
         spread = {"stddev": moments.stddev} if moments.count > 1 else {}
-        return figures | spread | {name: found.counts.get(name, 0) for name in ("zeros", "negative")}
+        return metrics | spread | {name: figures.counts.get(name, 0) for name in ("zeros", "negative")}
     if kind == "binary":
         return {"length_min": least, "length_max": greatest}
     word = "length" if kind == "text" else "size"
@@ -221,13 +221,13 @@ def seconds(type_: str, count: int) -> float:
     return count * 86_400.0 if type_ == "date" else count / 1e6
 
 
-def range_of(kind: str, type_: str, found: Figures) -> list[str] | None:
+def range_of(kind: str, type_: str, figures: Figures) -> list[str] | None:
     """Least and greatest value as text, of numbers and times."""
-    if found.least is None or kind not in ("number", "time"):
+    if figures.least is None or kind not in ("number", "time"):
         return None
     if kind == "number":
-        return [str(found.least), str(found.greatest)]
-    return [time_text(type_, value) for value in (found.least, found.greatest)]
+        return [str(figures.least), str(figures.greatest)]
+    return [time_text(type_, value) for value in (figures.least, figures.greatest)]
 
 
 def time_text(type_: str, count: int) -> str:

@@ -22,9 +22,9 @@ def bands(similarity: float) -> tuple[int, int]:
     best = MOST, 1
     for rows in range(1, MOST + 1):
         share = similarity**rows
-        wanted = 1 if share >= 1 else math.ceil(math.log(MISS) / math.log1p(-share))
-        if wanted * rows <= MOST:
-            best = wanted, rows
+        number = 1 if share >= 1 else math.ceil(math.log(MISS) / math.log1p(-share))
+        if number * rows <= MOST:
+            best = number, rows
     return best
 
 
@@ -39,7 +39,7 @@ def buckets(hashes: np.ndarray, starts: np.ndarray, similarity: float) -> np.nda
     number, rows = bands(similarity)
     draw = np.random.default_rng(0)
     elements = hashes.view(np.uint64)
-    found = np.empty((len(starts), number), np.uint64)
+    bucket_SB = np.empty((len(starts), number), np.uint64)
     for band in range(number):
         mixed = np.full(len(starts), band, np.uint64) * GOLDEN
         for _ in range(rows):
@@ -47,8 +47,8 @@ def buckets(hashes: np.ndarray, starts: np.ndarray, similarity: float) -> np.nda
             least = np.minimum.reduceat(elements * (a | np.uint64(1)) + b, starts)
             mixed = (mixed ^ least) * GOLDEN
             mixed ^= mixed >> np.uint64(32)
-        found[:, band] = mixed
-    return found.view(np.int64)
+        bucket_SB[:, band] = mixed
+    return bucket_SB.view(np.int64)
 
 
 def shingles(text: str, characters: int, words: int) -> frozenset[str]:

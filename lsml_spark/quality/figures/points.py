@@ -44,18 +44,18 @@ def _number(type_: str, values: pa.Array) -> tuple[dict[str, float], dict[str, A
 
 
 def quantiles(ascending: np.ndarray) -> dict[str, float]:
-    """Quantiles by linear interpolation and the median absolute deviation; none of an empty array."""
+    """Quantiles by linear interpolation and the median absolute deviation of N values, (N,); none of none."""
     if not len(ascending):
         return {}
     with np.errstate(over="ignore", invalid="ignore"):
-        found = dict(zip(QUANTILES, np.quantile(ascending, list(QUANTILES.values())).tolist(), strict=True))
-        found["mad"] = float(np.median(np.abs(ascending - found["median"])))
-    return {name: value for name, value in found.items() if math.isfinite(value)}
+        values = dict(zip(QUANTILES, np.quantile(ascending, list(QUANTILES.values())).tolist(), strict=True))
+        values["mad"] = float(np.median(np.abs(ascending - values["median"])))
+    return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def points(values: np.ndarray) -> dict[str, list[float]]:
-    """At most 512 points whose weights sum to 1: the values themselves where they are few, else equal-weight
-    quantile midpoints.
+    """At most 512 points whose weights sum to 1: the values, shape (N,), themselves where they are few, else
+    equal-weight quantile midpoints.
     """
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) <= MOST:

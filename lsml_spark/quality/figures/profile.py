@@ -163,7 +163,7 @@ def combined(
 
 def _column(
     type_: str,
-    found: Figures,
+    figures: Figures,
     rows: int,
     whole: bool,
     sample: pa.ChunkedArray | None,
@@ -171,9 +171,9 @@ def _column(
 ) -> dict[str, Any]:
     kind = kind_of(type_)
     distinct = _distinct(kind, type_, sample, hashes) if whole else None
-    metrics = figures_of(kind, type_, found, rows, distinct)
+    metrics = figures_of(kind, type_, figures, rows, distinct)
     quantiles, parts = points.described(kind, type_, sample) if sample is not None else ({}, {})
-    bounds = range_of(kind, type_, found)
+    bounds = range_of(kind, type_, figures)
     return {
         "type": type_,
         "kind": kind,
@@ -204,8 +204,8 @@ def empty_sample(frame: DataFrame, columns: Sequence[str]) -> pa.Schema:
 
 def types_of(frame: DataFrame, columns: Sequence[str]) -> dict[str, str]:
     """Spark's simple type names."""
-    wanted = {field.name: field.dataType.simpleString() for field in frame.schema}
-    return {name: wanted[name] for name in columns}
+    types = {field.name: field.dataType.simpleString() for field in frame.schema}
+    return {name: types[name] for name in columns}
 
 
 def profile_of(

@@ -44,27 +44,27 @@ def read_header(path: Path, form: Format) -> Header:
         if not without_end(first).strip():
             raise QualityGateError(f"{path}: its first line is blank, not even a header line")
         head = itertools.islice(itertools.chain([first], lines), LONGEST_HEADER)
-        found = next(records(enumerate(head, 1), form), None)
+        record = next(records(enumerate(head, 1), form), None)
     except UNREADABLE as error:
         raise QualityGateError(f"{path}: cannot be read as CSV: {error}") from error
-    if found is None:
+    if record is None:
         raise QualityGateError(f"{path}: nothing but comments, not even a header line")
     if packed := [
         what
         for magic, what in MAGIC.items()
-        if first.startswith(magic) and (found.fields is None or "\4" in magic)
+        if first.startswith(magic) and (record.fields is None or "\4" in magic)
     ]:
         raise QualityGateError(f"{path}: cannot be read as CSV: it is {packed[0]}")
-    if found.fields is None:
+    if record.fields is None:
         raise QualityGateError(
-            f"{path}: cannot be read as CSV: its header: {_why(found, form)}: {as_found(found.text)[:80]!r}"
+            f"{path}: cannot be read as CSV: its header: {_why(record, form)}: {as_found(record.text)[:80]!r}"
         )
-    if found.text.count("\0") > len(found.text) / 4:
+    if record.text.count("\0") > len(record.text) / 4:
         raise QualityGateError(
             f"{path}: cannot be read as CSV: NUL bytes in its header; if it is UTF-16, say raw.encoding: "
             "utf-16-le"
         )
-    columns = [column.strip() for column in found.fields]
+    columns = [column.strip() for column in record.fields]
     if not any(columns):
         raise QualityGateError(f"{path}: its first line is blank, not even a header line")
     doubled = (
@@ -74,7 +74,7 @@ def read_header(path: Path, form: Format) -> Header:
     )
     if doubled:
         raise QualityGateError(f"{path}: header names {', '.join(map(repr, doubled))} twice")
-    after = found.line + len(re.findall(r"\r\n|\n|\r", found.text)) + 1
+    after = record.line + len(re.findall(r"\r\n|\n|\r", record.text)) + 1
     return Header(
         path,
         columns,
@@ -84,10 +84,10 @@ def read_header(path: Path, form: Format) -> Header:
     )
 
 
-def _why(found: Record, form: Format) -> str:
-    if found.why == csv_text.BYTES:
+def _why(record: Record, form: Format) -> str:
+    if record.why == csv_text.BYTES:
         return f"bytes that are not {form.encoding} (raw.encoding names another)"
-    return found.why or ""
+    return record.why or ""
 
 
 def without_header(path: Path, columns: Sequence[str], form: Format) -> Header:

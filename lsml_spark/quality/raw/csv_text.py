@@ -71,32 +71,32 @@ class Quoting:
         """Where the quoted text ends that stands at `at`: a lone backslash at the end of the line escapes its
         line break.
         """
-        found = self.body.match(line, at)
-        assert found is not None
-        end = found.end()
+        match = self.body.match(line, at)
+        assert match is not None
+        end = match.end()
         return len(line) if self.backslash and line.startswith("\\", end) else end
 
     def fields(self, record: str) -> list[str]:
         """The fields of a record that is quoted rightly."""
         if not self.quote or self.quote not in record:
             return record.split(self.delimiter)
-        found, at = [], 0
+        fields, at = [], 0
         while True:
             if record.startswith(self.quote, at):
                 end = self.body.match(record, at + 1).end()  # type: ignore[union-attr]
-                found.append(self._unescaped(record[at + 1 : end]))
+                fields.append(self._unescaped(record[at + 1 : end]))
                 at = end + 1
             else:
                 end = record.find(self.delimiter, at)
                 end = len(record) if end < 0 else end
-                found.append(record[at:end])
+                fields.append(record[at:end])
                 at = end
             if at >= len(record):
-                return found
+                return fields
             at += 1
 
     def _unescaped(self, body: str) -> str:
-        return self.escapes.sub(lambda found: (found[1] if self.backslash else None) or self.quote, body)
+        return self.escapes.sub(lambda match: (match[1] if self.backslash else None) or self.quote, body)
 
 
 def records(lines: Iterable[tuple[int, str]], form: Format) -> Iterator[Record]:
@@ -104,35 +104,35 @@ def records(lines: Iterable[tuple[int, str]], form: Format) -> Iterator[Record]:
     line.
     """
     quoting, comment = Quoting(form), form.comment
-    held: list[tuple[int, str]] = []
+    pending: list[tuple[int, str]] = []
     inside, right = False, True
     for number, line in lines:
         body = without_end(line)
-        if not held and (not body.strip(" ") or (comment and body.startswith(comment))):
+        if not pending and (not body.strip(" ") or (comment and body.startswith(comment))):
             continue
-        if form.quote and (held or form.quote in body):
+        if form.quote and (pending or form.quote in body):
             inside, fine = quoting.walk(body, inside)
             right = right and fine
-        held.append((number, line))
+        pending.append((number, line))
         if not inside:
-            yield from _finished(held, quoting, form, None if right else INSIDE)
-            held, right = [], True
-    if held:
-        yield from _finished(held, quoting, form, OPEN)
+            yield from _finished(pending, quoting, form, None if right else INSIDE)
+            pending, right = [], True
+    if pending:
+        yield from _finished(pending, quoting, form, OPEN)
 
 
 def _finished(
-    held: list[tuple[int, str]], quoting: Quoting, form: Format, why: str | None
+    lines: list[tuple[int, str]], quoting: Quoting, form: Format, why: str | None
 ) -> Iterator[Record]:
-    text = "".join(line for _, line in held)
+    text = "".join(line for _, line in lines)
     if undecodable(text):
         why = BYTES
-    elif why is None and len(held) > 1 and not form.multiline:
+    elif why is None and len(lines) > 1 and not form.multiline:
         why = SPANS
     if why is None:
         record = without_end(text)
-        yield Record(held[0][0], record, quoting.fields(record))
+        yield Record(lines[0][0], record, quoting.fields(record))
         return
-    for number, line in held:
+    for number, line in lines:
         if line.strip(" \r\n"):
             yield Record(number, without_end(line), None, why)

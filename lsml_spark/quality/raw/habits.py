@@ -32,16 +32,16 @@ class Habits:
 
 def habits_of(columns: Mapping[str, Sequence[str]], commas_part_fields: bool) -> Habits:
     """Of samples of text columns, missing values left out."""
-    found = Habits()
-    words = _words(columns, found)
+    habits = Habits()
+    words = _words(columns, habits)
     rest = {
         name: [value.strip() for value in values if value.strip() not in words]
         for name, values in columns.items()
     }
-    _blanks(columns, found)
-    _decimals(rest, commas_part_fields, found)
-    _times(rest, found)
-    return found
+    _blanks(columns, habits)
+    _decimals(rest, commas_part_fields, habits)
+    _times(rest, habits)
+    return habits
 
 
 def plain_number(value: str, options: Mapping[str, object]) -> str:
@@ -50,7 +50,7 @@ def plain_number(value: str, options: Mapping[str, object]) -> str:
     return plain.replace(",", ".") if options.get("decimal") == "," else plain
 
 
-def _words(columns: Mapping[str, Sequence[str]], found: Habits) -> set[str]:
+def _words(columns: Mapping[str, Sequence[str]], habits: Habits) -> set[str]:
     words: dict[str, str] = {}
     for name, values in columns.items():
         counts = Counter(value.strip() for value in values)
@@ -64,10 +64,10 @@ def _words(columns: Mapping[str, Sequence[str]], found: Habits) -> set[str]:
             if word in SURE or typed:
                 words[word] = f"{words[word]}, {share}" if word in words else share
             elif counts[word] >= max(3, len(values) / 1000):
-                found.notes.append(f"{share} is {word!r}: if that means missing, add it to raw.nulls")
+                habits.notes.append(f"{share} is {word!r}: if that means missing, add it to raw.nulls")
     if words:
-        found.options["nulls"] = list(words)
-        found.why["nulls"] = "; ".join(f"{word} is {where}" for word, where in words.items())
+        habits.options["nulls"] = list(words)
+        habits.why["nulls"] = "; ".join(f"{word} is {where}" for word, where in words.items())
     return set(words)
 
 
@@ -77,18 +77,18 @@ def _some_type(values: Sequence[str]) -> bool:
     return type_of(values) != "string" or numbers >= ENOUGH * len(values) or form_of(values) is not None
 
 
-def _blanks(columns: Mapping[str, Sequence[str]], found: Habits) -> None:
+def _blanks(columns: Mapping[str, Sequence[str]], habits: Habits) -> None:
     shares = {
         name: sum(value != value.strip(" ") for value in values) / len(values)
         for name, values in columns.items()
         if values
     }
     if many := {name: share for name, share in shares.items() if share > 0.5}:
-        found.options["trim"] = True
-        found.why["trim"] = f"blanks around {max(many.values()):.1%} of the values of {', '.join(many)}"
+        habits.options["trim"] = True
+        habits.why["trim"] = f"blanks around {max(many.values()):.1%} of the values of {', '.join(many)}"
 
 
-def _decimals(columns: Mapping[str, Sequence[str]], commas_part_fields: bool, found: Habits) -> None:
+def _decimals(columns: Mapping[str, Sequence[str]], commas_part_fields: bool, habits: Habits) -> None:
     comma: list[str] = []  # columns that say which of the two it is
     point: list[str] = []
     unsure: list[str] = []
@@ -113,25 +113,25 @@ def _decimals(columns: Mapping[str, Sequence[str]], commas_part_fields: bool, fo
         by[mark] |= {match["by"] for match in (as_comma if mark == "," else as_point) if match["by"]}
     floats = [name for name, values in columns.items() if type_of(values) in ("double",)]
     if comma and not floats:
-        found.options["decimal"] = ","
-        found.why["decimal"] = f"commas stand before the fractions of {', '.join(comma)}"
-        _thousands(by[","], found)
+        habits.options["decimal"] = ","
+        habits.why["decimal"] = f"commas stand before the fractions of {', '.join(comma)}"
+        _thousands(by[","], habits)
     elif point or (by[","] and floats):
-        _thousands(by["."], found)
-    if unsure and "decimal" not in found.options and "thousands" not in found.options:
-        found.notes.append(
+        _thousands(by["."], habits)
+    if unsure and "decimal" not in habits.options and "thousands" not in habits.options:
+        habits.notes.append(
             f"{', '.join(unsure)}: 1,234 may be a thousand or a fraction; say raw.decimal or raw.thousands"
         )
 
 
-def _thousands(marks: set[str], found: Habits) -> None:
+def _thousands(marks: set[str], habits: Habits) -> None:
     if len(marks) == 1:
         (mark,) = marks
-        found.options["thousands"] = mark
-        found.why["thousands"] = f"{mark!r} between groups of three digits"
+        habits.options["thousands"] = mark
+        habits.why["thousands"] = f"{mark!r} between groups of three digits"
 
 
-def _times(columns: Mapping[str, Sequence[str]], found: Habits) -> None:
+def _times(columns: Mapping[str, Sequence[str]], habits: Habits) -> None:
     forms: dict[str, dict[str, list[str]]] = {"date_formats": {}, "timestamp_formats": {}}
     plain: dict[str, list[str]] = {"date_formats": [], "timestamp_formats": []}
     for name, values in columns.items():
@@ -147,11 +147,11 @@ def _times(columns: Mapping[str, Sequence[str]], found: Habits) -> None:
         if form.pattern:
             forms[f"{form.kind}_formats"].setdefault(form.pattern, []).append(name)
         else:
-            found.notes.append(f"{name}: {form.note}")
+            habits.notes.append(f"{name}: {form.note}")
     for option, patterns in forms.items():
         if patterns:
-            found.options[option] = [*patterns, *_iso(plain[option])]
-            found.why[option] = "; ".join(
+            habits.options[option] = [*patterns, *_iso(plain[option])]
+            habits.why[option] = "; ".join(
                 f"{', '.join(names)} {'have' if len(names) > 1 else 'has'} it" for names in patterns.values()
             )
 

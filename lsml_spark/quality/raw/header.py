@@ -59,33 +59,33 @@ class Header:
 
     def with_folders(self, contract: Iterable[str]) -> list[str]:
         """The columns of the file, and those of the contract that its folders give, at their place."""
-        found = list(self.columns)
+        columns = list(self.columns)
         for place, name in enumerate(contract):
-            if name in self.folders and name not in found:
-                found.insert(place, name)
-        return found
+            if name in self.folders and name not in columns:
+                columns.insert(place, name)
+        return columns
 
     def drift(self, contract: Mapping[str, str]) -> list[str]:
         """Sentences on columns that appeared, vanished, moved or changed their type."""
-        found, name = self.with_folders(contract), self.name
-        promised, there = set(contract), set(found)
-        said = [
+        columns, name = self.with_folders(contract), self.name
+        promised, there = set(contract), set(columns)
+        sentences = [
             f"column {column!r} appeared in {name}; it is not in the contract and is not used"
-            for column in found
+            for column in columns
             if column not in promised
         ]
-        said += [f"column {column!r} vanished from {name}" for column in contract if column not in there]
-        if not said and self.ordered and found != list(contract):
-            said.append(f"columns of {name} are reordered: {', '.join(found)}")
-        return said + self._retyped(contract) + self._inside(contract)
+        sentences += [f"column {column!r} vanished from {name}" for column in contract if column not in there]
+        if not sentences and self.ordered and columns != list(contract):
+            sentences.append(f"columns of {name} are reordered: {', '.join(columns)}")
+        return sentences + self._retyped(contract) + self._inside(contract)
 
     def _retyped(self, contract: Mapping[str, str]) -> list[str]:
         if self.path.suffix != ".parquet":
             return []  # the types of text are what it can be read as
-        wanted = {column: DataType.fromDDL(type_).simpleString() for column, type_ in contract.items()}
+        types = {column: DataType.fromDDL(type_).simpleString() for column, type_ in contract.items()}
         return [
             f"column {column!r} of {self.name} is {self.types[column]}, the contract says {type_}"
-            for column, type_ in wanted.items()
+            for column, type_ in types.items()
             if column in self.types and not keeps_values(self.types[column], type_)
         ]
 
@@ -93,7 +93,7 @@ class Header:
         """Of JSON: fields inside a column that the contract does not know, and numbers and the like where it
         says text.
         """
-        said, name = [], self.name
+        sentences, name = [], self.name
         for column, type_ in contract.items() if self.kinds else ():
             known = {
                 f"{column}{path if path[:1] in ('', '[', '{') else '.' + path}": of
@@ -107,17 +107,17 @@ class Header:
             ]:
                 if path not in known:
                     if _holder(path) in known and known[_holder(path)] in ("struct", "array"):
-                        said.append(
+                        sentences.append(
                             f"field {path!r} appeared in {name}; it is not in the contract and is not used"
                         )
                 elif known[path] == "string" and (
                     other := sorted({"number", "boolean"} & set(self.kinds[path]))
                 ):
-                    said.append(
+                    sentences.append(
                         f"{'column' if path == column else 'field'} {path!r} of {name} is "
                         f"{' and '.join(other)}, the contract says string"
                     )
-        return said
+        return sentences
 
 
 def drift_of(headers: Sequence[Header], contract: Mapping[str, str]) -> list[str]:
@@ -125,11 +125,14 @@ def drift_of(headers: Sequence[Header], contract: Mapping[str, str]) -> list[str
     is true of.
     """
     mark = "\0"
-    said: dict[str, list[str]] = {}
+    names_by_sentence: dict[str, list[str]] = {}
     for header in headers:
         for sentence in replace(header, called=mark).drift(contract):
-            said.setdefault(sentence, []).append(header.name)
-    return [sentence.replace(mark, _together(names, len(headers))) for sentence, names in said.items()]
+            names_by_sentence.setdefault(sentence, []).append(header.name)
+    return [
+        sentence.replace(mark, _together(names, len(headers)))
+        for sentence, names in names_by_sentence.items()
+    ]
 
 
 def _together(names: Sequence[str], files: int) -> str:

@@ -27,14 +27,14 @@ def type_of(values: Sequence[str]) -> str:
     """A Spark type name for these values (no blanks among them): int, bigint, decimal, double, date,
     timestamp, boolean or string.
     """
-    found = [value.strip() for value in values]
+    stripped = [value.strip() for value in values]
     for type_, fits in KINDS.items():
-        left = [value for value in found if not fits(value)]
-        if found and len(left) <= (1 - ENOUGH) * len(found):
+        left = [value for value in stripped if not fits(value)]
+        if stripped and len(left) <= (1 - ENOUGH) * len(stripped):
             return (
                 "string"
-                if _regular(left, len(found)) or (type_ in ("int", "double") and _names(found))
-                else _narrow(type_, found)
+                if _regular(left, len(stripped)) or (type_ in ("int", "double") and _names(stripped))
+                else _narrow(type_, stripped)
             )
     return "string"
 

@@ -22,9 +22,9 @@ LOOKED_AT = 10_000  # lines that tell which columns there are
 KINDS = {str: "string", Number: "number", dict: "object", list: "array", bool: "boolean", type(None): "null"}
 
 
-def read_header(path: Path, form: Format, wanted: Sequence[str] = ()) -> Header:
+def read_header(path: Path, form: Format, columns: Sequence[str] = ()) -> Header:
     """Keys of the first 10,000 lines in the order in which they appear, each with the type of its first
-    value; further down only keys that are `wanted` and have not been seen yet."""
+    value; further down only keys that are in `columns` and have not been seen yet."""
     kinds: dict[str, dict[str, None]] = {}
     types: dict[str, str] = {}
     lines, first = 0, ""
@@ -32,7 +32,7 @@ def read_header(path: Path, form: Format, wanted: Sequence[str] = ()) -> Header:
         for lines, line in enumerate(physical_lines(path, form), 1):
             first = first or line.strip()
             if lines > LOOKED_AT:
-                missing = [name for name in wanted if name not in types]
+                missing = [name for name in columns if name not in types]
                 if not missing:
                     break
                 if "\\u" not in line and not any(f'"{name}"' in line for name in missing):
@@ -46,8 +46,8 @@ def read_header(path: Path, form: Format, wanted: Sequence[str] = ()) -> Header:
     except UNREADABLE as error:
         raise QualityGateError(f"{path}: cannot be read as JSON lines: {error}") from error
     if not types:
-        said = f"none of its first lines is a JSON object; {_hint(first)}" if lines else "empty file"
-        raise QualityGateError(f"{path}: {said}")
+        reason = f"none of its first lines is a JSON object; {_hint(first)}" if lines else "empty file"
+        raise QualityGateError(f"{path}: {reason}")
     return Header(
         path,
         list(types),
@@ -87,11 +87,11 @@ def _look_inside(path: str, value: Value, kinds: dict[str, dict[str, None]]) -> 
         while waiting:
             at, item = waiting.pop()
             inside = item.items() if isinstance(item, dict) else ((None, each) for each in item)
-            for key, found in inside:
+            for key, child in inside:
                 below = f"{at}[]" if key is None else f"{at}.{key}"
-                kinds.setdefault(below, {})[KINDS[type(found)]] = None
-                if isinstance(found, (dict, list)):
-                    waiting.append((below, found))
+                kinds.setdefault(below, {})[KINDS[type(child)]] = None
+                if isinstance(child, (dict, list)):
+                    waiting.append((below, child))
 
 
 def reasons(header: Header) -> tuple[str, ...]:
@@ -114,13 +114,13 @@ def _rows(lines: Iterable[tuple[int, str]], places: dict[str, int], form: Format
         text = without_end(line)
         if not text.strip(" "):
             continue
-        found: list[str | None] = [None] * len(places)
+        texts: list[str | None] = [None] * len(places)
         try:
             for value in values(text):
                 place = places.get(value.key)
                 if place is not None:
-                    found[place] = value.text
+                    texts[place] = value.text
         except Malformed as error:
             yield number, text, str(error), [None] * len(places)
         else:
-            yield number, None, None, found
+            yield number, None, None, texts

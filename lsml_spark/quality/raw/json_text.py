@@ -54,10 +54,10 @@ class Number(str):
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise Malformed(DOUBLED)
-    return found
+    return members
 
 
 _nested = json.JSONDecoder(
@@ -70,26 +70,26 @@ def values(line: str) -> list[Value]:
     if undecodable(line):
         raise Malformed(BYTES)
     try:
-        found, end = _members(line, _after_blanks(line, 0))
+        members, end = _members(line, _after_blanks(line, 0))
     except RecursionError:
         raise Malformed(DEEP) from None
     if _after_blanks(line, end) != len(line):
         raise Malformed(MORE)
-    keys = {value.key for value in found}
-    if len(keys) != len(found):
+    keys = {value.key for value in members}
+    if len(keys) != len(members):
         raise Malformed(DOUBLED)
-    if "\\u" in line and any(map(_halved, found)):
+    if "\\u" in line and any(map(_halved, members)):
         raise Malformed(SURROGATE)
-    return found
+    return members
 
 
 def _members(line: str, at: int) -> tuple[list[Value], int]:
     if not line.startswith("{", at):
         raise Malformed(NO_OBJECT if _is_json(line, at) else NO_JSON)
-    found: list[Value] = []
+    members: list[Value] = []
     at = _after_blanks(line, at + 1)
     if line.startswith("}", at):
-        return found, at + 1
+        return members, at + 1
     while True:
         if not line.startswith('"', at):
             raise Malformed(NO_JSON)
@@ -98,10 +98,10 @@ def _members(line: str, at: int) -> tuple[list[Value], int]:
         if not line.startswith(":", at):
             raise Malformed(NO_JSON)
         value, at = _value(line, _after_blanks(line, at + 1), key)
-        found.append(value)
+        members.append(value)
         at = _after_blanks(line, at)
         if line.startswith("}", at):
-            return found, at + 1
+            return members, at + 1
         if not line.startswith(",", at):
             raise Malformed(NO_JSON)
         at = _after_blanks(line, at + 1)

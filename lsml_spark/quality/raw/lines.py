@@ -121,20 +121,20 @@ def _named(frame: DataFrame, names: Sequence[str]) -> DataFrame:
 def _batches(rows: Iterator[Row], columns: int) -> Iterator[pa.RecordBatch]:
     names = ["line", "corrupt", "why", *[f"c{i}" for i in range(columns)]]
     types = [pa.int64(), *[pa.string()] * (columns + 2)]
-    held: list[tuple[Any, ...]] = []
+    pending: list[tuple[Any, ...]] = []
     characters = 0
 
     def batch() -> pa.RecordBatch:
-        found = list(zip(*held, strict=True))
+        column_values = list(zip(*pending, strict=True))
         return pa.RecordBatch.from_arrays(
-            [pa.array(values, type_) for values, type_ in zip(found, types, strict=True)], names=names
+            [pa.array(values, type_) for values, type_ in zip(column_values, types, strict=True)], names=names
         )
 
     for line, corrupt, why, values in rows:
-        held.append((line, None if corrupt is None else as_found(corrupt), why, *values))
+        pending.append((line, None if corrupt is None else as_found(corrupt), why, *values))
         characters += len(corrupt or "") + sum(len(value) for value in values if value)
-        if len(held) == ROWS or characters > CHARACTERS:
+        if len(pending) == ROWS or characters > CHARACTERS:
             yield batch()
-            held, characters = [], 0
-    if held:
+            pending, characters = [], 0
+    if pending:
         yield batch()

@@ -86,13 +86,13 @@ def read_records(
         plans.setdefault(_plan(header, contract), []).append(header)
     frames = []
     for (native, columns), alike in plans.items():
-        found = (_by_spark if native else _by_arrow)(spark, alike, dict(columns), contract)
+        frame = (_by_spark if native else _by_arrow)(spark, alike, dict(columns), contract)
         there = [
             quoted(called) if name in dict(columns) else f"cast(NULL AS string) AS {quoted(called)}"
             for name, called in contract.items()
         ]
         frames.append(
-            utf8.set_aside(found.selectExpr(*there, "_file", "_line"), contract, CORRUPT, WHY, BYTES)
+            utf8.set_aside(frame.selectExpr(*there, "_file", "_line"), contract, CORRUPT, WHY, BYTES)
         )
     return frames
 
@@ -104,21 +104,21 @@ Plan = tuple[bool, tuple[tuple[str, str], ...]]
 def _plan(header: Header, contract: Mapping[str, str]) -> Plan:
     with pq.ParquetFile(header.path) as file:
         schema, metadata, physical = file.schema_arrow, file.metadata, file.schema
-    wanted = [schema.field(name) for name in contract if name in header.columns]
+    fields = [schema.field(name) for name in contract if name in header.columns]
     int96 = {
         column.name
         for column in map(physical.column, range(len(physical)))
         if column.physical_type == "INT96"
     }
-    types = tuple((field.name, INT96 if field.name in int96 else _read_as(field.type)) for field in wanted)
+    types = tuple((field.name, INT96 if field.name in int96 else _read_as(field.type)) for field in fields)
     folded = [name.casefold() for name in header.columns]
     clash = len(set(folded)) < len(folded) or len({name.casefold() for name in contract}) < len(contract)
     native = (
         not clash
         and all(type_ for _, type_ in types)
-        and packed_for_spark(metadata, {field.name for field in wanted})
+        and packed_for_spark(metadata, {field.name for field in fields})
     )
-    return native, types if native else tuple((field.name, str(plain(field.type))) for field in wanted)
+    return native, types if native else tuple((field.name, str(plain(field.type))) for field in fields)
 
 
 def _read_as(type_: pa.DataType) -> str:
@@ -133,11 +133,11 @@ def _read_as(type_: pa.DataType) -> str:
 def _by_spark(
     spark: SparkSession, headers: Sequence[Header], columns: dict[str, str], contract: Mapping[str, str]
 ) -> DataFrame:
-    asked, given = [], []
+    fields, given = [], []
     for name, type_ in columns.items():
         value, called = quoted(name), quoted(contract[name])
         if type_.startswith(NANOSECONDS):
-            asked.append(f"{value} bigint")
+            fields.append(f"{value} bigint")
             # towards the past
             micros = f"timestamp_micros({value} DIV 1000 - CASE WHEN {value} % 1000 < 0 THEN 1 ELSE 0 END)"
             given.append(
@@ -146,9 +146,9 @@ def _by_spark(
         elif type_ == NULLS:
             given.append(f"cast(NULL AS string) AS {called}")
         else:
-            asked.append(f"{value} {'timestamp' if type_ == INT96 else type_}")
+            fields.append(f"{value} {'timestamp' if type_ == INT96 else type_}")
             given.append(f"{value} AS {called}")
-    frame = spark.read.schema(", ".join(asked)) if asked else spark.read
+    frame = spark.read.schema(", ".join(fields)) if fields else spark.read
     rows = frame.parquet(*[literal(header.path) for header in headers]).selectExpr(
         *given, "_metadata.file_path AS _path", "_metadata.row_index + 1 AS _line"
     )
@@ -193,10 +193,10 @@ def _reader(
         for number in [number for batch in batches for number in batch.column(0).to_pylist()]:
             path, name, group, line = groups[number]
             with pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as file:
-                for found in file.iter_batches(8192, row_groups=[group], columns=list(types)):
-                    rows = found.num_rows
+                for chunk in file.iter_batches(8192, row_groups=[group], columns=list(types)):
+                    rows = chunk.num_rows
                     values = [
-                        converted(pa.chunked_array([found.column(name)]), type_).combine_chunks()
+                        converted(pa.chunked_array([chunk.column(name)]), type_).combine_chunks()
                         for name, type_ in types.items()
                     ]
                     lines = pa.array(range(line, line + rows), pa.int64())

@@ -102,16 +102,16 @@ def packed_for_spark(file: pq.FileMetaData, columns: set[str]) -> bool:
     return True
 
 
-def converted(values: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+def converted(values: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
     """Values as the plain type: nanoseconds cut off to microseconds, a half as the same number, a time of day
     as its text.
     """
-    return pa.chunked_array([_converted(chunk, wanted) for chunk in values.chunks], wanted)
+    return pa.chunked_array([_converted(chunk, type_) for chunk in values.chunks], type_)
 
 
-def _converted(values: pa.Array, wanted: pa.DataType) -> pa.Array:
+def _converted(values: pa.Array, type_: pa.DataType) -> pa.Array:
     if isinstance(values.type, pa.BaseExtensionType):
-        return _converted(values.storage, wanted)
+        return _converted(values.storage, type_)
     if pa.types.is_timestamp(values.type) and values.type.unit == "ns":
         values = pc.floor_temporal(values, unit="microsecond")  # a cast cuts off towards 1970
-    return values.cast(wanted, safe=False)
+    return values.cast(type_, safe=False)

@@ -47,8 +47,8 @@ def is_text(path: Path) -> bool:
     return _format(path) is raw_csv
 
 
-def read_header(path: Path, form: Format = PLAIN, wanted: Sequence[str] = ()) -> Header:
-    """Columns of a file; QualityGateError where it cannot be read. `wanted`: columns that JSON lines are
+def read_header(path: Path, form: Format = PLAIN, columns: Sequence[str] = ()) -> Header:
+    """Columns of a file; QualityGateError where it cannot be read. `columns`: those that JSON lines are
     searched for to the end.
     """
     kind = _format(path)
@@ -57,7 +57,7 @@ def read_header(path: Path, form: Format = PLAIN, wanted: Sequence[str] = ()) ->
             f"{path}: raw.multiline: JSON is read as one object a line; it cannot go over several"
         )
     if kind is raw_json:
-        return raw_json.read_header(path, form, wanted)
+        return raw_json.read_header(path, form, columns)
     return raw_parquet.read_header(path) if kind is raw_parquet else raw_csv.read_header(path, form)
 
 
@@ -137,7 +137,7 @@ def read_days(
         ]
     if len(frames) > 1:
         types = [dict(frame.dtypes) for frame in frames]
-        unlike = {name for name in called.values() if len({found[name] for found in types}) > 1}
+        unlike = {name for name in called.values() if len({dtypes[name] for dtypes in types}) > 1}
         frames = [frame.withColumns({name: _text(frame, name) for name in unlike}) for frame in frames]
     return reduce(DataFrame.unionByName, frames)
 

@@ -12,17 +12,17 @@ FLOATS = ("halffloat", "float", "double")  # each holds those before it
 TIMES = ("timestamp", "timestamp_ntz")
 
 
-def keeps_values(found: str, wanted: str) -> bool:
-    """Whether values of Spark's (or Arrow's) type `found` are the same under the contract's type, or are
-    caught one by one.
+def keeps_values(source: str, target: str) -> bool:
+    """Whether values of Spark's (or Arrow's) type `source` are the same under the contract's, `target`, or
+    are caught one by one.
     """
-    if found in (wanted, "void"):
+    if source in (target, "void"):
         return True
-    if wanted in TIMES:
-        return found in TIMES or found == "date"
-    whole, decimal = WHOLE.match(found), found.startswith("decimal")
-    if wanted.startswith("decimal") or WHOLE.match(wanted):
-        return bool(whole or decimal or found in FLOATS)
-    if wanted in FLOATS:
-        return bool(whole) or (found in FLOATS and FLOATS.index(found) <= FLOATS.index(wanted))
+    if target in TIMES:
+        return source in TIMES or source == "date"
+    whole, decimal = WHOLE.match(source), source.startswith("decimal")
+    if target.startswith("decimal") or WHOLE.match(target):
+        return bool(whole or decimal or source in FLOATS)
+    if target in FLOATS:
+        return bool(whole) or (source in FLOATS and FLOATS.index(source) <= FLOATS.index(target))
     return False

@@ -49,9 +49,9 @@ class Sniffed:
 def sniff(paths: Sequence[Path]) -> Sniffed:
     """What the files have in common; a few of them, spread over all, are looked at."""
     looked = list(paths)[:: max(1, len(paths) // FILES)][:FILES]
-    found = _encoding(looked, _packing(looked))
-    lines = [list(islice(_lines(path, found.form), LINES)) for path in looked]
-    return _writing(found, [some for some in lines if some])
+    sniffed = _encoding(looked, _packing(looked))
+    lines = [list(islice(_lines(path, sniffed.form), LINES)) for path in looked]
+    return _writing(sniffed, [some for some in lines if some])
 
 
 def _packing(paths: Sequence[Path]) -> Sniffed:
@@ -67,30 +67,30 @@ def _packing(paths: Sequence[Path]) -> Sniffed:
     return Sniffed()
 
 
-def _encoding(paths: Sequence[Path], found: Sniffed) -> Sniffed:
-    contents = [content for path in paths if (content := _beginning(path, found.form))]
+def _encoding(paths: Sequence[Path], sniffed: Sniffed) -> Sniffed:
+    contents = [content for path in paths if (content := _beginning(path, sniffed.form))]
     for mark, name in BOMS.items():
         if contents and all(content.startswith(mark) for content in contents):
             return (
-                found
+                sniffed
                 if name == "utf-8"
-                else _found(found, "encoding", name, f"its byte order mark says {name}")
+                else _found(sniffed, "encoding", name, f"its byte order mark says {name}")
             )
     right, wrong = Counter[str](), 0
     for content in contents:
         if content.count(b"\0") > len(content) / 4:
             odd = content[1::2].count(0) >= content[::2].count(0)
-            return _found(found, "encoding", f"utf-16-{'le' if odd else 'be'}", "every other byte is NUL")
+            return _found(sniffed, "encoding", f"utf-16-{'le' if odd else 'be'}", "every other byte is NUL")
         text = content.decode("utf-8", "backslashreplace")
         broken = len(re.findall(r"\\x[89a-f][0-9a-f]", text))
         right["utf-8"] += sum(not char.isascii() for char in text)
         wrong += broken
         right["windows"] += sum(content.count(byte) for byte in range(0x80, 0xA0)) if broken else 0
     if wrong <= right["utf-8"]:
-        return found  # what few bytes are wrong are kept aside as such
+        return sniffed  # what few bytes are wrong are kept aside as such
     name = "cp1252" if right["windows"] else "latin-1"
     unsure = f"not sure: any byte is a letter of {name}, look at names with accents"
-    return _found(found, "encoding", name, f"{wrong:,} bytes are not UTF-8; {unsure}")
+    return _found(sniffed, "encoding", name, f"{wrong:,} bytes are not UTF-8; {unsure}")
 
 
 def _beginning(path: Path, form: Format) -> bytes:
@@ -113,39 +113,39 @@ def _found(sniffed: Sniffed, option: str, value: object, why: str) -> Sniffed:
     return Sniffed(sniffed.options | {option: value}, sniffed.why | {option: why}, sniffed.columns)
 
 
-def _writing(found: Sniffed, files: Sequence[Sequence[str]]) -> Sniffed:
+def _writing(sniffed: Sniffed, files: Sequence[Sequence[str]]) -> Sniffed:
     if not files:
-        return found
-    found = _comments(found, files)
-    best, held = found.form, -1.0
-    for form in _ways(found.form, files):
+        return sniffed
+    sniffed = _comments(sniffed, files)
+    best, best_share = sniffed.form, -1.0
+    for form in _ways(sniffed.form, files):
         share = _whole(form, files)
-        if share > held + 0.01:
-            best, held = form, share
+        if share > best_share + 0.01:
+            best, best_share = form, share
     columns = _width(best, files)
     total = sum(len(lines) for lines in files)
-    said = f"{held:.1%} of the records in {total:,} lines have {columns} fields then"
+    evidence = f"{best_share:.1%} of the records in {total:,} lines have {columns} fields then"
     if best.delimiter != ",":
-        found = _found(
-            found, "delimiter", best.delimiter, f"fields are parted by {NAMES[best.delimiter]}: {said}"
+        sniffed = _found(
+            sniffed, "delimiter", best.delimiter, f"fields are parted by {NAMES[best.delimiter]}: {evidence}"
         )
     if best.quote != '"':
-        found = _found(
-            found,
+        sniffed = _found(
+            sniffed,
             "quote",
             best.quote,
-            f"{'apostrophes are' if best.quote else 'quotes are not'} around fields: {said}",
+            f"{'apostrophes are' if best.quote else 'quotes are not'} around fields: {evidence}",
         )
     if best.escape != '"' and best.quote:
-        found = _found(
-            found, "escape", best.escape, f"a backslash stands before a quote inside quotes: {said}"
+        sniffed = _found(
+            sniffed, "escape", best.escape, f"a backslash stands before a quote inside quotes: {evidence}"
         )
     if best.multiline:
-        found = _found(found, "multiline", True, f"quoted fields hold line breaks: {said}")
-    return _header(found, files)
+        sniffed = _found(sniffed, "multiline", True, f"quoted fields hold line breaks: {evidence}")
+    return _header(sniffed, files)
 
 
-def _comments(found: Sniffed, files: Sequence[Sequence[str]]) -> Sniffed:
+def _comments(sniffed: Sniffed, files: Sequence[Sequence[str]]) -> Sniffed:
     """Lines that begin with # and look like no record."""
     for lines in files:
         marked = [line for line in lines if line.startswith("#")]
@@ -156,8 +156,8 @@ def _comments(found: Sniffed, files: Sequence[Sequence[str]]) -> Sniffed:
         if len(marked) < len(lines) / 2 and any(
             all(line.count(d) not in usual for d in DELIMITERS) for line in marked
         ):
-            return _found(found, "comment", "#", f"{len(marked):,} lines begin with it")
-    return found
+            return _found(sniffed, "comment", "#", f"{len(marked):,} lines begin with it")
+    return sniffed
 
 
 def _ways(form: Format, files: Sequence[Sequence[str]]) -> Iterator[Format]:
@@ -190,12 +190,12 @@ def _whole(form: Format, files: Sequence[Sequence[str]]) -> float:
     """
     whole = total = 0.0
     for lines in files:
-        found = _records(form, lines)
-        first = found[0].fields if found else None
-        total += len(found)
+        parsed = _records(form, lines)
+        first = parsed[0].fields if parsed else None
+        total += len(parsed)
         if not first or len(first) < 2:
             continue
-        for record in found:
+        for record in parsed:
             if record.fields is not None and len(record.fields) == len(first):
                 kept = sum(
                     len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" for text in record.fields
@@ -211,26 +211,26 @@ def _width(form: Format, files: Sequence[Sequence[str]]) -> int:
     return counts.most_common(1)[0][0] if counts else 0
 
 
-def _header(found: Sniffed, files: Sequence[Sequence[str]]) -> Sniffed:
+def _header(sniffed: Sniffed, files: Sequence[Sequence[str]]) -> Sniffed:
     """Without a header the first record is as the others: numbers where they have numbers, texts that come
     again.
     """
     firsts, bodies = [], []
     for lines in files:
-        rows = [record.fields for record in _records(found.form, lines) if record.fields is not None]
+        rows = [record.fields for record in _records(sniffed.form, lines) if record.fields is not None]
         if len(rows) > 2:
             firsts.append(rows[0])
             bodies.append([row for row in rows[1:] if len(row) == len(rows[0])])
     if not firsts or any(not _like_a_record(first, body) for first, body in zip(firsts, bodies, strict=True)):
-        return found
+        return sniffed
     if len(firsts) > 1 and all(first == firsts[0] for first in firsts):
-        return found  # every file begins with the same line
+        return sniffed  # every file begins with the same line
     wide = len(firsts[0])
     why = (
         f"the first line has values as the others have: {', '.join(firsts[0])[:60]}; name the columns in "
         "the contract"
     )
-    return Sniffed(found.options | {"header": False}, found.why | {"header": why}, wide)
+    return Sniffed(sniffed.options | {"header": False}, sniffed.why | {"header": why}, wide)
 
 
 def _like_a_record(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:

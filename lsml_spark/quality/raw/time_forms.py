@@ -60,8 +60,8 @@ def form_of(values: Sequence[str]) -> Form | None:
         for clock in ("", *CLOCKS):
             if (not clock and day == "yyyy-M-d") or (clock == "HHmmss" and day != "yyyyMMdd"):
                 continue
-            found = _days(values, day, clock)
-            if found is None or (
+            dates = _days(values, day, clock)
+            if dates is None or (
                 day == "yyyyMMdd" and not clock and len(set(values)) < min(FEW, len(values) / 10)
             ):
                 continue
@@ -80,7 +80,7 @@ def form_of(values: Sequence[str]) -> Form | None:
 
 def _days(values: Sequence[str], day: str, clock: str) -> set[datetime.date] | None:
     form = re.compile(DAYS[day][0] + (CLOCKS[clock] if clock else ""), re.ASCII)
-    found = set()
+    dates = set()
     for value in values:
         match = form.fullmatch(value)
         if match is None:
@@ -89,10 +89,10 @@ def _days(values: Sequence[str], day: str, clock: str) -> set[datetime.date] | N
         name = str(parts.get("n") or "").lower()
         month = MONTHS.index(name) + 1 if name in MONTHS else int(parts.get("m") or 0)
         try:
-            found.add(datetime.date(int(parts["y"]), month, int(parts["d"])))
+            dates.add(datetime.date(int(parts["y"]), month, int(parts["d"])))
         except ValueError:
             return None
-    return found
+    return dates
 
 
 def _spelled(day: str, values: Sequence[str]) -> str:
@@ -102,4 +102,4 @@ def _spelled(day: str, values: Sequence[str]) -> str:
     places = [i for i, part in enumerate(re.findall(r"y+|M+|d+", day)) if part in ("d", "M")]
     if "MMM" in day:
         places = [0]
-    return wide if all(len(found[i]) == 2 for found in digits for i in places if i < len(found)) else day
+    return wide if all(len(runs[i]) == 2 for runs in digits for i in places if i < len(runs)) else day

@@ -43,35 +43,35 @@ LOOKED_INTO = (DateType, TimestampType, TimestampNTZType, DecimalType, DoubleTyp
 PLACE = r" ?(?:Z|[+-][0-9:]{1,8}|[A-Za-z][A-Za-z0-9_/+:-]*)"  # of a time: an offset or a region
 
 
-def typed_column(name: str, found: str, wanted: str, form: Format = PLAIN) -> Column | str:
-    """Column `name`, of Spark type `found`, as type `wanted`, as SQL where it can be; text of a list, map or
+def typed_column(name: str, source: str, target: str, form: Format = PLAIN) -> Column | str:
+    """Column `name`, of Spark type `source`, as type `target`, as SQL where it can be; text of a list, map or
     struct is JSON.
     """
     value = quoted(name)
-    if found != "string":
-        return f"{_from_value(value, found, wanted)} AS {value}" if found != wanted else value
-    said = typed_text(value, wanted, form)
-    return f"{said} AS {value}" if isinstance(said, str) else said.alias(name)
+    if source != "string":
+        return f"{_from_value(value, source, target)} AS {value}" if source != target else value
+    typed = typed_text(value, target, form)
+    return f"{typed} AS {value}" if isinstance(typed, str) else typed.alias(name)
 
 
-def typed_text(value: str, wanted: str, form: Format = PLAIN) -> Column | str:
-    """A text, given as SQL, as type `wanted`, as SQL where it can be."""
-    if NESTED.match(wanted):
-        return attempt(F.expr(_from_json(value, wanted, form)))
-    wanted = wanted.strip().lower()
-    typed = _from_text(value, wanted, form)
-    if (wanted == "date" and form.date_formats) or (
-        wanted.startswith("timestamp") and form.timestamp_formats
+def typed_text(value: str, target: str, form: Format = PLAIN) -> Column | str:
+    """A text, given as SQL, as type `target`, as SQL where it can be."""
+    if NESTED.match(target):
+        return attempt(F.expr(_from_json(value, target, form)))
+    target = target.strip().lower()
+    typed = _from_text(value, target, form)
+    if (target == "date" and form.date_formats) or (
+        target.startswith("timestamp") and form.timestamp_formats
     ):
         return attempt(F.expr(typed))  # a year of nine digits raises all the same
     return typed
 
 
-def not_of_type(name: str, found: str, form: Format = PLAIN) -> str:
+def not_of_type(name: str, source: str, form: Format = PLAIN) -> str:
     """SQL: whether something was found where the typed value is NULL."""
     raw, value = quoted(f"_raw_{name}"), quoted(name)
     return f"{value} IS NULL AND " + (
-        f"NOT {_says_nothing(raw, form)}" if found == "string" else f"{raw} IS NOT NULL"
+        f"NOT {_says_nothing(raw, form)}" if source == "string" else f"{raw} IS NOT NULL"
     )
 
 
@@ -83,20 +83,20 @@ def _says_nothing(text: str, form: Format) -> str:
     )
 
 
-def _from_value(value: str, found: str, wanted: str) -> str:
-    cast = f"try_cast({value} AS {wanted})"
-    if "binary" in found and "string" in wanted:
-        return f"CASE WHEN NOT coalesce({utf8.broken(cast, DataType.fromDDL(wanted))}, false) THEN {cast} END"
+def _from_value(value: str, source: str, target: str) -> str:
+    cast = f"try_cast({value} AS {target})"
+    if "binary" in source and "string" in target:
+        return f"CASE WHEN NOT coalesce({utf8.broken(cast, DataType.fromDDL(target))}, false) THEN {cast} END"
     numbers = rf"float|double|decimal.*|{WHOLE}"
     # not from 0.1 to the nearest float
-    exact = re.fullmatch(rf"decimal.*|{WHOLE}", wanted) or re.fullmatch(WHOLE, found)
-    if exact and re.fullmatch(numbers, found) and re.fullmatch(numbers, wanted):  # 1.5 is no whole number
-        return f"CASE WHEN cast({cast} AS {found}) = {value} THEN {cast} END"
+    exact = re.fullmatch(rf"decimal.*|{WHOLE}", target) or re.fullmatch(WHOLE, source)
+    if exact and re.fullmatch(numbers, source) and re.fullmatch(numbers, target):  # 1.5 is no whole number
+        return f"CASE WHEN cast({cast} AS {source}) = {value} THEN {cast} END"
     return cast
 
 
-def _from_text(value: str, wanted: str, form: Format) -> str:
-    if wanted == "string":
+def _from_text(value: str, target: str, form: Format) -> str:
+    if target == "string":
         text = f"trim({value})" if form.trim else value
         return (
             f"CASE WHEN trim({value}) NOT IN ({', '.join(map(_literal, form.nulls))}) THEN {text} END"
@@ -104,15 +104,15 @@ def _from_text(value: str, wanted: str, form: Format) -> str:
             else text
         )
     for kind, typed in KINDS.items():
-        if re.fullmatch(kind, wanted, re.IGNORECASE):
-            cast = typed(value, wanted, form)
+        if re.fullmatch(kind, target, re.IGNORECASE):
+            cast = typed(value, target, form)
             break
     else:
-        cast = f"try_cast(trim({value}) AS {wanted})"
+        cast = f"try_cast(trim({value}) AS {target})"
     return f"CASE WHEN NOT {_says_nothing(value, form)} THEN {cast} END" if form.nulls else cast
 
 
-def _from_json(value: str, wanted: str, form: Format) -> str:
+def _from_json(value: str, target: str, form: Format) -> str:
     """JSON as a list, map or struct, if each number, day and time inside says what it is: Spark takes the
     same liberties there.
     """
@@ -121,11 +121,11 @@ def _from_json(value: str, wanted: str, form: Format) -> str:
         if form.zone == "UTC"
         else f"map('mode', 'FAILFAST', 'timeZone', {_literal(form.zone)})"
     )
-    said = f"NOT {_says_nothing(value, form)}"
-    if wrong := _wrong_inside("s0", type_ := DataType.fromDDL(wanted)):
+    condition = f"NOT {_says_nothing(value, form)}"
+    if wrong := _wrong_inside("s0", type_ := DataType.fromDDL(target)):
         texts = f"array(from_json({value}, {_literal(_as_texts(type_))}, {options}))"
-        said += f" AND NOT coalesce(exists({texts}, s0 -> {wrong}), false)"
-    return f"CASE WHEN {said} THEN from_json({value}, {_literal(wanted)}, {options}) END"
+        condition += f" AND NOT coalesce(exists({texts}, s0 -> {wrong}), false)"
+    return f"CASE WHEN {condition} THEN from_json({value}, {_literal(target)}, {options}) END"
 
 
 def _as_texts(type_: DataType) -> str:
@@ -152,66 +152,66 @@ def _wrong_inside(value: str, type_: DataType, depth: int = 1) -> str:
     return f"({value} IS NOT NULL AND {_from_text(value, type_.simpleString(), Format())} IS NULL)"
 
 
-def _whole(value: str, wanted: str, form: Format) -> str:
+def _whole(value: str, target: str, form: Format) -> str:
     text = f"trim({value})"
     if not form.thousands:
-        return _cast(value, wanted, "[+-]?[0-9]++")
+        return _cast(value, target, "[+-]?[0-9]++")
     return (
         f"CASE WHEN {text} RLIKE '{BEGIN}[+-]?{_grouped(form)}{END}' THEN "
-        f"try_cast({_ungrouped(text, form)} AS {wanted}) END"
+        f"try_cast({_ungrouped(text, form)} AS {target}) END"
     )
 
 
-def _boolean(value: str, wanted: str, form: Format) -> str:
-    return _cast(value, wanted, "[A-Za-z01]++")
+def _boolean(value: str, target: str, form: Format) -> str:
+    return _cast(value, target, "[A-Za-z01]++")
 
 
-def _cast(value: str, wanted: str, form: str) -> str:
+def _cast(value: str, target: str, form: str) -> str:
     """SQL: Spark's cast, which would also pass over control characters around the text."""
-    cast = f"try_cast(trim({value}) AS {wanted})"
+    cast = f"try_cast(trim({value}) AS {target})"
     return f"CASE WHEN {_bare(f'trim({value})')} OR {value} RLIKE '{BEGIN}{form}{END}' THEN {cast} END"
 
 
-def _float(value: str, wanted: str, form: Format) -> str:
+def _float(value: str, target: str, form: Format) -> str:
     text = f"trim({value})"
     digits = f"(?:{_grouped(form)}(?:{_point(form)}[0-9]*+)?|{_point(form)}[0-9]++)"
     number = f"{BEGIN}[+-]?{digits}(?:[eE][+-]?[0-9]++)?{END}"
     words = f"(?i){BEGIN}(?:nan|[+-]?inf(?:inity)?){END}"
-    cast = f"try_cast({_ungrouped(text, form)} AS {wanted})"
+    cast = f"try_cast({_ungrouped(text, form)} AS {target})"
     finite = f"{text} RLIKE '{number}' AND abs({cast}) < double('Infinity')"  # 1e400 is no infinity
-    said = f"WHEN {finite} OR {text} RLIKE '{words}' THEN {cast}"
+    branch = f"WHEN {finite} OR {text} RLIKE '{words}' THEN {cast}"
     if form.thousands or form.decimal != ".":
-        return f"CASE {said} END"
+        return f"CASE {branch} END"
     plain = " AND ".join(f"NOT contains({value}, '{letter}')" for letter in "dDfFxXeE")
-    return f"CASE WHEN octet_length({value}) < 38 AND {plain} AND {_bare(text)} THEN {cast} {said} END"
+    return f"CASE WHEN octet_length({value}) < 38 AND {plain} AND {_bare(text)} THEN {cast} {branch} END"
 
 
-def _decimal(value: str, wanted: str, form: Format) -> str:
+def _decimal(value: str, target: str, form: Format) -> str:
     """Digits beyond the scale are no such decimal, unless they are zeros: Spark would round them."""
     text = f"trim({value})"
-    found = DECIMAL.fullmatch(wanted)
-    assert found is not None
-    precision, scale = int(found[1] or 10), int(found[2] or 0)
+    match = DECIMAL.fullmatch(target)
+    assert match is not None
+    precision, scale = int(match[1] or 10), int(match[2] or 0)
     fraction = f"(?:{_point(form)}[0-9]{{0,{scale}}}0*+)?"
     fixed = f"{BEGIN}[+-]?(?:{_grouped(form)}{fraction}|{_point(form)}[0-9]{{1,{max(scale, 1)}}}0*+){END}"
     as_spark = _ungrouped(text, form)
     cast, exact = (
-        f"try_cast({as_spark} AS {wanted})",
+        f"try_cast({as_spark} AS {target})",
         f"try_cast({as_spark} AS decimal(38,{max(scale, 38 - (precision - scale))}))",
     )
     digits = f"(?:{_grouped(form)}(?:{_point(form)}[0-9]*+)?|{_point(form)}[0-9]++)"
     power = f"{BEGIN}[+-]?{digits}[eE][+-]?[0-9]{{1,3}}{END}"
-    said = f"WHEN {text} RLIKE '{fixed}' OR ({text} RLIKE '{power}' AND {cast} = {exact}) THEN {cast}"
+    branch = f"WHEN {text} RLIKE '{fixed}' OR ({text} RLIKE '{power}' AND {cast} = {exact}) THEN {cast}"
     if form.thousands or form.decimal != ".":
-        return f"CASE {said} END"
+        return f"CASE {branch} END"
     short = f"(NOT contains({value}, '.') OR length({text}) - instr({text}, '.') <= {scale})"
     return (
         f"CASE WHEN NOT contains({value}, 'e') AND NOT contains({value}, 'E') AND {short} AND "
-        f"{_bare(text)} THEN {cast} {said} END"
+        f"{_bare(text)} THEN {cast} {branch} END"
     )
 
 
-def _date(value: str, wanted: str, form: Format) -> str:
+def _date(value: str, target: str, form: Format) -> str:
     text = f"trim({value})"
     if form.date_formats:
         return _first_of(
@@ -223,33 +223,33 @@ def _date(value: str, wanted: str, form: Format) -> str:
     return f"CASE WHEN {plain} THEN {cast} WHEN {text} RLIKE '{BEGIN}{DAY}{MIDNIGHT}{END}' THEN {cast} END"
 
 
-def _timestamp(value: str, wanted: str, form: Format) -> str:
+def _timestamp(value: str, target: str, form: Format) -> str:
     text = f"trim({value})"
     there = _literal(form.zone)
     if form.timestamp_formats:
-        found = [
+        parsed = [
             (pattern, _in_years(f"try_to_timestamp({text}, {_literal(pattern)})"))
             for pattern in form.timestamp_formats
         ]
-        if wanted == "timestamp_ntz":
-            return f"cast({_first_of([said for _, said in found])} AS timestamp_ntz)"
+        if target == "timestamp_ntz":
+            return f"cast({_first_of([sql for _, sql in parsed])} AS timestamp_ntz)"
         return _first_of(
             [
-                _moved(said, there) if form.zone != "UTC" and not _names_zone(pattern) else said
-                for pattern, said in found
+                _moved(sql, there) if form.zone != "UTC" and not _names_zone(pattern) else sql
+                for pattern, sql in parsed
             ]
         )
-    cast = f"try_cast({text} AS {wanted})"
-    if wanted == "timestamp_ntz":
+    cast = f"try_cast({text} AS {target})"
+    if target == "timestamp_ntz":
         return f"CASE WHEN {text} RLIKE '{BEGIN}{DAY}(?:[ T]{CLOCK})?{END}' THEN {cast} END"
     first, rest = f"{BEGIN}{DAY}(?:[ T]{CLOCK})?{END}", f"{BEGIN}{INNER_DAY}[ T]{CLOCK}{PLACE}{END}"
-    said = f"WHEN {text} RLIKE '{rest}' THEN {cast}"
+    sql = f"WHEN {text} RLIKE '{rest}' THEN {cast}"
     if form.zone != "UTC":
         inner = f"{BEGIN}{INNER_DAY}(?:[ T]{CLOCK})?{END}"
-        return f"CASE WHEN {text} RLIKE '{inner}' THEN {_moved(cast, there)} {said} END"
+        return f"CASE WHEN {text} RLIKE '{inner}' THEN {_moved(cast, there)} {sql} END"
     plain = f"length({text}) > 7 AND {_begins_with_a_year(text)} AND {_bare(text)}"
     plain += f" AND NOT startswith({text}, '9999') AND NOT startswith({text}, '0001')"
-    return f"CASE WHEN {plain} THEN {cast} WHEN {text} RLIKE '{first}' THEN {cast} {said} END"
+    return f"CASE WHEN {plain} THEN {cast} WHEN {text} RLIKE '{first}' THEN {cast} {sql} END"
 
 
 def _bare(text: str) -> str:
@@ -275,8 +275,8 @@ def _in_years(value: str) -> str:
     return f"CASE WHEN year({value}) >= 1 AND year({value}) <= 9999 THEN {value} END"
 
 
-def _first_of(found: list[str]) -> str:
-    return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
+def _first_of(alternatives: list[str]) -> str:
+    return alternatives[0] if len(alternatives) == 1 else f"coalesce({', '.join(alternatives)})"
 
 
 def _point(form: Format) -> str:

@@ -27,16 +27,16 @@ def type_paths(type_: str, path: str = "") -> dict[str, str]:
     if not inner:
         return {path: _plain(type_)}
     inner = inner.rpartition(">")[0]
-    found = {path: outer}
+    types = {path: outer}
     if outer == "array":
-        return found | type_paths(inner, f"{path}[]")
+        return types | type_paths(inner, f"{path}[]")
     if outer == "map":
         key, value = _parts(inner)
-        return found | type_paths(key, f"{path}{{key}}") | type_paths(value, f"{path}{{value}}")
+        return types | type_paths(key, f"{path}{{key}}") | type_paths(value, f"{path}{{value}}")
     for part in _parts(inner):
         name, _, of = _field(part)
-        found |= type_paths(of, f"{path}.{name}" if path else name)
-    return found
+        types |= type_paths(of, f"{path}.{name}" if path else name)
+    return types
 
 
 def type_changes(was: str, is_: str) -> list[str]:
@@ -48,15 +48,17 @@ def type_changes(was: str, is_: str) -> list[str]:
         holder = _holder(path, after if path in after else before)
         return holder in before and before[holder] == after.get(holder)
 
-    said = [f"field '{path}' appeared ({after[path]})" for path in after if path not in before and held(path)]
-    said += [
+    sentences = [
+        f"field '{path}' appeared ({after[path]})" for path in after if path not in before and held(path)
+    ]
+    sentences += [
         f"field '{path}' vanished (was {before[path]})" for path in before if path not in after and held(path)
     ]
     for path in before:
         if path in after and before[path] != after[path]:
             field = f"field '{path}'" if path else "it"
-            said.append(f"{field} is {after[path]} (was {before[path]})")
-    return said
+            sentences.append(f"{field} is {after[path]} (was {before[path]})")
+    return sentences
 
 
 def _holder(path: str, known: dict[str, str]) -> str:

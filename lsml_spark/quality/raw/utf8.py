@@ -34,7 +34,7 @@ def set_aside(
         f"{_escaped(quoted(name), types[name])} AS {quoted(name)}" if name in types else quoted(name)
         for name in names
     ]
-    row = ", ".join(f"{quoted(name)} AS {quoted(found)}" for found, name in contract.items())
+    row = ", ".join(f"{quoted(name)} AS {quoted(raw_name)}" for raw_name, name in contract.items())
     return frame.selectExpr(*columns, *rest, f"{wrong} AS __wrong").selectExpr(
         *map(quoted, names),
         f"CASE WHEN __wrong THEN to_json(struct({row})) END AS {corrupt}",
