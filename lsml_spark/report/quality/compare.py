@@ -81,12 +81,12 @@ def distances(now: Weighted | None, last: Weighted | None) -> dict[str, float]:
     tenths = np.unique([_quantile(last, share) for share in np.arange(0.1, 1, 0.1)])
     edges = np.concatenate([[-np.inf], tenths, [np.inf]])
     values = np.union1d(now[0], last[0])
-    found = {
+    measures = {
         "js": jensen_shannon(np.array(both["now"]), np.array(both["last"])),
         "ks": float(np.abs(_below(now, values) - _below(last, values)).max()),
         "psi": stability(_counted(now, edges), _counted(last, edges)),
     }
-    return {name: round(value, 4) for name, value in found.items()}
+    return {name: round(value, 4) for name, value in measures.items()}
 
 
 def categories(
