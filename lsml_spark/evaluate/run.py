@@ -54,8 +54,8 @@ class Config(Strict):
     @model_serializer(mode="wrap")
     def _without_the_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """A night that was made before there were slices stays up to date."""
-        told: dict[str, Any] = plain(self)
-        return {key: value for key, value in told.items() if key != "slices" or value}
+        fields: dict[str, Any] = plain(self)
+        return {key: value for key, value in fields.items() if key != "slices" or value}
 
 
 def run(work: Work, config: Config) -> Outcome:
@@ -193,9 +193,9 @@ def _judged(
     """The task's figures of all rows, and of the rows of each mask: bands of key frequency, slices."""
 
     def of(rows: np.ndarray) -> dict[str, Any]:
-        found = task.figures(truth[rows], predicted[rows]) if rows.any() else dict.fromkeys(task.shown)
+        figures = task.figures(truth[rows], predicted[rows]) if rows.any() else dict.fromkeys(task.shown)
         return {"rows": int(rows.sum())} | {
-            name: None if value is None else known(value) for name, value in found.items()
+            name: None if value is None else known(value) for name, value in figures.items()
         }
 
     return of(np.ones(len(truth), bool)) | {
