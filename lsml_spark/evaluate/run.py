@@ -190,7 +190,10 @@ def _predicted(system: Predictor, test: pa.Table, batch: int) -> np.ndarray:
 def _judged(
     task: Task, truth: np.ndarray, predicted: np.ndarray, groups: Mapping[str, Mapping[str, np.ndarray]]
 ) -> dict[str, Any]:
-    """The task's figures of all rows, and of the rows of each mask: bands of key frequency, slices."""
+    """The task's figures of all rows, and of the rows of each mask (N,): bands of key frequency, slices.
+
+    `truth` and `predicted`: (N, …), as the task has them.
+    """
 
     def of(rows: np.ndarray) -> dict[str, Any]:
         figures = task.figures(truth[rows], predicted[rows]) if rows.any() else dict.fromkeys(task.shown)
@@ -204,7 +207,7 @@ def _judged(
 
 
 def _column(predicted: np.ndarray) -> pa.Array:
-    """A number a row, null where it is not finite; or a list of them."""
+    """A number a row (N,), null where it is not finite; or a list of them (N, T)."""
     if predicted.ndim == 1 and predicted.dtype.kind == "f":
         return pa.array(predicted, mask=~np.isfinite(predicted))
     return pa.array(predicted) if predicted.ndim == 1 else pa.array(list(predicted), pa.list_(pa.float64()))

@@ -82,7 +82,7 @@ def encode(values_N: np.ndarray, low: float, high: float, digits: int) -> str:
 
 
 def decode(text: str, low: float, high: float, digits: int) -> np.ndarray:
-    """The values of `encode`, to half a step."""
+    """The values (N,) of `encode`, to half a step; NaN where there was none."""
     steps = len(DIGITS) ** digits - 1
     values = []
     for start in range(0, len(text), digits):

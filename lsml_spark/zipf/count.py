@@ -66,7 +66,7 @@ class Errors:
 
 
 def scaled(head_F2: np.ndarray, tail_F2: np.ndarray, one_in: int) -> np.ndarray:
-    """The spectrum of all keys: that of the head as counted, and `one_in` keys for each of the sampled
+    """The spectrum (F, 2) of all keys: that of the head as counted, and `one_in` keys for each of the sampled
     tail.
     """
     both = np.concatenate([head_F2, tail_F2 * [1, one_in]])

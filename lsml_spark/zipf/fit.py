@@ -54,7 +54,7 @@ def power_law(frequency_F: np.ndarray, keys_F: np.ndarray, min_tail: int = 50) -
 
 
 def starts(candidates: int) -> np.ndarray:
-    """Positions tried, ascending: all, or about `STARTS` of them that lie evenly in log position."""
+    """Positions tried, ascending, shape (P,): all, or about `STARTS` that lie evenly in log position."""
     if candidates <= STARTS:
         return np.arange(candidates)
     positions = np.geomspace(1, candidates, STARTS).astype(int) - 1

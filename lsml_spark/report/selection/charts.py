@@ -238,7 +238,7 @@ def _six(value: float | None) -> float | None:
 
 
 def _rounded(values: np.ndarray) -> list[float]:
-    """Four significant digits: small enough for a page, and a curve that falls far below 1 does not become
-    0.
+    """`values` (N,) to four significant digits: small enough for a page, and a curve that falls far below 1
+    does not become 0.
     """
     return [float(f"{value:.4g}") for value in values]

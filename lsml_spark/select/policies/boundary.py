@@ -56,7 +56,7 @@ class Boundary(RowPolicy):
         return by_score(with_surprise(train, scores), self, budget)
 
     def keep_rates(self, spectrum: Spectrum, budget: float) -> np.ndarray:
-        """`spectrum`: rows by their surprise."""
+        """Rates (S,). `spectrum`: rows by their surprise."""
         if spectrum.surprise is None:
             raise ConfigError(
                 "select.policy: boundary needs the scores of an earlier night, and there are none; begin "
