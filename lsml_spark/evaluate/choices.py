@@ -61,10 +61,10 @@ def judge(
     """
 
     def of(rows: np.ndarray) -> dict[str, Any]:
-        found = metrics.figures(scored.rank[rows], scored.log_prob[rows], label_N[rows], k)
+        figures = metrics.figures(scored.rank[rows], scored.log_prob[rows], label_N[rows], k)
         if len(labels) <= MOST_LABELS:
-            found |= task.figures_of_labels(label_N[rows], labels, scored.prob_NV[rows])
-        return found
+            figures |= task.figures_of_labels(label_N[rows], labels, scored.prob_NV[rows])
+        return figures
 
     own = of(np.ones(len(label_N), bool))
     if len(labels) <= MOST_LABELS and len(label_N):

@@ -30,8 +30,8 @@ def ranks(scores_BV: np.ndarray, label_B: np.ndarray, hidden: tuple[np.ndarray, 
 def with_unseen(
     log_prob_B: np.ndarray, known_B: np.ndarray, unseen_mass: float, unseen_keys: float
 ) -> np.ndarray:
-    """Log probabilities over seen and unseen labels alike: known ones scaled by 1 - mass, each unseen one
-    mass / keys.
+    """Log probabilities (B,) over seen and unseen labels alike: known ones scaled by 1 - mass, each unseen
+    one mass / keys.
     """
     return np.where(known_B, log_prob_B + np.log1p(-unseen_mass), np.log(unseen_mass / unseen_keys))
 

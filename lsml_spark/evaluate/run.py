@@ -54,8 +54,8 @@ class Config(Strict):
     @model_serializer(mode="wrap")
     def _without_the_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """A night that was made before there were slices stays up to date."""
-        told: dict[str, Any] = plain(self)
-        return {key: value for key, value in told.items() if key != "slices" or value}
+        fields: dict[str, Any] = plain(self)
+        return {key: value for key, value in fields.items() if key != "slices" or value}
 
 
 def run(work: Work, config: Config) -> Outcome:
@@ -190,12 +190,15 @@ def _predicted(system: Predictor, test: pa.Table, batch: int) -> np.ndarray:
 def _judged(
     task: Task, truth: np.ndarray, predicted: np.ndarray, groups: Mapping[str, Mapping[str, np.ndarray]]
 ) -> dict[str, Any]:
-    """The task's figures of all rows, and of the rows of each mask: bands of key frequency, slices."""
+    """The task's figures of all rows, and of the rows of each mask (N,): bands of key frequency, slices.
+
+    `truth` and `predicted`: (N, …), as the task has them.
+    """
 
     def of(rows: np.ndarray) -> dict[str, Any]:
-        found = task.figures(truth[rows], predicted[rows]) if rows.any() else dict.fromkeys(task.shown)
+        figures = task.figures(truth[rows], predicted[rows]) if rows.any() else dict.fromkeys(task.shown)
         return {"rows": int(rows.sum())} | {
-            name: None if value is None else known(value) for name, value in found.items()
+            name: None if value is None else known(value) for name, value in figures.items()
         }
 
     return of(np.ones(len(truth), bool)) | {
@@ -204,7 +207,7 @@ def _judged(
 
 
 def _column(predicted: np.ndarray) -> pa.Array:
-    """A number a row, null where it is not finite; or a list of them."""
+    """A number a row (N,), null where it is not finite; or a list of them (N, T)."""
     if predicted.ndim == 1 and predicted.dtype.kind == "f":
         return pa.array(predicted, mask=~np.isfinite(predicted))
     return pa.array(predicted) if predicted.ndim == 1 else pa.array(list(predicted), pa.list_(pa.float64()))

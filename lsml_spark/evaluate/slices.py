@@ -31,10 +31,10 @@ def masks(test: pa.Table, slices: Sequence[str]) -> dict[str, np.ndarray]:
 
     ConfigError where there is no such column, or its values cannot be compared with what is written.
     """
-    found: dict[str, np.ndarray] = {}
+    masks_by_slice: dict[str, np.ndarray] = {}
     for slice_ in slices:
-        told = COMPARISON.match(slice_)
-        name = told[1] if told else slice_.strip()
+        match = COMPARISON.match(slice_)
+        name = match[1] if match else slice_.strip()
         if name not in test.column_names:
             raise ConfigError(
                 f"evaluate.slices: '{slice_}': prepare.sql gives no column "
@@ -43,8 +43,10 @@ def masks(test: pa.Table, slices: Sequence[str]) -> dict[str, np.ndarray]:
         column = test[name].combine_chunks()
         if pa.types.is_nested(column.type):
             raise ConfigError(f"evaluate.slices: '{slice_}': a list has no value to slice by")
-        if told:
-            found[slice_.strip()] = _bools(COMPARE[told[2]](column, _literal(told[3], column.type, slice_)))
+        if match:
+            masks_by_slice[slice_.strip()] = _bools(
+                COMPARE[match[2]](column, _literal(match[3], column.type, slice_))
+            )
         else:
             counts = sorted(
                 pc.value_counts(column).to_pylist(), key=lambda pair: (-pair["counts"], str(pair["values"]))
@@ -54,8 +56,8 @@ def masks(test: pa.Table, slices: Sequence[str]) -> dict[str, np.ndarray]:
                 of_value = (
                     pc.is_null(column) if value is None else pc.equal(column, pa.scalar(value, column.type))
                 )
-                found[f"{name} = {'NULL' if value is None else value}"] = _bools(of_value)
-    return found
+                masks_by_slice[f"{name} = {'NULL' if value is None else value}"] = _bools(of_value)
+    return masks_by_slice
 
 
 def _literal(text: str, type_: pa.DataType, slice_: str) -> pa.Scalar:
@@ -63,9 +65,9 @@ def _literal(text: str, type_: pa.DataType, slice_: str) -> pa.Scalar:
     width.
     """
     bare = text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
-    wanted = pa.float64() if pa.types.is_integer(type_) or pa.types.is_floating(type_) else type_
+    target_type = pa.float64() if pa.types.is_integer(type_) or pa.types.is_floating(type_) else type_
     try:
-        return pa.scalar(bare).cast(wanted)
+        return pa.scalar(bare).cast(target_type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ConfigError(
             f"evaluate.slices: '{slice_}': {bare!r} is no value of a column of {type_}"

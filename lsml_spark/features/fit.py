@@ -136,9 +136,9 @@ def _counts(train: DataFrame, columns: Mapping[str, Column], lists: set[str]) ->
     )
     seen = {}
     for name in columns:
-        found = [(row.pair.value, row["count"]) for row in counted if row.pair.column == name]
-        values = np.array([value for value, _ in found], dtype=object)
-        counts = np.array([count for _, count in found], dtype=np.int64)
+        value_counts = [(row.pair.value, row["count"]) for row in counted if row.pair.column == name]
+        values = np.array([value for value, _ in value_counts], dtype=object)
+        counts = np.array([count for _, count in value_counts], dtype=np.int64)
         seen[name] = Seen(rows=int(counts.sum()), values_K=values, counts_K=counts)
     return seen
 
@@ -164,12 +164,12 @@ def _pieces(train: DataFrame, columns: Mapping[str, Column], cut: Mapping[str, T
     ranked = counted.withColumn(
         "rank", F.row_number().over(Window.partitionBy("i").orderBy(F.desc("count"), "value"))
     )
-    found: list[Any] = (
+    rows: list[Any] = (
         ranked.where(F.col("rank") <= MOST_PIECES).select("i", "value", "count").toArrow().to_pylist()
     )
     seen = {}
     for i, name in enumerate(cut):
-        own = [row for row in found if row["i"] == i]
+        own = [row for row in rows if row["i"] == i]
         values = np.array([row["value"] for row in own], dtype=object)
         counts = np.array([row["count"] for row in own], dtype=np.int64)
         seen[name] = Seen(rows=int(counts.sum()), values_K=values, counts_K=counts)
@@ -203,14 +203,14 @@ def _moments(train: DataFrame, numbers: Mapping[str, Column]) -> dict[str, tuple
             }
         )
 
-    found: dict[str, tuple[Moments, float, float]] = {}
+    moments: dict[str, tuple[Moments, float, float]] = {}
     selected = train.select(*[column.alias(f"c{i}") for i, column in enumerate(numbers.values())])
     for row in selected.mapInArrow(partition, SUMS).collect():
         if row["count"]:
-            sums, low, high = found.get(row["column"], (Moments(), np.inf, -np.inf))
+            sums, low, high = moments.get(row["column"], (Moments(), np.inf, -np.inf))
             sums.merge(Moments(row["count"], int(row["total"]), int(row["squares"])))
-            found[row["column"]] = (sums, min(low, row["low"]), max(high, row["high"]))
-    return found
+            moments[row["column"]] = (sums, min(low, row["low"]), max(high, row["high"]))
+    return moments
 
 
 def _aggregate(train: DataFrame, columns: Mapping[str, Column]) -> dict[str, Any]:

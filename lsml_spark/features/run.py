@@ -71,10 +71,10 @@ class Config(Strict):
     @model_serializer(mode="wrap")
     def _without_the_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """A night that was made before there were tasks stays up to date."""
-        told: dict[str, Any] = plain(self)
+        fields: dict[str, Any] = plain(self)
         if self.learned == {"label": "ids"}:
-            told.pop("targets", None)
-        return {key: value for key, value in told.items() if key != "group" or value is not None}
+            fields.pop("targets", None)
+        return {key: value for key, value in fields.items() if key != "group" or value is not None}
 
     @property
     def learned(self) -> dict[str, Learned]:
@@ -156,14 +156,16 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
 def _told(encoders: Mapping[str, Any], name: str) -> dict[str, Any]:
     """What a column became, for the report."""
     own, column = encoder_of(encoders, name), column_of(encoders, name)
-    told = {key: encoders["columns"][name][key] for key in ("of", "like") if key in encoders["columns"][name]}
+    facts = {
+        key: encoders["columns"][name][key] for key in ("of", "like") if key in encoders["columns"][name]
+    }
     if isinstance(column, Ids):
-        told |= {"becomes": "lists of ids" if column.list else "ids", "size": column.size}
+        facts |= {"becomes": "lists of ids" if column.list else "ids", "size": column.size}
     elif isinstance(column, Tensor):
-        told |= {"becomes": f"tensor of {column.dtype}", "shape": list(column.shape)}
+        facts |= {"becomes": f"tensor of {column.dtype}", "shape": list(column.shape)}
     else:
-        told |= {"becomes": "numbers", "size": column.width}
-    return {"use": own["use"], **told, **({"collisions": own["collisions"]} if "collisions" in own else {})}
+        facts |= {"becomes": "numbers", "size": column.width}
+    return {"use": own["use"], **facts, **({"collisions": own["collisions"]} if "collisions" in own else {})}
 
 
 def check_label(config: Config, to_train: bool) -> None:
@@ -179,10 +181,10 @@ def check_label(config: Config, to_train: bool) -> None:
         transform = config.columns[target]
         if transform.becomes not in FITTING[learned]:
             made = {"lists": "lists of ids"}.get(transform.becomes, transform.becomes)
-            wanted = {"numbers": "a number", "lists": "a list of ids"}.get(learned, learned)
+            expected = {"numbers": "a number", "lists": "a list of ids"}.get(learned, learned)
             raise ConfigError(
                 f"features.columns.{target}: `{transform.use}` makes {made} of the label; its task learns "
-                f"{wanted}: "
+                f"{expected}: "
                 f"take {fitting}{a_number}"
             )
     if to_train and not set(config.columns) - {
@@ -197,7 +199,7 @@ def check_label(config: Config, to_train: bool) -> None:
 def check(config: Config, samples: StructType) -> None:
     """ConfigError where the section does not fit the columns of the samples."""
     check_label(config, to_train=False)
-    told = [
+    mentions = [
         *((name, f"features.columns.{name}") for name in config.columns),
         *((name, f"features.carry: '{name}'") for name in config.carry),
     ]
@@ -212,7 +214,7 @@ def check(config: Config, samples: StructType) -> None:
                 f"features: '{GROUP}' is what the task's groups are called in the shards; give the feature "
                 "another name"
             )
-    for name, where in told:
+    for name, where in mentions:
         if name in (*CARRIED, *WEIGHTS, *STEERING):
             raise ConfigError(
                 f"{where}: is carried along as it is; give the feature another name in prepare.sql"
@@ -252,24 +254,24 @@ def check(config: Config, samples: StructType) -> None:
 
 def _check_list(name: str, learned: Learned, lists: bool) -> None:
     if lists != (learned == "lists"):
-        found, wanted = ("a list", "one value a row") if lists else ("no list", "a list a row")
-        raise ConfigError(f"features.columns.{name}: it is {found}; its task learns {wanted}")
+        form, expected = ("a list", "one value a row") if lists else ("no list", "a list a row")
+        raise ConfigError(f"features.columns.{name}: it is {form}; its task learns {expected}")
 
 
 def _check_type(name: str, transform: Transform, type_: DataType) -> None:
     item = type_.elementType if isinstance(type_, ArrayType) else type_
-    where, found = f"features.columns.{name}", item.simpleString()
+    where, type_name = f"features.columns.{name}", item.simpleString()
     if transform.needs in ("counts", "targets") and not isinstance(item, WRITTEN_ALIKE):
         raise ConfigError(
-            f"{where}: {found} values make no categories; cast them to string or int in prepare.sql"
+            f"{where}: {type_name} values make no categories; cast them to string or int in prepare.sql"
         )
     if transform.takes in ("text", "bytes") and not isinstance(
         type_, {"text": StringType, "bytes": BinaryType}[transform.takes]
     ):
-        wanted = {"text": "one text a row", "bytes": "the bytes of a file, or with `folder` its path"}[
+        expected = {"text": "one text a row", "bytes": "the bytes of a file, or with `folder` its path"}[
             transform.takes
         ]
-        raise ConfigError(f"{where}: `{transform.use}` takes {wanted}, not {type_.simpleString()}")
+        raise ConfigError(f"{where}: `{transform.use}` takes {expected}, not {type_.simpleString()}")
     if transform.becomes == "numbers" and transform.takes != "bags" and item is not type_:
         raise ConfigError(
             f"{where}: a list has no fixed width of numbers; `{transform.use}` takes one value a row"
@@ -278,7 +280,7 @@ def _check_type(name: str, transform: Transform, type_: DataType) -> None:
         item, NumericType | BooleanType
     ):
         raise ConfigError(
-            f"{where}: `{transform.use}` takes numbers, not {found}; cast them to double in prepare.sql"
+            f"{where}: `{transform.use}` takes numbers, not {type_name}; cast them to double in prepare.sql"
         )
 
 
@@ -289,13 +291,13 @@ def _refuse_too_few_labels(fitted: dict[str, dict[str, Any]], config: Config) ->
     encoder = fitted[fitted[config.label].get("like", config.label)]
     values, counts = encoder.get("values"), encoder.get("counts", [])
     if values is not None and len(values) < 2:
-        found = (
+        reason = (
             f"all {sum(counts)} training rows with a known label have '{values[0]}'"
             if values
             else "no training row has a known label"
         )
         raise QualityGateError(
-            f"features.columns.{config.label}: {found}; a model learns to tell two labels or more apart: "
+            f"features.columns.{config.label}: {reason}; a model learns to tell two labels or more apart: "
             f"look at the labels that prepare.sql gives, and at min_count"
         )
 
@@ -306,13 +308,11 @@ def _refuse_no_numbers(train: DataFrame, test: DataFrame, target: str, source: s
     number = F.col("value").try_cast("double")
     is_none = number.isNull() | F.isnan(number) | (F.abs(number) == float("inf"))
     both = train.select(value).unionByName(test.select(value)).where(is_none)
-    (found,) = both.agg(F.count("*").alias("rows"), F.min("value").alias("value")).collect()
-    if found["rows"]:
-        example = (
-            "is missing" if found["value"] is None else f"is no finite number, such as '{found['value']}'"
-        )
+    (row,) = both.agg(F.count("*").alias("rows"), F.min("value").alias("value")).collect()
+    if row["rows"]:
+        example = "is missing" if row["value"] is None else f"is no finite number, such as '{row['value']}'"
         raise ConfigError(
-            f"features.columns.{target}: '{source}' {example}, in {found['rows']:,} rows; a target must be "
+            f"features.columns.{target}: '{source}' {example}, in {row['rows']:,} rows; a target must be "
             "one: "
             "leave such rows out by a drop_reason in prepare.sql"
         )
@@ -369,8 +369,8 @@ def _in_words() -> Iterator[None]:
     try:
         yield
     except PySparkException as error:
-        if found := re.search(r"IntegrityError: (.*)", str(error)):
-            raise IntegrityError(f"features: {found[1]}") from error
+        if match := re.search(r"IntegrityError: (.*)", str(error)):
+            raise IntegrityError(f"features: {match[1]}") from error
         raise
 
 

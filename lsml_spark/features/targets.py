@@ -68,19 +68,17 @@ def sums_of_targets(
     summed = selected.mapInArrow(partition, "i int, value string, rows long, k int, sum long").groupBy(
         "i", "value", "k"
     )
-    found: list[Any] = (
-        summed.agg(F.sum("rows").alias("rows"), F.sum("sum").alias("sum")).toArrow().to_pylist()
-    )
+    rows: list[Any] = summed.agg(F.sum("rows").alias("rows"), F.sum("sum").alias("sum")).toArrow().to_pylist()
     return {
-        name: _seen([row for row in found if row["i"] == i], width, unit) for i, name in enumerate(sources)
+        name: _seen([row for row in rows if row["i"] == i], width, unit) for i, name in enumerate(sources)
     }
 
 
-def _seen(found: list[Any], width: int, unit: float) -> Seen:
-    values = sorted({row["value"] for row in found} - {None})
+def _seen(rows: list[Any], width: int, unit: float) -> Seen:
+    values = sorted({row["value"] for row in rows} - {None})
     place = {value: i for i, value in enumerate(values)}
     rows_K, sums_KT = np.zeros(len(values) + 1, np.int64), np.zeros((len(values) + 1, width), np.int64)
-    for row in found:
+    for row in rows:
         at = place.get(row["value"], len(values))  # NULL is no value; its rows count for the mean of all
         rows_K[at], sums_KT[at, row["k"]] = row["rows"], row["sum"]
     return Seen(
@@ -101,5 +99,5 @@ def _unit(train: DataFrame, label: str, encoders: Mapping[str, Any]) -> float:
             target_NT = np.nan_to_num(targets(encoders, batch))
             yield pa.record_batch({"most": [float(np.abs(target_NT).max(initial=0.0))]})
 
-    (found,) = train.select(label).mapInArrow(largest, "most double").agg(F.max("most")).collect()
-    return float(2.0 ** (np.ceil(np.log2(found[0])) - BITS)) if found[0] else 1.0
+    (row,) = train.select(label).mapInArrow(largest, "most double").agg(F.max("most")).collect()
+    return float(2.0 ** (np.ceil(np.log2(row[0])) - BITS)) if row[0] else 1.0

@@ -26,7 +26,7 @@ def margins(log_prob_BV: np.ndarray) -> np.ndarray:
 
 
 def choose(margin_N: np.ndarray, cluster_N: np.ndarray, rows: int, spread: int) -> np.ndarray:
-    """Places of the chosen rows, at most `rows`, in the order of choice; int64.
+    """Places of the chosen rows, shape (≤ rows,), in the order of choice; int64.
 
     The candidates are the `rows` × `spread` of smallest margin; within a cluster the smaller margin comes
     first. Ties go to the row that stands first.

@@ -70,7 +70,7 @@ def run(work: Work, config: Config) -> Outcome:
 
 
 def _scored(pool: pa.Table, work: Work, config: Config) -> tuple[pa.Array, pa.Array, np.ndarray]:
-    """(first choice, second choice, margin) of every row."""
+    """(first choice, second choice, margin) of every row, each (N,)."""
     import torch
 
     from lsml_spark.models.scorer import Neural

@@ -25,15 +25,15 @@ def samples(data: bytes) -> tuple[np.ndarray, int] | None:
     return sound, rate
 
 
-def resampled(sound_S: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+def resampled(sound_S: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
     """Samples (S,) at another rate in Hz, by SciPy's polyphase filter."""
     from scipy.signal import resample_poly
 
-    shared = gcd(rate, wanted)
-    found: np.ndarray = (
-        sound_S if rate == wanted else resample_poly(sound_S, wanted // shared, rate // shared)
+    shared = gcd(rate, target_rate)
+    converted: np.ndarray = (
+        sound_S if rate == target_rate else resample_poly(sound_S, target_rate // shared, rate // shared)
     )
-    return found
+    return converted
 
 
 def log_mel(sound_S: np.ndarray, rate: int, mels: int, window: int, hop: int) -> np.ndarray:

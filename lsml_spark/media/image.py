@@ -23,7 +23,7 @@ class Image(Strict):
     resize: tuple[int, int] | None = Field(None)
 
 
-def image_of(asked: Any, where: str) -> Image:
+def image_of(value: Any, where: str) -> Image:
     """From "rgb", "gray", or a mapping of the fields of Image. ConfigError starts with `where`; also where
     Pillow is missing.
     """
@@ -33,11 +33,11 @@ def image_of(asked: Any, where: str) -> Image:
         raise ConfigError(f"{where}: decoding images needs Pillow; pip install 'lsml_spark[media]'") from None
     return validate(
         Image,
-        {"mode": asked}
-        if isinstance(asked, str)
-        else dict(asked)
-        if isinstance(asked, Mapping)
-        else {"mode": asked},
+        {"mode": value}
+        if isinstance(value, str)
+        else dict(value)
+        if isinstance(value, Mapping)
+        else {"mode": value},
         where,
     )
 
@@ -61,15 +61,15 @@ def size_of(raw: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-def bytes_of(images_B: Sequence[bytes], told: Image) -> int:
+def bytes_of(images_B: Sequence[bytes], settings: Image) -> int:
     """Memory that decoding takes, by the headers: the array of all, and the largest image while Pillow has
     it.
     """
     sizes = [size_of(raw) for raw in images_B]
     if not sizes:
         return 0
-    width, height = told.resize[::-1] if told.resize else sizes[0]
-    colours = 3 if told.mode == "rgb" else 1
+    width, height = settings.resize[::-1] if settings.resize else sizes[0]
+    colours = 3 if settings.mode == "rgb" else 1
     return len(sizes) * width * height * colours + PILLOW * max(a * b for a, b in sizes)
 
 
@@ -111,7 +111,7 @@ def fitted(image: Any, resize: int | Sequence[int] | None, crop: Sequence[int] |
     return image
 
 
-def decoded(images_B: Sequence[bytes], told: Image, column: str) -> np.ndarray:
+def decoded(images_B: Sequence[bytes], settings: Image, column: str) -> np.ndarray:
     """(B, height, width, 3) uint8, or (B, height, width) for gray. IntegrityError for bytes that are no
     image.
 
@@ -122,11 +122,11 @@ def decoded(images_B: Sequence[bytes], told: Image, column: str) -> np.ndarray:
     out: np.ndarray | None = None
     for place, raw in enumerate(images_B):
         try:
-            image = opened(raw, told.mode)
+            image = opened(raw, settings.mode)
         except ValueError as error:
             raise IntegrityError(f"column '{column}': {error}") from error
-        if told.resize and image.size != told.resize[::-1]:
-            image = image.resize(told.resize[::-1], PIL.Image.Resampling.BILINEAR)
+        if settings.resize and image.size != settings.resize[::-1]:
+            image = image.resize(settings.resize[::-1], PIL.Image.Resampling.BILINEAR)
         pixels = np.asarray(image)
         if out is None:
             out = np.empty((len(images_B), *pixels.shape), np.uint8)
@@ -138,6 +138,6 @@ def decoded(images_B: Sequence[bytes], told: Image, column: str) -> np.ndarray:
             )
         out[place] = pixels
     if out is None:
-        height, width = told.resize or (0, 0)
-        out = np.empty((0, height, width, *((3,) if told.mode == "rgb" else ())), np.uint8)
+        height, width = settings.resize or (0, 0)
+        out = np.empty((0, height, width, *((3,) if settings.mode == "rgb" else ())), np.uint8)
     return out

@@ -57,11 +57,11 @@ def buckets(hash_: int, bits: int) -> list[int]:
     pieces = bits + 2
     edges = [64 * piece // pieces for piece in range(pieces + 1)]
     masks = [((1 << (high - low)) - 1) << low for low, high in itertools.pairwise(edges)]
-    found = [
+    parts = [
         (number, hash_ & (one | other))
         for number, (one, other) in enumerate(itertools.combinations(masks, 2))
     ]
     return [
         int.from_bytes(blake2b(b"%d:%d" % bucket, digest_size=8).digest(), "big", signed=True)
-        for bucket in found
+        for bucket in parts
     ]

@@ -39,14 +39,18 @@ class Imputer:
                         f"quality.missing: `by` names the column '{name}', which the clean rows do not have"
                     )
         learnt = {name: policy for name, policy in self.policies.items() if policy.impute != "constant"}
-        found = (
+        statistics = (
             train.agg(*[_statistic(name, policy).alias(name) for name, policy in learnt.items()]).first()
             if learnt
             else None
         )
         for name, policy in self.policies.items():
             self.values[name] = (
-                policy.value if policy.impute == "constant" else found[name] if found is not None else None
+                policy.value
+                if policy.impute == "constant"
+                else statistics[name]
+                if statistics is not None
+                else None
             )
             if self.values[name] is None:
                 raise QualityGateError(

@@ -70,15 +70,17 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     routed = [frame.withColumn("__split", F.lit(name)) for name, frame in splits.items()]
     both = routed[0].unionByName(routed[1])
     reason = F.col("drop_reason")
-    wanted = {"train": columns, "test": columns}
+    columns_by_table = {"train": columns, "test": columns}
     if config.unlabelled:
-        wanted |= {UNLABELLED: columns}
+        columns_by_table |= {UNLABELLED: columns}
         routes = F.when(reason == NO_LABEL, UNLABELLED).when(reason.isNull(), F.col("__split"))
         reason = F.when(reason != NO_LABEL, reason)
     else:
         routes = F.when(reason.isNull(), F.col("__split"))
     try:
-        written = tables.write(both, work.folder, wanted, route=routes.otherwise("dropped"), tally=reason)
+        written = tables.write(
+            both, work.folder, columns_by_table, route=routes.otherwise("dropped"), tally=reason
+        )
     except Exception as error:
         if mistake := sql_mistake(error):
             raise ConfigError(
@@ -153,7 +155,7 @@ def samples(spark: SparkSession, sql: str, clean: DataFrame) -> DataFrame:
                 f"prepare.sql: gives a column '{taken[0]}', which is the name of one that `select` adds; "
                 "rename it"
             )
-        said = (
+        reason = (
             F.col("drop_reason").cast("string")
             if "drop_reason" in samples.columns
             else F.lit(None).cast("string")
@@ -169,7 +171,7 @@ def samples(spark: SparkSession, sql: str, clean: DataFrame) -> DataFrame:
             *[_text(name, samples.schema[name].dataType) for name in IDENTITY],
             "date",
             *features,
-            F.coalesce(said, *without).alias("drop_reason"),
+            F.coalesce(reason, *without).alias("drop_reason"),
         )
     except PySparkException as error:
         raise ConfigError(f"prepare.sql: {str(error).strip().splitlines()[0]}") from error

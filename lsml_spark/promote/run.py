@@ -29,8 +29,8 @@ class Config(Strict):
     @model_serializer(mode="wrap")
     def _without_the_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """A night that was made before there were slices stays up to date."""
-        told: dict[str, Any] = plain(self)
-        return {key: value for key, value in told.items() if key != "slice_tolerance" or value is not None}
+        fields: dict[str, Any] = plain(self)
+        return {key: value for key, value in fields.items() if key != "slice_tolerance" or value is not None}
 
 
 def run(work: Work, config: Config) -> Outcome:
@@ -79,12 +79,12 @@ def first(
     if ours is None or theirs is None:
         return False, ["There were no test rows to judge the first model by."]
     better = ours > theirs if figure.better == "higher" else ours < theirs
-    said = f"{figure.title} {ours:.3f} against {theirs:.3f}"
+    comparison = f"{figure.title} {ours:.3f} against {theirs:.3f}"
     if "recall" in model:
         better = better and model["recall"] >= baseline["recall"]
-        said += f", recall {model['recall']:.1%} against {baseline['recall']:.1%}"
+        comparison += f", recall {model['recall']:.1%} against {baseline['recall']:.1%}"
     verdict = "beats" if better else "does not beat"
-    return better, [f"{why}, and the model {verdict} {config.beat}: {said}."]
+    return better, [f"{why}, and the model {verdict} {config.beat}: {comparison}."]
 
 
 def no_worse(

@@ -54,9 +54,9 @@ def rank_curve(
     last_F = np.cumsum(keys_F)
     first_F = last_F - keys_F + 1
     if len(order) > POINTS:
-        wanted = np.geomspace(1, last_F[-1], POINTS)
+        ranks = np.geomspace(1, last_F[-1], POINTS)
         kept = np.unique(
-            np.append(np.searchsorted(last_F, wanted).clip(max=len(order) - 1), [0, len(order) - 1])
+            np.append(np.searchsorted(last_F, ranks).clip(max=len(order) - 1), [0, len(order) - 1])
         )
         first_F, last_F, heights_F = first_F[kept], last_F[kept], heights_F[kept]
     xs, ys = [], []
@@ -161,10 +161,10 @@ def reliability(metrics: Mapping[str, Any]) -> Chart | None:
     rows = dig(metrics, "systems", "model", "reliability")
     if not isinstance(rows, list) or not rows:
         return None
-    said, true, number, low, high = (list(column) for column in zip(*rows, strict=True))
+    predicted, true, number, low, high = (list(column) for column in zip(*rows, strict=True))
     hover = [
         f"said {percent(x)}: {percent(y)} of {count(n)} rows"
-        for x, y, n in zip(said, true, number, strict=True)
+        for x, y, n in zip(predicted, true, number, strict=True)
     ]
     error = {
         "type": "data",
@@ -184,7 +184,7 @@ def reliability(metrics: Mapping[str, Any]) -> Chart | None:
             ["", ""],
             hoverinfo="skip",
         ),
-        {**line("model", said, true, {}, hover), **_system_style("model"), "error_y": error},
+        {**line("model", predicted, true, {}, hover), **_system_style("model"), "error_y": error},
     ]
     axes = [
         {"title": {"text": title}, "tickformat": ".0%", "range": [0, 1]}

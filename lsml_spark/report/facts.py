@@ -101,7 +101,9 @@ def from_folder(folder: Path, pipeline: str) -> Night:
     """
     manifests = {stage: manifest.read(folder / stage) for stage in STAGES}
     sources = {
-        stage: Source(folder / stage, found) for stage, found in manifests.items() if found is not None
+        stage: Source(folder / stage, manifest_)
+        for stage, manifest_ in manifests.items()
+        if manifest_ is not None
     }
     seed = next((source.manifest.seed for source in sources.values()), 0)
     return Night(pipeline, folder.name, seed, sources)

@@ -66,9 +66,9 @@ class Config(Strict):
 def run(work: Work, config: Config) -> Outcome:
     """Write the pages; it moves no rows."""
     night = from_work(work)
-    found, strange = document.build(night)
+    draft, strange = document.build(night)
     verdict = judge(night, strange)
-    quality = document.judged(found, verdict.kind, verdict.sentence)
+    quality = document.judged(draft, verdict.kind, verdict.sentence)
     pages = {
         "night.html": night_page(night, verdict, quality, config),
         "quality.html": quality_page(night, quality, strange, config),

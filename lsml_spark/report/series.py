@@ -82,7 +82,7 @@ def encode(values_N: np.ndarray, low: float, high: float, digits: int) -> str:
 
 
 def decode(text: str, low: float, high: float, digits: int) -> np.ndarray:
-    """The values of `encode`, to half a step."""
+    """The values (N,) of `encode`, to half a step; NaN where there was none."""
     steps = len(DIGITS) ** digits - 1
     values = []
     for start in range(0, len(text), digits):
@@ -108,31 +108,31 @@ def usual_range(value: Figure, metric: str) -> tuple[float, float] | None:
     """(low, high) as they are written: a share lies in [0, 1], and what counts or measures is never below
     0.
     """
-    found = band(value)
-    if found is None:
+    expected = band(value)
+    if expected is None:
         return None
-    reach = _reach(found, metric)
-    low, high = found[0] - reach, found[0] + reach
+    reach = _reach(expected, metric)
+    low, high = expected[0] - reach, expected[0] + reach
     share = metric.endswith("share")
     low = max(low, 0.0) if share or metric in COUNTS or metric.startswith(LENGTHS) else low
     return 0.0 if metric == FEWER else low, 1.0 if metric == MORE else min(high, 1.0) if share else high
 
 
-def _reach(found: tuple[float, float], metric: str) -> float:
+def _reach(expected: tuple[float, float], metric: str) -> float:
     """Half the usual range: WIDTH spreads, but never so little that one row of thousands is an event."""
-    median, spread = found
+    median, spread = expected
     least = 0.01 if metric.endswith("share") else max(3.0, 0.05 * abs(median)) if metric in COUNTS else 0.0
     return max(WIDTH * spread, least)
 
 
 def outside(value: Figure, metric: str = "") -> int:
     """1 where tonight's value is above the usual range, -1 below, 0 inside or where nothing is usual."""
-    found = band(value)
-    if found is None or not isinstance(value, list) or value[0] is None:
+    expected = band(value)
+    if expected is None or not isinstance(value, list) or value[0] is None:
         return 0
-    off = value[0] - found[0]
+    off = value[0] - expected[0]
     if (
-        abs(off) <= _reach(found, metric) + 1e-3 * (value[3] - value[2])
+        abs(off) <= _reach(expected, metric) + 1e-3 * (value[3] - value[2])
         or (metric == FEWER and off < 0)
         or (metric == MORE and off > 0)
     ):

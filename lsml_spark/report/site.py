@@ -46,17 +46,17 @@ def publish(runs: Path, pipeline: str) -> Path:
     for leftover in (path for path in site.iterdir() if _PARTIAL.fullmatch(path.name)):
         leftover.unlink()  # of a publication that was killed
     dates = sorted(path.name for path in folder.iterdir() if _DATE.fullmatch(path.name))
-    found = [_night(folder / date, pipeline) for date in reversed(dates)]
+    nights = [_night(folder / date, pipeline) for date in reversed(dates)]
     sums: dict[str, str] = {}
     scripts = {page.script_name()}
-    for _, pages in found:
+    for _, pages in nights:
         for name, content in pages.items():
             scripts |= (
                 {script.decode() for script in _SCRIPT.findall(content)} if name.endswith(".html") else set()
             )
             sums[name] = _put(site / name, content)
     sums |= _scripts(site, scripts)
-    sums["index.html"] = _put(site / "index.html", _index(pipeline, [row for row, _ in found]))
+    sums["index.html"] = _put(site / "index.html", _index(pipeline, [row for row, _ in nights]))
     _put(site / CHECKSUMS, canonical(sums) + b"\n")
     for name in before - set(sums):
         (site / name).unlink(missing_ok=True)
@@ -109,14 +109,14 @@ def _best(metrics: dict[str, Any], figure: Figure) -> str | None:
     return choose(known, key=known.__getitem__) if len(set(known.values())) > 1 else None
 
 
-def _pages_of(night: Path, found: Manifest | None) -> dict[str, bytes]:
+def _pages_of(night: Path, manifest: Manifest | None) -> dict[str, bytes]:
     """The report's files under their names on the site, as its manifest describes them; IntegrityError where
     they differ.
     """
     folder = night / "report"
-    if found is None:
+    if manifest is None:
         return {}
-    described = {file.path: file.checksum for file in found.all_files()}
+    described = {file.path: file.checksum for file in manifest.all_files()}
     pages = {}
     for name, on_site in PAGES.items():
         if name not in described and name != "night.html":

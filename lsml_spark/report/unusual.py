@@ -65,7 +65,7 @@ def find(table: Mapping[str, Figure], columns: Sequence[Mapping[str, Any]]) -> U
         (str(column["name"]), sum(1 for name, value in column["figures"].items() if outside(value, name)))
         for column in columns
     ]
-    return Unusual(day, sorted([found for found in counted if found[1]], key=lambda found: -found[1]))
+    return Unusual(day, sorted([item for item in counted if item[1]], key=lambda item: -item[1]))
 
 
 def _phrase(metric: str, value: Figure) -> str:

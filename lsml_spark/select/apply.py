@@ -32,14 +32,14 @@ class Groups:
     def of(cls, table: DataFrame) -> "Groups":
         """One aggregate over the keys; only the groups come to the driver."""
         names = tuple(name for name in table.columns if name != "key")
-        found = sorted(
+        rows = sorted(
             tuple(row) for row in table.groupBy(*names).agg(F.count(F.lit(1)).alias("keys")).collect()
         )
         return cls(
             table,
             names,
-            tuple(row[:-1] for row in found),
-            np.array([row[-1] for row in found], dtype=np.int64),
+            tuple(row[:-1] for row in rows),
+            np.array([row[-1] for row in rows], dtype=np.int64),
         )
 
     def column(self, name: str) -> np.ndarray | None:

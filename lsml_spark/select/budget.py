@@ -24,13 +24,13 @@ class Time:
 def parse(budget: float | str) -> float | Time:
     """A budget as the YAML says it. ValueError where it is neither a positive number nor a time."""
     if isinstance(budget, str):
-        found = TIME.fullmatch(budget.strip())
-        if not found or not float(found[1]):
+        match = TIME.fullmatch(budget.strip())
+        if not match or not float(match[1]):
             raise ValueError(
                 f"'{budget}' is no budget: say a share (0.5), a number of rows (200000) or a time (90min, 2h "
                 "on 8 workers)"
             )
-        return Time(float(found[1]) * SECONDS[found[2]], int(found[3]) if found[3] else None)
+        return Time(float(match[1]) * SECONDS[match[2]], int(match[3]) if match[3] else None)
     if not budget > 0:
         raise ValueError(f"a budget of {budget} rows trains nothing; it must be greater than 0")
     return float(budget)

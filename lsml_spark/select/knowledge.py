@@ -35,18 +35,18 @@ def with_recall(counts: DataFrame, scores: DataFrame) -> tuple[DataFrame, float 
         F.count(F.lit(1)).alias("seen"), F.sum(F.col("hit").cast("int")).alias("hits")
     )
     joined = counts.join(per_key, "key", "left").withColumn("band", _band(F.col("count")))
-    found = (
+    bands = (
         joined.where("seen is not null")
         .groupBy("band")
         .agg(F.sum("seen").alias("seen"), F.sum("hits").alias("hits"))
         .collect()
     )
-    seen = sum(row["seen"] for row in found)
+    seen = sum(row["seen"] for row in bands)
     if not seen:
         return counts, None
-    average = sum(row["hits"] for row in found) / seen
+    average = sum(row["hits"] for row in bands) / seen
     prior: Column = F.lit(average)
-    for row in found:
+    for row in bands:
         prior = F.when(
             F.col("band") == row["band"], (row["hits"] + PRIOR * average) / (row["seen"] + PRIOR)
         ).otherwise(prior)

@@ -20,8 +20,8 @@ def coarse_below(spectrum: Spectrum, most: int = MOST) -> int:
 
 
 def coarse(rates_S: np.ndarray, spectrum: Spectrum, below: int, fixed_S: np.ndarray) -> np.ndarray:
-    """The rates, with one and the same for the groups seen at most `below` times, except the `fixed_S`; as
-    many rows in all.
+    """The rates (S,), with one and the same for the groups seen at most `below` times, except the `fixed_S`;
+    as many rows in all.
     """
     tail_S = (spectrum.frequency <= below) & ~fixed_S
     rows_S = spectrum.rows * tail_S
@@ -29,8 +29,8 @@ def coarse(rates_S: np.ndarray, spectrum: Spectrum, below: int, fixed_S: np.ndar
 
 
 def alike(values_S: np.ndarray, spectrum: Spectrum, below: int) -> np.ndarray:
-    """The values, with that of most rows for all groups seen at most `below` times: another value would list
-    their keys.
+    """The values (S,), with that of most rows for all groups seen at most `below` times: another value would
+    list their keys.
     """
     tail_S = spectrum.frequency <= below
     return np.where(tail_S, values_S[np.argmax(spectrum.rows * tail_S)], values_S) if below else values_S

@@ -221,8 +221,8 @@ def _of_rows(
 ) -> Selection:
     rated = policy.rated(train, scores, budget)
     _refuse_nonsense(policy, rated.rates_S, rated.rows_S, "rows")
-    wanted = {*train.columns, "keep_rate", *policy.adds, *([COPIES] if policy.merges else [])}
-    if lacking := sorted(wanted - set(rated.frame.columns)):
+    required = {*train.columns, "keep_rate", *policy.adds, *([COPIES] if policy.merges else [])}
+    if lacking := sorted(required - set(rated.frame.columns)):
         raise ConfigError(f"select.policy: '{policy.use}' gives rows without the column '{lacking[0]}'")
     copies = F.col(COPIES) if policy.merges else F.lit(1.0)
     weight = copies / F.col("keep_rate") if config.weights else F.lit(1.0)
@@ -305,14 +305,14 @@ def _what_became_of(
     # of keys that are not listed every row was kept
     if rated and spectrum and (chosen.rates_S[~rated.listed_S] == 1).all():
         lost = [[key, count, round(tally.keys[key] / draws)] for key, count in rated.heaviest]
-        found = {f: round(n / draws) for f, n in tally.frequencies.items()}
+        kept_by_frequency = {f: round(n / draws) for f, n in tally.frequencies.items()}
         for f, n in zip(
             spectrum.frequency[~rated.listed_S].tolist(), spectrum.rows[~rated.listed_S].tolist(), strict=True
         ):
-            found[f] = found.get(f, 0) + n
+            kept_by_frequency[f] = kept_by_frequency.get(f, 0) + n
     else:
         by_count, lost = summary.recount(kept, counts, NAMED)
-        found = {f: round(n / draws) for f, n in by_count.items()}
+        kept_by_frequency = {f: round(n / draws) for f, n in by_count.items()}
         lost = [[key, count, round(n / draws)] for key, count, n in lost]
     all_of: dict[int, int] = {}
     for row in counts.groupBy("count").agg(F.count(F.lit(1)).alias("keys")).collect() if not rated else []:
@@ -325,7 +325,7 @@ def _what_became_of(
             all_of[f] = all_of.get(f, 0) + n
             expected[f] = expected.get(f, 0.0) + n * rate
     return [
-        [f, n, found.get(f, 0), round(expected.get(f, found.get(f, 0)) / n, 9)]
+        [f, n, kept_by_frequency.get(f, 0), round(expected.get(f, kept_by_frequency.get(f, 0)) / n, 9)]
         for f, n in sorted(all_of.items())
     ], lost
 

@@ -122,5 +122,5 @@ def recount(kept: DataFrame, counts: DataFrame, most: int) -> tuple[dict[int, in
 
 def _counted(values: pa.ChunkedArray) -> dict:
     """How often each value occurs."""
-    found = pc.value_counts(values)
-    return dict(zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True))
+    counts = pc.value_counts(values)
+    return dict(zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True))

@@ -97,15 +97,17 @@ def count(marked: DataFrame, config: Config, bits: int) -> Classes:
     that does not say.
     """
     keyed = marked.select(TABLE, FOLD, _pace(marked).alias(PACE), bin_of(bits).alias(BIN))
-    found: dict[Class, np.ndarray] = {}
+    counts_by_class: dict[Class, np.ndarray] = {}
     for row in keyed.groupBy(TABLE, FOLD, PACE, BIN).count().toArrow().to_pylist():
         if row[PACE] < 0:
             raise IntegrityError(
                 f"column '{PACE}' holds {row[PACE]}, expected stages from 0; run the select stage again"
             )
-        counts_B = found.setdefault(Class(row[TABLE], row[FOLD], row[PACE]), np.zeros(2**bits, np.int64))
+        counts_B = counts_by_class.setdefault(
+            Class(row[TABLE], row[FOLD], row[PACE]), np.zeros(2**bits, np.int64)
+        )
         counts_B[row[BIN]] += row["count"]
-    if any(class_.table == split.UNKNOWN for class_ in found):
+    if any(class_.table == split.UNKNOWN for class_ in counts_by_class):
         split.refuse_unknown(marked.where(F.col(TABLE) == split.UNKNOWN), config.split)
-    ordered = tuple(sorted(found))
-    return Classes(ordered, tuple(found[class_] for class_ in ordered))
+    ordered = tuple(sorted(counts_by_class))
+    return Classes(ordered, tuple(counts_by_class[class_] for class_ in ordered))

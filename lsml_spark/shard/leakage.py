@@ -46,9 +46,9 @@ def leakage(
     kinds = [kind for kind in KINDS if kind != "key" or "key" in rows.columns]
     pieces = ", ".join(f"struct({i} AS kind, {hashes[kind]} AS hash)" for i, kind in enumerate(kinds))
     each = rows.selectExpr(f"shiftleft(1L, {quoted(table)}) AS side", f"inline(array({pieces}))")
-    held = each.where("side > 1").groupBy("kind", "hash").agg(F.bit_or("side").alias("sides"))
+    held_out = each.where("side > 1").groupBy("kind", "hash").agg(F.bit_or("side").alias("sides"))
     # most rows are the training table's: only what they share travels
-    small = F.broadcast(held) if held_rows <= BROADCAST else held
+    small = F.broadcast(held_out) if held_rows <= BROADCAST else held_out
     trained = (
         each.where("side = 1")
         .join(small, ["kind", "hash"])
@@ -56,7 +56,7 @@ def leakage(
         .agg(F.lit(1).cast("long").alias("sides"))
     )
     sides = (
-        held.unionByName(trained)
+        held_out.unionByName(trained)
         .groupBy("kind", "hash")
         .agg(F.bit_or("sides").alias("sides"))
         .where(F.bit_count("sides") > 1)
@@ -64,7 +64,7 @@ def leakage(
     counted = {
         (kinds[row.kind], row.sides): row["count"] for row in sides.groupBy("kind", "sides").count().collect()
     }
-    found = {}
+    leaks = {}
     for a, b in combinations(range(len(tables)), 2):
         both = (1 << a) | (1 << b)
         shared = {
@@ -77,15 +77,15 @@ def leakage(
                 f"splits {pair} share {shared['sample_id']} sample ids{_example(rows, table, a, b)}; ids "
                 "must be unique"
             )
-        found[pair] = {"keys": shared.get("key", 0), "rows": shared["features"]}
+        leaks[pair] = {"keys": shared.get("key", 0), "rows": shared["features"]}
         strict = [name for name in (tables[a], tables[b]) if name in rules and rules[name].leakage == "fail"]
-        if strict and any(found[pair].values()) and TEST not in (tables[a], tables[b]):
-            said = f"{found[pair]['keys']} keys and {found[pair]['rows']} rows of equal features"
+        if strict and any(leaks[pair].values()) and TEST not in (tables[a], tables[b]):
+            overlap = f"{leaks[pair]['keys']} keys and {leaks[pair]['rows']} rows of equal features"
             raise IntegrityError(
-                f"splits {pair} share {said} (shard.split.{strict[0]}.leakage: fail); split by key_hash, or "
-                "mend the column"
+                f"splits {pair} share {overlap} (shard.split.{strict[0]}.leakage: fail); split by key_hash, "
+                "or mend the column"
             )
-    return found
+    return leaks
 
 
 def _example(rows: DataFrame, table: str, a: int, b: int) -> str:

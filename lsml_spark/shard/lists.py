@@ -65,8 +65,8 @@ def as_tensor(array: pa.Array, layout: Layout) -> pa.FixedSizeBinaryArray:
     for size in sizes:
         lengths = np.asarray(pc.list_value_length(values).fill_null(-1))
         if len(wrong := np.flatnonzero(lengths != size)):
-            found = int(lengths[wrong[0]])
-            what = "a list that is NULL" if found < 0 else f"a list of {found}"
+            length = int(lengths[wrong[0]])
+            what = "a list that is NULL" if length < 0 else f"a list of {length}"
             raise BadRow(
                 int(wrong[0]) // lists_of_a_row, f"found {what}, expected {size} (shape {list(layout.shape)})"
             )
@@ -76,9 +76,9 @@ def as_tensor(array: pa.Array, layout: Layout) -> pa.FixedSizeBinaryArray:
     if pa.types.is_boolean(inner):
         values = values.cast(pa.uint8())
     dtype = np.dtype(layout.dtype).newbyteorder("<")
-    wanted = pa.from_numpy_dtype(np.dtype(layout.dtype))
-    if pa.types.is_integer(wanted) and values.type != wanted:
-        values = values.cast(wanted)  # refuses what would not fit
+    arrow_type = pa.from_numpy_dtype(np.dtype(layout.dtype))
+    if pa.types.is_integer(arrow_type) and values.type != arrow_type:
+        values = values.cast(arrow_type)  # refuses what would not fit
     flat = np.ascontiguousarray(values.to_numpy(zero_copy_only=False).astype(dtype, copy=False))
     return pa.FixedSizeBinaryArray.from_buffers(
         pa.binary(layout.width), len(array), [None, pa.py_buffer(flat)]

@@ -93,13 +93,13 @@ def edges(frame: DataFrame, counts_C: Sequence[np.ndarray], shards_C: Sequence[i
     `counts_C`: rows of each class by bin, shape (2^bits,) each; `shards_C`: how many shards it gets, at most
     its rows.
     """
-    wanted = [(c, *place) for c, shards in enumerate(shards_C) for place in _places(counts_C[c], shards)]
-    found = _rows_at(frame, wanted, bits) if wanted else {}
+    places = [(c, *place) for c, shards in enumerate(shards_C) for place in _places(counts_C[c], shards)]
+    starts = _rows_at(frame, places, bits) if places else {}
     first: list[int] = []
     ties = []
     for c, shards in enumerate(shards_C):
         for k in range(shards):
-            hash_, sample_id, before = found[c, k] if k else (-1, "", None)
+            hash_, sample_id, before = starts[c, k] if k else (-1, "", None)
             if hash_ == before:
                 ties.append((len(first), hash_, sample_id))
             first.append(hash_)
@@ -116,28 +116,28 @@ def _places(counts_B: np.ndarray, shards: int) -> list[tuple[int, int, int]]:
 
 
 def _rows_at(
-    frame: DataFrame, wanted: Sequence[tuple[int, int, int, int]], bits: int
+    frame: DataFrame, places: Sequence[tuple[int, int, int, int]], bits: int
 ) -> dict[tuple[int, int], tuple[int, str, int | None]]:
     """(hash, sample id, hash of the row before it in its bin) of the rows at (class, shard, bin, rank), by
     class and shard.
     """
     columns = [
         pa.array(column, pa.int32() if i < 3 else pa.int64())
-        for i, column in enumerate(zip(*wanted, strict=True))
+        for i, column in enumerate(zip(*places, strict=True))
     ]
-    asked = frame.sparkSession.createDataFrame(pa.table(columns, names=[CLASS, "shard", BIN, "rank"]))
+    lookup = frame.sparkSession.createDataFrame(pa.table(columns, names=[CLASS, "shard", BIN, "rank"]))
     rows = frame.select(CLASS, ORDER, "sample_id").withColumn(BIN, bin_of(bits))
-    held = rows.join(F.broadcast(asked.select(CLASS, BIN).distinct()), [CLASS, BIN], "left_semi")
-    sorted_ = held.groupBy(CLASS, BIN).agg(
+    candidates = rows.join(F.broadcast(lookup.select(CLASS, BIN).distinct()), [CLASS, BIN], "left_semi")
+    sorted_ = candidates.groupBy(CLASS, BIN).agg(
         F.sort_array(F.collect_list(F.struct(ORDER, "sample_id"))).alias("rows")
     )
     here, before = F.get("rows", F.col("rank").cast("int")), F.get("rows", F.col("rank").cast("int") - 1)
-    found = (
-        asked.join(sorted_, [CLASS, BIN])
+    matches = (
+        lookup.join(sorted_, [CLASS, BIN])
         .select(CLASS, "shard", here.alias("row"), before[ORDER].alias("before"))
         .collect()
     )
-    return {(row[CLASS], row.shard): (row.row[ORDER], row.row.sample_id, row.before) for row in found}
+    return {(row[CLASS], row.shard): (row.row[ORDER], row.row.sample_id, row.before) for row in matches}
 
 
 def shard_of(edges: Edges) -> Column:

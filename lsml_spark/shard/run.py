@@ -64,10 +64,10 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     bits = bin_bits(rows_in)
     marked = mark(frames, config, names, work.seed, seeds.derive(work.seed, "shard", work.date), grouped)
     classes = count(marked, config, bits)
-    held = rows_in - sum(classes.rows[i] for i in classes.of_table(0))
+    held_rows = rows_in - sum(classes.rows[i] for i in classes.of_table(0))
     # Without splits there are the days before and the day itself, whose ids prepare has compared, and which
     # share keys as days do.
-    shared = leakage(marked, names, TABLE, features, config.split, held) if config.split else {}
+    shared = leakage(marked, names, TABLE, features, config.split, held_rows) if config.split else {}
     sample = take(marked, columns[TRAIN], form, config, classes)
     group = (
         group_rows(sample.bytes_per_row, config.batch)
@@ -75,15 +75,15 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         else config.rows_per_group
     )
     numbered = marked.withColumn(CLASS, classes.number(marked))
-    found = edges(numbered, classes.counts, _shards(config, classes, sample.bytes_per_row, group), bits)
+    shard_edges = edges(numbered, classes.counts, _shards(config, classes, sample.bytes_per_row, group), bits)
 
     watch = _watch(numbered, columns[TRAIN], label)
-    written = _write(numbered, work, columns, config, found, group, form, sample, watch)
+    written = _write(numbered, work, columns, config, shard_edges, group, form, sample, watch)
     of_table = {
-        name: [shard for i in classes.of_table(t) for shard in found.numbers(i)]
+        name: [shard for i in classes.of_table(t) for shard in shard_edges.numbers(i)]
         for t, name in enumerate(names)
     }
-    _refuse_unequal(written, of_table, found.rows(classes.rows))
+    _refuse_unequal(written, of_table, shard_edges.rows(classes.rows))
     statistics = write_json(work.folder, STATISTICS, by_table(written.seen, of_table, columns))
     metrics: dict[str, Any] = {
         "shards": len(written.tables[TRAIN].files),
@@ -93,7 +93,7 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
         "columns": _told(sample),
         "leakage": shared,
     }
-    of_file = [classes.classes[i] for i in classes.of_table(0) for _ in found.numbers(i)]
+    of_file = [classes.classes[i] for i in classes.of_table(0) for _ in shard_edges.numbers(i)]
     if PACE in columns[TRAIN]:
         metrics["pace"] = [class_.pace for class_ in of_file]
     if config.folds:
@@ -125,17 +125,17 @@ def _tensors(encoders: Mapping[str, Any]) -> dict[str, Layout]:
 
 def _shards(config: Config, classes: Classes, bytes_per_row: float, group: int) -> list[int]:
     """Files of each class; a table that no trainer cuts into lanes has one, or more where it is large."""
-    found = []
+    shards = []
     for class_, rows in zip(classes.classes, classes.rows, strict=True):
         if class_.table == 0 and isinstance(config.shards, int):
-            found.append(min(config.shards, rows))
+            shards.append(min(config.shards, rows))
         else:
-            found.append(
+            shards.append(
                 shard_count(
                     rows, bytes_per_row, config.target_bytes, group, config.lanes if class_.table == 0 else 1
                 )
             )
-    return found
+    return shards
 
 
 def _watch(frame: DataFrame, columns: Sequence[str], label: str) -> tables.Watch:
@@ -149,7 +149,7 @@ def _write(
     work: Work,
     columns: Mapping[str, Sequence[str]],
     config: Config,
-    found: Edges,
+    shard_edges: Edges,
     group: int,
     form: Form,
     sample: Sample,
@@ -157,8 +157,8 @@ def _write(
 ) -> tables.Written:
     """Each shard is a partition, sorted, and a file."""
     ordered = (
-        numbered.withColumn(SHARD, shard_of(found))
-        .repartitionById(max(1, len(found.first_K)), F.col(SHARD))
+        numbered.withColumn(SHARD, shard_of(shard_edges))
+        .repartitionById(max(1, len(shard_edges.first_K)), F.col(SHARD))
         .sortWithinPartitions(ORDER, "sample_id")
         .withColumn(TABLE, F.get(F.array(*map(F.lit, columns)), F.col(TABLE)))
     )
@@ -182,27 +182,27 @@ def _refuse_unequal(
     once.
     """
     for name, numbers in of_table.items():
-        wanted, there = (
+        planned, there = (
             [expected[shard] for shard in numbers],
             [file.rows for file in written.tables[name].files],
         )
-        if wanted != there:
+        if planned != there:
             raise IntegrityError(
-                f"shards of table {name} have {there} rows, expected {wanted}; is a sample_id in the "
+                f"shards of table {name} have {there} rows, expected {planned}; is a sample_id in the "
                 "features twice?"[:400]
             )
 
 
 def _told(sample: Sample) -> dict[str, Any]:
     """What each column of the shards is and how it is stored."""
-    found = {}
+    descriptions = {}
     for field in sample.laid_out.schema:
         compression, encoding = sample.storage.columns[field.name]
         layout = {key: value for key, value in asdict(layout_of(field)).items() if value}
-        found[field.name] = {
+        descriptions[field.name] = {
             **layout,
             "type": str(field.type),
             "compression": compression,
             "encoding": encoding,
         }
-    return found
+    return descriptions

@@ -78,16 +78,16 @@ def take(marked: DataFrame, columns: Sequence[str], form: Form, config: Config, 
     table = min((class_.table for class_ in classes.classes), default=0)
     there = sum(classes.rows[i] for i in classes.of_table(table))
     width = sum(_width(field, form) for field in marked.schema if field.name in columns)
-    wanted = min(ROWS, max(64, BYTES // max(width, 1)))
-    below = 2**BITS if there <= wanted else wanted * 2**BITS // there
+    sample_rows = min(ROWS, max(64, BYTES // max(width, 1)))
+    below = 2**BITS if there <= sample_rows else sample_rows * 2**BITS // there
     chosen = marked.where((F.col(TABLE) == table) & (F.col(ORDER) < below)).orderBy(ORDER, "sample_id")
-    found = chosen.select(*map(quoted, columns)).toArrow()
+    drawn = chosen.select(*map(quoted, columns)).toArrow()
     if table:  # without those columns that only training rows have
-        found = found.select(
-            [name for name in found.column_names if found[name].null_count < max(found.num_rows, 1)]
+        drawn = drawn.select(
+            [name for name in drawn.column_names if drawn[name].null_count < max(drawn.num_rows, 1)]
         )
     with in_words():
-        laid_out = to_shard(found, form)
+        laid_out = to_shard(drawn, form)
     return Sample(laid_out, choose(laid_out, config.columns))
 
 
@@ -108,6 +108,6 @@ def in_words() -> Iterator[None]:
     except Unfit as error:
         raise ConfigError(f"shard: {error}") from error
     except PySparkException as error:
-        if found := re.search(r"Unfit: (.*)", str(error)):
-            raise ConfigError(f"shard: {found[1]}") from error
+        if match := re.search(r"Unfit: (.*)", str(error)):
+            raise ConfigError(f"shard: {match[1]}") from error
         raise

@@ -32,11 +32,12 @@ def rows(shard: Path, count: int, columns: Sequence[str] = ()) -> list[dict[str,
         with pq.ParquetFile(shard, page_checksum_verification=True) as file:
             schema = file.schema_arrow
             layouts = {field.name: layout_of(field) for field in schema}
-            wanted = _wanted(shard, layouts, columns)
-            found = pa.Table.from_batches(
-                list(_head(file, count, list(dict.fromkeys(wanted.values())))), schema=_select(schema, wanted)
+            column_of = _wanted(shard, layouts, columns)
+            head = pa.Table.from_batches(
+                list(_head(file, count, list(dict.fromkeys(column_of.values())))),
+                schema=_select(schema, column_of),
             )
-        table = decoded(found)
+        table = decoded(head)
     except PermissionError as error:
         raise EnvironmentProblem(
             f"{shard}: may not be read ({error.strerror or error}); change its permissions"
@@ -47,7 +48,7 @@ def rows(shard: Path, count: int, columns: Sequence[str] = ()) -> list[dict[str,
             "damaged"
         ) from error
     return [
-        {name: _in_words(row[name], layouts.get(name, Layout("scalar"))) for name in wanted}
+        {name: _in_words(row[name], layouts.get(name, Layout("scalar"))) for name in column_of}
         for row in table.to_pylist()
     ]
 
@@ -60,11 +61,11 @@ def _of_folder(folder: Path, count: int, columns: Sequence[str]) -> list[dict[st
     ]
     if not files:
         raise ConfigError(f"{folder}: holds no file that ends in .parquet")
-    found: list[dict[str, str]] = []
+    shown: list[dict[str, str]] = []
     for path in files:
-        if len(found) < count:
-            found += rows(path, count - len(found), columns)
-    return found
+        if len(shown) < count:
+            shown += rows(path, count - len(shown), columns)
+    return shown
 
 
 def _wanted(shard: Path, layouts: dict[str, Layout], columns: Sequence[str]) -> dict[str, str]:
@@ -76,8 +77,8 @@ def _wanted(shard: Path, layouts: dict[str, Layout], columns: Sequence[str]) -> 
     return {name: known[name] for name in columns or known}
 
 
-def _select(schema: pa.Schema, wanted: dict[str, str]) -> pa.Schema:
-    return pa.schema([field for field in schema if field.name in set(wanted.values())])
+def _select(schema: pa.Schema, column_of: dict[str, str]) -> pa.Schema:
+    return pa.schema([field for field in schema if field.name in set(column_of.values())])
 
 
 def _head(file: pq.ParquetFile, count: int, columns: list[str]) -> Iterator[pa.RecordBatch]:

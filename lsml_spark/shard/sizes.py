@@ -18,10 +18,10 @@ def shard_count(rows: int, bytes_per_row: float, target: int, rows_per_group: in
     From `lanes` on a multiple of it, below a divisor. Never so many that a shard has no whole row group; then
     the largest number of that kind which leaves each of them one.
     """
-    wanted = max(1, -int(-rows * bytes_per_row // target))
+    needed = max(1, -int(-rows * bytes_per_row // target))
     most = max(1, rows // rows_per_group)
     divisors = [n for n in range(1, lanes + 1) if lanes % n == 0]
-    if wanted >= lanes and most >= lanes:
-        return min(-(-wanted // lanes), most // lanes) * lanes
-    enough = min((n for n in divisors if n >= wanted), default=lanes)
+    if needed >= lanes and most >= lanes:
+        return min(-(-needed // lanes), most // lanes) * lanes
+    enough = min((n for n in divisors if n >= needed), default=lanes)
     return enough if enough <= most else max(n for n in divisors if n <= most)

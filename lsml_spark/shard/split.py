@@ -31,18 +31,18 @@ def table_of(rules: Mapping[str, Split], types: Mapping[str, DataType], seed: in
     """
     number = {name: i for i, name in enumerate(rules, start=1)}
     taken: dict[tuple[str, str], float] = {}  # share of each hash's range that is given away already
-    found = F.lit(None).cast("int")
+    assigned = F.lit(None).cast("int")
     for name, rule in sorted(rules.items(), key=lambda item: RANK[item[1].use]):
         if rule.use == "column":
-            found = F.coalesce(found, _by_column(name, rule, rules, number, types))
+            assigned = F.coalesce(assigned, _by_column(name, rule, rules, number, types))
             continue
         column = "sample_id" if rule.use == "row_hash" else rule.column or "key"
         _refuse_missing(name, column, types)
         low = taken.get((rule.use, column), 0.0)
         high = taken[rule.use, column] = low + (rule.share or 0.0)
         drawn = _uniform(column, seed, rule.use)
-        found = F.coalesce(found, F.when((drawn >= low) & (drawn < high), number[name]))
-    return F.coalesce(found, F.lit(0))
+        assigned = F.coalesce(assigned, F.when((drawn >= low) & (drawn < high), number[name]))
+    return F.coalesce(assigned, F.lit(0))
 
 
 def _by_column(
@@ -82,10 +82,10 @@ def refuse_unknown(rows: DataFrame, rules: Mapping[str, Split]) -> None:
     columns = sorted({rule.column for rule in rules.values() if rule.use == "column" and rule.column})
     row = rows.select("sample_id", *map(quoted, columns)).orderBy("sample_id").first()
     assert row is not None
-    said = ", ".join(f"'{column}' is {row[column]!r}" for column in columns)
+    values = ", ".join(f"'{column}' is {row[column]!r}" for column in columns)
     names = ", ".join([TRAIN, *[name for name, rule in rules.items() if rule.use == "column"]])
     raise IntegrityError(
-        f"shard.split: {said} for sample_id {row.sample_id!r}; expected one of {names} (or a boolean)"
+        f"shard.split: {values} for sample_id {row.sample_id!r}; expected one of {names} (or a boolean)"
     )
 
 

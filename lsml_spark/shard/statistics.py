@@ -83,11 +83,11 @@ def by_table(
     `columns`: those it has. `infinite` counts NaN and ±∞, which the other figures leave out.
     """
     reports = {report["shard"]: report for report in map(json.loads, seen)}
-    found = {}
+    merged = {}
     for table, shards in tables.items():
         mine = [reports[shard] for shard in shards]
         figures = ("min", "max", "mean", "infinite")
-        found[table] = {
+        merged[table] = {
             "rows": [report["rows"] for report in mine],
             "labels": [report["labels"] for report in mine],
             "columns": {
@@ -99,4 +99,4 @@ def by_table(
                 if name in columns[table]
             },
         }
-    return found
+    return merged

@@ -75,10 +75,11 @@ def is_fixed(type_: pa.DataType) -> bool:
     )
 
 
-def choose(sample: pa.Table, asked: Mapping[str, Stored]) -> Storage:
-    """The storage of the columns of a table of which `sample` is laid out already. ConfigError where `asked`
-    names no column, or an encoding that its type has not."""
-    for name, stored in asked.items():
+def choose(sample: pa.Table, settings: Mapping[str, Stored]) -> Storage:
+    """The storage of the columns of a table of which `sample` is laid out already. ConfigError where
+    `settings` names no column, or an encoding that its type has not.
+    """
+    for name, stored in settings.items():
         where = f"shard.columns.{name}"
         if name not in sample.column_names:
             packed = next((field.name for field in sample.schema if name in layout_of(field).columns), None)
@@ -97,7 +98,7 @@ def choose(sample: pa.Table, asked: Mapping[str, Stored]) -> Storage:
     row = sum(_stored_bytes(sample.select([name]), "none") for name in sample.column_names)
     columns = {}
     for name in sample.column_names:
-        stored = asked.get(name, Stored())
+        stored = settings.get(name, Stored())
         compression = stored.compression or _compression(sample.select([name]), row)
         columns[name] = (compression, stored.encoding or "plain")
     return Storage(columns)

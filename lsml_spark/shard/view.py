@@ -34,12 +34,12 @@ def view(spark: SparkSession, folder: Path, name: str, table: str = "train") -> 
     Scalars are read by Spark itself, with all its pushdown; the others pass through Arrow, and only where a
     query asks for them. ConfigError where the folder holds no such table.
     """
-    found = manifest.read(folder)
-    if found is None:
+    manifest_ = manifest.read(folder)
+    if manifest_ is None:
         raise ConfigError(f"{folder}: no manifest; name the folder of a finished shard stage, …/<date>/shard")
-    if table not in found.tables:
-        raise ConfigError(f"{folder}: no table '{table}'{did_you_mean(table, list(found.tables))}")
-    paths = [folder / file.path for file in found.tables[table].files]
+    if table not in manifest_.tables:
+        raise ConfigError(f"{folder}: no table '{table}'{did_you_mean(table, list(manifest_.tables))}")
+    paths = [folder / file.path for file in manifest_.tables[table].files]
     if not paths:
         raise ConfigError(f"{folder}: table '{table}' has no rows")
     frame = spark.read.parquet(*map(literal, paths))

@@ -48,8 +48,8 @@ def compiled_apart(spark: SparkSession) -> Iterator[None]:
             spark.conf.set(key, value)
         yield
     finally:
-        for key, found in before.items():
-            if found is None:
+        for key, previous in before.items():
+            if previous is None:
                 spark.conf.unset(key)
             else:
-                spark.conf.set(key, found)
+                spark.conf.set(key, previous)

@@ -121,8 +121,8 @@ def _translated(error: Exception, ranks: int) -> Exception:
         )
     if cancelled := re.search(r"Job \d+ cancelled[^\n]*", text):
         return TrainingError(f"Spark's {cancelled[0]}; its workers are ended")
-    said = [line for line in text.splitlines() if line.startswith("worker ")]
-    last = (said or text.strip().splitlines() or ["?"])[-1]
+    messages = [line for line in text.splitlines() if line.startswith("worker ")]
+    last = (messages or text.strip().splitlines() or ["?"])[-1]
     return TrainingError(f"a worker failed more often than Spark retries a stage: {last}")
 
 
@@ -151,17 +151,17 @@ def _task(
         rank = context.partitionId()
         hosts = [info.address.rsplit(":", 1)[0].strip("[]") for info in context.getTaskInfos()]
         own = [folder.is_dir(), *((_free_port(hosts[0]), _attempt(folder)) if rank == 0 else ("", 0))]
-        told = [json.loads(text) for text in context.allGather(json.dumps(own))]
-        _, meeting, attempt = told[0]
-        code, said = 0, ""
-        if blind := sorted({host for host, (sees, *_) in zip(hosts, told, strict=True) if not sees}):
-            code, said = (
+        answers = [json.loads(text) for text in context.allGather(json.dumps(own))]
+        _, meeting, attempt = answers[0]
+        code, message = 0, ""
+        if blind := sorted({host for host, (sees, *_) in zip(hosts, answers, strict=True) if not sees}):
+            code, message = (
                 NO_FOLDER,
                 f"{folder} is not to be seen on {', '.join(blind)}; --root must be a folder that all hosts "
                 "share",
             )
         elif attempt > restarts:
-            code, said = TOO_OFTEN, f"workers failed {attempt} times; see the logs in {folder}"
+            code, message = TOO_OFTEN, f"workers failed {attempt} times; see the logs in {folder}"
         else:
             address, _, port = meeting.rpartition(":")
             seat = {
@@ -179,8 +179,12 @@ def _task(
                 seat |= {"CUDA_VISIBLE_DEVICES": ",".join(resources["gpu"].addresses), "LOCAL_RANK": "0"}
             log = _log(folder, rank)
             code = _run([sys.executable, *command], {**os.environ, **environment, **seat}, log, attempt)
-            said = _end(context, rank, code, log, died)
-        columns = [pa.array([rank], pa.int64()), pa.array([code], pa.int64()), pa.array([said], pa.string())]
+            message = _end(context, rank, code, log, died)
+        columns = [
+            pa.array([rank], pa.int64()),
+            pa.array([code], pa.int64()),
+            pa.array([message], pa.string()),
+        ]
         yield pa.RecordBatch.from_arrays(columns, names=["rank", "code", "said"])
 
     return work
@@ -195,12 +199,13 @@ def _end(context: BarrierTaskContext, rank: int, code: int, log: Path, died: Die
     waits for the others only so long: one that hangs is killed by Spark.
     """
     final = code in (0, USER_ERROR, STOPPED)
-    said = f"{died(rank, code)}: {_last_line(log)}" if code else ""
-    ended = _gathered(context, json.dumps([code, socket.gethostname(), said]), None if final else GRACE)
+    message = f"{died(rank, code)}: {_last_line(log)}" if code else ""
+    ended = _gathered(context, json.dumps([code, socket.gethostname(), message]), None if final else GRACE)
     codes = [code for code, _, _ in ended]
     if not ended:
         raise RuntimeError(
-            f"\nworker {rank} on {socket.gethostname()} {said or 'was done'}, but the others have not ended"
+            f"\nworker {rank} on {socket.gethostname()} {message or 'was done'}, "
+            "but the others have not ended"
         )
     if any(codes) and not {USER_ERROR, STOPPED} & set(codes):
         # killed ones before victims
@@ -211,13 +216,13 @@ def _end(context: BarrierTaskContext, rank: int, code: int, log: Path, died: Die
 
 def _gathered(context: BarrierTaskContext, message: str, patience: float | None) -> list[list]:
     """What all seats say; nothing where that takes too long."""
-    found: list[list] = []
+    answers: list[list] = []
     thread = threading.Thread(
-        target=lambda: found.extend(json.loads(text) for text in context.allGather(message)), daemon=True
+        target=lambda: answers.extend(json.loads(text) for text in context.allGather(message)), daemon=True
     )
     thread.start()
     thread.join(patience)
-    return found
+    return answers
 
 
 def _run(words: list[str], environment: dict[str, str], log: Path, attempt: int) -> int:
@@ -256,11 +261,11 @@ def _listening(folder: Path, ranks: int, heard: Callable[[str], None]) -> Iterat
     start = path.stat().st_size if path.exists() else 0
 
     def listen() -> None:
-        begun, at, told, last = time.monotonic(), start, False, False
+        begun, at, warned, last = time.monotonic(), start, False, False
         while not last:
             last = done.wait(0.5)  # and then once more
-            if not told and not (folder / ATTEMPT).exists() and time.monotonic() - begun > WAITING:
-                told = True
+            if not warned and not (folder / ATTEMPT).exists() and time.monotonic() - begun > WAITING:
+                warned = True
                 heard(f"waiting for {ranks} free slots of the Spark cluster, which other jobs hold")
             with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
                 file.seek(at)

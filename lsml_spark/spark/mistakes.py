@@ -42,12 +42,12 @@ def file_mistake(error: Exception) -> str | None:
     """What is wrong with a file that Spark was given to read, in one line; None where something else
     failed.
     """
-    said = str(error)
-    found = re.search(rf"\[((?:{'|'.join(OF_FILES)})[A-Z_.]*)\] ?([^\n]*)", said)
-    if found is None:
+    text = str(error)
+    match = re.search(rf"\[((?:{'|'.join(OF_FILES)})[A-Z_.]*)\] ?([^\n]*)", text)
+    if match is None:
         return None
-    cause = re.findall(r"(?m)^Caused by: [\w.$]*?(\w+): (.*)$", said)
-    return f"{found[2].strip()} ({cause[-1][1].strip()})" if cause else found[2].strip() or found[1]
+    cause = re.findall(r"(?m)^Caused by: [\w.$]*?(\w+): (.*)$", text)
+    return f"{match[2].strip()} ({cause[-1][1].strip()})" if cause else match[2].strip() or match[1]
 
 
 def command_of(spark: SparkSession, sql: str) -> str | None:

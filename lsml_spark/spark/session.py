@@ -93,13 +93,13 @@ def session(settings: dict[str, str] | None = None, master: str | None = None) -
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     jvm = settings.get("spark.driver.extraJavaOptions", LOCAL_JVM if local else "")
     jvm = f"-Dlog4j2.configurationFile={LOG4J.as_uri()} {_archive() if local else ''} {jvm}".strip()
-    wanted = (
+    properties = (
         _defaults(master, settings)
         | settings
         | {"spark.master": master, "spark.driver.extraJavaOptions": jvm}
     )
     with without_incubator_warning():
-        return _start(wanted)
+        return _start(properties)
 
 
 def stop() -> None:
@@ -133,8 +133,8 @@ def _not_submitted(settings: dict[str, str]) -> dict[str, str]:
     submitted = SparkConf()
     given = settings | dict(submitted.getAll())
     _be_quiet(submitted, given)
-    wanted = _defaults(submitted.get("spark.master", ""), given) | settings
-    return {key: value for key, value in wanted.items() if not submitted.contains(key)}
+    properties = _defaults(submitted.get("spark.master", ""), given) | settings
+    return {key: value for key, value in properties.items() if not submitted.contains(key)}
 
 
 def _be_quiet(submitted: SparkConf, given: Mapping[str, str]) -> None:

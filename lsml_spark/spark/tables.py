@@ -85,20 +85,20 @@ def read(spark: SparkSession, *sources: Source, table: str, like: Source | None 
     Folders that were written under several contracts are read by name, with the columns and types of the
     folder `like` (default: the last): a column that one lacks is NULL there.
     """
-    wanted = (like or sources[-1]).manifest.tables[table].columns
+    columns = (like or sources[-1]).manifest.tables[table].columns
     alike: dict[tuple[tuple[str, str], ...], list[Path]] = {}
     for source in sources:
         alike.setdefault(tuple(sorted(source.manifest.tables[table].columns.items())), []).extend(
             _there(source, table)
         )
     frames = [
-        _parquet(spark, dict(own), paths).select(*_as(wanted, dict(own)))
+        _parquet(spark, dict(own), paths).select(*_as(columns, dict(own)))
         for own, paths in alike.items()
-        if dict(own) != wanted
+        if dict(own) != columns
     ]
     if not frames:
-        return _parquet(spark, wanted, [path for paths in alike.values() for path in paths])
-    same = [_parquet(spark, wanted, paths) for own, paths in alike.items() if dict(own) == wanted]
+        return _parquet(spark, columns, [path for paths in alike.values() for path in paths])
+    same = [_parquet(spark, columns, paths) for own, paths in alike.items() if dict(own) == columns]
     return reduce(DataFrame.unionAll, [*same, *frames])
 
 
@@ -115,15 +115,15 @@ def _there(source: Source, table: str) -> list[Path]:
     return source.files(table)
 
 
-def _as(wanted: Mapping[str, str], there: Mapping[str, str]) -> list[Column]:
-    """The wanted columns of a frame that has these; a value that its type does not take is NULL."""
+def _as(columns: Mapping[str, str], there: Mapping[str, str]) -> list[Column]:
+    """`columns` of a frame that has those of `there`; a value that its type does not take is NULL."""
 
     def one(name: str, type_: str) -> Column:
         if name not in there:
             return F.lit(None).cast(type_)
         return F.col(quoted(name)) if type_ in (there[name], "void") else F.col(quoted(name)).try_cast(type_)
 
-    return [one(name, type_).alias(name) for name, type_ in wanted.items()]
+    return [one(name, type_).alias(name) for name, type_ in columns.items()]
 
 
 def read_written(spark: SparkSession, folder: Path, table: Table) -> DataFrame:
@@ -168,7 +168,7 @@ def write(
     what a column of the frame is called in the files, where that is another name.
     """
     spark_types = {field.name: ddl(field.dataType) for field in frame.schema}
-    wanted = list(
+    names = list(
         dict.fromkeys(
             column for columns in [*tables.values(), watch.columns if watch else ()] for column in columns
         )
@@ -187,7 +187,7 @@ def write(
     directions = [
         column.alias(name) for column, name in ((route, ROUTE), (tally, TALLY)) if column is not None
     ]
-    routed = frame.select(*map(quoted, wanted), *directions).withColumn(HASH, row_hash)
+    routed = frame.select(*map(quoted, names), *directions).withColumn(HASH, row_hash)
     for name in tables:
         (folder / name).mkdir(parents=True, exist_ok=True)
 
@@ -305,11 +305,11 @@ def _merger(
     merge: Callable[[Sequence[bytes]], bytes],
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def merge_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        found = list(batches)
-        seen = [report for batch in found for report in batch.column("seen").drop_null().to_pylist()]
+        gathered = list(batches)
+        seen = [report for batch in gathered for report in batch.column("seen").drop_null().to_pylist()]
         if not seen:
             return
-        rows = pa.Table.from_batches(found)
+        rows = pa.Table.from_batches(gathered)
         merged = pa.array([merge(seen), *[None] * (rows.num_rows - 1)], pa.binary())
         yield from (
             rows.set_column(rows.schema.get_field_index("seen"), "seen", merged).combine_chunks().to_batches()

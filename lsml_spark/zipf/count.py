@@ -24,16 +24,14 @@ def every_key(samples: DataFrame) -> DataFrame:
 
 def many_keys(samples: DataFrame, most: int) -> bool:
     """Whether there are about (HyperLogLog++, 5 %) more than `most` keys; one scan."""
-    (found,) = samples.agg(F.approx_count_distinct("key").alias("keys")).collect()
-    return bool(found["keys"] > most)
+    (row,) = samples.agg(F.approx_count_distinct("key").alias("keys")).collect()
+    return bool(row["keys"] > most)
 
 
 def heaviest(samples: DataFrame, keys: int) -> DataFrame:
     """(key): about that many candidates for the most frequent keys, as a small local table; one scan."""
-    (found,) = samples.select(
-        F.expr(f"approx_top_k(key, {keys}, {max(TRACKED, keys)})").alias("top")
-    ).collect()
-    return samples.sparkSession.createDataFrame([(item["item"],) for item in found["top"]], "key string")
+    (row,) = samples.select(F.expr(f"approx_top_k(key, {keys}, {max(TRACKED, keys)})").alias("top")).collect()
+    return samples.sparkSession.createDataFrame([(item["item"],) for item in row["top"]], "key string")
 
 
 def sampled_keys(samples: DataFrame, head: DataFrame, one_in: int) -> DataFrame:
@@ -68,7 +66,7 @@ class Errors:
 
 
 def scaled(head_F2: np.ndarray, tail_F2: np.ndarray, one_in: int) -> np.ndarray:
-    """The spectrum of all keys: that of the head as counted, and `one_in` keys for each of the sampled
+    """The spectrum (F, 2) of all keys: that of the head as counted, and `one_in` keys for each of the sampled
     tail.
     """
     both = np.concatenate([head_F2, tail_F2 * [1, one_in]])

@@ -9,5 +9,5 @@ def coverage(frequency_F: np.ndarray, keys_F: np.ndarray, points: int = 100) -> 
         return []
     ranks = np.cumsum(keys_F[::-1])
     share = np.cumsum((frequency_F * keys_F)[::-1]) / (frequency_F * keys_F).sum()
-    wanted = np.unique(np.searchsorted(ranks, np.geomspace(1, ranks[-1], points)))
-    return [(int(ranks[i]), round(float(share[i]), 6)) for i in wanted]
+    index_P = np.unique(np.searchsorted(ranks, np.geomspace(1, ranks[-1], points)))
+    return [(int(ranks[i]), round(float(share[i]), 6)) for i in index_P]

@@ -54,7 +54,7 @@ def power_law(frequency_F: np.ndarray, keys_F: np.ndarray, min_tail: int = 50) -
 
 
 def starts(candidates: int) -> np.ndarray:
-    """Positions tried, ascending: all, or about `STARTS` of them that lie evenly in log position."""
+    """Positions tried, ascending, shape (P,): all, or about `STARTS` that lie evenly in log position."""
     if candidates <= STARTS:
         return np.arange(candidates)
     positions = np.geomspace(1, candidates, STARTS).astype(int) - 1
@@ -67,8 +67,10 @@ def distance(x_F: np.ndarray, n_F: np.ndarray, alpha: float) -> float:
     """
     total = hurwitz(alpha, x_F[:1])[0]
     at, before = (1 - hurwitz(alpha, y) / total for y in (x_F + 1, x_F))
-    found = np.cumsum(n_F) / n_F.sum()
-    return float(max(np.abs(found - at).max(), np.abs(np.concatenate([[0.0], found[:-1]]) - before).max()))
+    empirical_F = np.cumsum(n_F) / n_F.sum()
+    return float(
+        max(np.abs(empirical_F - at).max(), np.abs(np.concatenate([[0.0], empirical_F[:-1]]) - before).max())
+    )
 
 
 def exponent(x_F: np.ndarray, n_F: np.ndarray) -> float:

@@ -27,14 +27,14 @@ def forecast(
     rows = float(frequency_F @ keys_F)
     if not (frequency_F == 1).any():
         return []
-    found = []
+    points = []
     for t in TIMES:
         if rows >= np.exp(t):
             h_F = coefficients(frequency_F, t, rows)
             new = max(float(h_F @ keys_F), 0.0)
             deviation = np.sqrt(one_in * float(h_F**2 @ keys_F) + new)
-            found.append((t, round(new, 1), round(float(deviation), 1)))
-    return found
+            points.append((t, round(new, 1), round(float(deviation), 1)))
+    return points
 
 
 def coefficients(frequency_F: np.ndarray, t: float, rows: float) -> np.ndarray:

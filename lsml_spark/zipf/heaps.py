@@ -57,8 +57,8 @@ def exponent(points: list[tuple[int, float]]) -> float | None:
     """β of K ≈ c n^β by least squares of the logarithms, over the upper half of the curve (n ≥ √N); None
     below three points.
     """
-    wanted = [(n, keys) for n, keys in points if n * n >= points[-1][0] and n > 1]
-    if len(wanted) < 3:
+    upper = [(n, keys) for n, keys in points if n * n >= points[-1][0] and n > 1]
+    if len(upper) < 3:
         return None
-    n_P, keys_P = np.log(np.array(wanted)).T
+    n_P, keys_P = np.log(np.array(upper)).T
     return round(float(np.polyfit(n_P, keys_P, 1)[0]), 4)

@@ -101,5 +101,5 @@ def _shift(spark: SparkSession, table: DataFrame, profile: dict, previous: Sourc
     if previous is None or profile["sampled"] or previous.json("profile.json").get("sampled"):
         return None
     before = tables.read(spark, previous, table="counts")
-    found = shift(table, before, profile["rows"], previous.manifest.ledger.rows_out)
-    return found and {"since": previous.manifest.date} | found
+    change = shift(table, before, profile["rows"], previous.manifest.ledger.rows_out)
+    return change and {"since": previous.manifest.date} | change

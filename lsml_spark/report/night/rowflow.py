@@ -90,9 +90,9 @@ def _bend(inner: float, outer: float, thick: float, end: int) -> str:
 
 def trunks(night: Night) -> list[Trunk]:
     """The trunks of the day, the window and the held-out day; what exists of them."""
-    found = []
+    existing = []
     if "quality" in night.sources:
-        found.append(
+        existing.append(
             _day(
                 {
                     stage: night.sources[stage]
@@ -105,10 +105,10 @@ def trunks(night: Night) -> list[Trunk]:
         stage: source for stage, source in night.sources.items() if stage in between("prepare", "train")
     }
     if window:
-        found.append(_window(window, night.sources.get("quality")))
+        existing.append(_window(window, night.sources.get("quality")))
     if "evaluate" in night.sources:
-        found.append(_held_out(night.sources))
-    return found
+        existing.append(_held_out(night.sources))
+    return existing
 
 
 def table(night: Night) -> list[dict[str, Any]]:

@@ -66,7 +66,7 @@ def flow_numbers(night: Night) -> dict[str, int | None]:
 def quality(night: Night) -> dict[str, Any]:
     """Findings that do not hold, the gravest first, and those that do."""
     facts = night.quality()
-    said = unbroken(str(facts.get("failed") or ""))
+    failure = unbroken(str(facts.get("failed") or ""))
     findings = [_finding(finding) for finding in facts.get("findings") or []]
     grave = {severity: rank for rank, severity in enumerate(GRAVITY)}
     broken = sorted(
@@ -78,7 +78,7 @@ def quality(night: Night) -> dict[str, Any]:
         "broken": broken,
         "held": [finding for finding in findings if finding.get("ok")],
         "drift": [str(sentence) for sentence in facts.get("schema_drift") or []],
-        "failed": None if any(item["message"] and item["message"] in said for item in broken) else said,
+        "failed": None if any(item["message"] and item["message"] in failure for item in broken) else failure,
     }
 
 
@@ -115,7 +115,7 @@ def features(night: Night) -> list[dict[str, Any]]:
     source = night.sources.get("features")
     columns = source.manifest.metrics.get("columns") if source else None
     unknown = dict.fromkeys(("of", "like", "size", "shape", "collisions"))
-    return [{**unknown, "name": name, **told} for name, told in (columns or {}).items()]
+    return [{**unknown, "name": name, **facts} for name, facts in (columns or {}).items()]
 
 
 def metric_table(night: Night, figure: Figure, groups: str = "bands") -> dict[str, Any] | None:
@@ -199,9 +199,11 @@ def provenance(night: Night) -> dict[str, Any]:
     """
     versions: dict[str, str] = {}
     for source in night.sources.values():
-        found = source.manifest.run.get("versions")
+        recorded = source.manifest.run.get("versions")
         versions.update(
-            {str(name): str(version) for name, version in found.items()} if isinstance(found, dict) else {}
+            {str(name): str(version) for name, version in recorded.items()}
+            if isinstance(recorded, dict)
+            else {}
         )
     quality = night.sources.get("quality")
     inputs = quality.manifest.inputs if quality else {}
@@ -223,9 +225,9 @@ def _command(night: Night) -> list[str]:
     ones.
     """
     for source in reversed(list(night.sources.values())):
-        found = source.manifest.run.get("command")
-        if isinstance(found, list) and found and all(isinstance(word, str) for word in found):
-            return found
+        command = source.manifest.run.get("command")
+        if isinstance(command, list) and command and all(isinstance(word, str) for word in command):
+            return command
     return ["lsml", "run", f"pipelines/{night.pipeline}.yaml", "--date", night.date]
 
 

@@ -106,17 +106,17 @@ def _went_on(night: Night) -> bool:
 
 def _quality(night: Night, strange: Unusual) -> Iterator[Reason]:
     quality = night.quality()
-    said = str(quality.get("failed") or "")
+    failure = str(quality.get("failed") or "")
     warned = False
     for sentence in quality.get("schema_drift") or []:
         warned = True
         yield Reason("warning", f"Schema drift: {sentence}")
     for finding in quality.get("findings") or []:
         message = str(finding.get("message") or f"The check {finding.get('check')} did not hold.")
-        if finding.get("ok") or finding.get("severity") == "quarantine" or message.rstrip(".") in said:
+        if finding.get("ok") or finding.get("severity") == "quarantine" or message.rstrip(".") in failure:
             continue
         warned = True
-        stops = finding.get("severity") == "fail" and said and not _went_on(night)
+        stops = finding.get("severity") == "fail" and failure and not _went_on(night)
         yield Reason("stopped" if stops else "warning", message)
     if quality.get("verdict") == "warn" and not warned:
         warned = True
@@ -137,8 +137,8 @@ def _fit(night: Night, quality: Mapping[str, Any]) -> Reason:
     broken = sum(not finding.get("ok") for finding in findings)
     if not broken:
         return Reason("ok", f"The day’s data are fit to train on; {rows(held_back)} quarantined.")
-    found = f"{broken} of {len(findings)} checks found something, {rows(held_back)} quarantined"
-    return Reason("note", f"The day’s data are fit to train on: {found}.")
+    summary = f"{broken} of {len(findings)} checks found something, {rows(held_back)} quarantined"
+    return Reason("note", f"The day’s data are fit to train on: {summary}.")
 
 
 def _model(night: Night) -> Iterator[Reason]:
@@ -158,9 +158,9 @@ def _model(night: Night) -> Iterator[Reason]:
         for figure in figures(metrics)[:2]:
             ours, theirs = dig(systems, "model", figure.name), dig(systems, one.name, figure.name)
             if is_number(ours) and is_number(theirs):
-                said = f"{figure.title} {written(figure, ours)} against {written(figure, theirs)}"
+                comparison = f"{figure.title} {written(figure, ours)} against {written(figure, theirs)}"
                 sign = 1 if figure.better == "higher" else -1
-                (won if sign * (ours - theirs) > 0 else lost).append(said)
+                (won if sign * (ours - theirs) > 0 else lost).append(comparison)
         if won:
             yield Reason("ok", f"Better than {label}: {', '.join(won)}.")
         if lost:

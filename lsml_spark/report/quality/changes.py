@@ -67,15 +67,15 @@ def moved(columns: Sequence[Mapping[str, Any]], most: int = MOST) -> list[dict[s
     """The figure of each column that moved most, the farthest first; those that moved less than usual are
     left out.
     """
-    found = []
+    largest = []
     for place, column in enumerate(columns):
         steps = [step for metric in MOVED if (step := _step(column, metric))]
         if steps and column.get("state") != "vanished":
-            found.append(
+            largest.append(
                 {"column": place, "name": column["name"], **max(steps, key=lambda step: step["score"])}
             )
-    found = [step for step in found if step["score"] > 1]
-    return sorted(found, key=lambda step: (-step["score"], step["column"]))[:most]
+    largest = [step for step in largest if step["score"] > 1]
+    return sorted(largest, key=lambda step: (-step["score"], step["column"]))[:most]
 
 
 def quarantined_share(source: Source) -> float | None:
@@ -91,18 +91,18 @@ def _broken(quality: Mapping[str, Any]) -> dict[str, None]:
 
 def _schema(columns: Sequence[Mapping[str, Any]], quality: Mapping[str, Any]) -> list[str]:
     """Columns that came, went or changed their type, unless the quality stage says so itself."""
-    told = visible(" ".join(map(str, quality.get("schema_drift") or [])), 100_000)
+    drift = visible(" ".join(map(str, quality.get("schema_drift") or [])), 100_000)
     words = {"vanished": "vanished", "new": "is new"}
-    found = []
+    sentences = []
     for column in columns:
         state, name = column.get("state"), column["name"]
-        if state and name not in told:
-            found.append(
+        if state and name not in drift:
+            sentences.append(
                 f"{name} was {column['was']}, is {column['type']}"
                 if state == "retyped"
                 else f"{name} {words[state]}"
             )
-    return found
+    return sentences
 
 
 def _step(column: Mapping[str, Any], metric: str) -> dict[str, Any] | None:

@@ -63,9 +63,9 @@ def profile_of(source: Source | None) -> dict[str, Any]:
     """
     if source is None:
         return {"columns": {}}
-    found = facts_of(source, "profile.json")
-    if found.get("columns"):
-        return found
+    profile = facts_of(source, "profile.json")
+    if profile.get("columns"):
+        return profile
     columns: dict[str, dict[str, Any]] = {}
     for name, facts in (source.manifest.metrics.get("columns") or {}).items():
         known = {metric: facts[metric] for metric in ("missing", "distinct") if is_number(facts.get(metric))}
@@ -180,7 +180,7 @@ def _figures(
     nights: int,
 ) -> dict[str, Any]:
     ours, theirs = dig(now, "metrics") or {}, dig(last, "metrics") or {}
-    found = {}
+    figures = {}
     for metric in sorted({*ours, *theirs, *history}, key=place_of):
         values_N = history.get(metric, np.full(nights, np.nan))
         if metric in SAME_AS_SHARE and SAME_AS_SHARE[metric] in history:
@@ -191,8 +191,8 @@ def _figures(
             a, b = None if a is None else a - since.now, None if b is None else b - since.last
         value = figure(a, b, values_N, digits)
         if value is not None:
-            found[metric] = value
-    return found
+            figures[metric] = value
+    return figures
 
 
 def _start(date: str) -> float:
@@ -210,11 +210,13 @@ def _distribution(
     a = compare.weighted(dig(now, "points"), since.now if since else 0.0)
     b = compare.weighted(dig(last, "points"), since.last if since else 0.0)
     rows, rest, apart = compare.categories(now, last)
-    found: dict[str, Any] = {}
+    distribution: dict[str, Any] = {}
     if a is not None or b is not None:
-        found["bins"], apart = compare.bins(a, b), compare.distances(a, b)
+        distribution["bins"], apart = compare.bins(a, b), compare.distances(a, b)
     if rows:
         once = max((count for _, count in dig(now or last, "top") or []), default=0) == 1
-        found["top"] = [[visible(value, VALUE), *shares] for value, *shares in (rows[:3] if once else rows)]
-        found["rest"] = rest
-    return found | ({"drift": apart} if apart else {})
+        distribution["top"] = [
+            [visible(value, VALUE), *shares] for value, *shares in (rows[:3] if once else rows)
+        ]
+        distribution["rest"] = rest
+    return distribution | ({"drift": apart} if apart else {})

@@ -53,8 +53,8 @@ def bins(now: Weighted | None, last: Weighted | None) -> dict[str, Any] | None:
 
 
 def _edges(nights: Sequence[Weighted], values: np.ndarray, beyond: float) -> tuple[np.ndarray, bool]:
-    """Edges of BINS bins, and whether they are of equal ratio: where the middle of the data would otherwise
-    be one bin.
+    """Edges (BINS + 1,) over sorted `values` (V,), and whether they are of equal ratio: where the
+    middle of the data would otherwise be one bin.
     """
     low = min(_quantile(night, beyond) for night in nights)
     high = max(_quantile(night, 1 - beyond) for night in nights)
@@ -81,12 +81,12 @@ def distances(now: Weighted | None, last: Weighted | None) -> dict[str, float]:
     tenths = np.unique([_quantile(last, share) for share in np.arange(0.1, 1, 0.1)])
     edges = np.concatenate([[-np.inf], tenths, [np.inf]])
     values = np.union1d(now[0], last[0])
-    found = {
+    measures = {
         "js": jensen_shannon(np.array(both["now"]), np.array(both["last"])),
         "ks": float(np.abs(_below(now, values) - _below(last, values)).max()),
         "psi": stability(_counted(now, edges), _counted(last, edges)),
     }
-    return {name: round(value, 4) for name, value in found.items()}
+    return {name: round(value, 4) for name, value in measures.items()}
 
 
 def categories(
@@ -136,14 +136,14 @@ def _cut(shares: Mapping[str, float]) -> bool:
 
 
 def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
-    """√JSD in base 2 of two histograms over the same bins, 0 to 1."""
+    """√JSD in base 2 of two histograms (B,) over the same bins, 0 to 1."""
     p, q = p / max(p.sum(), 1e-300), q / max(q.sum(), 1e-300)
     middle = (p + q) / 2
     return float(np.sqrt(max(0.0, (_relative_entropy(p, middle) + _relative_entropy(q, middle)) / 2)))
 
 
 def stability(p: np.ndarray, q: np.ndarray) -> float:
-    """Population stability index Σ (p − q) ln(p / q), empty bins as 1e-4."""
+    """Population stability index Σ (p − q) ln(p / q) of shares (B,) by bin, empty bins as 1e-4."""
     p, q = np.maximum(p, 1e-4), np.maximum(q, 1e-4)
     return float(((p - q) * np.log(p / q)).sum())
 

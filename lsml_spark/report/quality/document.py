@@ -37,11 +37,11 @@ def build(night: Night) -> tuple[dict[str, Any], Unusual]:
     nights = len(past.dates) + 1
     digits = 2 if 2 * series * nights <= READABLE else 1
     while True:
-        found, strange = _document(night, past.latest(nights - 1), digits)
-        found["nights_known"] = len(past.dates) + 1
-        excess = len(json.dumps(found, separators=(",", ":"))) - LIMIT
+        document, strange = _document(night, past.latest(nights - 1), digits)
+        document["nights_known"] = len(past.dates) + 1
+        excess = len(json.dumps(document, separators=(",", ":"))) - LIMIT
         if excess <= 0 or nights == 1 or not series:
-            return found, strange
+            return document, strange
         nights = max(1, nights - math.ceil(excess / series))
 
 
@@ -52,10 +52,10 @@ def judged(document: dict[str, Any], verdict: str, sentence: str) -> dict[str, A
 
 def _document(night: Night, past: history.History, digits: int) -> tuple[dict[str, Any], Unusual]:
     now, last = night.sources.get("quality"), night.last_good
-    found = checks.describe(night, past, digits)
-    described = columns.describe(now, last, past, found, digits) if now else []
+    findings = checks.describe(night, past, digits)
+    described = columns.describe(now, last, past, findings, digits) if now else []
     places = {column["name"]: place for place, column in enumerate(described)}
-    for check in found:
+    for check in findings:
         check["column"] = places.get(visible(check["column"])) if check["column"] else None
     table = _table(night, past, digits)
     document = {
@@ -70,10 +70,10 @@ def _document(night: Night, past: history.History, digits: int) -> tuple[dict[st
         "table": table,
         "changes": changes.since_last_good(night, described),
         "worst": checks.worst(night),
-        "checks": found,
+        "checks": findings,
         "columns": described,
         "keys": keylabels.keys(night, described),
-        "labels": keylabels.labels(night, described, found),
+        "labels": keylabels.labels(night, described, findings),
     }
     return document | _by_kind(described), unusual.find(table, described)
 
@@ -101,11 +101,11 @@ def _table(night: Night, past: history.History, digits: int) -> dict[str, Any]:
     """
     now, last = (history.figures_of(source) for source in (night.sources.get("quality"), night.last_good))
     names = dict.fromkeys(metric for column, metric in (*now, *past.figures) if not column)
-    found = {
+    figures = {
         name: figure(now.get(("", name)), last.get(("", name)), past.figure("", name), digits)
         for name in names
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in figures.items() if value is not None}
 
 
 def _moves(values_N: np.ndarray) -> bool:

@@ -48,7 +48,7 @@ def quarantined(source: Source | None, limit: int) -> dict[str, Any]:
 
 def first_of(source: Source | None, checks: Sequence[str]) -> dict[str, dict[str, Any]]:
     """{check: the row that it quarantined first, by file and line}, as found, with `_file` and `_line`."""
-    found: dict[str, tuple[tuple[str, int], dict[str, Any]]] = {}
+    earliest: dict[str, tuple[tuple[str, int], dict[str, Any]]] = {}
     if source is None or "quarantine" not in source.manifest.tables:
         return {}
     for path in source.files("quarantine"):
@@ -61,8 +61,10 @@ def first_of(source: Source | None, checks: Sequence[str]) -> dict[str, dict[str
                         hits.sort_by([("__file", "ascending"), ("__line", "ascending")]).slice(0, 1)
                     )
                     place = (row["__file"], row["__line"])
-                    found[check] = min(found.get(check, (place, row)), (place, row), key=lambda item: item[0])
-    return {check: _alone(row) for check, (_, row) in found.items()}
+                    earliest[check] = min(
+                        earliest.get(check, (place, row)), (place, row), key=lambda item: item[0]
+                    )
+    return {check: _alone(row) for check, (_, row) in earliest.items()}
 
 
 def _gives(table: pa.Table, check: str) -> Any:

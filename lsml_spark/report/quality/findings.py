@@ -77,12 +77,12 @@ def worst(night: Night, most: int = 3) -> list[dict[str, Any]]:
     broken = [finding for finding in ordered(night) if not finding.get("ok")][:most]
     labels = [str(finding.get("check")) for finding in broken if not finding.get("examples")]
     rows = examples.first_of(night.sources.get("quality"), labels)
-    found = []
+    entries = []
     for finding in broken:
         label, column = str(finding.get("check")), finding.get("column")
         row = rows.get(label)
         example = finding["examples"][0] if finding.get("examples") else row or {}
-        found.append(
+        entries.append(
             {
                 "check": visible(label),
                 "column": visible(column) if column else None,
@@ -94,7 +94,7 @@ def worst(night: Night, most: int = 3) -> list[dict[str, Any]]:
                 "place": _place(example),
             }
         )
-    return found
+    return entries
 
 
 def message_of(finding: Mapping[str, Any]) -> str:
@@ -103,14 +103,14 @@ def message_of(finding: Mapping[str, Any]) -> str:
     The name of a check of the whole day says what must not be ("fewer than 100 rows"); that it is not so is
     said in words.
     """
-    said = str(finding.get("message") or "").removeprefix(f"{finding.get('check')}: ")
-    return "not the case" if said == "no" else unbroken(said)
+    message = str(finding.get("message") or "").removeprefix(f"{finding.get('check')}: ")
+    return "not the case" if message == "no" else unbroken(message)
 
 
 def severity_of(finding: Mapping[str, Any]) -> str:
     """One of GRAVITY: it is a name of the style sheet."""
-    said = str(finding.get("severity"))
-    return said if said in GRAVITY else "warn"
+    severity = str(finding.get("severity"))
+    return severity if severity in GRAVITY else "warn"
 
 
 def _fields(example: Mapping[str, Any], finding: Mapping[str, Any]) -> list[list[Any]]:
@@ -118,10 +118,10 @@ def _fields(example: Mapping[str, Any], finding: Mapping[str, Any]) -> list[list
     something.
     """
     label, column = str(finding.get("check")), finding.get("column")
-    told = [
+    filled = [
         name for name in example if name not in PLACE and (name == column or example[name] not in (None, ""))
     ]
-    names = sorted(told, key=lambda name: (name != column, name not in label))[:FIELDS]
+    names = sorted(filled, key=lambda name: (name != column, name not in label))[:FIELDS]
     return [
         [visible(name, 60), None if example[name] is None else visible(example[name], 80)] for name in names
     ]

@@ -52,9 +52,9 @@ class History:
 
 def read(sources: Mapping[str, Source]) -> History:
     """The history of quality folders by date; folders with neither figures nor findings are passed over."""
-    found = {date: source for date, source in sorted(sources.items()) if _tells(source)}
-    nights = list(found.values())
-    return History(list(found), _figures(nights), _checks(nights))
+    by_date = {date: source for date, source in sorted(sources.items()) if _tells(source)}
+    nights = list(by_date.values())
+    return History(list(by_date), _figures(nights), _checks(nights))
 
 
 def figures_of(source: Source | None) -> dict[Key, float]:
@@ -109,14 +109,14 @@ def _table(path: Any, night: int) -> pa.Table:
 def _ledger(source: Source, night: int) -> pa.Table:
     """The figures that every quality folder has, however old."""
     ledger = source.manifest.ledger
-    found: dict[str, float] = {
+    figures: dict[str, float] = {
         "rows": ledger.rows_in,
         "clean": ledger.rows_out,
         "quarantined": sum(ledger.quarantined.values()),
     }
-    found |= {"kept_share": ledger.rows_out / ledger.rows_in} if ledger.rows_in else {}
+    figures |= {"kept_share": ledger.rows_out / ledger.rows_in} if ledger.rows_in else {}
     return _keyed(
-        pa.array([BETWEEN + name for name in found]), pa.array(list(found.values()), pa.float64()), night
+        pa.array([BETWEEN + name for name in figures]), pa.array(list(figures.values()), pa.float64()), night
     )
 
 
@@ -130,10 +130,10 @@ def _parts(key: str) -> Key:
 
 
 def _checks(nights: Sequence[Source]) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
+    values_by_check: dict[str, np.ndarray] = {}
     for night, source in enumerate(nights):
         for finding in source.manifest.metrics.get("findings") or []:
-            found.setdefault(str(finding.get("check")), np.full(len(nights), np.nan))[night] = measured(
-                finding
+            values_by_check.setdefault(str(finding.get("check")), np.full(len(nights), np.nan))[night] = (
+                measured(finding)
             )
-    return found
+    return values_by_check

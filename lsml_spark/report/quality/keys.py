@@ -93,8 +93,8 @@ def role(night: Night, name: str, columns: Sequence[Mapping[str, Any]]) -> dict[
     """
     source = night.sources.get("prepare")
     sql = str(source.manifest.config.get("sql") or "") if source else ""
-    found = re.search(rf"([\w.]+|`[^`]+`)\s+AS\s+`?{name}\b", sql, re.IGNORECASE)
-    raw = found[1].strip("`").rpartition(".")[2] if found else ""
+    match = re.search(rf"([\w.]+|`[^`]+`)\s+AS\s+`?{name}\b", sql, re.IGNORECASE)
+    raw = match[1].strip("`").rpartition(".")[2] if match else ""
     place = next((place for place, column in enumerate(columns) if column["name"] == raw), None)
     return {} if place is None else {"column": place}
 

@@ -68,7 +68,7 @@ def growth(profile: Mapping[str, Any]) -> Chart | None:
             f"{rows(times * last)} more: {counted(keys, 'new key')} ± {count(off)}"
             for times, keys, off in zip(t, new, sd, strict=True)
         ]
-        found = line(
+        forecast = line(
             "forecast",
             [last * (1 + times) for times in t],
             [round(known + keys, 1) for keys in new],
@@ -77,7 +77,7 @@ def growth(profile: Mapping[str, Any]) -> Chart | None:
         )
         marker = {"color": "@cooccurrence", "size": 9, "symbol": "diamond"}
         error = {"type": "data", "array": sd, "color": "@cooccurrence", "thickness": 1.5, "width": 5}
-        data.append({**found, "mode": "markers", "marker": marker, "error_y": error})
+        data.append({**forecast, "mode": "markers", "marker": marker, "error_y": error})
     layout = {
         "xaxis": {"title": {"text": "rows"}, "rangemode": "tozero"},
         "yaxis": {"title": {"text": "keys"}, "rangemode": "tozero"},
@@ -142,10 +142,10 @@ def weights(selection: Mapping[str, Any]) -> Chart | None:
     y: list[float] = []
     hover: list[str] = []
     end = table[0][0]
-    for low, high, found in table:
+    for low, high, kept in table:
         if low > end * 1.0001:  # classes that no row fell into are not listed
             x, y, hover = [*x, end], [*y, 0], [*hover, f"weight {end:.3g} to {low:.3g}: no row"]
-        x, y, hover = [*x, low], [*y, found], [*hover, f"weight {low:.3g} to {high:.3g}: {rows(found)}"]
+        x, y, hover = [*x, low], [*y, kept], [*hover, f"weight {low:.3g} to {high:.3g}: {rows(kept)}"]
         end = high
     x, y, hover = [*x, end], [*y, y[-1]], [*hover, hover[-1]]
     octaves = np.arange(np.floor(np.log2(x[0])), np.ceil(np.log2(end)) + 1)
@@ -208,14 +208,14 @@ def _classes(table: Sequence[Sequence[float]]) -> list[tuple[float, float, float
     classes: dict[int, list[Sequence[float]]] = {}
     for row in table:
         classes.setdefault(int(np.floor(np.log10(row[0]) * BINS + 1e-9)), []).append(row)
-    found = []
+    summaries = []
     for _, members in sorted(classes.items()):
         total, kept = sum(row[1] for row in members), sum(row[2] for row in members)
         middle = sum(row[0] * row[1] for row in members) / total
-        found.append(
+        summaries.append(
             (round(middle, 3), min(row[0] for row in members), max(row[0] for row in members), total, kept)
         )
-    return found
+    return summaries
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -238,7 +238,7 @@ def _six(value: float | None) -> float | None:
 
 
 def _rounded(values: np.ndarray) -> list[float]:
-    """Four significant digits: small enough for a page, and a curve that falls far below 1 does not become
-    0.
+    """`values` (N,) to four significant digits: small enough for a page, and a curve that falls far below 1
+    does not become 0.
     """
     return [float(f"{value:.4g}") for value in values]

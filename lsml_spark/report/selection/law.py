@@ -116,7 +116,7 @@ def shape(profile: Mapping[str, Any]) -> str:
     if short := _too_short(profile):
         return f"No power law: {short}."
     slope = f"The nearest power law to {tail} has the exponent {decimal(fit['alpha'], 2)}."
-    found = {rival: dig(tests, rival, "favoured") for rival in RIVALS}
+    favoured = {rival: dig(tests, rival, "favoured") for rival in RIVALS}
     chance = {rival: dig(tests, rival, "p") for rival in RIVALS}
     if not all(map(is_number, chance.values())):
         return slope
@@ -125,15 +125,15 @@ def shape(profile: Mapping[str, Any]) -> str:
         f"({probability(chance['lognormal'])})",
         "lognormal": f"a lognormal describes the counts better ({probability(chance['lognormal'])})",
     }.get(
-        str(found["lognormal"]),
+        str(favoured["lognormal"]),
         f"the counts do not tell it from a lognormal ({probability(chance['lognormal'])})",
     )
     cut = f"the largest keys have fewer rows than a power law foretells ({probability(chance['cutoff'])})"
-    if found["cutoff"] == "cutoff":
-        joined = "but" if found["lognormal"] == "power_law" else "and"
+    if favoured["cutoff"] == "cutoff":
+        joined = "but" if favoured["lognormal"] == "power_law" else "and"
         return f"Not a pure power law: {lognormal}, {joined} {cut}. {slope}"
     begin = {"power_law": "A power law", "lognormal": "Not a power law"}.get(
-        str(found["lognormal"]), "Perhaps a power law"
+        str(favoured["lognormal"]), "Perhaps a power law"
     )
     return f"{begin}: {lognormal}; there is no sign of a cut-off ({probability(chance['cutoff'])}). {slope}"
 

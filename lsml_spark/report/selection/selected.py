@@ -54,16 +54,16 @@ def policy_of(selection: Mapping[str, Any]) -> dict[str, Any]:
 
 def bands_of(by_frequency: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
     """Rows and kept rows by band of key frequency."""
-    found = []
+    bands = []
     for name, (low, high) in KNOWN.items():
         inside = [row for row in by_frequency if row[0] >= low and (high is None or row[0] <= high)]
         if inside:
             total, kept = sum(row[1] for row in inside), sum(row[2] for row in inside)
             keys = sum(row[1] / row[0] for row in inside)
-            found.append(
+            bands.append(
                 {"band": name, "keys": keys, "rows": total, "kept": kept, "share": share(kept, total)}
             )
-    return found
+    return bands
 
 
 def share(part: Any, whole: Any) -> float | None:
@@ -98,11 +98,11 @@ def worth(selection: Mapping[str, Any]) -> str:
 
 def _facts(selection: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """(name, figure, note)."""
-    asked = selection.get("budget_asked")
+    requested = selection.get("budget_asked")
     yield (
         "Budget",
         rows(selection.get("budget")),
-        f"asked for as {visible(asked, 40)}" if asked is not None else "",
+        f"asked for as {visible(requested, 40)}" if requested is not None else "",
     )
     expected = selection.get("expected")
     yield (
@@ -126,10 +126,10 @@ def _rules(selection: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if is_number(level) and level >= 1 and _redrawn(selection) is None:
         yield "Kept whole", f"Keys with at most {rows(int(level))}."
     kept = [
-        f"{counted(found.get('keys'), 'key')} ({rows(found.get('rows'))}) "
+        f"{counted(counts.get('keys'), 'key')} ({rows(counts.get('rows'))}) "
         f"{PROTECTED.get(reason, visible(reason, 40))}"
-        for reason, found in (selection.get("protected") or {}).items()
-        if found
+        for reason, counts in (selection.get("protected") or {}).items()
+        if counts
     ]
     if kept:
         yield "Protected", f"{'; '.join(kept)}: kept whole, whatever the budget."
@@ -167,8 +167,8 @@ def _rules(selection: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _redrawn(selection: Mapping[str, Any]) -> float | None:
     """The share of the rows that an epoch draws anew; None where select itself draws."""
-    found = dig(selection, "epochs", "share")
-    return found if dig(selection, "epochs", "use") == "redraw" and is_number(found) else None
+    fraction = dig(selection, "epochs", "share")
+    return fraction if dig(selection, "epochs", "use") == "redraw" and is_number(fraction) else None
 
 
 def _alike(selection: Mapping[str, Any]) -> str:

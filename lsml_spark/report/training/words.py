@@ -81,7 +81,7 @@ def begins_anew(curve: Mapping[str, Any]) -> str:
     ]
     if not curve.get("start") or not steps:
         return ""
-    said = "The weights go on from that model; the learning rate begins anew"
+    sentence = "The weights go on from that model; the learning rate begins anew"
     first = [step["loss"] for step in steps if step.get("epoch") == steps[0].get("epoch")]
     few = max(1, len(first) // 10)
     before, highest = (
@@ -89,11 +89,11 @@ def begins_anew(curve: Mapping[str, Any]) -> str:
         max(sum(first[i : i + few]) / few for i in range(len(first) - few + 1)),
     )
     if highest < 1.01 * before:
-        return f"{said}."
+        return f"{sentence}."
     rate = max(step["lr"] for step in steps)
     return (
-        f"{said}, up to {rate:.3g}, so the loss climbs from {decimal(before, 2)} to {decimal(highest, 2)} in "
-        "the first epoch "
+        f"{sentence}, up to {rate:.3g}, so the loss climbs from {decimal(before, 2)} to "
+        f"{decimal(highest, 2)} in the first epoch "
         f"and is at {decimal(steps[-1]['loss'], 2)} at the end."
     )
 
@@ -155,11 +155,11 @@ def _facts(
 def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """What was asked for beside the usual."""
     for name, (usual, before) in USUAL.items():
-        asked = dig(config, *name.split("."))
-        asked = config.get(before, usual) if asked is None else asked
-        asked = asked["use"] if isinstance(asked, Mapping) and "use" in asked else asked
-        if asked != usual:
-            yield name, asked
+        setting = dig(config, *name.split("."))
+        setting = config.get(before, usual) if setting is None else setting
+        setting = setting["use"] if isinstance(setting, Mapping) and "use" in setting else setting
+        if setting != usual:
+            yield name, setting
     for name in ("stop", "parallel"):
         for key, value in (config.get(name) or {}).items():
             if value not in (None, 1):

@@ -56,7 +56,7 @@ class Boundary(RowPolicy):
         return by_score(with_surprise(train, scores), self, budget)
 
     def keep_rates(self, spectrum: Spectrum, budget: float) -> np.ndarray:
-        """`spectrum`: rows by their surprise."""
+        """Rates (S,). `spectrum`: rows by their surprise."""
         if spectrum.surprise is None:
             raise ConfigError(
                 "select.policy: boundary needs the scores of an earlier night, and there are none; begin "
@@ -71,18 +71,18 @@ def by_score(scored: DataFrame, policy: Boundary, budget: float) -> RatedRows:
     IntegrityError where a score is no probability; ConfigError where no row was scored, or where an offset is
     asked for and there are not two labels.
     """
-    found = {
+    rows_by_step = {
         row[SURPRISE]: row["rows"]
         for row in scored.groupBy(SURPRISE).agg(F.count(F.lit(1)).alias("rows")).collect()
     }
-    if found.get(-1):
+    if rows_by_step.get(-1):
         bad = scored.where(F.col(SURPRISE) == -1).orderBy("sample_id").first()
         assert bad is not None
         raise IntegrityError(
-            f"select: the scores of {found[-1]} rows are no probabilities, e.g. {bad.sample_id!r}; run "
-            "evaluate again"
+            f"select: the scores of {rows_by_step[-1]} rows are no probabilities, e.g. {bad.sample_id!r}; "
+            "run evaluate again"
         )
-    known = {step: rows for step, rows in found.items() if step is not None}
+    known = {step: rows for step, rows in rows_by_step.items() if step is not None}
     if not known:
         raise ConfigError(
             "select.policy: boundary needs the scores of an earlier night, and none held out a row of the "
@@ -91,7 +91,7 @@ def by_score(scored: DataFrame, policy: Boundary, budget: float) -> RatedRows:
     average = round(sum(step * rows for step, rows in known.items()) / sum(known.values()))
     held_out = F.col(SURPRISE).isNotNull()
     step = F.coalesce(SURPRISE, F.lit(average))
-    known[average] = known.get(average, 0) + found.get(None, 0)
+    known[average] = known.get(average, 0) + rows_by_step.get(None, 0)
     step_S, rows_S = np.array(sorted(known.items()), dtype=np.int64).T
     spectrum = Spectrum(np.ones_like(rows_S), rows_S, surprise=(surprise_S := step_S / FINE))
     rates_S = policy.keep_rates(spectrum, budget)

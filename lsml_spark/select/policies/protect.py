@@ -26,12 +26,12 @@ class Protecting(Policy):
         """Masks (S,) of the groups that are protected, by reason; only those reasons of which anything is
         known.
         """
-        found = {}
+        masks = {}
         if "new" in self.protect and spectrum.new is not None:
-            found["new"] = spectrum.new
+            masks["new"] = spectrum.new
         if "poor" in self.protect and spectrum.recall is not None and spectrum.average_recall is not None:
-            found["poor"] = spectrum.recall < self.poor_below * spectrum.average_recall
-        return found
+            masks["poor"] = spectrum.recall < self.poor_below * spectrum.average_recall
+        return masks
 
     def protected(self, spectrum: Spectrum, budget: float) -> np.ndarray:
         """Mask (S,) of the groups kept whole. ConfigError where they alone exceed the budget."""
