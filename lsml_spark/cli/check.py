@@ -13,18 +13,18 @@ def check(config: Config = None, overrides: Set = None) -> None:
     contract; exit code 2 names the first mistake."""
     with guarded():
         pipeline, _ = opened(config, RUNS, overrides)
-        found = checked.sections(
+        problems = checked.sections(
             pipeline, [stage for stage in ("quality", "prepare") if pipeline.writes(stage)]
         )
         with_spark = importlib.util.find_spec("pyspark") is not None
-        columns = checked.analyse(pipeline, found) if with_spark else {}
+        columns = checked.analyse(pipeline, problems) if with_spark else {}
         console = screens.console()
 
         def say(line: str) -> None:
             console.print(line, soft_wrap=True, markup=False, highlight=False)
 
-        say(f"{pipeline.path}: {len(found)} sections are right: {', '.join(found) or 'none'}")
-        left = [stage for stage in STAGES if pipeline.writes(stage) and stage not in found]
+        say(f"{pipeline.path}: {len(problems)} sections are right: {', '.join(problems) or 'none'}")
+        left = [stage for stage in STAGES if pipeline.writes(stage) and stage not in problems]
         if left:
             say(f"not looked at, for their packages are not installed here: {', '.join(left)}")
         if not with_spark:

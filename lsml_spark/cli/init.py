@@ -112,13 +112,13 @@ def sections_of(text: str) -> dict[str, str]:
     """Top-level sections of a YAML text by name, comments and all; what stands before the first one has the
     name ''.
     """
-    found: dict[str, str] = {"": ""}
+    sections: dict[str, str] = {"": ""}
     name = ""
     for line in text.splitlines(keepends=True):
         if begins := re.match(r"(\w+):", line):
             name = begins.group(1)
-        found[name] = found.get(name, "") + line
-    return found
+        sections[name] = sections.get(name, "") + line
+    return sections
 
 
 def _folder_in_yaml(folder: Path, path: Path) -> str:

@@ -109,8 +109,8 @@ def run(
         with writing(one.runs):
             ran = night.run(one, first, last)
         console = screens.console()
-        said = f"{', '.join(ran)} done" if ran else "nothing to do, every stage is up to date"
-        console.print(f"{one.date}: {said}", soft_wrap=True)
+        outcome = f"{', '.join(ran)} done" if ran else "nothing to do, every stage is up to date"
+        console.print(f"{one.date}: {outcome}", soft_wrap=True)
         screens.tell_where(console, one.runs)
 
 
@@ -219,8 +219,8 @@ def report(config: Config = None, date: SomeDate = None, overrides: Set = None, 
                 # A day that went through quality alone is history of a window: it gets a page where its gate
                 # stopped it or it is asked for.
                 made = runs.source(day, "quality")
-                asked = date is not None or runs.source(day, "prepare") or runs.source(day, "report")
-                if made and (asked or made.manifest.metrics.get("failed")):
+                for_a_night = date is not None or runs.source(day, "prepare") or runs.source(day, "report")
+                if made and (for_a_night or made.manifest.metrics.get("failed")):
                     night.report(night.Night(pipeline, runs, day))
             night.publish(night.Night(pipeline, runs, datetime.date.min))
         screens.tell_where(screens.console(), runs)

@@ -59,15 +59,15 @@ def one_night(config: Path | None, date: str, root: Path, overrides: list[str] |
 
 def the_only_pipeline() -> Path:
     """The one YAML of pipelines/; ConfigError, with commands to paste, where there are several or none."""
-    found = sorted([*Path("pipelines").glob("*.yaml"), *Path("pipelines").glob("*.yml")])
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    pipelines = sorted([*Path("pipelines").glob("*.yaml"), *Path("pipelines").glob("*.yml")])
+    if len(pipelines) == 1:
+        return pipelines[0]
+    if not pipelines:
         raise ConfigError(
             "say which pipeline: there is no YAML in pipelines/; `lsml init` writes one from a look at your "
             "data"
         )
-    raise ConfigError(f"say which pipeline: {' or '.join(_with_pipeline(path) for path in found)}")
+    raise ConfigError(f"say which pipeline: {' or '.join(_with_pipeline(path) for path in pipelines)}")
 
 
 def _with_pipeline(path: Path) -> str:

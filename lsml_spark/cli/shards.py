@@ -28,8 +28,8 @@ def show(
     """
     with guarded():
         console = screens.console()
-        wanted = [name.strip() for name in columns.split(",")] if columns else []
-        for i, row in enumerate(words.rows(shard, rows, wanted)):
+        names = [name.strip() for name in columns.split(",")] if columns else []
+        for i, row in enumerate(words.rows(shard, rows, names)):
             if i:
                 console.print()
             width = max(map(len, row), default=0)

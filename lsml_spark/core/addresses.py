@@ -105,9 +105,9 @@ def interface_of(address: str) -> str | None:
     if sys.platform != "linux":
         return None
     if ":" in address:
-        wanted = socket.inet_pton(socket.AF_INET6, address.partition("%")[0]).hex()
+        digits = socket.inet_pton(socket.AF_INET6, address.partition("%")[0]).hex()
         lines = [line.split() for line in Path("/proc/net/if_inet6").read_text().splitlines()]
-        return next((words[-1] for words in lines if words[0] == wanted), None)
+        return next((words[-1] for words in lines if words[0] == digits), None)
     return next((name for _, name in socket.if_nameindex() if _ipv4_of(name) == address), None)
 
 

@@ -34,8 +34,8 @@ _used: set[str] = set()  # first names of the modules that a `use:` with dots ha
 def importable(*folders: Path) -> None:
     """Let `use:` find modules in these folders, here and in processes that this one starts."""
     known = os.environ.get(FOLDERS, "").split(os.pathsep)
-    wanted = dict.fromkeys([*filter(None, known), *(str(folder.resolve()) for folder in folders)])
-    os.environ[FOLDERS] = os.pathsep.join(name for name in wanted if os.pathsep not in name)
+    folders_in_order = dict.fromkeys([*filter(None, known), *(str(folder.resolve()) for folder in folders)])
+    os.environ[FOLDERS] = os.pathsep.join(name for name in folders_in_order if os.pathsep not in name)
     _extend_path()
 
 
@@ -52,14 +52,14 @@ def users_modules() -> list[ModuleType]:
         Path(name).resolve() for name in sys.path if name and name not in {folder[:-1] for folder in folders}
     ]
     files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
-    found = [
+    names = [
         name
         for name, file in files.items()
         if file and file.startswith(tuple(folders)) and name.partition(".")[0] in _used
     ]
     return [
         sys.modules[name]
-        for name in found
+        for name in names
         if not any(Path(str(files[name])).is_relative_to(folder) for folder in first)
     ]
 
@@ -83,12 +83,12 @@ def find_component(base: type[C], package: str, name: str) -> type[C]:
             raise ValueError(
                 f"there is no {kind} '{name}'{did_you_mean(name, component_names(base, package))}"
             )
-    found = _member(module_name, class_name, name)
-    if not (isinstance(found, type) and issubclass(found, base)) or found is base:
+    member = _member(module_name, class_name, name)
+    if not (isinstance(member, type) and issubclass(member, base)) or member is base:
         raise ValueError(f"there is no {kind} '{name}'{did_you_mean(name, component_names(base, package))}")
-    if missing := getattr(found, "__abstractmethods__", None):
+    if missing := getattr(member, "__abstractmethods__", None):
         raise ValueError(f"{kind} '{name}' does not define {', '.join(sorted(missing))}")
-    return found
+    return member
 
 
 def _member(module_name: str, class_name: str, name: str) -> Any:
@@ -153,8 +153,8 @@ def blamed(error: BaseException) -> str | None:
     frames = [(frame.filename, str(frame.lineno)) for frame in traceback.extract_tb(error.__traceback__)]
     in_text = FRAME.findall(str(error))  # Spark's errors hold the traceback of its Python worker
     own = str(Path(__file__).parents[1])
-    for found in (in_text, frames):
-        ours = [frame for frame in found if frame[0] in files or frame[0].startswith(own)]
+    for frames_of in (in_text, frames):
+        ours = [frame for frame in frames_of if frame[0] in files or frame[0].startswith(own)]
         if ours and ours[-1][0] in files:
             lines = [
                 line.strip()
@@ -163,7 +163,7 @@ def blamed(error: BaseException) -> str | None:
             ]
             what = (
                 lines[-1]
-                if found is in_text and lines
+                if frames_of is in_text and lines
                 else f"{type(error).__name__}: {' '.join(str(error).split())}"
             )
             return f"{ours[-1][0]} line {ours[-1][1]}: {what[:300]}"

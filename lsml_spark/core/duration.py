@@ -8,10 +8,10 @@ SECONDS = {"s": 1, "min": 60, "h": 3600}
 
 def seconds(text: str) -> float:
     """ValueError where `text` is not a positive number and one of s, min, h."""
-    found = re.fullmatch(NUMBER, text.strip())
-    if not found or not float(found[1]):
+    match = re.fullmatch(NUMBER, text.strip())
+    if not match or not float(match[1]):
         raise ValueError(f"'{text}' is no length of time: say 30s, 90min or 2h")
-    return float(found[1]) * SECONDS[found[2]]
+    return float(match[1]) * SECONDS[match[2]]
 
 
 def said(length: float) -> str:

@@ -29,16 +29,16 @@ def forgiving() -> None:
     """
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
-    found = sys.stdout
-    if not isinstance(found, io.TextIOWrapper) or found is not sys.__stdout__:
+    stream = sys.stdout
+    if not isinstance(stream, io.TextIOWrapper) or stream is not sys.__stdout__:
         return
-    found.flush()
-    raw = io.BufferedWriter(_Output(found.fileno(), "w", closefd=False))
-    lines = found.line_buffering
+    stream.flush()
+    raw = io.BufferedWriter(_Output(stream.fileno(), "w", closefd=False))
+    lines = stream.line_buffering
     sys.stdout = io.TextIOWrapper(
         raw,
-        found.encoding,
+        stream.encoding,
         errors="backslashreplace",
         line_buffering=lines,
-        write_through=found.write_through,
+        write_through=stream.write_through,
     )

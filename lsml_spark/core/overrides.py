@@ -39,11 +39,11 @@ def _parts(override: str) -> tuple[list[str], str]:
     path: list[str] = []
     place = 0
     while True:
-        found = PART.match(override, place)
-        if found is None:
+        match = PART.match(override, place)
+        if match is None:
             raise ConfigError(f"--set {override}: expected key=value, for example select.budget=0.5; {HOW}")
-        path.append((found["double"] or found["single"] or found["plain"] or "").strip())
-        place = found.end()
+        path.append((match["double"] or match["single"] or match["plain"] or "").strip())
+        place = match.end()
         following = override[place : place + 1]
         if following not in (".", "=") or not path[-1]:
             raise ConfigError(f"--set {override}: expected key=value, for example select.budget=0.5; {HOW}")

@@ -62,9 +62,9 @@ class Format(Strict):
 
     def changed(self) -> dict[str, Any]:
         """The options that are not at their default, as plain values: what a YAML has to say."""
-        said: dict[str, Any] = self.model_dump(mode="json")
+        fields: dict[str, Any] = self.model_dump(mode="json")
         return {
-            name: value for name, value in said.items() if name in FORMAT and value != FORMAT[name].default
+            name: value for name, value in fields.items() if name in FORMAT and value != FORMAT[name].default
         }
 
     @field_validator("delimiter", "quote", "escape", "comment", mode="before")

@@ -52,20 +52,24 @@ def choosing(k: int) -> list[Figure]:
 
 def figures(metrics: Mapping[str, Any]) -> list[Figure]:
     """In the order in which they are shown."""
-    told = metrics.get("figures")
-    return [Figure(**figure) for figure in told] if told else choosing(metrics.get("k", 20))
+    described = metrics.get("figures")
+    return [Figure(**figure) for figure in described] if described else choosing(metrics.get("k", 20))
 
 
 def deciding(metrics: Mapping[str, Any]) -> Figure:
     """The figure by which a model stands or falls."""
-    found = figures(metrics)
-    return next((figure for figure in found if figure.name == metrics.get("decides", "log_loss")), found[0])
+    shown = figures(metrics)
+    return next((figure for figure in shown if figure.name == metrics.get("decides", "log_loss")), shown[0])
 
 
 def competitors(*nights: Mapping[str, Any]) -> list[Competitor]:
     """Who was scored in any of the nights: the model, the champion, then the baselines by name."""
-    titles = {name: tuple(told) for night in nights for name, told in (night.get("titles") or {}).items()}
-    scored = {name for night in nights for name, found in (night.get("systems") or {}).items() if found}
+    titles = {
+        name: tuple(title_short)
+        for night in nights
+        for name, title_short in (night.get("titles") or {}).items()
+    }
+    scored = {name for night in nights for name, measured in (night.get("systems") or {}).items() if measured}
     names = [name for name in ("model", "champion") if name in scored] + sorted(
         scored - {"model", "champion"}
     )

@@ -11,4 +11,4 @@ def plain(text: str) -> str:
     r"""The text with control characters written out, `\x1b` for ESC, so that a value can neither colour,
     clear nor retitle a terminal.
     """
-    return OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return OBEYED.sub(lambda match: match[0].encode("unicode_escape").decode(), text)

@@ -96,12 +96,12 @@ def _templates(text: str, names: Mapping[str, str]) -> str:
 
 def _from_environment(match: re.Match[str]) -> str:
     name, default = match.groups()
-    found: str | None = os.environ.get(name, default)
-    if found is None:
+    value: str | None = os.environ.get(name, default)
+    if value is None:
         raise ConfigError(f"environment variable {name} is not set; set it, or write ${{{name}:-default}}")
-    if any("\ud800" <= letter <= "\udfff" for letter in found):  # as Python takes in what it cannot decode
+    if any("\ud800" <= letter <= "\udfff" for letter in value):  # as Python takes in what it cannot decode
         raise ConfigError(f"environment variable {name} holds bytes that are no UTF-8")
-    return found
+    return value
 
 
 def _is_secret(value: str) -> bool:
@@ -206,7 +206,7 @@ def _key(folder: Path) -> bytes:
     path = folder / KEY
     for _ in range(2):
         try:
-            found = path.read_bytes()
+            key = path.read_bytes()
         except FileNotFoundError:
             folder.mkdir(parents=True, exist_ok=True)
             partial = folder / f"{KEY}.{os.getpid()}"
@@ -220,8 +220,8 @@ def _key(folder: Path) -> bytes:
             finally:
                 partial.unlink()
             continue
-        if len(found) == 32:
-            return found
+        if len(key) == 32:
+            return key
         break
     raise ConfigError(
         f"{path}: is not the key that was written; delete it, and nights whose YAML uses variables run again"

@@ -45,10 +45,10 @@ class Source:
             raise IntegrityError(f"{self.folder}: its manifest names no file '{name}'")
         path = self.folder / name
         try:
-            found = checksum_of(path, file.checksum.partition(":")[0])
+            checksum = checksum_of(path, file.checksum.partition(":")[0])
         except (OSError, ValueError) as error:
             raise self.damaged(path, str(error)) from error
-        if found != file.checksum:
+        if checksum != file.checksum:
             raise self.damaged(path, "its bytes are not those that were written")
         return path
 

@@ -51,8 +51,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     values = read_value(text, str(path))
     if not isinstance(values, dict):
-        found = "nothing" if values is None else type(values).__name__
-        raise ConfigError(f"{path}: expected a mapping of sections, found {found}")
+        kind = "nothing" if values is None else type(values).__name__
+        raise ConfigError(f"{path}: expected a mapping of sections, found {kind}")
     return values
 
 
@@ -139,10 +139,10 @@ class _Reader:
             raise self.error(
                 event, f"*{event.anchor} names no anchor before it; put text that begins with * in quotes"
             )
-        found = self.anchors[event.anchor]
-        if found is None:
+        anchored = self.anchors[event.anchor]
+        if anchored is None:
             raise self.error(event, f"*{event.anchor} stands within its own anchor, so it would hold itself")
-        return found
+        return anchored
 
     def sequence(self) -> tuple[list[Any], int]:
         items, size = [], NODE
@@ -199,10 +199,10 @@ class _Reader:
         return self.text(event)
 
     def to_merge(self, event: Any, value: Any) -> list[dict[str, Any]]:
-        found = value if isinstance(value, list) else [value]
-        if not all(isinstance(item, dict) for item in found):
+        mappings = value if isinstance(value, list) else [value]
+        if not all(isinstance(item, dict) for item in mappings):
             raise self.error(event, "<< takes a mapping or a list of mappings")
-        return found
+        return mappings
 
     def text(self, event: Any) -> str:
         """A scalar's text, if every file and every program can hold it."""
@@ -230,13 +230,13 @@ class _Reader:
         if len(value) > LONGEST_NUMBER:
             raise self.error(event, f"{kind} of {len(value):,} characters; put it in quotes if it is text")
         try:
-            found = self.scalars.yaml_constructors[tag](self.scalars, yaml.ScalarNode(tag, value))
+            value_of = self.scalars.yaml_constructors[tag](self.scalars, yaml.ScalarNode(tag, value))
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError):
             raise self.error(
                 event, f"'{value[:80]}' looks like {kind} and is none; put it in quotes if it is text"
             ) from None
-        if isinstance(found, int) and not -(2**63) <= found < 2**63:
+        if isinstance(value_of, int) and not -(2**63) <= value_of < 2**63:
             raise self.error(
                 event, f"the number {value[:80]} needs more than 64 bits; put it in quotes if it is text"
             )
-        return str(found) if isinstance(found, datetime.date) else found
+        return str(value_of) if isinstance(value_of, datetime.date) else value_of

@@ -14,14 +14,14 @@ LARGEST = 2**63 - 1
 def whole(value: Any, name: str, least: int = 1, most: int = LARGEST) -> int:
     """A whole number, numpy's too. ConfigError begins with the argument's name."""
     try:
-        found = None if isinstance(value, bool) else operator.index(value)
+        number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
-        found = None
-    if found is None or not least <= found <= most:
+        number = None
+    if number is None or not least <= number <= most:
         must = "a positive whole number" if least == 1 else f"a whole number from {least} on"
         must = must if most == LARGEST else f"a whole number from {least:,} to {most:,}"
         raise ConfigError(f"{name}: must be {must}, not {shown(value)}")
-    return found
+    return number
 
 
 def switch(value: Any, name: str) -> bool:

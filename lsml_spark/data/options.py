@@ -61,8 +61,8 @@ class ReadOptions:
                 for name, length in by_column(self.pad, "pad").items()
             },
             "decode": {
-                name: image_of(asked, f"decode.{name}")
-                for name, asked in by_column(self.decode, "decode").items()
+                name: image_of(how, f"decode.{name}")
+                for name, how in by_column(self.decode, "decode").items()
             },
             "memory": whole(self.memory, "memory"),
             "threads": whole(self.threads, "threads", most=1024),

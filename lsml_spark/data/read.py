@@ -38,14 +38,14 @@ def batches(
     `threads` read ahead, in at most `memory` bytes (see data/stream.py). `on_bad`: skip leaves the rows of a
     row group that cannot be read out of their steps and notes it in `lost`; fail raises the IntegrityError.
     """
-    wanted = list(
+    columns_read = list(
         dict.fromkeys(
             [shards.label, WEIGHT, *shards.optional, *shards.features, *([SAMPLE_ID] if sample_ids else [])]
         )
     )
     if start >= plan.steps:
         return
-    sources = sources_of(shards.schema(on_bad == "skip"), wanted)
+    sources = sources_of(shards.schema(on_bad == "skip"), columns_read)
 
     def make(rows: Rows, rows_L: Sequence[int]) -> list[Batch]:
         return [_batch(shards, sources, columns) for columns in rows]

@@ -85,8 +85,8 @@ def make_reader(
         path, options.table, options.filesystem, Patience(retries=options.retries)
     )
     if options.schema is not None or (not by_manifest and unischema.is_beside(shards)):
-        wanted = None if columns is None else [*columns, *filter(None, [options.label])]
-        shards = unischema.decoded(shards, wanted, options.schema)
+        chosen = None if columns is None else [*columns, *filter(None, [options.label])]
+        shards = unischema.decoded(shards, chosen, options.schema)
     sources = _sources(shards, columns, options)
     shards = shards if options.filters is None else filtered(shards, options.filters)
     order = plan(shards.rows_G, seed=seed, epoch=0, world=world, batch=everyone, lanes=lanes, shuffle=shuffle)
@@ -211,13 +211,13 @@ class ShardReader:
     @property
     def _told(self) -> dict[str, Any]:
         order = self.order
-        told = {
+        identity = {
             "rows": sum(order.rows_G),
             "row groups": len(order.rows_G),
             "seed": order.seed,
             "shuffle": order.shuffle,
         }
-        return told | {
+        return identity | {
             "batch of all ranks": order.batch,
             "lanes": order.lanes,
             "drop_last": self.options.drop_last,
@@ -267,10 +267,10 @@ def _sources(shards: Shards, columns: Sequence[str] | None, options: ReadOptions
     if not shards.groups:
         return Sources((), {}, {})
     schema = shards.schema(options.on_bad == "skip")
-    wanted = schema.tensors() if columns is None else columns
+    chosen = schema.tensors() if columns is None else columns
     label = [options.label] if options.label else [LABEL] if LABEL in schema.columns else []
     weight = [WEIGHT] if options.fill_last and WEIGHT in schema.names else []
-    sources = sources_of(schema, [*wanted, *options.decode, *label, *weight])
+    sources = sources_of(schema, [*chosen, *options.decode, *label, *weight])
     if not sources.places:
         raise ConfigError(
             f"{schema.where}: there is no column to read: none holds numbers, and none is named (known: "

@@ -47,17 +47,17 @@ def days(pipeline: Pipeline, start: datetime.date, end: datetime.date) -> list[d
     """
     possible = _dates_in_names(pipeline)
     if possible is None:  # every day has the same files
-        wanted = [
+        asked_days = [
             datetime.date.fromordinal(number) for number in range(start.toordinal(), end.toordinal() + 1)
         ]
     else:
-        wanted = [day for day in sorted(possible) if start <= day <= end]
-    found = [day for day in wanted if _there(pipeline, day)]
-    if not found:
+        asked_days = [day for day in sorted(possible) if start <= day <= end]
+    there = [day for day in asked_days if _there(pipeline, day)]
+    if not there:
         raise NoRawDay(
             f"no raw file for any day from {start} to {end}; see raw.folder and raw.files in {pipeline.path}"
         )
-    return found
+    return there
 
 
 def missing(days: Sequence[datetime.date], start: datetime.date, end: datetime.date) -> str | None:

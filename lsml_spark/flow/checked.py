@@ -31,8 +31,8 @@ def first(nights: Iterable[Night], stages: Sequence[str] = STAGES) -> None:
         return
     pipeline = nights[0].pipeline
     checked = sections(pipeline, stages)
-    wanted = [stage for stage in SPARK_STAGES if stage in stages]
-    if wanted and any(_starts_spark(night, wanted) for night in nights):
+    spark_stages = [stage for stage in SPARK_STAGES if stage in stages]
+    if spark_stages and any(_starts_spark(night, spark_stages) for night in nights):
         analyse(pipeline, checked)
 
 
@@ -61,12 +61,12 @@ def sections(pipeline: Pipeline, stages: Sequence[str]) -> list[str]:
     return checked
 
 
-def _starts_spark(night: Night, wanted: Sequence[str]) -> bool:
+def _starts_spark(night: Night, stages: Sequence[str]) -> bool:
     def done(stage: str) -> bool:
         source = night.runs.source(night.date, stage)
         return source is not None and source.manifest.config == config_of(night, stage)
 
-    return not all(map(done, wanted)) and bool(night.pipeline.raw_files(night.date))
+    return not all(map(done, stages)) and bool(night.pipeline.raw_files(night.date))
 
 
 def analyse(pipeline: Pipeline, checked: Sequence[str]) -> Columns:
@@ -90,13 +90,13 @@ def _columns(pipeline: Pipeline, checked: Sequence[str], spark: Any) -> Columns:
     # each of its stage's own type
     config: dict[str, Any] = {stage: pipeline.config(stage) for stage in checked}
     clean = importlib.import_module("lsml_spark.quality.checked").clean_of(config["quality"], spark)
-    found = {"clean": clean.columns}
+    columns = {"clean": clean.columns}
     if "prepare" not in checked:
-        return found
+        return columns
     samples = stage_module("prepare").check(config["prepare"], config["quality"].missing, clean)
-    found["samples"] = samples.columns
+    columns["samples"] = samples.columns
     if "select" in checked:
-        found["selected"] = stage_module("select").check(config["select"], samples.columns)
+        columns["selected"] = stage_module("select").check(config["select"], samples.columns)
     for stage in ("augment", "features"):
         if stage in checked:
             stage_module(stage).check(config[stage], samples.schema)
@@ -107,7 +107,7 @@ def _columns(pipeline: Pipeline, checked: Sequence[str], spark: Any) -> Columns:
             f"evaluate.context: prepare.sql gives no column '{context}'{near}; say null where there is no "
             "such list"
         )
-    return found
+    return columns
 
 
 def with_file(pipeline: Pipeline, check: Callable[[], T]) -> T:
@@ -115,7 +115,7 @@ def with_file(pipeline: Pipeline, check: Callable[[], T]) -> T:
     try:
         return check()
     except ConfigError as error:
-        said = str(error)
+        message = str(error)
         raise ConfigError(
-            said if said.startswith(str(pipeline.path)) else f"{pipeline.path}: {said}"
+            message if message.startswith(str(pipeline.path)) else f"{pipeline.path}: {message}"
         ) from error

@@ -20,10 +20,10 @@ def date_of(text: str) -> datetime.date | None:
 
 def parse_date(text: str, option: str = "--date") -> datetime.date:
     """YYYY-MM-DD; ConfigError otherwise."""
-    found = date_of(text)
-    if found is None:
+    date = date_of(text)
+    if date is None:
         raise ConfigError(f"{option} {text}: expected a date such as 2011-02-01 (YYYY-MM-DD)")
-    return found
+    return date
 
 
 def days_before(date: datetime.date, most: int) -> list[datetime.date]:

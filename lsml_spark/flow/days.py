@@ -39,8 +39,8 @@ def days_of(folder: Path, endings: Sequence[str]) -> Days:
     )
     known = [path for path in inside if path.name.endswith(tuple(endings))]
     if not known:
-        found = f"; it holds {', '.join(path.name for path in inside[:3])}" if inside else "; it is empty"
-        raise ConfigError(f"{folder}: no files that end in {', '.join(endings)}{found}")
+        what = f"; it holds {', '.join(path.name for path in inside[:3])}" if inside else "; it is empty"
+        raise ConfigError(f"{folder}: no files that end in {', '.join(endings)}{what}")
     files, patterns = defaultdict(list), []
     for path in known:
         inner = path.relative_to(folder).as_posix()
@@ -95,5 +95,5 @@ def _beginning(words: Sequence[str]) -> str:
 
 def name_of(folder: Path) -> str:
     """A pipeline's name from the folder's: small letters, digits, - and _."""
-    found = re.sub(r"[^a-z0-9_-]+", "-", folder.resolve().name.lower()).strip("-_")
-    return found or "mine"
+    name = re.sub(r"[^a-z0-9_-]+", "-", folder.resolve().name.lower()).strip("-_")
+    return name or "mine"

@@ -124,12 +124,12 @@ class Column:
         return self.type == "string" and not self.is_category and self._most("length") > 2 * LONG
 
     def _most(self, check: str) -> float:
-        found = [
+        values = [
             item[check].get("high", 0)
             for item in self.checks
             if isinstance(item, Mapping) and isinstance(item.get(check), Mapping)
         ]
-        return max(found, default=0)
+        return max(values, default=0)
 
     def step(self) -> str:
         """The width of a number's steps: 1, 2 or 5 times a power of ten."""
@@ -171,9 +171,9 @@ def label_of(columns: Sequence[Column]) -> Column:
     categories = [column for column in able if column.is_category and column.type == "string"] or [
         c for c in able if c.is_category
     ]
-    for found in (named, categories, able):
-        if found:
-            return found[-1]
+    for candidates in (named, categories, able):
+        if candidates:
+            return candidates[-1]
     numbers = [column for column in columns if column.is_number]
     if not numbers:
         kinds = (
@@ -233,14 +233,14 @@ def text(
     label = label_of(columns)
     used, lines, left = {"label", "key", "sample_id", "date", "weight", "keep_rate", "drop_reason"}, [], []
     for column in columns:
-        found = feature(column) if column.name != label.name else None
-        if found is None:
+        drafted = feature(column) if column.name != label.name else None
+        if drafted is None:
             if column.name != label.name:
                 shown = column.name if column.usable else "a name that SQL cannot hold"
                 left.append(f"{shown} ({'never the same twice' if column.unique else column.type})")
             continue
         as_name = _as_name(column.name, used)
-        lines.append((found[0], as_name, found[1]))
+        lines.append((drafted[0], as_name, drafted[1]))
     if not lines:
         raise ConfigError(f"no column is left as a feature beside the label '{label.name}'")
     last = len(lines) - 1
@@ -281,11 +281,11 @@ def _as_name(name: str, used: set[str]) -> str:
         if plain[0].isdigit() or plain in ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
         else plain
     )
-    found, number = plain, 2
-    while found in used:
-        found, number = f"{plain}_{number}", number + 1
-    used.add(found)
-    return found
+    unique, number = plain, 2
+    while unique in used:
+        unique, number = f"{plain}_{number}", number + 1
+    used.add(unique)
+    return unique
 
 
 def _scalar(value: str) -> str:

@@ -26,14 +26,14 @@ def explain(console: Console, quality: Source, night: Night) -> None:
     verdict = "stopped at the quality gate" if failed else words.get(str(metrics.get("verdict")), "checked")
     console.print(f"{made.pipeline} {made.date}: {verdict}", style="bold red" if failed else "bold")
     ledger = made.ledger
-    held, dropped = sum(ledger.quarantined.values()), sum(ledger.dropped.values())
+    quarantined, dropped = sum(ledger.quarantined.values()), sum(ledger.dropped.values())
     tail = f", {dropped:,} dropped" if dropped else ""
-    console.print(f"{ledger.rows_in:,} rows in, {ledger.rows_out:,} clean, {held:,} quarantined{tail}")
+    console.print(f"{ledger.rows_in:,} rows in, {ledger.rows_out:,} clean, {quarantined:,} quarantined{tail}")
     for sentence in metrics.get("schema_drift") or []:
         console.print(_line("warn", str(sentence)))
     broken = [finding for finding in metrics.get("findings") or [] if not finding.get("ok")]
     for finding in sorted(
-        broken, key=lambda found: (GRAVE.index(found["severity"]), -(found.get("share") or 0))
+        broken, key=lambda check: (GRAVE.index(check["severity"]), -(check.get("share") or 0))
     ):
         console.print(_line(finding["severity"], str(finding["message"])))
         for example in _examples(finding):

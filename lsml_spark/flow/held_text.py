@@ -14,10 +14,10 @@ from lsml_spark.core.scalars import as_found
 
 def texts(table: pa.Table, columns: Sequence[str]) -> list[dict[str, str | None]]:
     """One mapping per row, of column to text, None where there is no value."""
-    found = [_texts(table[name]) for name in columns]
+    by_name = [_texts(table[name]) for name in columns]
     return (
-        [dict(zip(columns, values, strict=True)) for values in zip(*found, strict=True)]
-        if found
+        [dict(zip(columns, values, strict=True)) for values in zip(*by_name, strict=True)]
+        if by_name
         else [{} for _ in range(table.num_rows)]
     )
 
@@ -31,7 +31,7 @@ def _texts(values: pa.ChunkedArray) -> list[str | None]:
         unit: Any
         unit, numbers = ("D", pa.int32()) if pa.types.is_date32(type_) else (type_.unit, pa.int64())
         return [
-            _each(value, lambda found: str(np.datetime64(found, unit)))
+            _each(value, lambda number: str(np.datetime64(number, unit)))
             for value in values.cast(numbers).to_pylist()
         ]
     if pa.types.is_binary(type_):

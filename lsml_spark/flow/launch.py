@@ -34,21 +34,21 @@ def follow() -> None:
 
 
 def choose(
-    wanted: str, spark_settings: Mapping[str, str], say: Callable[[str], None]
+    launcher: str, spark_settings: Mapping[str, str], say: Callable[[str], None]
 ) -> tuple[str, Launcher | None]:
     """The launcher's name, and a function where it is not the train stage's own; `auto` looks at who started
     this process.
     """
-    if wanted == "auto":
-        wanted = (
+    if launcher == "auto":
+        launcher = (
             "torchrun" if under_torchrun() else "spark" if "PYSPARK_GATEWAY_PORT" in os.environ else "local"
         )
-    if wanted == "torchrun" and not under_torchrun():
+    if launcher == "torchrun" and not under_torchrun():
         raise ConfigError(
             "train.launcher=torchrun, but torchrun did not start this process: `torchrun --nproc-per-node 2 "
             "jobs/train.py …`"
         )
-    return wanted, _in_barrier_stage(dict(spark_settings), say) if wanted == "spark" else None
+    return launcher, _in_barrier_stage(dict(spark_settings), say) if launcher == "spark" else None
 
 
 def _in_barrier_stage(settings: dict[str, str], say: Callable[[str], None]) -> Launcher:

@@ -46,8 +46,8 @@ class Runs:
     def source(self, date: datetime.date, stage: str) -> Source | None:
         """A finished stage folder, or None. IntegrityError where its manifest is damaged."""
         folder = self.stage(date, stage)
-        found = manifest.read(folder)
-        return Source(folder, found) if found else None
+        made = manifest.read(folder)
+        return Source(folder, made) if made else None
 
     def dates(self) -> list[datetime.date]:
         """Logical dates that have a folder, ascending."""

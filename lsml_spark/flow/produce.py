@@ -209,13 +209,13 @@ def _clear(folder: Path, stage: str) -> None:
 
 
 def _versions() -> dict[str, str]:
-    found = {"lsml_spark": __version__, "python": platform.python_version()}
+    versions = {"lsml_spark": __version__, "python": platform.python_version()}
     for name in ("pyspark", "pyarrow", "numpy", "torch"):
         try:
-            found[name] = importlib.metadata.version(name)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _summary(written: Manifest, seconds: float) -> str:

@@ -44,21 +44,21 @@ def rows_of(source: Source, rule: str | None) -> pa.Table:
     if rule is None:
         return table
     rules = table["reasons"].to_pylist()
-    found = table.filter(pa.array([rule in reasons for reasons in rules]))
-    if not found.num_rows:
+    rows = table.filter(pa.array([rule in reasons for reasons in rules]))
+    if not rows.num_rows:
         known = sorted({reason for reasons in rules for reason in reasons})
         raise ConfigError(f"{source.folder}: no row was quarantined for '{rule}'{did_you_mean(rule, known)}")
-    return found
+    return rows
 
 
 def show(console: Console, source: Source, rule: str | None, limit: int) -> None:
     """The first rows as a table, as they were found."""
-    found = rows_of(source, rule)
-    columns = [name for name in found.column_names if name.startswith(RAW)]
-    table = plain_table(f"{min(limit, found.num_rows)} of {found.num_rows:,} rows in quarantine")
+    rows = rows_of(source, rule)
+    columns = [name for name in rows.column_names if name.startswith(RAW)]
+    table = plain_table(f"{min(limit, rows.num_rows)} of {rows.num_rows:,} rows in quarantine")
     for name in ("file:line", "reasons", *[name.removeprefix(RAW) for name in columns]):
         table.add_column(Text(name), overflow="fold")
-    shown = found.slice(0, limit)
+    shown = rows.slice(0, limit)
     for row, reasons in zip(
         texts(shown, [*PLACE, CORRUPT, *columns]), shown["reasons"].to_pylist(), strict=True
     ):
@@ -76,11 +76,11 @@ def export(source: Source, rule: str | None, path: Path) -> int:
     `_file`, `_line`, `reasons`, the columns as found, and `_corrupt`, the text of a malformed line. Lines end
     as in the files that tools of Unix mend.
     """
-    found = rows_of(source, rule)
+    chosen = rows_of(source, rule)
     if path.exists():
         raise ConfigError(f"{path} exists already; name another file")
-    columns = [name for name in found.column_names if name.startswith(RAW)]
-    rows = zip(_as_exported(found, columns), found["reasons"].to_pylist(), strict=True)
+    columns = [name for name in chosen.column_names if name.startswith(RAW)]
+    rows = zip(_as_exported(chosen, columns), chosen["reasons"].to_pylist(), strict=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*PLACE, "reasons", *[name.removeprefix(RAW) for name in columns], CORRUPT])
@@ -93,7 +93,7 @@ def export(source: Source, rule: str | None, path: Path) -> int:
                     row[CORRUPT],
                 ]
             )
-    return found.num_rows
+    return chosen.num_rows
 
 
 def release(one: Night, rules: Sequence[str], repaired: Path | None) -> Source:
@@ -162,17 +162,17 @@ def _requested_before(one: Night) -> dict[str, Any]:
     return before.json("request.json") if before else {"rules": [], "rows": {}}
 
 
-def _as_exported(held: pa.Table, columns: Sequence[str]) -> list[dict[str, str | None]]:
+def _as_exported(quarantined: pa.Table, columns: Sequence[str]) -> list[dict[str, str | None]]:
     """Rows as text; of a malformed line the line alone, not what a parser took for its fields."""
-    rows = texts(held, [*PLACE, CORRUPT, *columns])
+    rows = texts(quarantined, [*PLACE, CORRUPT, *columns])
     return [row if row[CORRUPT] is None else {**row, **dict.fromkeys(columns)} for row in rows]
 
 
 def _repaired(source: Source, path: Path, contract: Mapping[str, str], form: Format) -> dict[str, Row]:
     """{`file:line`: {column: text}} of the rows of a mended export that differ from the quarantine."""
-    held = rows_of(source, None)
-    raw = [name for name in held.column_names if name.startswith(RAW)]
-    known = {f"{row['_file']}:{row['_line']}": row for row in _as_exported(held, raw)}
+    rows = rows_of(source, None)
+    raw = [name for name in rows.column_names if name.startswith(RAW)]
+    known = {f"{row['_file']}:{row['_line']}": row for row in _as_exported(rows, raw)}
     named = {
         place: {name.removeprefix(RAW): text for name, text in row.items()} for place, row in known.items()
     }

@@ -104,20 +104,20 @@ class RawDays:
         if folder is None:
             return []
         _, pattern = self._rendered(date.isoformat())
-        found: list[Path] = []
+        paths: list[Path] = []
         try:
             for path in matches(folder, pattern):
-                found += _files_of(path, folder)
-            _refuse_tables(found, folder)
+                paths += _files_of(path, folder)
+            _refuse_tables(paths, folder)
         except OSError as error:
             raise EnvironmentProblem(
                 f"{self.pipeline}: raw.files: {error.filename or folder}: {error.strerror}"
             ) from error
-        for path in found:
+        for path in paths:
             self._once(path, date)
-        found.sort()
-        self._refuse_packed_twice(found)
-        return found
+        paths.sort()
+        self._refuse_packed_twice(paths)
+        return paths
 
     def missing(self, date: datetime.date) -> NoRawDay:
         """The error for a day without raw files."""

@@ -26,7 +26,7 @@ def mended_rows(
         known: what is held, by place, with `_corrupt`. `contract`: its columns, by what the files call them.
     """
     columns = list(contract.values())
-    found: dict[str, Row] = {}
+    rows: dict[str, Row] = {}
     for number, row in enumerate(_read(path), 2):
         lacking = [name for name in (*PLACE, *columns) if row.get(name) is None]
         if lacking:
@@ -34,25 +34,25 @@ def mended_rows(
                 f"{path}:{number}: no column '{lacking[0]}'; keep the columns of `lsml quarantine show --csv`"
             )
         place = f"{row['_file']}:{row['_line']}"
-        held = known.get(place)
-        if held is None:
+        mended = known.get(place)
+        if mended is None:
             raise ConfigError(
                 f"{path}:{number}: line {row['_line']} of {row['_file']} is not in the quarantine of "
                 f"{source.manifest.date}"
             )
         values = {name: row[name] or None for name in columns}
-        if values != {name: held[name] or None for name in columns}:
-            found[place] = values
-        elif held[CORRUPT] is not None and row.get(CORRUPT) not in (None, held[CORRUPT]):
-            found[place] = _parsed(
+        if values != {name: mended[name] or None for name in columns}:
+            rows[place] = values
+        elif mended[CORRUPT] is not None and row.get(CORRUPT) not in (None, mended[CORRUPT]):
+            rows[place] = _parsed(
                 str(row[CORRUPT]), str(row["_file"]), source, contract, form, f"{path}:{number}"
             )
-    if not found:
+    if not rows:
         raise ConfigError(
             f"{path}: no row of the file differs from the quarantine; mend what is wrong in it, then release "
             "again"
         )
-    return found
+    return rows
 
 
 def _read(path: Path) -> list[dict[str, str]]:
@@ -80,10 +80,10 @@ def _parsed(
         raise ConfigError(f"{where}: the line is empty; leave the row out to leave it in quarantine")
     if line.lstrip().startswith("{") and not _is_csv(file):
         try:
-            found = {value.key: value.text for value in json_text.values(line)}
+            texts = {value.key: value.text for value in json_text.values(line)}
         except json_text.Malformed as error:
             raise ConfigError(f"{where}: {error}") from error
-        return {name: found.get(of) for of, name in contract.items()}
+        return {name: texts.get(of) for of, name in contract.items()}
     names = _header(file, source, list(contract), form)
     records = list(csv_text.records([(1, line)], form))
     fields = records[0].fields if len(records) == 1 else None

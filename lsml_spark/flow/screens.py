@@ -70,8 +70,8 @@ def results(console: Console, runs: Runs, dates: Sequence[datetime.date]) -> Non
 
 def _two_lines(title: str) -> str:
     """A title broken where it can be, for a narrow column."""
-    head, found, tail = title.partition("@") if "@" in title else title.partition(" ")
-    return f"{head}\n{found.strip()}{tail}" if tail else f"{title}\n"
+    head, separator, tail = title.partition("@") if "@" in title else title.partition(" ")
+    return f"{head}\n{separator.strip()}{tail}" if tail else f"{title}\n"
 
 
 def pilot(console: Console, source: Source) -> None:
@@ -190,15 +190,15 @@ def _means(
     """Means over all test rows of the nights, where every night has the figure: for each figure those of the
     systems.
     """
-    found: list[float | None] = []
+    means: list[float | None] = []
     for metric in [figure.name for figure in figures]:
         for name in systems:
             pairs = [(night["rows"], (night["systems"].get(name) or {}).get(metric)) for night in scored]
             whole = all(value is not None for _, value in pairs)
-            found.append(
+            means.append(
                 sum(rows * value for rows, value in pairs) / sum(rows for rows, _ in pairs) if whole else None
             )
-    return found
+    return means
 
 
 def _marked(values: Sequence[float | None], figures: Sequence[Figure]) -> list[str | Text]:

@@ -76,8 +76,8 @@ def translate(error: BaseException) -> LsmlError | None:
     text = str(error)
     if any(sign in text for sign in FAILED_READ):
         return _unreadable(text)
-    if found := OF_A_TASK.search(text):
-        return _of_the_system(int(found[1]), found[3])
+    if match := OF_A_TASK.search(text):
+        return _of_the_system(int(match[1]), match[3])
     for words, number in SAID.items():
         if words in text:
             return _of_the_system(number, None)
@@ -87,8 +87,8 @@ def translate(error: BaseException) -> LsmlError | None:
         )
     if java_is_gone(error):
         return JAVA_ENDED
-    if said := blamed(error):
-        return ConfigError(f"a class that the YAML names by `use:` fails: {said}")
+    if message := blamed(error):
+        return ConfigError(f"a class that the YAML names by `use:` fails: {message}")
     return None
 
 
@@ -151,10 +151,10 @@ def _of_the_system(number: int, file: object) -> LsmlError:
 
 def _unreadable(text: str) -> LsmlError:
     """A Parquet file that Spark could not read, and how it is made anew where it is one of ours."""
-    found = UNREADABLE.search(text)
-    if not found:
+    match = UNREADABLE.search(text)
+    if not match:
         return IntegrityError("Spark cannot read a file; `lsml verify` says which one it is")
-    path = Path("/" + (found[1] or found[2]).lstrip("/").rstrip(".,;"))
+    path = Path("/" + (match[1] or match[2]).lstrip("/").rstrip(".,;"))
     stage = path.parent.parent
     if not (stage / manifest.NAME).is_file():
         return IntegrityError(f"{path}: Spark cannot read it; is it whole?")

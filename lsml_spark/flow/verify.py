@@ -66,9 +66,9 @@ def verify(runs: Runs, dates: Sequence[datetime.date]) -> Checked:
     problem a clause.
     """
     checked = Checked()
-    wanted = [(date, stage) for date in dates for stage in (*STAGES, "released", "pilot", "label")]
-    wanted += sorted(_read_elsewhere(runs, wanted) - set(wanted))
-    problems = [problem for date, stage in wanted for problem in _settled(runs, date, stage, checked)]
+    folders = [(date, stage) for date in dates for stage in (*STAGES, "released", "pilot", "label")]
+    folders += sorted(_read_elsewhere(runs, folders) - set(folders))
+    problems = [problem for date, stage in folders for problem in _settled(runs, date, stage, checked)]
     published = list(_site(runs.folder / "site", checked))
     if published and lock.held(runs):
         checked.notes.append(f"{runs.folder / 'site'}: being written by a run that goes on")
@@ -83,11 +83,11 @@ def verify(runs: Runs, dates: Sequence[datetime.date]) -> Checked:
 
 
 def _read_elsewhere(
-    runs: Runs, wanted: Sequence[tuple[datetime.date, str]]
+    runs: Runs, folders: Sequence[tuple[datetime.date, str]]
 ) -> set[tuple[datetime.date, str]]:
     """The folders that these stages read: clean days of the window, the champion, the night before."""
-    found = set()
-    for date, stage in wanted:
+    inputs = set()
+    for date, stage in folders:
         try:
             source = runs.source(date, stage)
         except IntegrityError:
@@ -96,8 +96,8 @@ def _read_elsewhere(
             for read in source.manifest.inputs.values():
                 night, _, name = read.path.partition("/")
                 if day := date_of(night):
-                    found.add((day, name))
-    return found
+                    inputs.add((day, name))
+    return inputs
 
 
 def _settled(runs: Runs, date: datetime.date, stage: str, checked: Checked) -> list[str]:
@@ -202,12 +202,12 @@ def _inputs(runs: Runs, source: Source) -> Iterator[str]:
                 yield f"{path}: changed since {here} was made from it"
             continue
         try:
-            found = manifest.read(runs.folder / read.path)
+            made = manifest.read(runs.folder / read.path)
         except IntegrityError:
             continue  # said when that stage itself is looked at
-        if found is None:
+        if made is None:
             yield f"{runs.folder / read.path / manifest.NAME}: missing, though {here} was made from it"
-        elif found.identity != read.identity:
+        elif made.identity != read.identity:
             yield f"{here}: input {name} ({read.path}) has changed since; run the night again"
 
 
@@ -215,9 +215,9 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
     made, ledger = source.manifest, source.manifest.ledger
     here = source.folder / manifest.NAME
 
-    def compare(what: str, counted: int, said: int) -> Iterator[str]:
-        if counted != said:
-            yield f"{here}: {what}: the files hold {counted} rows, the ledger says {said}"
+    def compare(what: str, counted: int, expected: int) -> Iterator[str]:
+        if counted != expected:
+            yield f"{here}: {what}: the files hold {counted} rows, the ledger says {expected}"
 
     if ledger.missing:
         yield f"{here}: the ledger does not balance, {ledger.missing} rows unaccounted for"
@@ -259,10 +259,10 @@ def _rows(runs: Runs, source: Source) -> Iterator[str]:
 
 
 def _rows_of(runs: Runs, path: str, tables: Sequence[str]) -> int:
-    found = manifest.read(runs.folder / path)
+    made = manifest.read(runs.folder / path)
     return (
-        sum(_parquet_rows(Source(runs.folder / path, found), found.tables[name]) for name in tables)
-        if found
+        sum(_parquet_rows(Source(runs.folder / path, made), made.tables[name]) for name in tables)
+        if made
         else -1
     )
 

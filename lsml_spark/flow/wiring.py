@@ -18,49 +18,49 @@ def inputs(history: History, stage: str, window: int, needs: Collection[str] = (
     `needs`: what else of earlier nights the stage's config asks for (see `earlier`).
     """
     runs, date = history.runs, history.date
-    found = {}
+    sources = {}
     for name in BY_NAME[stage].reads:
         source = runs.source(date, name)
         if source is not None:
-            found[name] = source
+            sources[name] = source
         elif stage != "report":
             raise IntegrityError(f"{runs.stage(date, name)}: no manifest; run stage {name} of {date} first")
-    if stage == "report" and not found:
+    if stage == "report" and not sources:
         raise ConfigError(
             f"{date}: no stage of this night has been run in {runs.folder}, so there is nothing to report"
         )
     if stage == "prepare":
-        found |= clean_days(runs, date, window)
-    found |= earlier(history, window, needs)
+        sources |= clean_days(runs, date, window)
+    sources |= earlier(history, window, needs)
     if stage in ("train", "evaluate", "report"):
-        found |= _named("champion", history.standing.model)
+        sources |= _named("champion", history.standing.model)
     if stage == "promote":
-        found |= _named("previous", history.latest("promote"))
+        sources |= _named("previous", history.latest("promote"))
     if stage == "report":
-        found |= earlier(history, window, ("pilot",))
+        sources |= earlier(history, window, ("pilot",))
         for name in ("quality", "prepare", "zipf", "evaluate"):
-            found |= _named(f"previous/{name}", history.latest(name))
-    return found
+            sources |= _named(f"previous/{name}", history.latest(name))
+    return sources
 
 
 def earlier(history: History, window: int, needs: Collection[str]) -> dict[str, Source]:
     """What nights before this one left, by need, where there is such: `previous` (the last zipf), `speed`
     (the last train), `pilot` (the last, or that of this date), `scores` (evaluate and promote of the window's
     nights)."""
-    found: dict[str, Source] = {}
+    sources: dict[str, Source] = {}
     if "previous" in needs:
-        found |= _named("previous", history.latest("zipf"))
+        sources |= _named("previous", history.latest("zipf"))
     if "speed" in needs:
-        found |= _named("speed", history.latest("train"))
+        sources |= _named("speed", history.latest("train"))
     if "pilot" in needs:
-        found |= _named("pilot", history.runs.source(history.date, "pilot") or history.latest("pilot"))
+        sources |= _named("pilot", history.runs.source(history.date, "pilot") or history.latest("pilot"))
     if "scores" in needs:
         for day in reversed(history.dates):
             if (history.date - day).days <= window and (scores := history.unless_damaged(day, "evaluate")):
-                found |= {f"scores/{day}": scores} | _named(
+                sources |= {f"scores/{day}": scores} | _named(
                     f"promote/{day}", history.unless_damaged(day, "promote")
                 )
-    return found
+    return sources
 
 
 def clean_days(runs: Runs, date: datetime.date, window: int) -> dict[str, Source]:
@@ -70,17 +70,17 @@ def clean_days(runs: Runs, date: datetime.date, window: int) -> dict[str, Source
     today = runs.source(date, "quality")
     if today is None:
         raise IntegrityError(f"{runs.stage(date, 'quality')}: no manifest; run stage quality of {date} first")
-    if (held := today.manifest.metrics.get("failed")) and today.manifest.settings.get(
+    if (failed := today.manifest.metrics.get("failed")) and today.manifest.settings.get(
         "on_gate"
     ) != "train_on_last_good":
-        raise QualityGateError(f"quality of {date}: {held}")
-    found: dict[str, Source] = {}
+        raise QualityGateError(f"quality of {date}: {failed}")
+    sources: dict[str, Source] = {}
     for day in [*days_before(date, window), date]:
         source = runs.source(day, "quality")
         if source is not None and not source.manifest.metrics.get("failed"):
-            found[f"quality/{day}"] = source
-            found |= _named(f"released/{day}", released(runs, source, day))
-    return found
+            sources[f"quality/{day}"] = source
+            sources |= _named(f"released/{day}", released(runs, source, day))
+    return sources
 
 
 def released(runs: Runs, quality: Source, date: datetime.date) -> Source | None:
@@ -105,11 +105,11 @@ def context(history: History, stage: str) -> dict[str, Source]:
     # what is made beside a night, as a pilot, looks at none
     most = BY_NAME[stage].history if stage in BY_NAME else 0
     days = history.good_days(most)
-    found = {f"history/{day.manifest.date}": day for day in reversed(days)}
+    sources = {f"history/{day.manifest.date}": day for day in reversed(days)}
     if stage == "quality" and days:
         last = datetime.date.fromisoformat(days[0].manifest.date)
-        found = _named(f"scores/{last}", history.unless_damaged(last, "evaluate")) | found
-    return found
+        sources = _named(f"scores/{last}", history.unless_damaged(last, "evaluate")) | sources
+    return sources
 
 
 def warnings(history: History, stage: str, sources: Mapping[str, Source]) -> Iterator[str]:

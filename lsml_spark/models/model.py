@@ -35,7 +35,7 @@ def vocabulary_of(encoders: Mapping[str, Any], column: str) -> str:
 
 def vocabulary_size(encoders: Mapping[str, Any], column: str) -> int:
     """Number of known values V of a column of ids; they run from 0 (unknown) to V."""
-    found = column_of(encoders, column)
-    if not isinstance(found, Ids):
+    column_kind = column_of(encoders, column)
+    if not isinstance(column_kind, Ids):
         raise ValueError(f"column '{column}' holds numbers, not ids")
-    return found.size
+    return column_kind.size

@@ -122,10 +122,10 @@ def tensors(batch: Batch, device: torch.device | str = "cpu") -> tuple[Features,
 
 def numbers(features: Features, widths: Mapping[str, int], like: Tensor) -> list[Tensor]:
     """The features of these names, each (B, its width), of the dtype of `like`."""
-    found = {name: features[name] for name in widths}
+    columns = {name: features[name] for name in widths}
     return [
         one.to(like.dtype).reshape(len(one), widths[name])
-        for name, one in found.items()
+        for name, one in columns.items()
         if isinstance(one, Tensor)
     ]
 
@@ -146,11 +146,11 @@ def transplant(
     """
     buffers = {name: buffer for name, buffer in network.named_buffers() if name != "prior"}
     parameters, renamed = dict(network.named_parameters()) | buffers, network.names_in(old_encoders)
-    found = {name: weights.get(renamed.get(name, name)) for name in parameters}
-    if not all(_fits(network, name, parameter, found[name]) for name, parameter in parameters.items()):
+    theirs = {name: weights.get(renamed.get(name, name)) for name in parameters}
+    if not all(_fits(network, name, parameter, theirs[name]) for name, parameter in parameters.items()):
         return False
     for name, parameter in parameters.items():
-        old = found[name]
+        old = theirs[name]
         assert old is not None
         old = old.to(parameter)
         if name not in network.rows_of:

@@ -46,8 +46,8 @@ def build(config: Mapping[str, Any], schema: Schema) -> Network:
 
 def task_of(description: Mapping[str, Any], encoders: Mapping[str, Any]) -> Task:
     """The task that a model was trained for, as model.json says it."""
-    told = description.get("task", {"use": "classify", "target": encoders["label"]})
-    return find_component(Task, TASKS, told["use"]).model_validate(dict(told))
+    described = description.get("task", {"use": "classify", "target": encoders["label"]})
+    return find_component(Task, TASKS, described["use"]).model_validate(dict(described))
 
 
 def save(
@@ -90,10 +90,10 @@ def load(folder: Path) -> Saved:
     for encoder in encoders["columns"].values():
         _refuse_unknown_module(folder / ENCODERS, str(encoder.get("use")), "transform", "features.columns")
     if "task" in description:
-        told = description["task"]
-        if not isinstance(told, dict) or not isinstance(told.get("use"), str):
+        described = description["task"]
+        if not isinstance(described, dict) or not isinstance(described.get("use"), str):
             raise IntegrityError(f"{path}: its task has no name; run the train stage of that night again")
-        _refuse_unknown_module(path, told["use"], "task", "task.use")
+        _refuse_unknown_module(path, described["use"], "task", "task.use")
     try:
         task = task_of(description, encoders)
         network = build(config, task.schema_of(encoders))

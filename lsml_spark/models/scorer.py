@@ -38,9 +38,9 @@ class Neural(System):
     def predict(self, rows: pa.RecordBatch) -> np.ndarray:
         """What the task takes for a prediction: of classes, log probabilities (B, V)."""
         encoded = encode(self.encoders, rows.select(self.sources))
-        scalars, ragged, found = of_arrow(encoded, self.features)
+        scalars, ragged, dense = of_arrow(encoded, self.features)
         unused = np.zeros(rows.num_rows, dtype=np.int32)
-        features, _, _ = tensors(Batch(unused, unused, scalars, ragged, tensors=found))
+        features, _, _ = tensors(Batch(unused, unused, scalars, ragged, tensors=dense))
         return self.task.predict(self.network(features), self.encoders)
 
     def log_probs(self, rows: pa.RecordBatch) -> np.ndarray:

@@ -42,8 +42,8 @@ class System(Predictor):
 
     def columns_of(self, values: pa.Array) -> np.ndarray:
         """Column of each value, -1 where it is unknown or NULL; shape (values,), int64."""
-        found = pc.index_in(values.cast(pa.string()), value_set=self._known, skip_nulls=True)
-        return pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+        place = pc.index_in(values.cast(pa.string()), value_set=self._known, skip_nulls=True)
+        return pc.fill_null(place, -1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 @dataclass(frozen=True)

@@ -86,10 +86,10 @@ class Classify(Task):
     def truth(self, rows: pa.Table, encoders: Mapping[str, Any]) -> np.ndarray:
         """(N,) int64: the place of the label among the known ones, −1 for any other."""
         values = pa.array(encoder_of(encoders, self.target)["values"], pa.string())
-        found = pc.fill_null(
+        ids = pc.fill_null(
             pc.index_in(rows[self.target].cast(pa.string()).combine_chunks(), value_set=values), -1
         )
-        return found.to_numpy(zero_copy_only=False).astype(np.int64)
+        return ids.to_numpy(zero_copy_only=False).astype(np.int64)
 
     def aligned(
         self, predicted: np.ndarray, labels: Sequence[str], encoders: Mapping[str, Any]
@@ -152,20 +152,20 @@ class Classify(Task):
         """Log probabilities (B, V) of the known labels, in the order of their ids."""
         import torch
 
-        found: np.ndarray = torch.log_softmax(self._logits(outputs, encoders).double(), dim=1).numpy()
-        return found
+        log_probs: np.ndarray = torch.log_softmax(self._logits(outputs, encoders).double(), dim=1).numpy()
+        return log_probs
 
     def more(self, labels: Sequence[str]) -> list[Figure]:
         """The figures beside log loss and recall; none where there are too many labels."""
         if len(labels) > MOST_LABELS:
             return []
-        found = [
+        figures = [
             Figure("balanced accuracy", "higher", "percent", "balanced_accuracy"),
             Figure("macro F1", "higher", "percent", "macro_f1"),
             Figure("calibration error", "lower", "percent", "calibration_error"),
         ]
         if self.positive is not None:
-            found += [
+            figures += [
                 Figure("AUC-ROC", "higher", "decimal", "auc_roc"),
                 Figure("PR-AUC", "higher", "decimal", "pr_auc"),
                 Figure(
@@ -173,8 +173,8 @@ class Classify(Task):
                 ),
             ]
             if self.costs is not None:
-                found.append(Figure(f"cost a row at {self.threshold:g}", "lower", "decimal", "cost"))
-        return found
+                figures.append(Figure(f"cost a row at {self.threshold:g}", "lower", "decimal", "cost"))
+        return figures
 
     def figures_of_labels(
         self, label_N: np.ndarray, labels: Sequence[str], prob_NV: np.ndarray
@@ -191,7 +191,7 @@ class Classify(Task):
         place_N = np.minimum(np.searchsorted(names, label_N, sorter=order), len(names) - 1)
         truth_N = np.where(names[order][place_N] == label_N, order[place_N], len(names))
         predicted_N = prob_NV.argmax(axis=1)
-        found: dict[str, float] = {}
+        figures: dict[str, float] = {}
         if self.positive is not None and self.positive in labels:
             at = list(labels).index(self.positive)
             score_N, is_N = prob_NV[:, at], truth_N == at
@@ -201,7 +201,7 @@ class Classify(Task):
                 np.where(np.arange(len(names)) == at, -1.0, prob_NV).argmax(axis=1),
             )
             area = ranking.auc_roc_interval(is_N, score_N)
-            found = {
+            figures = {
                 "calibration_error": calibration.expected_calibration_error(is_N, score_N),
                 "auc_roc": area.value,
                 "auc_roc_low": area.low,
@@ -211,7 +211,7 @@ class Classify(Task):
             }
             if self.costs is not None:
                 wrong = self.costs
-                found["cost"] = cost.cost_at(
+                figures["cost"] = cost.cost_at(
                     is_N,
                     score_N,
                     threshold=self.threshold,
@@ -219,12 +219,12 @@ class Classify(Task):
                     cost_false_negative=wrong.false_negative,
                 )
         else:
-            found["calibration_error"] = calibration.expected_calibration_error(
+            figures["calibration_error"] = calibration.expected_calibration_error(
                 predicted_N == truth_N, prob_NV.max(axis=1)
             )
-        found["balanced_accuracy"] = classification.balanced_accuracy(truth_N, predicted_N)
-        found["macro_f1"] = classification.macro_f1(truth_N, predicted_N)
-        return {name: known(value) for name, value in found.items()}
+        figures["balanced_accuracy"] = classification.balanced_accuracy(truth_N, predicted_N)
+        figures["macro_f1"] = classification.macro_f1(truth_N, predicted_N)
+        return {name: known(value) for name, value in figures.items()}
 
     def reliability(
         self, label_N: np.ndarray, labels: Sequence[str], prob_NV: np.ndarray

@@ -65,8 +65,8 @@ class Labels(Task):
 
     def predict(self, outputs: Any, encoders: Mapping[str, Any]) -> np.ndarray:
         """Probabilities (B, V) of the known labels, in the order of their ids."""
-        found: np.ndarray = outputs.double().sigmoid().numpy()
-        return found
+        probs: np.ndarray = outputs.double().sigmoid().numpy()
+        return probs
 
     def truth(self, rows: pa.Table, encoders: Mapping[str, Any]) -> np.ndarray:
         """(N, V) bool: which of the known labels each row has."""
@@ -88,7 +88,7 @@ class Labels(Task):
     def figures(self, truth: np.ndarray, predicted: np.ndarray) -> dict[str, float | None]:
         if not len(truth):
             return dict.fromkeys(self.shown)
-        found = {
+        figures = {
             "log_loss": float(self.losses(truth, predicted).mean()),
             "micro_f1": multilabel.micro_f1(truth, predicted, threshold=self.threshold),
             "macro_f1": multilabel.macro_f1(truth, predicted, threshold=self.threshold),
@@ -96,7 +96,7 @@ class Labels(Task):
             "hamming_loss": multilabel.hamming_loss(truth, predicted, threshold=self.threshold),
             "subset_accuracy": multilabel.subset_accuracy(truth, predicted, threshold=self.threshold),
         }
-        return {name: known(value) for name, value in found.items()}
+        return {name: known(value) for name, value in figures.items()}
 
 
 def held(lists: pa.Array, labels: Sequence[str]) -> np.ndarray:
@@ -104,6 +104,6 @@ def held(lists: pa.Array, labels: Sequence[str]) -> np.ndarray:
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     at = pc.index_in(lists.flatten().cast(pa.string()), value_set=pa.array(labels, pa.string()))
     column_T = pc.fill_null(at, len(labels)).to_numpy(zero_copy_only=False)
-    found = np.zeros((len(lists), len(labels) + 1), bool)
-    found[np.repeat(np.arange(len(lists)), lengths), column_T] = True
-    return found[:, :-1]
+    is_held_NV = np.zeros((len(lists), len(labels) + 1), bool)
+    is_held_NV[np.repeat(np.arange(len(lists)), lengths), column_T] = True
+    return is_held_NV[:, :-1]

@@ -100,7 +100,7 @@ class Regress(Task):
         return above_N**2 if self.loss == "squared" else np.abs(above_N)
 
     def figures(self, truth: np.ndarray, predicted: np.ndarray) -> dict[str, float | None]:
-        found = {
+        figures = {
             "rmse": regression.rmse(truth, predicted),
             "mae": regression.mae(truth, predicted),
             "r2": regression.r2(truth, predicted),
@@ -109,4 +109,4 @@ class Regress(Task):
             if self.loss == "poisson"
             else np.nan,
         }
-        return {name: known(found[name]) for name in self.shown}
+        return {name: known(figures[name]) for name in self.shown}

@@ -150,8 +150,8 @@ class Several(Task):
         return task.losses(truth[name], predicted[name])
 
     def figures(self, truth: np.ndarray, predicted: np.ndarray) -> dict[str, float | None]:
-        found = {name: task.figures(truth[name], predicted[name]) for name, task in self.tasks.items()}
-        return {f"{name}_{key}": value for name, figures in found.items() for key, value in figures.items()}
+        by_task = {name: task.figures(truth[name], predicted[name]) for name, task in self.tasks.items()}
+        return {f"{name}_{key}": value for name, figures in by_task.items() for key, value in figures.items()}
 
 
 def together(columns: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -151,8 +151,8 @@ def refuse_other_than_a_number(encoders: Mapping[str, Any], target: str, use: st
 
 def floats_of(rows: pa.Table, target: str) -> np.ndarray:
     """A column of numbers, or of texts that are numbers, as float64 (N,)."""
-    found: np.ndarray = rows[target].cast(pa.float64()).to_numpy()
-    return found
+    numbers: np.ndarray = rows[target].cast(pa.float64()).to_numpy()
+    return numbers
 
 
 def known(figure: float) -> float | None:

@@ -201,11 +201,11 @@ class Config(Strict):
     @model_serializer(mode="wrap")
     def _without_the_usual_task(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """A night that was made before there were tasks stays up to date."""
-        told: dict[str, Any] = plain(self)
+        fields: dict[str, Any] = plain(self)
         if self.task == Classify(use="classify"):
-            told.pop("task", None)
-        origin = told.pop("from_")
-        return {key: value for key, value in told.items() if key != "layers" or value} | (
+            fields.pop("task", None)
+        origin = fields.pop("from_")
+        return {key: value for key, value in fields.items() if key != "layers" or value} | (
             {"from": origin} if origin else {}
         )
 
@@ -238,8 +238,8 @@ class Config(Strict):
         cut, way = self.parallel, self.exchange
         together = cut.shard * cut.tensor
         if self.workers % together or cut.data not in (None, self.workers // together):
-            asked = f"data {cut.data or 1} × shard {cut.shard} × tensor {cut.tensor}"
-            raise ValueError(f"parallel: {asked} do not make workers: {self.workers}")
+            product = f"data {cut.data or 1} × shard {cut.shard} × tensor {cut.tensor}"
+            raise ValueError(f"parallel: {product} do not make workers: {self.workers}")
         exact = way.use == "allreduce" and way.hook.use == "none"
         if together > 1 and (not exact or self.precision.compute == "fp16" or self.l1 or self.layers):
             raise ValueError(

@@ -120,17 +120,17 @@ class Training:
 
     def _resumed(self) -> Position:
         """The position of the last checkpoint, which is loaded; the first one where there is none."""
-        found = self.store.newest()
-        position = checkpoint.position_of(found[1]) if found else Position.first(self.start.champion)
+        newest = self.store.newest()
+        position = checkpoint.position_of(newest[1]) if newest else Position.first(self.start.champion)
         if len(set(map(tuple, self.world.gather([position.epoch, position.step])))) > 1:
             raise TrainingError(
                 f"the ranks see different checkpoints in {self.spec.scratch}; it must be one folder shared "
                 "by all hosts"
             )
         if self.world.rank == 0:
-            self.store.forget_after(found)
-        if found:
-            tensors, values = found
+            self.store.forget_after(newest)
+        if newest:
+            tensors, values = newest
             full_state.load(self.network, self.optimizer, tensors)
             prefix = "exchange."
             self.model.load_state(
@@ -285,8 +285,8 @@ class Training:
         self, error: NonFinite, order: Plan, number: int, local: Sequence[Sequence[Batch]]
     ) -> TrainingError:
         """The same error on every rank, naming the samples whichever rank read them."""
-        found = self.refused + self._sample_ids(error.rows_of, order, number)
-        ids_of_all = list(dict.fromkeys(itertools.chain(*self.world.gather(found))))
+        ids = self.refused + self._sample_ids(error.rows_of, order, number)
+        ids_of_all = list(dict.fromkeys(itertools.chain(*self.world.gather(ids))))
         rows = sum(self.world.gather(self.counts * sum(len(batch) for step in local for batch in step)))
         where = f"epoch {order.epoch}, step {number}: the loss is not finite"
         if 0 < len(ids_of_all) < rows:
@@ -317,7 +317,7 @@ def refused_ids(
 
     The update begins with step `number`; `by_lane`: its places are lanes.
     """
-    found = []
+    sample_ids = []
     for place, of_step in rows_of.items():
         lanes = [place] if by_lane else order.lanes_of(rank)
         for ahead, rows in enumerate(of_step):
@@ -334,8 +334,8 @@ def refused_ids(
                         f"{sample_id} ({shards.groups[group].name})"
                         for sample_id, group in zip(ids, groups, strict=True)
                     ]
-                found += [every[row] for row in rows]
-    return found
+                sample_ids += [every[row] for row in rows]
+    return sample_ids
 
 
 def extended(curve: list[dict], point: dict) -> list[dict]:

@@ -103,10 +103,10 @@ class Server:
             self._answer(rank, GO_ON)
         working = set(self.links)
         while working:
-            rank, told, gradient = self.inbox.get()
-            if isinstance(told, Exception):
-                raise self._lost(rank, told)
-            kind, version, rows, weight, loss = told.tolist()
+            rank, header, gradient = self.inbox.get()
+            if isinstance(header, Exception):
+                raise self._lost(rank, header)
+            kind, version, rows, weight, loss = header.tolist()
             if kind != GRADIENT:
                 working.remove(rank)
                 stopped |= kind == REFUSED
@@ -146,15 +146,15 @@ class Server:
         """One epoch of a worker's messages, into the inbox; its end of the line too."""
         try:
             while True:
-                told, gradient = (
+                header, gradient = (
                     torch.zeros(5, dtype=torch.float64),
                     torch.empty(self.numbers, dtype=self.parameters[0].dtype),
                 )
-                dist.recv(told, rank, self.links[rank])
-                if told[0] == GRADIENT:
+                dist.recv(header, rank, self.links[rank])
+                if header[0] == GRADIENT:
                     dist.recv(gradient, rank, self.links[rank])
-                self.inbox.put((rank, told, gradient))
-                if told[0] != GRADIENT:
+                self.inbox.put((rank, header, gradient))
+                if header[0] != GRADIENT:
                     return
         except RuntimeError as error:
             self.inbox.put((rank, error, torch.empty(0)))
@@ -199,11 +199,11 @@ def work(start: Start, link: Any, order: Plan, run: Run) -> str:
 
 def _pull(parameters: Sequence[Any], link: Any) -> tuple[bool, int]:
     """Set the parameters from the server's; (go on?, their version)."""
-    told, flat = torch.zeros(2, dtype=torch.float64), parameters_to_vector(parameters).detach().cpu()
-    dist.recv(told, 0, link)
+    header, flat = torch.zeros(2, dtype=torch.float64), parameters_to_vector(parameters).detach().cpu()
+    dist.recv(header, 0, link)
     dist.recv(flat, 0, link)
     vector_to_parameters(flat.to(parameters[0].device), parameters)
-    return bool(told[0] == GO_ON), int(told[1])
+    return bool(header[0] == GO_ON), int(header[1])
 
 
 def _push(

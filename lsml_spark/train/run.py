@@ -50,8 +50,8 @@ def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
     processes of this host. TrainingError where a rank fails; IntegrityError where a shard does; ConfigError
     where ranks and lanes do not fit.
     """
-    told = _tell(work, config)
-    log = told.scratch / "train.log"
+    job = _tell(work, config)
+    log = job.scratch / "train.log"
 
     def say(line: str) -> None:
         LOG.info(line, extra={"date": work.date.isoformat(), "stage": work.stage, "passing": passing(line)})
@@ -63,22 +63,22 @@ def run(work: Work, config: Config, launch: Launcher | None = None) -> Outcome:
     rows = work.inputs["shard"].manifest.tables["train"].rows
     if rows < config.batch:
         say(f"train.batch is {config.batch}, and there are {rows} training rows: every epoch is one step")
-    path = told.scratch / "spec.json"
-    spec.write(path, told)
-    results.clear(told.scratch)
+    path = job.scratch / "spec.json"
+    spec.write(path, job)
+    results.clear(job.scratch)
     try:
         launch(path, config.workers, log)
     except TrainingError as error:
-        raise results.failure(told.scratch) or TrainingError(
+        raise results.failure(job.scratch) or TrainingError(
             f"{_last_error(log) or error}; log: {log}"
         ) from error
-    outcome = _finish(work, config, told)
-    if told.champion and outcome.metrics["start"] is None:
+    outcome = _finish(work, config, job)
+    if job.champion and outcome.metrics["start"] is None:
         say(
-            f"the model of {told.champion_date} has another architecture or other features, so training "
+            f"the model of {job.champion_date} has another architecture or other features, so training "
             "began from fresh weights"
         )
-    shutil.rmtree(told.scratch)
+    shutil.rmtree(job.scratch)
     return outcome
 
 
@@ -128,13 +128,15 @@ def _tell(work: Work, config: Config) -> Spec:
 
 def _origin(work: Work, config: Config) -> Path | None:
     """The place that `train.from` names. ConfigError where there is no such file or folder."""
-    told = config.from_
-    if told is None:
+    origin = config.from_
+    if origin is None:
         return None
-    if told.pipeline is not None:
-        key, path = "pipeline", work.folder.parents[2] / told.pipeline / str(told.date) / "train"
+    if origin.pipeline is not None:
+        key, path = "pipeline", work.folder.parents[2] / origin.pipeline / str(origin.date) / "train"
     else:
-        key, path = ("file", Path(told.file)) if told.file is not None else ("folder", Path(str(told.folder)))
+        key, path = (
+            ("file", Path(origin.file)) if origin.file is not None else ("folder", Path(str(origin.folder)))
+        )
     there = path.is_file() if key == "file" else (path / "model.safetensors").is_file()
     if not there:
         what = "no such file" if key == "file" else "no model in this folder"
@@ -146,8 +148,8 @@ def _learned_the_same(champion: Source | None, config: Config) -> bool:
     """Weights that were fitted to another target teach nothing here."""
     if champion is None:
         return False
-    told = read_json(champion.folder / "model.json").get("task") or {}
-    return (told.get("use", "classify"), told.get("target", config.task.target)) == (
+    learned = read_json(champion.folder / "model.json").get("task") or {}
+    return (learned.get("use", "classify"), learned.get("target", config.task.target)) == (
         config.task.use,
         config.task.target,
     )
@@ -156,12 +158,12 @@ def _learned_the_same(champion: Source | None, config: Config) -> bool:
 def _rule(work: Work, config: Config) -> Rule:
     """Which rows each epoch reads, as the select stage asked; every row where it did not."""
     select, shard = work.inputs.get("select"), work.inputs["shard"]
-    asked = read_json(select.file(SELECTION)).get("epochs") if select else None
-    if select is None or asked is None:
+    rule = read_json(select.file(SELECTION)).get("epochs") if select else None
+    if select is None or rule is None:
         return EveryRow()
     where, files = f"{select.folder / SELECTION}: epochs", shard.manifest.tables["train"].files
     paces = shard.manifest.metrics.get("pace")
-    if asked.get("use") in ("curriculum", "turns") and paces is None:
+    if rule.get("use") in ("curriculum", "turns") and paces is None:
         raise IntegrityError(
             f"{shard.folder}: its manifest does not say the pace of its files; run the shard stage again "
             f"({where})"
@@ -169,25 +171,25 @@ def _rule(work: Work, config: Config) -> Rule:
     pace_G = [
         pace for file, pace in zip(files, paces or [0] * len(files), strict=True) for _ in file.row_groups
     ]
-    return rule_of(asked, config.epochs, pace_G, where)
+    return rule_of(rule, config.epochs, pace_G, where)
 
 
-def _finish(work: Work, config: Config, told: Spec) -> Outcome:
+def _finish(work: Work, config: Config, job: Spec) -> Outcome:
     """Believe nothing but files: every rank's result, the curve's rows, the model."""
-    ranks = results.read(told.scratch)
-    failure = results.failure(told.scratch)
+    ranks = results.read(job.scratch)
+    failure = results.failure(job.scratch)
     if failure:
         raise failure
     world = ranks[0]["world"] if 0 in ranks else config.workers
     missing = sorted(set(range(world)) - set(ranks))
     if missing:
         raise TrainingError(
-            f"rank {missing[0]} of {world} ended without a result; log: {told.scratch / 'train.log'}"
+            f"rank {missing[0]} of {world} ended without a result; log: {job.scratch / 'train.log'}"
         )
 
     curve, description = read_json(work.folder / "curve.json"), read_json(work.folder / "model.json")
     rows = work.inputs["shard"].manifest.tables["train"].rows
-    planned = _planned(told, config, world)
+    planned = _planned(job, config, world)
     resumed = max(result["resumed"] for result in ranks.values())
     for epoch, order in zip(curve["epochs"], planned, strict="stopped" not in curve):
         by_rank = [result["rows_by_epoch"].get(str(epoch["epoch"])) for result in ranks.values()]
@@ -242,11 +244,11 @@ def _due(epoch: dict[str, Any], order: Plan) -> int:
     return order.rows_until(epoch["steps"]) if "steps" in epoch else order.rows
 
 
-def _planned(told: Spec, config: Config, world: int) -> list[Plan]:
+def _planned(job: Spec, config: Config, world: int) -> list[Plan]:
     """A plan for every epoch, for its counts of steps and rows (which the seed does not change)."""
-    rows_G, batch, lanes = Shards.of(told.shards, told.files, []).rows_G, config.batch, config.lanes
+    rows_G, batch, lanes = Shards.of(job.shards, job.files, []).rows_G, config.batch, config.lanes
     return [
-        plan(rows_G, seed=0, epoch=epoch, world=world, batch=batch, lanes=lanes, rule=told.rule)
+        plan(rows_G, seed=0, epoch=epoch, world=world, batch=batch, lanes=lanes, rule=job.rule)
         for epoch in range(config.epochs)
     ]
 
@@ -257,19 +259,19 @@ def _speed(ranks: dict[int, dict[str, Any]]) -> dict[str, Any]:
     seconds = ranks[0]["seconds"]
     busy = sum(seconds[phase] for phase in ("data", "compute", "all-reduce"))
     speed = round(rows / busy) if busy else None
-    told = {name: ranks[0][name] for name in ("device", "time", "restarts")}
-    return {"rows_per_second": speed, "rank_0_seconds": seconds, "resumed": ranks[0]["resumptions"], **told}
+    shown = {name: ranks[0][name] for name in ("device", "time", "restarts")}
+    return {"rows_per_second": speed, "rank_0_seconds": seconds, "resumed": ranks[0]["resumptions"], **shown}
 
 
 def _last_error(log: Path) -> str | None:
     """The last line of the log that reads like an error of a rank."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    found = [
+    errors = [
         line
         for line in lines
         if line.startswith("error: ") or (line[:1].isalpha() and "Error: " in line[:60])
     ]
-    own = [line for line in found if "ChildFailedError" not in line]
+    own = [line for line in errors if "ChildFailedError" not in line]
     return own[-1].removeprefix("error: ") if own else None
 
 

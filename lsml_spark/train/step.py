@@ -169,9 +169,9 @@ class Updates:
                     self.scaler.scale(loss_B.sum()).backward()
             self.model.lane_done(last)
         self.buffers.join()
-        own, told = merged()
+        own, total = merged()
         mine = _sums(own)
-        every = mine if told is own else None if told is None else _sums(told)
+        every = mine if total is own else None if total is None else _sums(total)
         self.refused = (
             {}
             if mine.finite

@@ -91,21 +91,21 @@ def train(path: Path | None, timeout: float | None = None, stall_code: int = RET
         except Exception as error:
             if not known:
                 raise
-            told = _told(error, known.scratch, rank)
-            results.write(known.scratch, rank, {"error": told})
+            report = _told(error, known.scratch, rank)
+            results.write(known.scratch, rank, {"error": report})
             if isinstance(error, LostPeers | MemoryError | torch.OutOfMemoryError) or _allocation(error):
                 raise (LostPeers if isinstance(error, LostPeers) else TrainingError)(
-                    told["message"]
+                    report["message"]
                 ) from error
             raise
 
 
-def _watched(told: Spec, world: World, code: int) -> Watch:
+def _watched(job: Spec, world: World, code: int) -> Watch:
     hosts = set(world.gather(platform.node()))
     return Watch(
-        told.scratch,
+        job.scratch,
         world.rank,
-        told.config.survival.stall,
+        job.config.survival.stall,
         lambda line: print(f"{PROGRESS}{line}", flush=True),
         code,
         len(hosts) > 1,
@@ -140,38 +140,38 @@ def _allocation(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
-def _train(told: Spec, world: World, watch: Watch) -> None:
+def _train(job: Spec, world: World, watch: Watch) -> None:
     clock = time.monotonic()
     sys.setswitchinterval(SWITCH)
     _be_deterministic(world)
-    encoders = read_encoders(told.encoders)
-    network, champion = _network(told, encoders)
+    encoders = read_encoders(job.encoders)
+    network, champion = _network(job, encoders)
     network.to(device=world.device)
     features = [
         name
         for name in encoders["columns"]
-        if name != encoders["label"] or name not in told.config.task.hides()
+        if name != encoders["label"] or name not in job.config.task.hides()
     ]
-    features += [GROUP] if told.config.task.grouped_by else []
-    shards = _reader(told.config.data.reader).of(
-        told.shards, told.files, features, encoders["label"], told.optional
+    features += [GROUP] if job.config.task.grouped_by else []
+    shards = _reader(job.config.data.reader).of(
+        job.shards, job.files, features, encoders["label"], job.optional
     )
-    start = Start(told, world, network, encoders, shards, champion)
-    position, run = fit_async(start) if told.config.exchange.use == "async" else Training(start, watch).fit()
+    start = Start(job, world, network, encoders, shards, champion)
+    position, run = fit_async(start) if job.config.exchange.use == "async" else Training(start, watch).fit()
     parameters = sum(parameter.numel() for parameter in network.parameters())
     weights = network_tensors(network)
     if world.rank == 0:
         description = {
-            "model": told.config.model.model_dump(mode="json"),
-            "dtype": told.config.precision.parameters,
+            "model": job.config.model.model_dump(mode="json"),
+            "dtype": job.config.precision.parameters,
             "parameters": parameters,
             "start": position.start,
         }
-        if "task" in (resolved := told.config.model_dump(mode="json")):
+        if "task" in (resolved := job.config.model_dump(mode="json")):
             description["task"] = resolved["task"]
-        saved.save(told.out, weights, encoders, description)
-        metrics.collect(told.scratch, told.out)
-        (told.out / "curve.json").write_bytes(canonical(curve_of(position, world)) + b"\n")
+        saved.save(job.out, weights, encoders, description)
+        metrics.collect(job.scratch, job.out)
+        (job.out / "curve.json").write_bytes(canonical(curve_of(position, world)) + b"\n")
     seconds = {name: round(value, 3) for name, value in zip(PHASES, watch.seconds, strict=True)} | {
         "all": round(time.monotonic() - clock, 3)
     }
@@ -193,7 +193,7 @@ def _train(told: Spec, world: World, watch: Watch) -> None:
         "host": platform.node(),
         "device": str(world.device),
     }
-    results.write(told.scratch, world.rank, done)
+    results.write(job.scratch, world.rank, done)
 
 
 def _reader(name: str) -> type[Shards]:
@@ -216,26 +216,26 @@ def _be_deterministic(world: World) -> None:
         torch.set_num_threads(1)  # a sum over threads changes with their number
 
 
-def _network(told: Spec, encoders: dict) -> tuple[Network, str | None]:
+def _network(job: Spec, encoders: dict) -> tuple[Network, str | None]:
     """The network to start from, the same on every rank, and the date of the champion that it continues."""
-    torch.manual_seed(seeds.derive(told.seed, "weights"))
-    network = told.config.model.build(told.config.task.schema_of(encoders))
-    told.config.task.prepare(network)
-    network.set_prior(torch.from_numpy(_prior(told.prior)))
-    network.to(getattr(torch, told.config.precision.parameters))
+    torch.manual_seed(seeds.derive(job.seed, "weights"))
+    network = job.config.model.build(job.config.task.schema_of(encoders))
+    job.config.task.prepare(network)
+    network.set_prior(torch.from_numpy(_prior(job.prior)))
+    network.to(getattr(torch, job.config.precision.parameters))
     start = None
-    if told.champion is not None:
-        old_encoders = read_encoders(told.champion / saved.ENCODERS)
-        if transplant(network, encoders, saved.weights(told.champion), old_encoders):
-            start = told.champion_date
-    elif told.origin is not None:
-        start = _adopted(told, told.origin, network, encoders)
+    if job.champion is not None:
+        old_encoders = read_encoders(job.champion / saved.ENCODERS)
+        if transplant(network, encoders, saved.weights(job.champion), old_encoders):
+            start = job.champion_date
+    elif job.origin is not None:
+        start = _adopted(job, job.origin, network, encoders)
     return network, start
 
 
-def _adopted(told: Spec, origin: Path, network: Network, encoders: dict) -> str:
+def _adopted(job: Spec, origin: Path, network: Network, encoders: dict) -> str:
     """Start from `train.from`; how the report calls it."""
-    names = told.config.from_.names if told.config.from_ else {}
+    names = job.config.from_.names if job.config.from_ else {}
     if not origin.is_dir():
         adopt(network, read_weights(origin), names, f"train.from.file: {origin}")
         return origin.name

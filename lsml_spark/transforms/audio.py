@@ -46,8 +46,8 @@ class Audio(Transform):
     def fit(self, seen: Seen) -> dict[str, Any]:
         require(self, "soundfile", "media")
         length = round(self.rate * self.seconds)
-        told = self.model_dump(include={"rate", "mels", "window", "hop", "folder"})
-        return {"shape": [self.mels, 1 + length // self.hop], "dtype": "float32", "length": length, **told}
+        encoder = self.model_dump(include={"rate", "mels", "window", "hop", "folder"})
+        return {"shape": [self.mels, 1 + length // self.hop], "dtype": "float32", "length": length, **encoder}
 
     @staticmethod
     def apply(encoder: Mapping[str, Any], values: pa.Array) -> np.ndarray:
@@ -65,11 +65,11 @@ def _sound(encoder: Mapping[str, Any], value: bytes | str) -> np.ndarray:
     raw = load(value, encoder["folder"])
     if raw is None:
         raise IntegrityError(f"transform `audio`: there is no file '{value!s}' below {encoder['folder']}")
-    found = samples(raw)
-    if found is None:
+    sound = samples(raw)
+    if sound is None:
         raise IntegrityError(
             f"transform `audio`: {len(raw):,} bytes that are no sound; keep such rows out by `decodable: "
             "audio` in quality.columns"
         )
-    sound_SC, rate = found
+    sound_SC, rate = sound
     return resampled(sound_SC.mean(axis=1), rate, encoder["rate"])

@@ -54,11 +54,11 @@ class Embed(Transform):
             ) from error
         place = {word: i for i, word in reversed(list(enumerate(words)))}
         kept = sorted(place.values())
-        told = base64.b64encode(np.ascontiguousarray(vectors_KD[kept]).tobytes()).decode()
+        text = base64.b64encode(np.ascontiguousarray(vectors_KD[kept]).tobytes()).decode()
         return {
             "width": vectors_KD.shape[1],
             "words": [words[i] for i in kept],
-            "vectors": told,
+            "vectors": text,
             "file": path.name,
             "sha256": checksum,
         }
@@ -79,8 +79,8 @@ class Embed(Transform):
 
 
 @lru_cache(maxsize=4)
-def _decoded(told: str, width: int) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(told), "<f4").reshape(-1, width)
+def _decoded(text: str, width: int) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), "<f4").reshape(-1, width)
 
 
 def _read(path: Path, first: int) -> tuple[list[str], Any]:

@@ -23,14 +23,14 @@ TENSORS = ("uint8", "float32")
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object of a finished stage; IntegrityError names the file where it is missing or damaged."""
     try:
-        found = json.loads(path.read_bytes())
-        if not isinstance(found, dict):
-            raise ValueError(f"it holds {type(found).__name__}, not an object")
+        content = json.loads(path.read_bytes())
+        if not isinstance(content, dict):
+            raise ValueError(f"it holds {type(content).__name__}, not an object")
     except (OSError, ValueError, RecursionError) as error:
         raise IntegrityError(
             f"{path}: cannot be read ({error}); run the stage that wrote it again"
         ) from error
-    return found
+    return content
 
 
 def read_encoders(path: Path) -> dict[str, Any]:
@@ -91,8 +91,10 @@ def encode(encoders: Mapping[str, Any], batch: pa.RecordBatch, training: bool = 
     A feature takes the place of a column of its name, or stands behind the others. Other columns pass
     unchanged. `training`: the rows are those that the encoders were fitted on, and have their label.
     """
-    asked = training and any(_class(encoder["use"]).knows_targets for encoder in encoders["columns"].values())
-    target_NT = targets(encoders, batch) if asked else None
+    leaves_out = training and any(
+        _class(encoder["use"]).knows_targets for encoder in encoders["columns"].values()
+    )
+    target_NT = targets(encoders, batch) if leaves_out else None
     made = {
         name: _encoded(encoder_of(encoders, name), batch.column(source), target_NT)
         for name in encoders["columns"]
@@ -114,8 +116,8 @@ def inverse(encoder: Mapping[str, Any], numbers: np.ndarray) -> np.ndarray:
             f"the transform `{encoder['use']}` cannot be taken back; a target's must be `standardize`, `log` "
             "or `number`"
         )
-    found: np.ndarray = transform.inverse(encoder, numbers)
-    return found
+    original: np.ndarray = transform.inverse(encoder, numbers)
+    return original
 
 
 def targets(encoders: Mapping[str, Any], batch: pa.RecordBatch) -> np.ndarray:
@@ -140,10 +142,10 @@ def _encoded(encoder: Mapping[str, Any], array: pa.Array, target_NT: np.ndarray 
             encoder,
         )
     transform = _class(encoder["use"])
-    found = transform.apply(encoder, array)
+    result = transform.apply(encoder, array)
     if target_NT is not None and transform.knows_targets:
-        found = transform.apply_to_training(encoder, array, target_NT)
-    return _tensors(found, encoder) if "shape" in encoder else _arrow(found)
+        result = transform.apply_to_training(encoder, array, target_NT)
+    return _tensors(result, encoder) if "shape" in encoder else _arrow(result)
 
 
 def _list(items: pa.Array, lengths: np.ndarray, encoder: Mapping[str, Any]) -> pa.Array:

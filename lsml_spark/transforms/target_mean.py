@@ -77,5 +77,5 @@ def _means(encoder: Mapping[str, Any], values: pa.Array, own_N: np.ndarray, own_
     others_N1 = np.maximum(encoder["all_rows"] - own_N, 1)[:, None]
     mean_NT = (np.array(encoder["all_sums"], np.int64) - own_NT) / others_N1
     smoothing = encoder["smoothing"]
-    found: np.ndarray = (sums_NT + smoothing * mean_NT) / (rows_N[:, None] + smoothing) * encoder["unit"]
-    return found[:, 0] if encoder["width"] == 1 else found
+    means_NT: np.ndarray = (sums_NT + smoothing * mean_NT) / (rows_N[:, None] + smoothing) * encoder["unit"]
+    return means_NT[:, 0] if encoder["width"] == 1 else means_NT

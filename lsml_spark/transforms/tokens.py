@@ -73,7 +73,10 @@ class Tokens(Transform):
     def apply(encoder: Mapping[str, Any], values: pa.Array) -> Ragged:
         texts = values.cast(pa.string()).fill_null("").to_pylist()
         return Ragged.of(
-            [found.ids for found in _read(encoder["tokenizer"]).encode_batch(texts, add_special_tokens=False)]
+            [
+                encoding.ids
+                for encoding in _read(encoder["tokenizer"]).encode_batch(texts, add_special_tokens=False)
+            ]
         )
 
     def _empty(self) -> Any:
@@ -95,7 +98,7 @@ class Tokens(Transform):
         """A tokenizer with a vocabulary, in which UNKNOWN has the id 0."""
         from tokenizers import Tokenizer, pre_tokenizers, trainers
 
-        told: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "vocab_size": self.size,
             "min_frequency": self.min_count,
             "show_progress": False,
@@ -114,11 +117,11 @@ class Tokens(Transform):
             counts = {word: count for word, count in counts.items() if kept.issuperset(word)}
             inside = sorted({one for word in counts for one in word[1:]})
             trainer: Any = trainers.WordPieceTrainer(
-                special_tokens=[UNKNOWN, *(f"##{one}" for one in inside)], **told
+                special_tokens=[UNKNOWN, *(f"##{one}" for one in inside)], **settings
             )
         else:
             trainer = trainers.BpeTrainer(
-                special_tokens=[UNKNOWN], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), **told
+                special_tokens=[UNKNOWN], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), **settings
             )
         share = min(1.0, FED / max(sum(counts.values()), 1))
         shown = (word for word, count in sorted(counts.items()) for _ in range(max(1, int(count * share))))
@@ -127,7 +130,7 @@ class Tokens(Transform):
 
 
 @lru_cache(maxsize=8)
-def _read(told: str) -> Any:
+def _read(text: str) -> Any:
     from tokenizers import Tokenizer
 
-    return Tokenizer.from_str(told)
+    return Tokenizer.from_str(text)

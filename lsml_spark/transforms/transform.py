@@ -70,8 +70,8 @@ class Transform(Component, ABC):
         """Without `of` where there is none: a night that was made before there was such a key stays up to
         date.
         """
-        told: dict[str, Any] = plain(self)
-        return {key: value for key, value in told.items() if key != "of" or value is not None}
+        fields: dict[str, Any] = plain(self)
+        return {key: value for key, value in fields.items() if key != "of" or value is not None}
 
     @property
     def needs(self) -> Needs:
@@ -129,5 +129,5 @@ def floats(values: pa.Array) -> np.ndarray:
     """Numbers or booleans as float64 (N,); NaN for what is missing or not finite."""
     if pa.types.is_boolean(values.type):
         values = values.cast(pa.int8())
-    found = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    return np.where(np.isfinite(found), found, np.nan)
+    numbers = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return np.where(np.isfinite(numbers), numbers, np.nan)

@@ -32,5 +32,5 @@ class Vocabulary(Transform):
     @staticmethod
     def apply(encoder: Mapping[str, Any], values: pa.Array) -> np.ndarray:
         known = pa.array(encoder["values"], pa.string())
-        found = pc.index_in(values.cast(pa.string()), value_set=known, skip_nulls=True)
-        return pc.fill_null(pc.add(found, 1), 0).to_numpy(zero_copy_only=False)
+        place = pc.index_in(values.cast(pa.string()), value_set=known, skip_nulls=True)
+        return pc.fill_null(pc.add(place, 1), 0).to_numpy(zero_copy_only=False)

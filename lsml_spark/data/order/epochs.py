@@ -130,8 +130,8 @@ def rule_of(asked: Mapping[str, Any], epochs: int, pace_G: Sequence[int], where:
     if asked.get("use") == "redraw":
         return validate(Redraw, {"share": asked.get("share")}, where)
     if asked.get("use") == "curriculum":
-        told = {name: asked[name] for name in ("stages", "full_by") if name in asked}
-        return validate(Curriculum, told | {"epochs": epochs, "pace_G": tuple(pace_G)}, where)
+        settings = {name: asked[name] for name in ("stages", "full_by") if name in asked}
+        return validate(Curriculum, settings | {"epochs": epochs, "pace_G": tuple(pace_G)}, where)
     if asked.get("use") == "turns":
         return validate(Turns, {"pace_G": tuple(pace_G)}, where)
     near = did_you_mean(str(asked.get("use")), ["redraw", "curriculum", "turns"])

@@ -132,15 +132,15 @@ class Plan:
         """
         assert self.shuffle != "full"
         at, last = (self.stretch.first + end for end in self.cut(lane, step, steps))
-        place, found = bisect_right(self.ends_R, at), []
+        place, parts = bisect_right(self.ends_R, at), []
         while at < last:
             group = int(self.order_R[place])
             stop = min(last, self.ends_R[place])
             begin = self.ends_R[place] - self.rows_G[group]
             if stop > at:
-                found.append(Piece(group, at - begin, stop - begin))
+                parts.append(Piece(group, at - begin, stop - begin))
             at, place = stop, place + 1
-        return found
+        return parts
 
     def rows_at(self, lane: int, step: int, steps: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """(row group, row of the group as it lies) of what a lane gives to some steps, in order; both

@@ -30,29 +30,29 @@ def decoded_bytes(files: Files, group: Group, names: Sequence[str], limit: int) 
 
 
 def _leaf(files: Files, opened: Opened, group: Group, name: str, leaf: str, limit: int) -> int:
-    told = pages.chunk_of(opened.footer, group.index, opened.leaves[leaf])
-    if told.plain and opened.mapped is not None:
+    chunk = pages.chunk_of(opened.footer, group.index, opened.leaves[leaf])
+    if chunk.plain and opened.mapped is not None:
         return 0
-    unpacked = _unpacked(opened, told)
-    if told.width:
+    unpacked = _unpacked(opened, chunk)
+    if chunk.width:
         type_ = opened.schema.field(name).type
         narrow = leaf == name and pa.types.is_integer(type_)  # Parquet keeps int8 as int32
-        return max(told.rows * (numpy_type(type_).itemsize if narrow else told.width), *unpacked)
+        return max(chunk.rows * (numpy_type(type_).itemsize if narrow else chunk.width), *unpacked)
     meta = opened.footer.row_group(group.index).column(opened.leaves[leaf])
     stored = max(int(meta.total_uncompressed_size), sum(unpacked))
     key = str(group.path), group.index, name
-    if not meta.has_dictionary_page or leaf != name or stored * told.rows <= limit or key in files.checked:
-        return max(stored, told.rows // 8)
+    if not meta.has_dictionary_page or leaf != name or stored * chunk.rows <= limit or key in files.checked:
+        return max(stored, chunk.rows // 8)
     return stored if stored > limit else _of_dictionary(files, opened, group, name)
 
 
-def _unpacked(opened: Opened, told: pages.Chunk) -> list[int]:
+def _unpacked(opened: Opened, chunk: pages.Chunk) -> list[int]:
     """Bytes of each page by its own header, which need not agree with the footer; [0, 0] where the file is
     not mapped, or damaged.
     """
     try:
         return (
-            [0, 0, *(page.unpacked for page in pages.pages(chunk_bytes(opened.mapped, told)))]
+            [0, 0, *(page.unpacked for page in pages.pages(chunk_bytes(opened.mapped, chunk)))]
             if opened.mapped is not None
             else [0, 0]
         )

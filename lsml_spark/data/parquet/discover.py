@@ -43,9 +43,9 @@ def find(
     store, root = Store.of(paths[0], filesystem, patience)
     if len(paths) == 1:
         for folder, name in ((root, table), _parent(root)):
-            found = store.manifest(folder) if folder else None
-            if found is not None and (folder == root or name in found.tables):
-                return *_told(store, folder, found, name, str(path)), True
+            made = store.manifest(folder) if folder else None
+            if made is not None and (folder == root or name in made.tables):
+                return *_told(store, folder, made, name, str(path)), True
     files = [file for one in paths for file in _files(store, Store.of(one, filesystem, patience)[1])]
     if not files:
         raise ConfigError(f"{path}: no Parquet file there, nor a manifest.json")
@@ -113,8 +113,10 @@ def _told(store: Store, folder: str, manifest: Manifest, table: str, path: str) 
         raise ConfigError(
             f"{path}: its manifest has no table '{table}'{did_you_mean(table, list(manifest.tables))}"
         )
-    told = row_groups_of(folder, manifest.tables[table].files, manifest.tables[table].rows)
-    return Shards(groups_of(told), (), store=store, row_groups=told), f"{manifest.identity}/{table}"
+    rows_by_file = row_groups_of(folder, manifest.tables[table].files, manifest.tables[table].rows)
+    return Shards(
+        groups_of(rows_by_file), (), store=store, row_groups=rows_by_file
+    ), f"{manifest.identity}/{table}"
 
 
 def _paths(path: Paths) -> list[str | Path]:
@@ -156,17 +158,17 @@ def _looked_up(store: Store, files: list[str], where: str) -> tuple[Shards, str]
     opened.
     """
     shards = Shards((), (), store=store)
-    told: dict[str, tuple[int, ...]] = {}
+    rows_by_file: dict[str, tuple[int, ...]] = {}
 
     # one after the other, so that few maps of files are open at once
     def opened() -> Iterator[tuple[str, Opened]]:
-        for file, found in zip(
+        for file, footer in zip(
             files, pool.map(lambda file: shards.files.schema_of(Group(file, 0, 0)), files), strict=True
         ):
-            told[file] = found.row_groups
-            yield file, found
+            rows_by_file[file] = footer.row_groups
+            yield file, footer
 
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="footers") as pool:
         seen = of_files(where, opened())
-    name = digest([[Path(file).name, list(rows)] for file, rows in told.items()])
-    return replace(shards, groups=groups_of(told), seen=seen), name
+    name = digest([[Path(file).name, list(rows)] for file, rows in rows_by_file.items()])
+    return replace(shards, groups=groups_of(rows_by_file), seen=seen), name

@@ -38,8 +38,8 @@ class Layout:
 
     def metadata(self) -> dict[bytes, bytes]:
         """As a field's metadata; what is empty is left out."""
-        told = {name: value for name, value in asdict(self).items() if value}
-        return {NAME: json.dumps(told, sort_keys=True).encode()}
+        settings = {name: value for name, value in asdict(self).items() if value}
+        return {NAME: json.dumps(settings, sort_keys=True).encode()}
 
 
 def layout_of(field: pa.Field) -> Layout:
@@ -50,9 +50,11 @@ def layout_of(field: pa.Field) -> Layout:
     if raw is None:
         return Layout(_guess(field.type))
     try:
-        told = json.loads(raw)
-        lists: dict[str, Any] = {name: tuple(told[name]) for name in ("shape", "columns") if name in told}
-        layout = Layout(**{**told, **lists})
+        settings = json.loads(raw)
+        lists: dict[str, Any] = {
+            name: tuple(settings[name]) for name in ("shape", "columns") if name in settings
+        }
+        layout = Layout(**{**settings, **lists})
         wrong = _wrong(layout, field.type)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         wrong = str(error)

@@ -97,12 +97,12 @@ class Opened:
         """The leaves of each column, and of what lies in it: a path names itself and all that it goes on
         from.
         """
-        found: dict[str, list[str]] = {}
+        leaves: dict[str, list[str]] = {}
         for leaf in self.leaves:
             parts = leaf.split(".")
             for end in range(1, len(parts) + 1):
-                found.setdefault(".".join(parts[:end]), []).append(leaf)
-        return found
+                leaves.setdefault(".".join(parts[:end]), []).append(leaf)
+        return leaves
 
     @cached_property
     def packed(self) -> dict[str, tuple[str, int]]:
@@ -184,11 +184,11 @@ class Files:
             raise IntegrityError(
                 f"{group}: it has {opened.footer.num_row_groups} row groups; run the shard stage again"
             )
-        found = {name: self._in_place(opened, group, name) for name in names}
-        others = [name for name, column in found.items() if column is None]
+        by_name = {name: self._in_place(opened, group, name) for name in names}
+        others = [name for name, column in by_name.items() if column is None]
         if others:
-            found |= self._decoded(opened, group, others)
-        return {name: column for name, column in found.items() if column is not None}
+            by_name |= self._decoded(opened, group, others)
+        return {name: column for name, column in by_name.items() if column is not None}
 
     def passing(self, group: Group, filters: pc.Expression, names: Sequence[str]) -> np.ndarray:
         """Which rows of a row group a predicate on the columns `names` keeps; shape (rows kept,), int64,
@@ -196,9 +196,11 @@ class Files:
         """
         opened = self.schema_of(group)
         try:
-            held = self.columns(group, list(dict.fromkeys(opened.source(name)[0] for name in names)))
+            columns = self.columns(group, list(dict.fromkeys(opened.source(name)[0] for name in names)))
             arrays = {
-                name: _flat(held[column], place) for name in names for column, place in [opened.source(name)]
+                name: _flat(columns[column], place)
+                for name in names
+                for column, place in [opened.source(name)]
             }
             table = pa.table(arrays).append_column("__row", pa.array(np.arange(len(arrays[names[0]]))))
             return table.filter(filters)["__row"].to_numpy()
@@ -213,22 +215,24 @@ class Files:
         """
         if (group.index, name) in opened.seen:
             return opened.seen[group.index, name]
-        found = self._looked_at(opened, group, name)
-        if found is None or not found.nbytes:
-            opened.seen[group.index, name] = found
-        return found
+        column = self._looked_at(opened, group, name)
+        if column is None or not column.nbytes:
+            opened.seen[group.index, name] = column
+        return column
 
     def _looked_at(self, opened: Opened, group: Group, name: str) -> Held | None:
         if opened.mapped is None or name not in opened.leaves:
             return None
-        told = pages.chunk_of(opened.footer, group.index, opened.leaves[name])
-        form = _form(opened.schema.field(name), opened.layouts[name]) if told.plain and told.width else None
-        if form is None or told.width != form[0].itemsize * int(np.prod(form[2], dtype=np.int64)):
+        layout = pages.chunk_of(opened.footer, group.index, opened.leaves[name])
+        form = (
+            _form(opened.schema.field(name), opened.layouts[name]) if layout.plain and layout.width else None
+        )
+        if form is None or layout.width != form[0].itemsize * int(np.prod(form[2], dtype=np.int64)):
             return None
         key = str(group.path), group.index, name
         try:
-            chunk = chunk_bytes(opened.mapped, told)
-            rows_NW = pages.view(chunk, told, check=key not in self.checked)
+            chunk = chunk_bytes(opened.mapped, layout)
+            rows_NW = pages.view(chunk, layout, check=key not in self.checked)
         except pages.Damaged as error:
             raise IntegrityError(f"{group}, column '{name}': {error}; run the shard stage again") from None
         if rows_NW is None:
@@ -242,26 +246,26 @@ class Files:
         if check and not PYARROW_CHECKS and (wrong := self._blame(opened, group, names)):
             raise IntegrityError(f"{group}{wrong}; run the shard stage again")
         try:
-            told = {"metadata": opened.footer} | (
+            options = {"metadata": opened.footer} | (
                 {"page_checksum_verification": check} if PYARROW_CHECKS else {}
             )
-            with self.parquet(str(group.path), opened.mapped, pre_buffer=True, **told) as file:
+            with self.parquet(str(group.path), opened.mapped, pre_buffer=True, **options) as file:
                 table = file.read_row_group(group.index, columns=names, use_threads=False)
         except UNREADABLE as error:
             blame = self._blame(opened, group, names)
             raise IntegrityError(
                 f"{group}{blame}: cannot be read ({_line(error)}); run the shard stage again"
             ) from error
-        found: dict[str, Held] = {}
+        by_name: dict[str, Held] = {}
         for name in names:
             try:
-                found[name] = held_of(table.column(name), opened.layouts[name])
+                by_name[name] = held_of(table.column(name), opened.layouts[name])
             except UNREADABLE as error:
                 raise IntegrityError(
                     f"{group}, column '{name}': {_line(error)}; run the shard stage again"
                 ) from error
         self.checked.update(keys)
-        return found
+        return by_name
 
     @contextmanager
     def parquet(self, path: str, mapped: pa.Buffer | None, **told: Any) -> Iterator[pq.ParquetFile]:
@@ -298,13 +302,13 @@ def _mapped(path: str) -> pa.Buffer:
         return file.read_buffer()
 
 
-def chunk_bytes(mapped: pa.Buffer, told: pages.Chunk) -> memoryview:
+def chunk_bytes(mapped: pa.Buffer, chunk: pages.Chunk) -> memoryview:
     """The bytes of a column chunk. Damaged where they do not lie in the file."""
-    if not 0 <= told.start <= told.start + told.size <= mapped.size:
+    if not 0 <= chunk.start <= chunk.start + chunk.size <= mapped.size:
         raise pages.Damaged(
-            f"its bytes {told.start} to {told.start + told.size} lie outside of the file's {mapped.size}"
+            f"its bytes {chunk.start} to {chunk.start + chunk.size} lie outside of the file's {mapped.size}"
         )
-    return memoryview(mapped).cast("B")[told.start : told.start + told.size]
+    return memoryview(mapped).cast("B")[chunk.start : chunk.start + chunk.size]
 
 
 def _form(field: pa.Field, layout: Layout) -> tuple[np.dtype, np.dtype, tuple[int, ...]] | None:

@@ -22,27 +22,29 @@ def row_groups_of(
 
     `rows`: of the table, where `files` are all of it.
     """
-    found: dict[str, tuple[int, ...]] = {}
+    rows_by_file: dict[str, tuple[int, ...]] = {}
     for file in files:
         if wrong := _wrong(file) or (
-            "is named twice" if f"{str(folder).rstrip('/')}/{file.path}" in found else ""
+            "is named twice" if f"{str(folder).rstrip('/')}/{file.path}" in rows_by_file else ""
         ):
             raise IntegrityError(f"{folder}/{NAME}: {file.path} {wrong}; run the stage again")
-        found[f"{str(folder).rstrip('/')}/{file.path}"] = tuple(file.row_groups)
-    if rows is not None and (counted := sum(map(sum, found.values()))) != rows:
+        rows_by_file[f"{str(folder).rstrip('/')}/{file.path}"] = tuple(file.row_groups)
+    if rows is not None and (counted := sum(map(sum, rows_by_file.values()))) != rows:
         raise IntegrityError(
             f"{folder}/{NAME}: its files have {counted:,} rows together, the table {rows:,}; run the stage "
             "again"
         )
-    return found
+    return rows_by_file
 
 
-def differ(told: Sequence[int], found: Sequence[int]) -> str:
+def differ(manifest_rows: Sequence[int], footer_rows: Sequence[int]) -> str:
     """How a footer's row groups differ from what a manifest tells, in words."""
-    if len(told) != len(found):
-        return f"its footer has {len(found)} row groups, its manifest says {len(told)}"
-    place = next(place for place, (a, b) in enumerate(zip(told, found, strict=True)) if a != b)
-    return f"its row group {place} has {found[place]:,} rows, its manifest says {told[place]:,}"
+    if len(manifest_rows) != len(footer_rows):
+        return f"its footer has {len(footer_rows)} row groups, its manifest says {len(manifest_rows)}"
+    place = next(place for place, (a, b) in enumerate(zip(manifest_rows, footer_rows, strict=True)) if a != b)
+    return (
+        f"its row group {place} has {footer_rows[place]:,} rows, its manifest says {manifest_rows[place]:,}"
+    )
 
 
 def row_groups_differ(folder: Path, table: Table) -> Iterator[str]:
@@ -58,12 +60,12 @@ def row_groups_differ(folder: Path, table: Table) -> Iterator[str]:
             continue  # said where bytes are looked at
         try:
             footer = pq.read_metadata(path)
-            found = [footer.row_group(index).num_rows for index in range(footer.num_row_groups)]
+            actual = [footer.row_group(index).num_rows for index in range(footer.num_row_groups)]
         except (OSError, ValueError, pa.ArrowException) as error:
             yield f"{path}: cannot be read ({' '.join(str(error).split())})"
             continue
-        if file.row_groups != found:
-            yield f"{path}: {differ(file.row_groups, found)}"
+        if file.row_groups != actual:
+            yield f"{path}: {differ(file.row_groups, actual)}"
     if (rows := sum(file.rows or 0 for file in table.files)) != table.rows:
         yield f"{folder / NAME}: its files have {rows:,} rows together, the table {table.rows:,}"
 

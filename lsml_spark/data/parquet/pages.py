@@ -111,38 +111,40 @@ def check_crcs(chunk: memoryview, of: Iterable[Page]) -> str | None:
     agree.
     """
     for number, page in enumerate(of):
-        found = zlib.crc32(chunk[page.start : page.stop]) if page.crc is not None else None
-        if found != page.crc:
-            return f"page {number}: its CRC-32 is {found:08x}, stored is {page.crc:08x}"
+        crc = zlib.crc32(chunk[page.start : page.stop]) if page.crc is not None else None
+        if crc != page.crc:
+            return f"page {number}: its CRC-32 is {crc:08x}, stored is {page.crc:08x}"
     return None
 
 
-def view(chunk: memoryview, told: Chunk, check: bool) -> np.ndarray | None:
+def view(chunk: memoryview, layout: Chunk, check: bool) -> np.ndarray | None:
     """The chunk's values as bytes, shape (rows, width), uint8: a view where it is one page, else one copy of
     its pages.
 
     None where it must be decoded. Damaged where sizes do not fit or, with `check`, a stored CRC-32 is not
     that of its page.
     """
-    if not (told.plain and told.width):
+    if not (layout.plain and layout.width):
         return None
-    found = []
+    views = []
     for page in pages(chunk):
         if page.type not in (DATA, DATA_V2) or page.encoding != PLAIN or page.levels:
             return None
-        found.append(page)
-    if check and (wrong := check_crcs(chunk, found)):
+        views.append(page)
+    if check and (wrong := check_crcs(chunk, views)):
         raise Damaged(wrong)
     parts = []
-    for page in found:
-        if page.stop - page.start != page.values * told.width:
+    for page in views:
+        if page.stop - page.start != page.values * layout.width:
             raise Damaged(
-                f"a page of {page.stop - page.start} bytes for {page.values} values of {told.width} bytes"
+                f"a page of {page.stop - page.start} bytes for {page.values} values of {layout.width} bytes"
             )
-        parts.append(np.frombuffer(chunk[page.start : page.stop], np.uint8).reshape(page.values, told.width))
-    if sum(len(part) for part in parts) != told.rows:
-        raise Damaged(f"pages of {sum(len(part) for part in parts)} rows, its footer says {told.rows}")
-    return parts[0] if len(parts) == 1 else np.concatenate([np.empty((0, told.width), np.uint8), *parts])
+        parts.append(
+            np.frombuffer(chunk[page.start : page.stop], np.uint8).reshape(page.values, layout.width)
+        )
+    if sum(len(part) for part in parts) != layout.rows:
+        raise Damaged(f"pages of {sum(len(part) for part in parts)} rows, its footer says {layout.rows}")
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty((0, layout.width), np.uint8), *parts])
 
 
 # A read beyond the chunk is an IndexError, which `pages` turns into Damaged; places only grow, so none is

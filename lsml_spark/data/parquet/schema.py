@@ -142,11 +142,11 @@ def _merged(where: str, kinds: Sequence[tuple[Opened, list[str]]]) -> Schema:
     first: dict[str, str] = {}
     for opened, paths in kinds:
         for stored in opened.schema:
-            found = Known(_plain(stored.type), opened.layouts[stored.name])
+            column = Known(_plain(stored.type), opened.layouts[stored.name])
             known = columns.get(stored.name)
             first.setdefault(stored.name, paths[0])
             columns[stored.name] = (
-                found if known is None else _wider(known, found, first[stored.name], paths[0])
+                column if known is None else _wider(known, column, first[stored.name], paths[0])
             )
     total = sum(len(paths) for _, paths in kinds)
     for name, known in columns.items():

@@ -23,10 +23,10 @@ LABEL, WEIGHT, SAMPLE_ID, OFFSET = "label", "weight", "sample_id", "offset"
 GROUP = "group_hash"  # of what a task wants to meet in one lane
 
 
-def groups_of(told: Mapping[str, Sequence[int]]) -> tuple[Group, ...]:
+def groups_of(rows_by_file: Mapping[str, Sequence[int]]) -> tuple[Group, ...]:
     """From the rows of the row groups of each file."""
     return tuple(
-        Group(path, index, rows) for path, counts in told.items() for index, rows in enumerate(counts)
+        Group(path, index, rows) for path, counts in rows_by_file.items() for index, rows in enumerate(counts)
     )
 
 
@@ -68,8 +68,8 @@ class Shards:
 
         IntegrityError where the manifest counts rows as there cannot be.
         """
-        told = row_groups_of(folder, files, rows)
-        return cls(groups_of(told), tuple(features), label, tuple(optional), row_groups=told)
+        rows_by_file = row_groups_of(folder, files, rows)
+        return cls(groups_of(rows_by_file), tuple(features), label, tuple(optional), row_groups=rows_by_file)
 
     @property
     def rows_G(self) -> tuple[int, ...]:
@@ -147,12 +147,12 @@ class Shards:
         """IntegrityError where the file's footer has other row groups than the manifest says: rows would be
         left out, or read twice.
         """
-        told = self.row_groups.get(str(group.path))
-        if told is None or str(group.path) in self._compared:
+        expected = self.row_groups.get(str(group.path))
+        if expected is None or str(group.path) in self._compared:
             return
-        found = self.files.schema_of(group).row_groups
-        if found != told:
-            raise IntegrityError(f"{group}: {differ(told, found)}; run the shard stage again")
+        actual = self.files.schema_of(group).row_groups
+        if actual != expected:
+            raise IntegrityError(f"{group}: {differ(expected, actual)}; run the shard stage again")
         self._compared.add(str(group.path))
 
     @cached_property
@@ -163,11 +163,11 @@ class Shards:
         """The named columns of one row group as flat arrays; text and bytes as objects, records as (rows,
         columns).
         """
-        held, kept_N = self.rows_of(group, names)
+        by_name, kept_N = self.rows_of(group, names)
         rows_N = np.arange(group.rows) if kept_N is None else kept_N
         return {
             name: gather([Part(column, rows_N, slice(0, len(rows_N)))], len(rows_N))
-            for name, column in held.items()
+            for name, column in by_name.items()
         }
 
     def sample_ids(self, plan: Plan, lane: int, step: int, without: Container[int] = ()) -> np.ndarray:

@@ -97,10 +97,10 @@ class Store:
         if self.filesystem is None:
             return sorted(_local_files(folder))
         chosen = fs.FileSelector(folder, recursive=True)
-        found = self.patience(lambda: self.filesystem.get_file_info(chosen), folder)  # type: ignore[union-attr]
+        infos = self.patience(lambda: self.filesystem.get_file_info(chosen), folder)  # type: ignore[union-attr]
         below = [
             (info.path, info.path[len(folder) :].strip("/").split("/"))
-            for info in found
+            for info in infos
             if info.type == fs.FileType.File
         ]
         return sorted(
@@ -155,8 +155,8 @@ def _local_files(folder: str) -> Iterator[str]:
         at = folders.pop()
         real = os.path.realpath(at)
         try:
-            with os.scandir(at) as found:
-                entries = sorted(found, key=lambda entry: (entry.is_symlink(), entry.name))
+            with os.scandir(at) as listing:
+                entries = sorted(listing, key=lambda entry: (entry.is_symlink(), entry.name))
         except PermissionError as error:
             raise EnvironmentProblem(
                 f"{at}: may not be read ({error.strerror or error}); change its permissions"
@@ -200,21 +200,21 @@ class RetryingFile(io.RawIOBase):
         return int(self.source.size())
 
     def read(self, size: int | None = -1) -> bytes:
-        wanted = self.length - self.at if size is None or size < 0 else min(size, self.length - self.at)
+        length = self.length - self.at if size is None or size < 0 else min(size, self.length - self.at)
         start = self.at
 
         def once() -> bytes:
             if self.source is None:
                 self._open()
             try:
-                return bytes(self.source.read_at(wanted, start))
+                return bytes(self.source.read_at(length, start))
             except OSError:
                 self._let_go()
                 raise
 
-        found = self.store.patience(once, self.path) if wanted > 0 else b""
-        self.at += len(found)
-        return found
+        content = self.store.patience(once, self.path) if length > 0 else b""
+        self.at += len(content)
+        return content
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         self.at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.length}[whence]

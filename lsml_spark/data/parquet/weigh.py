@@ -30,6 +30,6 @@ def added(
     return total
 
 
-def _up(size: int, rows: int, wanted: int) -> int:
+def _up(size: int, rows: int, target: int) -> int:
     """The size of `wanted` rows where `rows` have `size`."""
-    return size if rows >= wanted else size + size * wanted // max(rows, 1)
+    return size if rows >= target else size + size * target // max(rows, 1)

@@ -46,16 +46,16 @@ def codecs_of(rows: pa.Table, schema: Schema | None = None) -> dict[str, Codec]:
     """What the columns hold, seen from some rows (a row group) and from what the user says. ConfigError where
     neither tells.
     """
-    told = _told(schema, rows.column_names)
-    found = {}
+    fields = _told(schema, rows.column_names)
+    codecs = {}
     for field in rows.schema:
         try:
-            found[field.name] = _codec(
-                field.type, rows.column(field.name), *told.get(field.name, (None, None))
+            codecs[field.name] = _codec(
+                field.type, rows.column(field.name), *fields.get(field.name, (None, None))
             )
         except (ValueError, pa.ArrowException) as error:
             raise ConfigError(f"column '{field.name}': {error}") from error
-    return found
+    return codecs
 
 
 def to_layout(rows: pa.Table, codecs: Mapping[str, Codec]) -> pa.Table:
@@ -90,7 +90,7 @@ def _told(schema: Schema | None, known: Sequence[str]) -> dict[str, Told]:
         if isinstance(schema, Mapping)
         else {name: _described(field) for name, field in schema.fields.items()}
     )
-    told: dict[str, Told] = {}
+    by_name: dict[str, Told] = {}
     for name, field in fields.items():
         if name not in known:
             if not isinstance(schema, Mapping):
@@ -113,8 +113,8 @@ def _told(schema: Schema | None, known: Sequence[str]) -> dict[str, Told]:
                 f"schema.{name}.shape: must be a list of lengths, null where one varies, not "
                 f"{str(shape)[:60]}"
             )
-        told[name] = (dtype, None if shape is None else tuple(shape))
-    return told
+        by_name[name] = (dtype, None if shape is None else tuple(shape))
+    return by_name
 
 
 def _described(field: Any) -> dict[str, Any]:
@@ -219,10 +219,10 @@ def _plain(rows: pa.Array, layout: Layout) -> pa.Array:
     if pa.types.is_boolean(rows.type):
         return rows.cast(pa.uint8())
     if layout.dtype is not None:  # Spark has no unsigned integers: petastorm stores them in wider ones
-        wanted = np.dtype(layout.dtype)
-        return rows.cast(
-            pa.float64() if pa.types.is_decimal(rows.type) else pa.from_numpy_dtype(wanted)
-        ).cast(pa.from_numpy_dtype(wanted))
+        dtype = np.dtype(layout.dtype)
+        return rows.cast(pa.float64() if pa.types.is_decimal(rows.type) else pa.from_numpy_dtype(dtype)).cast(
+            pa.from_numpy_dtype(dtype)
+        )
     if pa.types.is_decimal(rows.type):
         raise ValueError(f"it holds {rows.type}; say the dtype that it is to become in `schema`")
     return rows
@@ -272,11 +272,11 @@ def _header(raw: bytes) -> tuple[np.dtype, bool, tuple[int, ...], int]:
     try:
         if not raw.startswith(NPY) or begin > min(len(raw), LONGEST_HEADER):
             raise ValueError(f"it ends at {begin} of {len(raw)} bytes")
-        told = ast.literal_eval(raw[8 + lengths : begin].decode("latin1"))
+        header = ast.literal_eval(raw[8 + lengths : begin].decode("latin1"))
         dtype, fortran, shape = (
-            np.dtype(told["descr"]),
-            bool(told["fortran_order"]),
-            tuple(map(operator.index, told["shape"])),
+            np.dtype(header["descr"]),
+            bool(header["fortran_order"]),
+            tuple(map(operator.index, header["shape"])),
         )
         if min(shape, default=0) < 0:
             raise ValueError(f"its shape is {shape}")

@@ -97,26 +97,26 @@ def decoded(shards: Shards, columns: Sequence[str] | None, schema: Schema | None
     """
     if not shards.groups:
         return UnischemaShards((), shards.features, store=shards.store)
-    group, found = shards.groups[0], shards.schema()
+    group, stored = shards.groups[0], shards.schema()
     opened = shards.files.schema_of(group)
-    wanted = (
+    by_name = (
         columns
         if columns is not None
-        else [name for name in found.columns if name in opened.leaves or name not in opened.layouts]
+        else [name for name in stored.columns if name in opened.leaves or name not in opened.layouts]
     )
-    names = [found.source(name)[0] for name in dict.fromkeys(wanted)]
+    names = [stored.source(name)[0] for name in dict.fromkeys(by_name)]
     try:
         seen = _read(opened, shards.store, group, names)
     except UNREADABLE as error:
         raise IntegrityError(f"{group}: cannot be read ({' '.join(str(error).split())})") from error
     codecs = codecs_of(seen, schema)
     for name in names:
-        if found.columns[name].widened and codecs[name].layout.dtype is None:
-            codecs[name] = Codec("plain", Layout("scalar", str(numpy_type(found.columns[name].type))))
-    told = UnischemaShards(
+        if stored.columns[name].widened and codecs[name].layout.dtype is None:
+            codecs[name] = Codec("plain", Layout("scalar", str(numpy_type(stored.columns[name].type))))
+    made = UnischemaShards(
         shards.groups, shards.features, store=shards.store, row_groups=shards.row_groups, codecs=codecs
     )
-    return replace(told, seen=of_files(found.where, [(group.path, told.files.schema_of(group))]))
+    return replace(made, seen=of_files(stored.where, [(group.path, made.files.schema_of(group))]))
 
 
 def _read(opened: Opened, store: Store, group: Group, names: Sequence[str]) -> pa.Table:

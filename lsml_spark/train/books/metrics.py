@@ -115,11 +115,11 @@ def collect(scratch: Path, out: Path) -> list[Path]:
 
     Copied, not moved: a stage that is killed before it is finished collects once more.
     """
-    found = [
+    parts = [
         path for path in (scratch / METRICS, *sorted((scratch / EVENTS).glob("events.*"))) if path.is_file()
     ]
     copied = []
-    for path in found:
+    for path in parts:
         to = out / path.relative_to(scratch)
         to.parent.mkdir(exist_ok=True)
         copied.append(Path(shutil.copyfile(path, to)))

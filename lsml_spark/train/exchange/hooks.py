@@ -162,12 +162,13 @@ class PowerSgd(Compressor):
     def _place(self, bucket: dist.GradBucket) -> None:
         """Give torch's state for this bucket the errors and Qs of its parameters."""
         index, buffer = bucket.index(), bucket.buffer()
-        held = {self.names[id(parameter)]: parameter for parameter in bucket.parameters()}
-        matrices = _matrices(held, self.columns)
-        if list(held) != list(self.layout.get(index, ())):
+        parameters = {self.names[id(parameter)]: parameter for parameter in bucket.parameters()}
+        matrices = _matrices(parameters, self.columns)
+        if list(parameters) != list(self.layout.get(index, ())):
             self._unload()
             errors = [
-                self.errors.pop(name, torch.zeros(held[name].numel())).flatten().to(buffer) for name in held
+                self.errors.pop(name, torch.zeros(parameters[name].numel())).flatten().to(buffer)
+                for name in parameters
             ]
             qs = [
                 self.qs.pop(name, self._first(name, *shape)).flatten().to(buffer)
@@ -178,7 +179,7 @@ class PowerSgd(Compressor):
             self.torch.p_memory_dict[index] = buffer.new_empty(
                 sum(rows * columns for rows, _, columns in matrices.values())
             )
-            self.layout[index] = held
+            self.layout[index] = parameters
         self.running.add(index)
         for (name, shape), q in zip(matrices.items(), self._split_qs(index, matrices), strict=True):
             alive = torch.linalg.vector_norm(q, dim=0) > EPSILON
@@ -187,13 +188,13 @@ class PowerSgd(Compressor):
     def _unload(self) -> None:
         """Take back the errors and Qs of all buckets but those of the update that is under way."""
         for index in self.layout.keys() - self.running:
-            held = self.layout.pop(index)
-            matrices = _matrices(held, self.columns)
-            sizes = [parameter.numel() for parameter in held.values()]
+            entry = self.layout.pop(index)
+            matrices = _matrices(entry, self.columns)
+            sizes = [parameter.numel() for parameter in entry.values()]
             self.qs |= dict(zip(matrices, self._split_qs(index, matrices), strict=True))
             errors = self.torch.error_dict.pop(index).split(sizes)
             self.errors |= {
-                name: part.view(held[name].shape) for name, part in zip(held, errors, strict=True)
+                name: part.view(entry[name].shape) for name, part in zip(entry, errors, strict=True)
             }
             del self.torch.q_memory_dict[index], self.torch.p_memory_dict[index]
 
@@ -209,12 +210,12 @@ class PowerSgd(Compressor):
         return self.first[name]
 
 
-def _matrices(held: Mapping[str, Tensor], columns: int) -> dict[str, Shape]:
+def _matrices(parameters: Mapping[str, Tensor], columns: int) -> dict[str, Shape]:
     """The parameters that torch compresses, in the order of its Qs: equal shapes together, in order of
     appearance.
     """
     by_shape: dict[tuple[int, int], list[tuple[str, Shape]]] = {}
-    for name, parameter in held.items():
+    for name, parameter in parameters.items():
         rows = parameter.shape[0] if parameter.dim() else 1
         width = parameter.numel() // max(rows, 1)
         fewest = min(rows, width, columns)

@@ -122,8 +122,8 @@ class LaneParallel:
         summed = self.world.merge(books)
 
         def merged() -> tuple[Tensor, Tensor]:
-            told = waited(summed, self.mark)
-            return told, told
+            total = waited(summed, self.mark)
+            return total, total
 
         return merged
 

@@ -95,9 +95,9 @@ class LocalSgd:
         """(ranks, …): every rank's tensor, the same bits on every rank."""
         if self.world.size == 1:
             return mine[None]
-        found = [torch.empty_like(mine) for _ in range(self.world.size)]
-        dist.all_gather(found, mine)
-        return torch.stack(found)
+        gathered = [torch.empty_like(mine) for _ in range(self.world.size)]
+        dist.all_gather(gathered, mine)
+        return torch.stack(gathered)
 
     @torch.no_grad()
     def _average(self, optimizer: torch.optim.Optimizer, weight: float) -> None:

@@ -50,8 +50,8 @@ class Sharded:
         way.
         """
         if data * shard * tensor != world.size:
-            found = f"data {data} × shard {shard} × tensor {tensor} = {data * shard * tensor} ranks"
-            raise ConfigError(f"train.parallel: {found}, but train.workers gives {world.size}")
+            product = f"data {data} × shard {shard} × tensor {tensor} = {data * shard * tensor} ranks"
+            raise ConfigError(f"train.parallel: {product}, but train.workers gives {world.size}")
         for value in network.state_dict().values():
             dist.broadcast(value, 0)
         mesh = init_device_mesh(
@@ -103,8 +103,8 @@ class Sharded:
         def merged() -> tuple[Tensor, Tensor]:
             if self.world.rank % self.tensor:
                 books[:-1] = 0.0
-            told = waited(self.world.merge(books), self.mark)
-            return told, told
+            total = waited(self.world.merge(books), self.mark)
+            return total, total
 
         return merged
 
@@ -136,11 +136,11 @@ class Sharded:
         pass
 
     def _by_mesh(self) -> dict[DeviceMesh, list[Any]]:
-        found: dict[DeviceMesh, list[Any]] = {}
+        by_mesh: dict[DeviceMesh, list[Any]] = {}
         for parameter in self.parameters:
             assert isinstance(parameter, DTensor)
-            found.setdefault(parameter.device_mesh, []).append(parameter)
-        return found
+            by_mesh.setdefault(parameter.device_mesh, []).append(parameter)
+        return by_mesh
 
 
 class SlicedDropout(ParallelStyle):
@@ -177,11 +177,11 @@ def _styles(network: Network, tensor: int, shard: int) -> dict[str, ParallelStyl
         width = getattr(network.get_submodule(name), "out_features", 0)
         # torch loses count of uneven parts of a dimension that is cut twice
         if style == "colwise" and width % (tensor * shard):
-            found = (
+            styles = (
                 f"tensor {tensor} × shard {shard} ranks cannot share the {width} columns of "
                 f"{kind}.{name} evenly"
             )
-            raise ConfigError(f"train.parallel: {found}; change the model's width or take `shard` alone")
+            raise ConfigError(f"train.parallel: {styles}; change the model's width or take `shard` alone")
     return {name: STYLES[style]() for name, style in plan.items()}
 
 

@@ -66,10 +66,10 @@ class TorchLamb(torch.optim.Optimizer):
         adapted = group["vectors"] or parameter.dim() > 1
         if adapted and group["weight_decay"]:
             update.add_(parameter, alpha=group["weight_decay"])
-        length, wanted = _norm(update), _norm(parameter)
+        length, target = _norm(update), _norm(parameter)
         one = torch.ones_like(length)
         trust = state["trust"] = (
-            torch.where((length > 0) & (wanted > 0), wanted / length, one) if adapted else one
+            torch.where((length > 0) & (target > 0), target / length, one) if adapted else one
         )
         # Elementwise, so a rank's part of a tensor that is cut over ranks is a tensor like any other.
         _own(parameter).sub_(_own(update).mul_(trust), alpha=group["lr"])

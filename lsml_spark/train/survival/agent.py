@@ -74,8 +74,8 @@ class Agent:
                 if attempt == job.restarts:
                     # an exception of Python, or killed from outside
                     return 1 if 1 in codes else TrainingError.exit_code
-                said = "; ".join(dict.fromkeys(line for report in reports for line in report.said))
-                print(f"{PROGRESS}{said}: restart {attempt + 1} of {job.restarts}", flush=True)
+                message = "; ".join(dict.fromkeys(line for report in reports for line in report.said))
+                print(f"{PROGRESS}{message}: restart {attempt + 1} of {job.restarts}", flush=True)
         raise AssertionError("every attempt ends in one of the ways above")
 
     def _attempt(self, attempt: int, hosts: Hosts) -> Reported:
@@ -102,14 +102,14 @@ class Agent:
             self._kill()
         if any(codes.values()):
             hosts.fail(attempt)
-        said = (
+        message = (
             [self._obituary(rank, code) for rank, code in sorted(codes.items())]
             if any(codes.values())
             else []
         )
         # Who hangs and is killed here has failed too: its peers, on this host or another, have said why.
         killed = [-signal.SIGKILL] * (len(self.processes) - len(codes))
-        return Reported([*codes.values(), *killed], said)
+        return Reported([*codes.values(), *killed], message)
 
     def _start(self, local: int, attempt: int, place: dict[str, str], inherited: int | None) -> None:
         job = self.job
@@ -263,18 +263,18 @@ def _job(arguments: list[str]) -> Job:
 
 def _with_hyphens(arguments: list[str]) -> list[str]:
     """torchrun takes --nproc_per_node for --nproc-per-node; what belongs to the program stays as it is."""
-    found = list(arguments)
-    for number, word in enumerate(found):
+    words = list(arguments)
+    for number, word in enumerate(words):
         if (
             word == "--"
             or word == "-m"
-            or (not word.startswith("-") and not found[number - 1].startswith("--"))
+            or (not word.startswith("-") and not words[number - 1].startswith("--"))
         ):
             break
         name, equals, value = word.partition("=")
         if name.startswith("--"):
-            found[number] = name.replace("_", "-") + equals + value
-    return found
+            words[number] = name.replace("_", "-") + equals + value
+    return words
 
 
 if __name__ == "__main__":

@@ -68,9 +68,9 @@ class Checkpoints:
         """Begin to write a checkpoint, after the one before it is written."""
         self.wait()
         copied = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-        told = {"identity": self.identity, **values, "position": vars(position)}
+        content = {"identity": self.identity, **values, "position": vars(position)}
         self.writing = self.pool.submit(
-            self._write, f"checkpoint-{position.epoch:05d}-{position.step:08d}", copied, told
+            self._write, f"checkpoint-{position.epoch:05d}-{position.step:08d}", copied, content
         )
 
     def wait(self) -> None:
@@ -85,7 +85,7 @@ class Checkpoints:
         finally:
             self.pool.shutdown()
 
-    def _write(self, name: str, tensors: dict[str, Tensor], told: dict[str, Any]) -> None:
+    def _write(self, name: str, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         try:
             if not self.folder.is_dir():
                 LOG.warning("%s is gone; it is made anew, the checkpoints in it are lost", self.folder)
@@ -93,8 +93,8 @@ class Checkpoints:
             file, partial = self.folder / f"{name}.safetensors", self.folder / f".{name}.partial"
             save_file(tensors, partial)
             _replace(partial, file)
-            told = {**told, "tensors": file.name, "checksum_of_tensors": checksum_of(file, FAST)}
-            partial.write_bytes(canonical({**told, "checksum": digest(told)}))
+            values = {**values, "tensors": file.name, "checksum_of_tensors": checksum_of(file, FAST)}
+            partial.write_bytes(canonical({**values, "checksum": digest(values)}))
             _replace(partial, self.folder / f"{name}.json")
         except Exception as error:  # safetensors has an error of its own for a full disk
             raise EnvironmentProblem(
@@ -113,14 +113,14 @@ class Checkpoints:
         """
         for name in self._names():
             try:
-                found = self._read(name)
+                checkpoint = self._read(name)
             except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
                 LOG.warning(
                     "checkpoint %s is damaged (%s); the one before it is taken", self.folder / name, error
                 )
                 continue
-            if found:
-                return found
+            if checkpoint:
+                return checkpoint
         return None
 
     def forget_after(self, found: Found | None) -> None:

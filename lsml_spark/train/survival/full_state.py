@@ -25,10 +25,10 @@ def network_tensors(network: nn.Module) -> dict[str, Tensor]:
         return {name: value.cpu() for name, value in network.state_dict().items()} if _first() else {}
     from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
-    found: dict[str, Any] = get_model_state_dict(
+    tensors: dict[str, Any] = get_model_state_dict(
         network, options=StateDictOptions(full_state_dict=True, cpu_offload=True)
     )
-    return found
+    return tensors
 
 
 def tensors_of(network: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
@@ -69,12 +69,12 @@ def load(network: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Tensor]
     if _cut(network):
         _set_parts(network, optimizer, tensors)
         return
-    held = {name: _held(tensors, name) for name in dict(network.named_parameters())}
+    parameters = {name: _held(tensors, name) for name in dict(network.named_parameters())}
     # the same for all parameters that ever had a gradient
-    kinds = list(dict.fromkeys(itertools.chain(*held.values())))
+    kinds = list(dict.fromkeys(itertools.chain(*parameters.values())))
     states = {
         name: {kind: tensors[_name(name, kind)].clone() for kind in kinds}
-        for name, known in held.items()
+        for name, known in parameters.items()
         if known
     }
     names = {id(parameter): name for name, parameter in network.named_parameters()}

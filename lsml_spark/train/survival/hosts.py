@@ -53,9 +53,9 @@ def several(address: str, port: int, hosts: int, host: int, stopped: Callable[[]
         yield Alone()
         return
     try:
-        told = Several(address.strip("[]"), port, hosts, host, stopped)
-        yield told
-        told.leave()
+        launch = Several(address.strip("[]"), port, hosts, host, stopped)
+        yield launch
+        launch.leave()
     except (RuntimeError, OSError) as error:  # torch.distributed's errors derive from these
         raise TrainingError(
             f"host {host} of {hosts} lost host 0 at {address}:{port}: {str(error).splitlines()[0]}"
@@ -122,13 +122,13 @@ class Several:
             if end is not None and time.monotonic() > end:
                 break
             time.sleep(addresses.PAUSE)
-        found = []
+        answers = []
         for host, key in enumerate(keys):
             if self.kept.check([key]):
-                found.append(Reported(*json.loads(self.kept.get(key))))
+                answers.append(Reported(*json.loads(self.kept.get(key))))
             else:
-                found.append(Reported([1], [f"host {host} has not answered for {ANSWER:.0f} s"]))
-        return found
+                answers.append(Reported([1], [f"host {host} has not answered for {ANSWER:.0f} s"]))
+        return answers
 
     def leave(self) -> None:
         """The store goes with host 0, so that one is the last."""

@@ -67,7 +67,7 @@ def local(
             return
         if code in STOPPED or stopping.came():
             raise Stopped("stopped by SIGTERM; run the same command again to go on")
-        said = (
+        message = (
             watch.obituary(spec_path.parent, 0, code)
             if ranks == 1
             else f"training ended with exit code {code}"
@@ -75,8 +75,8 @@ def local(
         if code in FINAL:
             break
         if attempt + 1 < attempts:
-            say(f"{said}: restart {attempt + 1} of {restarts}")
-    raise TrainingError(f"{said}; log: {log_path}")
+            say(f"{message}: restart {attempt + 1} of {restarts}")
+    raise TrainingError(f"{message}; log: {log_path}")
 
 
 def _run(words: list[str], attempt: int, log_path: Path, say: Callable[[str], None]) -> int:

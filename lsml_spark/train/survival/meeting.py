@@ -57,19 +57,20 @@ def place(size: int) -> tuple[str, int]:
     """Address and port of the store. All ranks on one host meet on its loopback interface, whatever
     MASTER_ADDR says.
     """
-    told = {name: os.environ.get(name, "").strip() for name in ("MASTER_ADDR", "MASTER_PORT")}
-    for name, value in told.items():
+    address = {name: os.environ.get(name, "").strip() for name in ("MASTER_ADDR", "MASTER_PORT")}
+    for name, value in address.items():
         if not value:
             raise ConfigError(
                 f"environment variable {name} is not set, but WORLD_SIZE={size}: whoever starts the ranks "
                 "must set it"
             )
-    if not re.fullmatch("[0-9]{1,5}", told["MASTER_PORT"]) or not 0 < int(told["MASTER_PORT"]) < 2**16:
+    if not re.fullmatch("[0-9]{1,5}", address["MASTER_PORT"]) or not 0 < int(address["MASTER_PORT"]) < 2**16:
         raise ConfigError(
-            f"environment variable MASTER_PORT: expected a port (1 to 65535), found '{told['MASTER_PORT']}'"
+            "environment variable MASTER_PORT: expected a port (1 to 65535), "
+            f"found '{address['MASTER_PORT']}'"
         )
     alone = os.environ.get("LOCAL_WORLD_SIZE") == str(size)
-    return addresses.loopback() if alone else told["MASTER_ADDR"].strip("[]"), int(told["MASTER_PORT"])
+    return addresses.loopback() if alone else address["MASTER_ADDR"].strip("[]"), int(address["MASTER_PORT"])
 
 
 def serve(

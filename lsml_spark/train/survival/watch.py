@@ -83,11 +83,11 @@ def stalled(seen: Mapping[int, Seen], stall: float) -> str | None:
     other.
     """
     live = {rank: one for rank, one in seen.items() if one.beat.phase != "done"}
-    dumb = [one for one in live.values() if one.quiet > stall]
-    if dumb:
+    silent = [one for one in live.values() if one.quiet > stall]
+    if silent:
         return "; ".join(
             f"{one.beat.name} has not answered for {one.quiet:.0f} s; it was in {one.beat.place}"
-            for one in dumb
+            for one in silent
         )
     late = [one for one in live.values() if one.overdue]
     if not late or any(not one.overdue and one.beat.phase != "all-reduce" for one in live.values()):
@@ -99,12 +99,16 @@ def stalled(seen: Mapping[int, Seen], stall: float) -> str | None:
         or (computing if waiting else [])
         or list(live.values())
     )
-    said = "; ".join(
+    sentences = "; ".join(
         f"{one.beat.name} has stood for {one.standing:.0f} s in {one.beat.place}" for one in culprits
     )
     if len(culprits) == len(live) > 1:
-        return f"no rank goes on, all of them answer: {said}; look at the network between them"
-    return f"{said}; look at the disk or file system that it uses" if culprits[0].beat.phase in OWN else said
+        return f"no rank goes on, all of them answer: {sentences}; look at the network between them"
+    return (
+        f"{sentences}; look at the disk or file system that it uses"
+        if culprits[0].beat.phase in OWN
+        else sentences
+    )
 
 
 def slowest(before: Mapping[int, Beat], now: Mapping[int, Beat], seconds: float) -> str | None:
@@ -270,8 +274,8 @@ class Watch:
                 lookout.forget(but=self.rank)
             if self.rank == 0 and lookout.clock - looked > self.stall / 2:
                 pages = heartbeat.read(self.scratch)
-                if said := slowest(before, pages, lookout.clock - looked):
-                    self.say(said)
+                if sentence := slowest(before, pages, lookout.clock - looked):
+                    self.say(sentence)
                 before, looked = pages, lookout.clock
             if not _asked and (self.scratch / STOP).exists():
                 _ask()
