@@ -62,7 +62,7 @@ def drawn(seed: int) -> tuple[str, Stop]:
     """
     chosen = random.Random(seed)
     first = chosen.choice(STAGES)
-    longest = 25.0 if first in SPARK_STAGES else 10.0
+    longest = 16.0 if first in SPARK_STAGES else 8.0
     number = chosen.choice(list(CODES))
     return first, Stop(None, chosen.uniform(0.5, longest), number, seed % 2 == 0, chosen.random() < 0.25)
 
