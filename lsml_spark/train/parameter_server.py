@@ -209,6 +209,7 @@ def _pull(parameters: Sequence[Any], link: Any) -> tuple[bool, int]:
 def _push(
     link: Any, kind: float, version: int = 0, stats: StepStats | None = None, parameters: Sequence[Any] = ()
 ) -> None:
+    # three numbers of one step: rows, weight, mean loss
     books = (stats.rows, stats.weight, stats.loss) if stats else (0, 0.0, 0.0)
     dist.send(torch.tensor([kind, version, *books], dtype=torch.float64), 0, link)
     if kind == GRADIENT:

@@ -72,7 +72,7 @@ class NonFinite(Exception):
 
 
 class Sums(NamedTuple):
-    """Of books."""
+    """Of books, float64 (places + 1, 3), added up over the places."""
 
     rows: int
     weight: float
@@ -144,7 +144,8 @@ class Updates:
         self.optimizer.zero_grad(set_to_none=True)
         self.model.begin(rows, last)
         self.buffers.begin()
-        # per place: rows, weight, weighted loss
+        # (places + 1, 3): of each place its rows, weight and weighted loss; in the last row the signals,
+        # which are seconds, save and stop
         books = torch.zeros(self.places + 1, 3, dtype=torch.float64, device=self.device)
         if self.model.world.rank == 0:
             books[-1, 0], books[-1, 1] = signals.seconds, signals.save

@@ -31,5 +31,5 @@ def added(
 
 
 def _up(size: int, rows: int, target: int) -> int:
-    """The size of `wanted` rows where `rows` have `size`."""
+    """The size of `target` rows where `rows` have `size`."""
     return size if rows >= target else size + size * target // max(rows, 1)

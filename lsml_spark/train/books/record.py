@@ -28,7 +28,7 @@ class Record:
         scale: float | None,
         seconds: dict[str, float],
     ) -> None:
-        """After an update; `seconds` by phase."""
+        """After an update; `seconds`: wall time of rank 0 in it, one number for each phase of `clock.py`."""
         speed = stats.rows / max(sum(seconds.values()), 1e-9)
         self.metrics.write(
             StepRecord(

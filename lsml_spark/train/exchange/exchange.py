@@ -64,6 +64,7 @@ class Exchange(Protocol):
     def merge(self, books: Tensor) -> Merged:
         """Before the last backward pass of an update, so that the books may go round while it computes.
 
+        `books`: float64 (places + 1, 3), of each place its rows, weight and weighted loss, then the signals.
         Every place of `books` is non-zero on one rank at most.
         """
 

@@ -29,7 +29,7 @@ class LocalSgd:
         self.network, self.world, self.every, self.mark = network, world, every, mark
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.lanes_rank, self.lanes_world = world.rank, world.size
-        self.books: Tensor | None = None  # of this rank since the last average
+        self.books: Tensor | None = None  # (places + 1, 3), this rank's since the last average
         self.since, self.last = 0, False
         if world.size > 1:
             for value in network.state_dict().values():
