@@ -7,7 +7,7 @@ RECENT := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell $(p) $(RECENT) && echo $(p))))
 EXTRAS ?= spark,train,report,dev
 MARKERS ?= not slow
-JOBS ?= 3
+JOBS ?= 2
 INSTALLED := $(VENV)/.installed
 
 .PHONY: demo test lint docs petastorm ci clean install
