@@ -64,11 +64,7 @@ def deciding(metrics: Mapping[str, Any]) -> Figure:
 
 def competitors(*nights: Mapping[str, Any]) -> list[Competitor]:
     """Who was scored in any of the nights: the model, the champion, then the baselines by name."""
-    titles = {
-        name: tuple(title_short)
-        for night in nights
-        for name, title_short in (night.get("titles") or {}).items()
-    }
+    titles = {name: tuple(pair) for night in nights for name, pair in (night.get("titles") or {}).items()}
     scored = {name for night in nights for name, measured in (night.get("systems") or {}).items() if measured}
     names = [name for name in ("model", "champion") if name in scored] + sorted(
         scored - {"model", "champion"}

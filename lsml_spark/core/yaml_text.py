@@ -230,13 +230,13 @@ class _Reader:
         if len(value) > LONGEST_NUMBER:
             raise self.error(event, f"{kind} of {len(value):,} characters; put it in quotes if it is text")
         try:
-            value_of = self.scalars.yaml_constructors[tag](self.scalars, yaml.ScalarNode(tag, value))
+            converted = self.scalars.yaml_constructors[tag](self.scalars, yaml.ScalarNode(tag, value))
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError):
             raise self.error(
                 event, f"'{value[:80]}' looks like {kind} and is none; put it in quotes if it is text"
             ) from None
-        if isinstance(value_of, int) and not -(2**63) <= value_of < 2**63:
+        if isinstance(converted, int) and not -(2**63) <= converted < 2**63:
             raise self.error(
                 event, f"the number {value[:80]} needs more than 64 bits; put it in quotes if it is text"
             )
-        return str(value_of) if isinstance(value_of, datetime.date) else value_of
+        return str(converted) if isinstance(converted, datetime.date) else converted

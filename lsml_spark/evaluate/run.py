@@ -68,19 +68,9 @@ def run(work: Work, config: Config) -> Outcome:
     _refuse_other_rows(test, work.inputs["shard"])
     task, encoders, systems, other = _models(work)
     context = _context(config, test) if isinstance(task, Classify) else None
-    columns = list(
-        dict.fromkeys(
-            [
-                "sample_id",
-                "key",
-                "label",
-                "date",
-                *[part.target for part in task.parts],
-                *filter(None, [context]),
-            ]
-        )
-    )
-    train = read_table(work.inputs["prepare"], "train", columns)
+    targets = [part.target for part in task.parts]
+    columns = ["sample_id", "key", "label", "date", *targets, *filter(None, [context])]
+    train = read_table(work.inputs["prepare"], "train", list(dict.fromkeys(columns)))
     test, train = (task.samples(rows) for rows in (test, train))
     for baseline in config.baselines:
         systems[baseline.use] = baseline.fit(train, context)
@@ -94,11 +84,8 @@ def run(work: Work, config: Config) -> Outcome:
     if isinstance(task, Classify):
         unseen = unseen_labels(train, work.inputs["zipf"].json("profile.json"))
         values, label_N = {"unseen": unseen}, test["label"].to_numpy().astype(str)
-        model = systems["model"]
-        shown, decides = (
-            choosing(config.k) + task.more(model.labels if isinstance(model, System) else []),
-            "log_loss",
-        )
+        model, decides = systems["model"], "log_loss"
+        shown = choosing(config.k) + task.more(model.labels if isinstance(model, System) else [])
         for name, system in systems.items():
             assert isinstance(system, System)
             scored = choices.score(system, test, context, config.batch, unseen)

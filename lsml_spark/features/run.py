@@ -106,9 +106,9 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
 
     names = [*config.columns, *config.carry]
     read = [F.col(name) for name in dict.fromkeys([*map(config.source, config.columns), *config.carry])]
-    given = [*STEERING, *([GROUP] if config.group is not None else [])]
     # not a sample's own column
-    steering = [name for name in given if name in train.columns and name not in test.columns]
+    steering = [name for name in STEERING if name in train.columns and name not in test.columns]
+    steering += [GROUP] if config.group is not None else []
     test = test.withColumn("weight", F.lit(1.0))
     both_have = [*CARRIED, *names, *WEIGHTS, *steering]
     nothing = [F.lit(None).cast(train.schema[name].dataType).alias(name) for name in steering]

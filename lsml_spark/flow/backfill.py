@@ -47,12 +47,10 @@ def days(pipeline: Pipeline, start: datetime.date, end: datetime.date) -> list[d
     """
     possible = _dates_in_names(pipeline)
     if possible is None:  # every day has the same files
-        asked_days = [
-            datetime.date.fromordinal(number) for number in range(start.toordinal(), end.toordinal() + 1)
-        ]
+        due = [datetime.date.fromordinal(number) for number in range(start.toordinal(), end.toordinal() + 1)]
     else:
-        asked_days = [day for day in sorted(possible) if start <= day <= end]
-    there = [day for day in asked_days if _there(pipeline, day)]
+        due = [day for day in sorted(possible) if start <= day <= end]
+    there = [day for day in due if _there(pipeline, day)]
     if not there:
         raise NoRawDay(
             f"no raw file for any day from {start} to {end}; see raw.folder and raw.files in {pipeline.path}"

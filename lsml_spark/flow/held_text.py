@@ -14,10 +14,10 @@ from lsml_spark.core.scalars import as_found
 
 def texts(table: pa.Table, columns: Sequence[str]) -> list[dict[str, str | None]]:
     """One mapping per row, of column to text, None where there is no value."""
-    by_name = [_texts(table[name]) for name in columns]
+    texts_of = [_texts(table[name]) for name in columns]
     return (
-        [dict(zip(columns, values, strict=True)) for values in zip(*by_name, strict=True)]
-        if by_name
+        [dict(zip(columns, values, strict=True)) for values in zip(*texts_of, strict=True)]
+        if texts_of
         else [{} for _ in range(table.num_rows)]
     )
 

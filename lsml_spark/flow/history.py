@@ -55,8 +55,8 @@ class History:
             return None
         except OSError:
             return self.runs.source(date, stage)  # which says what stands there instead
-        night = _parsed(folder, stat.st_mtime_ns, stat.st_size)
-        return Source(folder, night) if night else None
+        made = _parsed(folder, stat.st_mtime_ns, stat.st_size)
+        return Source(folder, made) if made else None
 
     def unless_damaged(self, date: datetime.date, stage: str) -> Source | None:
         """`source` for what a night can do without: None, and a warning, where the manifest is damaged."""
@@ -70,7 +70,7 @@ class History:
 
     def latest(self, stage: str) -> Source | None:
         """That stage of the latest night that finished it and whose manifest is whole."""
-        return next((night for date in self.dates if (night := self.unless_damaged(date, stage))), None)
+        return next((source for date in self.dates if (source := self.unless_damaged(date, stage))), None)
 
     def good_days(self, most: int) -> list[Source]:
         """The quality folders of the latest days that passed their gate, the latest first."""
@@ -78,9 +78,9 @@ class History:
 
     def _good_days(self) -> Iterator[Source]:
         for date in self.dates:
-            night = self.unless_damaged(date, "quality")
-            if night and not night.manifest.metrics.get("failed"):
-                yield night
+            source = self.unless_damaged(date, "quality")
+            if source and not source.manifest.metrics.get("failed"):
+                yield source
 
     @cached_property
     def standing(self) -> Standing:

@@ -44,14 +44,12 @@ def adopt(network: Network, weights: Mapping[str, Tensor], names: Mapping[str, s
             if fits:
                 taken[name] = weights[source]
             elif names:
-                their_names = (
+                mismatch = (
                     f"has the shape {tuple(weights[source].shape)} there"
                     if source in weights
                     else "is not there"
                 )
-                raise ConfigError(
-                    f"{where}: '{name}' is {tuple(own[name].shape)}, and '{source}' {their_names}"
-                )
+                raise ConfigError(f"{where}: '{name}' is {tuple(own[name].shape)}, and '{source}' {mismatch}")
     if not taken:
         raise ConfigError(
             f"{where}: none of its {len(weights)} tensors has the name and shape of one of the network's "

@@ -53,11 +53,8 @@ def run(work: Work, config: Config, spark: SparkSession | None = None) -> Outcom
     encoders = _encoders(source)
     label = encoders["label"]
     grouped = GROUP in columns[TRAIN] and GROUP not in columns[TEST]
-    features = [
-        name
-        for name in columns[TRAIN]
-        if name not in (*NO_FEATURES, label) and not (grouped and name == GROUP)
-    ]
+    others = (*NO_FEATURES, label, *([GROUP] if grouped else []))
+    features = [name for name in columns[TRAIN] if name not in others]
     form = form_of(config, frames[TRAIN], features, _tensors(encoders))
     rows_in = sum(table.rows for table in source.manifest.tables.values())
 

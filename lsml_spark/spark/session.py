@@ -160,17 +160,16 @@ def _start(settings: dict[str, str]) -> SparkSession:
     heard = signal.getsignal(signal.SIGINT)
     _carry_users_modules()
     try:
-        conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
         if SparkContext._gateway is None and "PYSPARK_GATEWAY_PORT" not in os.environ:
             # In a session of its own: Ctrl-C and `timeout` signal the whole group, and Java would tell of
             # each task that it drops.
+            conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
             SparkContext._ensure_initialized(gateway=launch_gateway(conf, {"start_new_session": True}))
         # The context alone first: Spark takes SIGINT for a handler of its own, which talks to a Java that may
         # be gone.
         SparkContext.getOrCreate(SparkConf().setAll(list(settings.items())))
         _hear(heard)
-        conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
-        return SparkSession.builder.config(conf=conf).getOrCreate()
+        return SparkSession.builder.config(map={**settings}).getOrCreate()
     except PySparkRuntimeError as error:
         home = os.environ.get("JAVA_HOME", "not set")
         raise EnvironmentProblem(

@@ -8,7 +8,6 @@ it up before the manifest is written, so no rename of folders is needed and no r
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -19,19 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import (
-    ArrayType,
-    BooleanType,
-    DatetimeType,
-    MapType,
-    NumericType,
-    StringType,
-    StructType,
-)
+from pyspark.sql.types import ArrayType, MapType, StructType
 
 from lsml_spark.core.manifest import File, Table
 from lsml_spark.core.work import Source
 from lsml_spark.spark.ddl import ddl
+from lsml_spark.spark.in_arrow import in_arrow, part, partitions_of, whole_batches
 from lsml_spark.spark.part_file import HASH, PartFile, Physical
 from lsml_spark.spark.paths import literal
 
@@ -39,9 +31,6 @@ ROUTE, TALLY = "__route", "__tally"
 RESULT = (
     "part int, table string, file string, rows long, hash string, described string, tally string, seen binary"
 )
-FLAT = (BooleanType, DatetimeType, NumericType, StringType)
-BATCH_BYTES = "spark.sql.execution.arrow.maxBytesPerBatch"
-WIDE = 1000  # columns
 # partitions whose watchers report to the driver themselves; more report through √partitions mergers
 MANY = 32
 
@@ -193,8 +182,8 @@ def write(
 
     plan = {name: list(columns) for name, columns in tables.items()}
     writer = _writer(str(folder), routed.columns, plan, rows_per_group, physical, watch, renamed)
-    with _whole_batches(routed):
-        results = _few_reports(_in_arrow(routed, writer, RESULT), watch).collect()
+    with whole_batches(routed):
+        results = _few_reports(in_arrow(routed, writer, RESULT), watch).collect()
 
     tallies: dict[str, int] = {}
     for row in results:
@@ -224,50 +213,12 @@ def look(frame: DataFrame, watch: Watch) -> list[bytes]:
         watcher = watch.start()
         for batch in batches:
             watcher.add(batch.rename_columns(names))
-        columns = [pa.array([_part()], pa.int32()), pa.array([watcher.finish()], pa.binary())]
+        columns = [pa.array([part()], pa.int32()), pa.array([watcher.finish()], pa.binary())]
         yield pa.RecordBatch.from_arrays(columns, names=["part", "seen"])
 
-    with _whole_batches(watched):
-        reports = _few_reports(
-            _in_arrow(watched, look_at_partition, "part int, seen binary"), watch
-        ).collect()
+    with whole_batches(watched):
+        reports = _few_reports(in_arrow(watched, look_at_partition, "part int, seen binary"), watch).collect()
     return [bytes(row.seen) for row in reports if row.seen is not None]
-
-
-def _in_arrow(
-    frame: DataFrame, function: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]], schema: str
-) -> DataFrame:
-    """`mapInArrow`, which cannot resolve a name with a dot in it, and which looks each column up among all:
-    of many, one struct.
-    """
-    numbered = frame.toDF(*map(str, range(len(frame.columns))))
-    if len(frame.columns) <= WIDE:
-        return numbered.mapInArrow(function, schema)
-
-    def unpacked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return function(pa.RecordBatch.from_struct_array(batch.column(0)) for batch in batches)
-
-    return numbered.select(F.struct("*").alias("row")).mapInArrow(unpacked, schema)
-
-
-@contextmanager
-def _whole_batches(frame: DataFrame) -> Iterator[None]:
-    """Batches of 10,000 rows whatever their bytes, where each column is a number or a short text.
-
-    Spark measures the batch after every row to hold it under 64 MB, a third of the time that rows take on
-    their way to Python. Bytes, lists and structs can be large: they keep that limit.
-    """
-    spark = frame.sparkSession
-    before = spark.conf.get(BATCH_BYTES, None)
-    if all(isinstance(field.dataType, FLAT) for field in frame.schema):
-        spark.conf.set(BATCH_BYTES, str(2**31 - 1))  # the one value at which Spark does not measure
-    try:
-        yield
-    finally:
-        if before is None:
-            spark.conf.unset(BATCH_BYTES)
-        else:
-            spark.conf.set(BATCH_BYTES, before)
 
 
 def _few_reports(results: DataFrame, watch: Watch | None) -> DataFrame:
@@ -279,26 +230,12 @@ def _few_reports(results: DataFrame, watch: Watch | None) -> DataFrame:
     """
     if watch is None or watch.merge is None:
         return results
-    partitions = _partitions(results)
+    partitions = partitions_of(results)
     if partitions <= MANY:
         return results
     return results.repartition(math.isqrt(partitions - 1) + 1, "part").mapInArrow(
         _merger(watch.merge), results.schema
     )
-
-
-def _partitions(frame: DataFrame) -> int:
-    """How many partitions a frame has, without running anything.
-
-    A plan that Spark adapts as it runs says how its last shuffle is cut, or it has none but broadcasts: then
-    the files count.
-    """
-    plan = frame._jdf.queryExecution().executedPlan()
-    if plan.nodeName() != "AdaptiveSparkPlan":
-        return int(plan.execute().getNumPartitions())
-    leaves = plan.initialPlan().collectLeaves()
-    shuffled = plan.initialPlan().outputPartitioning().numPartitions()
-    return int(shuffled or sum(leaves.apply(i).execute().getNumPartitions() for i in range(leaves.length())))
 
 
 def _merger(
@@ -316,14 +253,6 @@ def _merger(
         )
 
     return merge_partition
-
-
-def _part() -> int:
-    """The partition that this task works on."""
-    from pyspark import TaskContext
-
-    context = TaskContext.get()
-    return context.partitionId() if context else 0
 
 
 def _row_hash(frame: DataFrame, columns: Sequence[str], nulls_in_lists: bool) -> str:
@@ -365,9 +294,9 @@ def _writer(
     renamed = dict(renamed)
 
     def write_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        part = _part()
+        number = part()
         outputs = {
-            name: PartFile(Path(folder, name), part, columns, rows_per_group, physical, renamed)
+            name: PartFile(Path(folder, name), number, columns, rows_per_group, physical, renamed)
             for name, columns in plan.items()
         }
         tally: dict[str, int] = {}
@@ -390,10 +319,10 @@ def _writer(
             for output in outputs.values():
                 output.discard()
         rows = [
-            [part, name, file, count, hash_, described, "{}", None]
+            [number, name, file, count, hash_, described, "{}", None]
             for name, file, count, hash_, described in finished
         ]
-        rows.append([part, "", "", 0, "0", "", json.dumps(tally), watcher.finish() if watcher else None])
+        rows.append([number, "", "", 0, "0", "", json.dumps(tally), watcher.finish() if watcher else None])
         types = [
             pa.int32(),
             pa.string(),

@@ -121,32 +121,17 @@ def test_suggest_and_init_take_any_files(spark, folder, examples):
         with Site(folder, "") as site:
             for number, (end, content) in enumerate(data.draw(st.lists(raw_file(), min_size=1, max_size=2))):
                 (site.raw / f"{DAY}-{number}{end}").write_bytes(content)
-            proposal = site.folder / "proposal.yaml"
-            made = site.lsml(
-                "quality",
-                "suggest",
-                str(site.raw),
-                "--out",
-                str(proposal),
-                codes=(0, 2, 3),
-                writes=("proposal.yaml",),
-            )
-            if made.exit_code == 0:
+            proposal, drafted = site.folder / "proposal.yaml", site.folder / "drafted.yaml"
+
+            def makes(out: Path, *words: str) -> bool:
+                words = (*words, str(site.raw), "--out", str(out))
+                return site.lsml(*words, codes=(0, 2, 3), writes=(out.name,)).exit_code == 0
+
+            if makes(proposal, "quality", "suggest"):
                 sections = yaml.safe_load(proposal.read_text())
                 site.pipeline.write_text(yaml.safe_dump({"name": "toy", "raw": TOY["raw"], **sections}))
                 site.day("quality", "check", codes=(0, 3))  # what it writes, it reads
-                drafted = site.folder / "drafted.yaml"
-                if (
-                    site.lsml(
-                        "init",
-                        str(site.raw),
-                        "--out",
-                        str(drafted),
-                        codes=(0, 2, 3),
-                        writes=("drafted.yaml",),
-                    ).exit_code
-                    == 0
-                ):
+                if makes(drafted, "init"):
                     site.lsml("check", str(drafted), codes=(0,))
 
     throw(hold, examples)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
-OPTIONS = [
+COMMON = [
     *(
         "--headless",
         "--no-sandbox",
@@ -33,8 +33,10 @@ OPTIONS = [
         "--disable-default-apps",
         "--disable-extensions",
     ),
-    *("--allow-file-access-from-files", "--host-resolver-rules=MAP * ~NOTFOUND", "--remote-debugging-pipe"),
+    "--allow-file-access-from-files",
+    "--host-resolver-rules=MAP * ~NOTFOUND",  # whatever is asked for, nothing leaves this machine
 ]
+OPTIONS = [*COMMON, "--remote-debugging-pipe"]
 # The browser reads orders from descriptor 3 and writes answers to 4, wherever the pipes happen to be.
 WITH_PIPES = """
 import fcntl, os, sys

@@ -6,19 +6,17 @@ import html
 import json
 import os
 import re
-import shutil
 import struct
 import subprocess
 from pathlib import Path
 
 import pytest
-from chromium import chromium
+from chromium import BROWSER, COMMON, chromium
 from report_nights import before, full, quality, report
 
 from lsml_spark.report.page import script_name
 from lsml_spark.report.site import publish
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
@@ -26,20 +24,7 @@ pytestmark = [
     ),
 ]
 
-QUIET = [
-    *(
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--hide-scrollbars",
-        "--no-first-run",
-    ),
-    *("--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--disable-default-apps", "--disable-extensions"),
-    *("--allow-file-access-from-files", "--enable-logging=stderr", "--virtual-time-budget=8000"),
-    "--host-resolver-rules=MAP * ~NOTFOUND",  # whatever is asked for, nothing leaves this machine
-]
+QUIET = [*COMMON, "--disable-quic", "--enable-logging=stderr", "--virtual-time-budget=8000"]
 DARK = "--blink-settings=preferredColorScheme=0"
 
 # A frame of the wanted width around a page: a browser window cannot be made as narrow as a telephone.

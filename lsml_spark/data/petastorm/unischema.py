@@ -99,12 +99,12 @@ def decoded(shards: Shards, columns: Sequence[str] | None, schema: Schema | None
         return UnischemaShards((), shards.features, store=shards.store)
     group, stored = shards.groups[0], shards.schema()
     opened = shards.files.schema_of(group)
-    by_name = (
+    chosen = (
         columns
         if columns is not None
         else [name for name in stored.columns if name in opened.leaves or name not in opened.layouts]
     )
-    names = [stored.source(name)[0] for name in dict.fromkeys(by_name)]
+    names = [stored.source(name)[0] for name in dict.fromkeys(chosen)]
     try:
         seen = _read(opened, shards.store, group, names)
     except UNREADABLE as error:

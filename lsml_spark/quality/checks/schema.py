@@ -1,6 +1,6 @@
 """The columns that the files bring: as promised, and as last time."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 from lsml_spark.quality.check import Judged, TableCheck
@@ -43,17 +43,15 @@ class Schema(TableCheck):
     def _wanted(self, kind: Kind, column: str) -> bool:
         return kind not in self.allow and (not self.columns or column in self.columns)
 
+    def _only_in(self, these: Iterable[str], others: Collection[str], kind: Kind, what: str) -> list[str]:
+        """A sentence for each column that only `these` have."""
+        return [
+            f"column '{name}' {what}" for name in these if name not in others and self._wanted(kind, name)
+        ]
+
     def _in_file(self, file: str, columns: list[str], contract: Sequence[str]) -> list[str]:
-        sentences = [
-            f"column '{name}' of {file} is not in the contract"
-            for name in columns
-            if name not in contract and self._wanted("added", name)
-        ]
-        sentences += [
-            f"column '{name}' of the contract is not in {file}"
-            for name in contract
-            if name not in columns and self._wanted("dropped", name)
-        ]
+        sentences = self._only_in(columns, contract, "added", f"of {file} is not in the contract")
+        sentences += self._only_in(contract, columns, "dropped", f"of the contract is not in {file}")
         common, order = (
             [name for name in columns if name in contract],
             [name for name in contract if name in columns],
@@ -64,16 +62,8 @@ class Schema(TableCheck):
     def _since(self, day: Day, last: Past) -> list[str]:
         was = last.profile.get("columns", {})
         is_ = day.profile["columns"]
-        sentences = [
-            f"column '{name}' is new since {last.date}"
-            for name in is_
-            if name not in was and self._wanted("added", name)
-        ]
-        sentences += [
-            f"column '{name}' is gone since {last.date}"
-            for name in was
-            if name not in is_ and self._wanted("dropped", name)
-        ]
+        sentences = self._only_in(is_, was, "added", f"is new since {last.date}")
+        sentences += self._only_in(was, is_, "dropped", f"is gone since {last.date}")
         for name in is_:
             if name in was and self._wanted("retyped", name):
                 changes = type_changes(was[name].get("type", ""), is_[name].get("type", ""))

@@ -53,9 +53,9 @@ def several(address: str, port: int, hosts: int, host: int, stopped: Callable[[]
         yield Alone()
         return
     try:
-        launch = Several(address.strip("[]"), port, hosts, host, stopped)
-        yield launch
-        launch.leave()
+        member = Several(address.strip("[]"), port, hosts, host, stopped)
+        yield member
+        member.leave()
     except (RuntimeError, OSError) as error:  # torch.distributed's errors derive from these
         raise TrainingError(
             f"host {host} of {hosts} lost host 0 at {address}:{port}: {str(error).splitlines()[0]}"
