@@ -229,7 +229,7 @@ def test_a_filter_that_makes_no_sense_is_refused(plain):
             make_torch_dataset(plain, options=ReadOptions(filters=filters))
 
 
-def test_a_stage_folder_is_read_by_its_manifest_and_opens_only_the_files_that_it_needs(tmp_path, monkeypatch):
+def test_a_stage_folder_is_read_by_its_manifest_and_opens_only_the_files_that_it_needs(tmp_path):
     samples = toy_shards.baskets(400, seed=1)
     table = toy_shards.encoded(samples, toy_shards.encoders_of(samples))
     toy_shards.stage(tmp_path, "shard", {"train": (table, 20, 10), "test": (table.slice(0, 30), 1, 10)})
@@ -241,9 +241,7 @@ def test_a_stage_folder_is_read_by_its_manifest_and_opens_only_the_files_that_it
         == 30
     )
     dataset = make_torch_dataset(tmp_path, batch=8, options=ReadOptions(lanes=1))
-    next(iter(dataset))
-    # the first, for the columns, and the one of the batch
-    assert len(dataset.reader.shards.files.opened) <= 2
+    assert len(dataset.reader.shards.files.opened) <= 1  # for the columns; the manifest counts the rows
     with pytest.raises(ConfigError, match=r"no table 'tests' \(did you mean 'test'\?\)"):
         make_torch_dataset(tmp_path, options=ReadOptions(table="tests"))
 

@@ -130,7 +130,7 @@ def test_two_workers_share_the_rows_and_count_how_stale_each_gradient_was(folder
         assert [rows[str(epoch)] for rows in by_rank] == [0, ROWS / 2, ROWS / 2]
         assert told["rows"] == ROWS
         assert sum(told["staleness"].values()) == 2 * -(-ROWS // 64)
-    assert epochs[-1]["loss"] == pytest.approx(position.by_epoch[-1]["loss"], rel=0.05)
+    assert epochs[-1]["loss"] == pytest.approx(position.by_epoch[-1]["loss"], rel=0.1)
 
 
 def test_a_dead_worker_ends_the_run_by_name(folder):

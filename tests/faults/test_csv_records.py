@@ -41,8 +41,8 @@ def test_what_a_writer_wrote_is_read_back_with_its_line_breaks_and_line_numbers(
     path, rows, quoting, end, delimiter, mark
 ):
     text = io.StringIO()
-    if any("\r" in cell for row in rows for cell in row):
-        quoting = csv.QUOTE_ALL  # Python's writer forgets to quote a lone carriage return
+    if {*"\r\n"}.difference(end).intersection("".join(cell for row in rows for cell in row)):
+        quoting = csv.QUOTE_ALL  # Python's writer quotes no line break but its own
     writer, starts = csv.writer(text, quoting=quoting, lineterminator=end, delimiter=delimiter), []
     for row in rows:
         starts.append(1 + len(list(io.StringIO(text.getvalue(), newline=""))) if text.getvalue() else 1)

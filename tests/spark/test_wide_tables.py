@@ -1,6 +1,6 @@
 """Frames of many columns go to Python as one struct: the same rows, files and reports as column by column."""
 
-from lsml_spark.spark import tables
+from lsml_spark.spark import in_arrow, tables
 
 COLUMNS = ["id AS `a.b`", "cast(id AS string) AS `c d`", "array(id) AS l", "named_struct('x', id) AS s"]
 
@@ -20,7 +20,7 @@ def test_many_columns_are_written_and_watched_as_few_are(spark, tmp_path, monkey
     watch = tables.Watch(["a.b", "l"], Names)
     found = []
     for wide in (1000, 1):
-        monkeypatch.setattr(tables, "WIDE", wide)
+        monkeypatch.setattr(in_arrow, "WIDE", wide)
         folder = tmp_path / str(wide)
         written = tables.write(frame, folder, {"all": frame.columns}, watch=watch)
         rows = sorted(map(repr, tables.read_written(spark, folder, written.tables["all"]).collect()))
