@@ -30,7 +30,6 @@ SETTINGS = {
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.shuffle.partitions": "4",
     "spark.driver.memory": "4g",
-    "spark.sql.codegen.maxFields": "1000",
 }
 
 

@@ -17,10 +17,8 @@ EXCLUDED = "spark.sql.optimizer.excludedRules"
 APART = {
     "spark.sql.subexpressionElimination.enabled": "false",
     # Above 8000 bytes of bytecode the JVM never compiles a method; better to take the path that splits long
-    # projections. Of many columns it is taken at once: to compile 250 and their rules into one method, only to
-    # throw it away, takes more than a gigabyte.
+    # projections.
     "spark.sql.codegen.hugeMethodLimit": "8000",
-    "spark.sql.codegen.maxFields": "100",
 }
 # attempt(CASE WHEN c …) → CASE WHEN c THEN attempt(…)
 HOISTING = "org.apache.spark.sql.catalyst.optimizer.PushFoldableIntoBranches"

@@ -32,8 +32,6 @@ from lsml_spark.spark.stderr import without_incubator_warning
 ALWAYS = {
     "spark.app.name": "lsml",
     "spark.sql.session.timeZone": "UTC",
-    # above the default of 100 columns, Spark silently stops compiling a stage
-    "spark.sql.codegen.maxFields": "1000",
     "spark.ui.showConsoleProgress": "false",
     # Too few slots for the training workers are an error after seconds; by default Spark waits for ten
     # minutes.

@@ -2,34 +2,19 @@
 one.
 """
 
-import os
 import random
 import shutil
 import signal
-import subprocess
-from contextlib import suppress
+import sys
 
 import pytest
-from nights import identities, lsml, lsml_process, plain_environment
+from nights import arguments, identities, lsml, lsml_process, plain_environment
+from stops import Stop, stop
 
 from lsml_spark.core.stages import STAGES
 
 pytestmark = [pytest.mark.spark, pytest.mark.dist]
 NIGHT = ("run", "--date", "2011-01-14")
-
-
-def kill_when(root, said: str, seconds_later: float = 0.0, group: bool = True) -> None:
-    """Start the night, and kill it (its process group, or the driver alone) some seconds after it has said
-    something.
-    """
-    process = lsml_process(*NIGHT, root=root, env=plain_environment())
-    with process.stdout:
-        assert any(said in line for line in process.stdout), f"the night never said '{said}'"
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=seconds_later)
-        with suppress(ProcessLookupError):
-            (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def finish_and_compare(root, undisturbed):
@@ -39,31 +24,28 @@ def finish_and_compare(root, undisturbed):
     assert lsml("verify", root=root).exit_code == 0
 
 
-@pytest.mark.parametrize(
-    ("said", "group"),
-    [("prepare  done", True), pytest.param("shard    done", False, marks=pytest.mark.slow)],
-    ids=["group", "driver alone"],
-)
-def test_killed_after_a_stage(nights, finished, said, group):
+def test_killed_after_a_stage(nights, finished):
     for stage in STAGES[1:]:
         shutil.rmtree(nights / "retail" / "2011-01-14" / stage)
-    kill_when(nights, said, group=group)
+    words = [sys.executable, "-m", "lsml_spark", *arguments(*NIGHT, root=nights)]
+    moment = Stop("prepare  done", 0, signal.SIGKILL, group=True, twice=False)
+    assert stop(words, moment, env=plain_environment()).code == -signal.SIGKILL
     finish_and_compare(nights, finished)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_killed_at_six_drawn_moments(nights, finished):
+@pytest.mark.timeout(900)
+def test_killed_at_ten_drawn_moments(nights, finished):
     """The killed runs go on from one another; each begins with a drawn stage, so that Spark's are hit as
-    often as the others.
+    often as the others, and ends while Spark starts, in that stage or in one of the next.
     """
-    for seed in range(6):
+    words = [sys.executable, "-m", "lsml_spark", *arguments(*NIGHT, root=nights)]
+    for seed in range(10):
         draw = random.Random(seed)
-        first = draw.randrange(len(STAGES) - 2)
-        for stage in STAGES[first:]:
+        for stage in STAGES[draw.randrange(len(STAGES) - 2) :]:
             shutil.rmtree(nights / "retail" / "2011-01-14" / stage, ignore_errors=True)
-        moments = [f" {stage:<8} " for stage in STAGES[max(first - 1, 0) : first + 3]]  # done, or up to date
-        kill_when(nights, draw.choice(moments), draw.uniform(0, 5), group=draw.random() < 0.5)
+        moment = Stop(None, draw.uniform(1, 16), signal.SIGKILL, seed % 2 == 0, False)
+        stop(words, moment, env=plain_environment())
     finish_and_compare(nights, finished)
 
 

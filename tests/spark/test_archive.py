@@ -1,5 +1,6 @@
 """The archive of Spark's classes: used where it is there, never needed."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,12 +37,9 @@ def test_a_damaged_archive_is_no_reason_not_to_start(tmp_path, content):
     assert "archive" not in done.stdout + done.stderr
 
 
-@pytest.mark.slow  # a JVM of its own
-def test_the_archive_holds_spark_itself(tmp_path):
-    (tmp_path / "lib").mkdir()
-    code = "import sys; sys.prefix = sys.argv[1]; from lsml_spark.spark import archive; print(archive.make())"
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
-    made = Path(done.stdout.strip().splitlines()[-1])
-    assert made == tmp_path / session.ARCHIVE, done.stderr
+def test_the_archive_that_make_install_left_holds_spark_itself():
+    made = Path(sys.prefix, session.ARCHIVE)
+    if "CI" not in os.environ and not made.exists():
+        pytest.skip("this environment was not made by `make install`")
     assert made.stat().st_size > 20e6
-    assert list(made.parent.iterdir()) == [made]
+    assert list(made.parent.glob("spark*.jsa*")) == [made]
