@@ -112,11 +112,15 @@ def lsml(words: list[str], *more: str):
 def test_the_commands_of_readme_and_operations_run_as_printed_and_in_their_order(
     spark, tmp_path, monkeypatch
 ):
-    """On small settings and another root: both are options that every command takes."""
+    """On small settings, four weeks of days and another root."""
     (tmp_path / "pipelines").mkdir()
     shutil.copy(REPO / "pipelines/retail.yaml", tmp_path / "pipelines")
     shutil.copy(REPO / "pipelines/names.yaml", tmp_path / "pipelines")
-    (tmp_path / "pipelines" / "data").symlink_to(REPO / "pipelines" / "data")
+    days = tmp_path / "pipelines" / "data" / "retail"
+    days.mkdir(parents=True)
+    for month in ("2011-01-1", "2011-01-2", "2011-02-0"):
+        for path in (REPO / "pipelines/data/retail").glob(f"{month}*"):
+            (days / path.name).symlink_to(path)
     monkeypatch.chdir(tmp_path)
     small = [word for setting in SMALL for word in ("--set", setting)]
     for words in [words for page in RUN for words in commands(page, "lsml")]:

@@ -112,7 +112,7 @@ def alone(tmp_path_factory):
     return launched_specs(root, 1, runs(root))
 
 
-@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize("ranks", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_ranks_equal_one_process_for_every_task_and_network(tmp_path, alone, ranks):
     many = launched_specs(tmp_path, ranks, runs(tmp_path))
     for name, weights in many.items():

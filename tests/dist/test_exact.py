@@ -83,7 +83,7 @@ def every_config():
     } | {"unused parameters-True": config(model="toy_partial.ToyPartial", lane_sums=True)}
 
 
-@pytest.mark.parametrize("ranks", [2, 3, 4])
+@pytest.mark.parametrize("ranks", [2, *[pytest.param(n, marks=pytest.mark.slow) for n in (3, 4)]])
 def test_ranks_equal_one_process_for_every_optimiser_and_accumulation(tmp_path, alone, ranks):
     many = launched(tmp_path, ranks, every_config())
     for name, weights in many.items():

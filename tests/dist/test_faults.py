@@ -45,6 +45,7 @@ def failure(job, *arguments, launch=None, **changes):
     return str(caught.value), max(path.stat().st_mtime for path in job.scratch.glob("rank-*.json")) - halted
 
 
+@pytest.mark.slow
 def test_a_stopped_rank_is_named_and_the_run_goes_on(job, undisturbed):
     said = []
     job.run(job.config("stop"), lambda spec, ranks, log: launch.local(spec, ranks, log, said.append))

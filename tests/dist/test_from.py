@@ -16,6 +16,7 @@ pytestmark = pytest.mark.dist
 STILL = {"epochs": 1, "optimizer": {"use": "sgd", "lr": 1e-30, "momentum": 0.0}}
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_the_weights_that_it_is_told(tmp_path):
     (tmp_path / "a").mkdir()
     first = launched(tmp_path / "a", 1, {"first": config()})["first"]

@@ -83,24 +83,24 @@ def trained(root, moments, told, worlds=(2,)):
     raise AssertionError("it never finished")
 
 
-def test_twenty_kills_leave_no_trace(tmp_path):
+def test_ten_kills_leave_no_trace(tmp_path):
     """Ranks, their launcher, and all at once; between updates, in them, and while a checkpoint is being
     written.
     """
     told = config(
-        epochs=20, survival={"checkpoint": {"steps": 2}}, precision={}, optimizer="adamw", workers=2
+        epochs=10, survival={"checkpoint": {"steps": 2}}, precision={}, optimizer="adamw", workers=2
     )
     draw = random.Random(8)
-    whom = ["rank"] * 14 + ["agent"] * 3 + ["all"] * 3
+    whom = ["rank"] * 7 + ["agent"] + ["all"] * 2
     draw.shuffle(whom)
     moments = [(who, draw.randrange(2), draw.randrange(7), draw.uniform(0, 20)) for who in whom]
     undisturbed, _ = trained(tmp_path / "undisturbed", [], told)
     killed, started = trained(tmp_path / "killed", moments, told)
     assert (tmp_path / "killed" / "run" / "deaths").read_text().split() == whom
-    assert started == 7  # torchrun brought the ranks back itself, unless it was killed too
+    assert started == 4  # torchrun brought the ranks back itself, unless it was killed too
     for file in ("model.safetensors", "curve.json"):
         assert (killed / file).read_bytes() == (undisturbed / file).read_bytes(), file
-    assert [record["step"] for record in metrics.read(killed / metrics.METRICS)] == list(range(100))
+    assert [record["step"] for record in metrics.read(killed / metrics.METRICS)] == list(range(50))
 
 
 def test_a_run_goes_on_with_other_numbers_of_ranks(tmp_path):

@@ -77,7 +77,7 @@ def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("sites")
 
 
-@tries(10)
+@tries(4)
 def test_a_day_of_any_files_is_checked_or_refused_and_what_is_left_of_it_can_be_looked_at(
     spark, folder, examples
 ):
@@ -115,7 +115,7 @@ def test_a_day_of_any_files_is_checked_or_refused_and_what_is_left_of_it_can_be_
     throw(hold, examples)
 
 
-@tries(6)
+@tries(3)
 def test_suggest_and_init_take_any_files(spark, folder, examples):
     def hold(data: st.DataObject) -> None:
         with Site(folder, "") as site:
@@ -137,7 +137,7 @@ def test_suggest_and_init_take_any_files(spark, folder, examples):
     throw(hold, examples)
 
 
-@tries(25)
+@tries(10)
 def test_any_mistakes_in_a_pipeline_are_refused_before_a_day_is_read(spark, folder, examples):
     def hold(data: st.DataObject) -> None:
         text = data.draw(changed(TOY))
@@ -170,7 +170,7 @@ def test_a_pipeline_of_any_text(folder, examples):
     throw(hold, examples)
 
 
-@tries(30)
+@tries(15)
 def test_any_names_of_files_folders_dates_stages_and_settings(folder, examples):
     word = st.one_of(
         VALUES,

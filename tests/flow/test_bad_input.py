@@ -221,6 +221,7 @@ def test_nothing_to_train_on_is_said(raw, tmp_path):
 
 
 @pytest.mark.dist
+@pytest.mark.slow
 def test_a_training_that_diverges_ends_with_its_own_code_and_is_reported(nights):
     result = lsml(
         "run", "--date", NIGHT, "--set", "train.optimizer.lr=1e30", "--set", "train.clip=null", root=nights

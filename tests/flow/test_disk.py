@@ -25,6 +25,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing(small_disk, finished, tmp_path):
     result = lsml(*NIGHT, root=small_disk)
     errors = [line for line in result.output.splitlines() if line.startswith("error: ")]

@@ -47,6 +47,7 @@ def test_check_exits_3_and_explain_says_why_with_rows_to_look_at(raw, tmp_path):
 
 
 @pytest.mark.dist
+@pytest.mark.slow
 def test_the_night_of_a_bad_day_trains_on_the_last_good_one_where_the_pipeline_says_so(raw, tmp_path):
     night = ("run", "--date", BAD)
     stopped = lsml(*night, root=tmp_path / "stopped", settings=settings(raw))

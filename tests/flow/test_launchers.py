@@ -33,6 +33,7 @@ def train_by_torchrun(root, ranks, **environment):
     )
 
 
+@pytest.mark.slow
 def test_torchrun_on_a_host_without_jvm_and_pyspark_trains_the_same_model(nights, finished, tmp_path):
     """A `pyspark` that cannot be imported and a PATH without java: the training host needs neither."""
     (tmp_path / "pyspark.py").write_text("raise ImportError('there is no pyspark on this host')\n")

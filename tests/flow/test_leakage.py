@@ -9,18 +9,16 @@ pytestmark = [pytest.mark.spark, pytest.mark.dist]
 NIGHT = "2011-01-14"
 
 
-def test_a_night_trains_the_same_model_whatever_its_own_day_holds(finished, tmp_path):
+def test_a_night_trains_the_same_model_whatever_its_own_day_holds(nights, finished, tmp_path):
     lines = gzip.decompress((DAYS / f"{NIGHT}.csv.gz").read_bytes()).decode().splitlines()
     raw = copy_days(
         tmp_path / "raw", "2011-01-07", "2011-01-09", "2011-01-10", "2011-01-11", "2011-01-12", "2011-01-13"
     )
     other = [lines[0], *[line.replace("United Kingdom", "France") for line in reversed(lines[1:400])]]
     (raw / f"{NIGHT}.csv").write_text("\n".join(other) + "\n")
-    root = tmp_path / "runs"
-    for date in ("2011-01-13", NIGHT):
-        result = lsml("run", "--date", date, "--set", f"raw.folder={raw}", root=root)
-        assert result.exit_code == 0, result.output
-    here, there = manifests(root, NIGHT), manifests(finished, NIGHT)
+    result = lsml("run", "--date", NIGHT, "--set", f"raw.folder={raw}", root=nights)
+    assert result.exit_code == 0, result.output
+    here, there = manifests(nights, NIGHT), manifests(finished, NIGHT)
     assert here["prepare"].tables["test"].rows_hash != there["prepare"].tables["test"].rows_hash
     assert here["prepare"].tables["train"].rows_hash == there["prepare"].tables["train"].rows_hash
     assert here["shard"].tables["train"].rows_hash == there["shard"].tables["train"].rows_hash

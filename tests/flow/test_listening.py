@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -84,10 +85,11 @@ def test_under_spark_submit_with_a_local_master_it_does_too_and_is_as_quiet(tmp_
 
 @pytest.mark.slow
 @pytest.mark.dist
-def test_no_process_of_a_whole_night_listens_where_another_host_could_come(tmp_path):
+def test_no_process_of_a_whole_night_listens_where_another_host_could_come(nights):
+    shutil.rmtree(nights / "retail" / "2011-01-14")
     settings = (*SMALL, "train.workers=2")
     night = lsml_process(
-        "run", "--date", "2011-01-14", root=tmp_path, settings=settings, env=plain_environment()
+        "run", "--date", "2011-01-14", root=nights, settings=settings, env=plain_environment()
     )
     with watched(night.pid) as seen:
         said, _ = night.communicate()

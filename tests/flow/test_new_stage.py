@@ -66,6 +66,9 @@ def lsml(verb, *words, sets=()):
     told = CliRunner().invoke(app, [verb, pipeline, *words, *settings, "--root", root])
     return [told.exit_code, told.output]
 
+if len(sys.argv) > 3:
+    print(json.dumps(lsml("pilot", "--date", date, sets=[*settings, "train.epochs=1"])))
+    sys.exit()
 found = {
     "arm": [pilot.BEFORE, pilot.ARM],
     "spark": module.SPARK_STAGES,
@@ -77,8 +80,6 @@ found = {
 }
 found["wrong"] = [job("weave", "weave.wrong=1"), *lsml("verify", "--date", date)]
 job("weave")
-if len(sys.argv) > 3:
-    found["pilot"] = lsml("pilot", "--date", date, sets=settings)
 print(json.dumps(found))
 """
 
@@ -126,7 +127,7 @@ def test_a_stage_after_quality_and_one_before_train_are_two_rows_and_two_package
 
 @pytest.mark.slow
 def test_every_arm_of_a_pilot_has_the_stage_before_train(nights, tmp_path):
-    code, output = told_by_a_process_with_two_stages_more(tmp_path / "more", nights, "pilot")["pilot"]
+    code, output = told_by_a_process_with_two_stages_more(tmp_path / "more", nights, "pilot")
     assert code == 0, output
     assert len(re.findall(r"weave +done in", output)) == 4
 

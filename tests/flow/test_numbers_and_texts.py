@@ -14,20 +14,34 @@ from sklearn.metrics import log_loss, mean_absolute_error, ndcg_score
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
-from test_bank import lsml, rows
+from test_bank import rows
+from typer.testing import CliRunner
+
+from lsml_spark.cli.main import app
 
 pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.dist, pytest.mark.timeout(900)]
 
 
+@pytest.fixture(scope="module")
+def folder(spark, tmp_path_factory):
+    """One root: the two nights of trips share their days and samples."""
+    return tmp_path_factory.mktemp("runs")
+
+
 def night(folder, name, date, *sets):
     """(training samples, test samples, metrics) of a night."""
-    words = ["run", str(REPO / "pipelines" / f"{name}.yaml"), "--date", date, "--root", str(folder)]
-    lsml(folder, *words, *[word for told in sets for word in ("--set", told)])
+    words = [str(REPO / "pipelines" / f"{name}.yaml"), "--date", date, "--root", str(folder)]
+    lsml("run", *words, *[word for told in sets for word in ("--set", told)])
     made = folder / name / date
-    lsml(folder, "verify", words[1], "--root", str(folder))
+    lsml("verify", words[0], "--root", str(folder))
     return *(rows(made / "prepare", table) for table in ("train", "test")), json.loads(
         (made / "evaluate" / "metrics.json").read_text()
     )
+
+
+def lsml(*words):
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
 
 
 def clock(period):
@@ -36,8 +50,8 @@ def clock(period):
     )
 
 
-def test_minutes_are_guessed_as_well_as_by_scikit_learns_perceptron(tmp_path):
-    train, test, metrics = night(tmp_path, "taxi", "2019-03-15", "window=14")
+def test_minutes_are_guessed_as_well_as_by_scikit_learns_perceptron(folder):
+    train, test, metrics = night(folder, "taxi", "2019-03-15", "window=14")
     columns = ColumnTransformer(
         [
             ("distance", make_pipeline(FunctionTransformer(np.log1p), StandardScaler()), ["distance"]),
@@ -61,8 +75,8 @@ def test_minutes_are_guessed_as_well_as_by_scikit_learns_perceptron(tmp_path):
     assert short["rows"] == int((test["hour"] < 6).sum())
 
 
-def test_spam_is_found_as_well_as_by_scikit_learns_counts(tmp_path):
-    train, test, metrics = night(tmp_path, "sms", "2012-01-28")
+def test_spam_is_found_as_well_as_by_scikit_learns_counts(folder):
+    train, test, metrics = night(folder, "sms", "2012-01-28")
     words, letters = (
         CountVectorizer(ngram_range=(1, 2)),
         CountVectorizer(analyzer="char_wb", ngram_range=(2, 4)),
@@ -77,18 +91,18 @@ def test_spam_is_found_as_well_as_by_scikit_learns_counts(tmp_path):
     assert pd.Series(test["text"]).is_unique
 
 
-def test_trips_from_a_place_are_put_in_order(tmp_path):
+def test_trips_from_a_place_are_put_in_order(folder):
     """The pairs that a lane sees are enough to learn from; the figures are scikit-learn's over the rows of a
     place.
     """
     task = "task={use: rank, group: pickup, at: 5}"
     _, test, metrics = night(
-        tmp_path, "taxi", "2019-03-15", "window=14", "train.epochs=4", task, "features.columns.label=number"
+        folder, "taxi", "2019-03-15", "window=14", "train.epochs=4", task, "features.columns.label=number"
     )
     systems = metrics["systems"]
     assert systems["constant"]["in_order"] == 0.5
     assert systems["constant"]["ndcg"] + 0.1 < systems["key_mean"]["ndcg"] < systems["model"]["ndcg"]
-    scores = rows(tmp_path / "taxi/2019-03-15/evaluate", "scores")
+    scores = rows(folder / "taxi/2019-03-15/evaluate", "scores")
     scores = scores[scores.system == "model"].merge(test[["sample_id", "pickup"]], on="sample_id")
     by_place = [(place.label.astype(float), place.predicted) for _, place in scores.groupby("pickup")]
     # scikit-learn refuses a group of one, whose order is right.

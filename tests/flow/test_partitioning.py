@@ -2,13 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 from nights import REPO, RETAIL, SMALL, identities, lsml, lsml_process, manifests, plain_environment
 
-from lsml_spark.core.stages import SPARK_STAGES
+from lsml_spark.core.stages import SPARK_STAGES, STAGES
 from lsml_spark.spark.session import LOCAL_JVM
 
 pytestmark = pytest.mark.spark
@@ -16,7 +17,7 @@ NIGHT = "2011-01-13"  # the first: what a later night keeps depends on those bef
 SCRIPTS = {"select": "select_rows"}
 
 
-@pytest.mark.parametrize("partitions", [1, 11])
+@pytest.mark.parametrize("partitions", [pytest.param(1, marks=pytest.mark.slow), 11])
 def test_the_number_of_partitions_does_not_matter(spark, finished, tmp_path, partitions):
     settings = {
         "spark.sql.shuffle.partitions": partitions,
@@ -71,7 +72,9 @@ def test_spark_submit_of_a_job_gives_the_same_as_lsml_run(finished, tmp_path):
 
 
 def run_on(master: str, root, **environment) -> None:
-    """`lsml run` up to the shards in a process of its own, on another Spark than the suite's."""
+    """`lsml run` from `prepare` to the shards in a process of its own, on another Spark than the suite's."""
+    for stage in STAGES[1:]:
+        shutil.rmtree(root / "retail" / NIGHT / stage)
     settings = {
         "spark.master": master,
         "spark.driver.host": "127.0.0.1",
@@ -88,13 +91,14 @@ def run_on(master: str, root, **environment) -> None:
     assert process.returncode == 0, said
 
 
-def test_one_core_on_a_host_without_torch_gives_the_same(finished, tmp_path):
+@pytest.mark.slow
+def test_one_core_on_a_host_without_torch_gives_the_same(nights, finished, tmp_path):
     (tmp_path / "torch.py").write_text("raise ImportError('there is no torch on this host')\n")
-    run_on("local[1]", tmp_path / "runs", PYTHONPATH=str(tmp_path))
-    assert identities(tmp_path / "runs", NIGHT) == identities(finished, NIGHT, SPARK_STAGES)
+    run_on("local[1]", nights, PYTHONPATH=str(tmp_path))
+    assert identities(nights, NIGHT) == identities(finished, NIGHT, SPARK_STAGES)
 
 
 @pytest.mark.slow
-def test_a_standalone_cluster_gives_the_same(cluster, finished, tmp_path):
-    run_on(cluster, tmp_path)
-    assert identities(tmp_path, NIGHT) == identities(finished, NIGHT, SPARK_STAGES)
+def test_a_standalone_cluster_gives_the_same(cluster, nights, finished):
+    run_on(cluster, nights)
+    assert identities(nights, NIGHT) == identities(finished, NIGHT, SPARK_STAGES)

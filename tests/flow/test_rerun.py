@@ -27,7 +27,7 @@ def test_a_second_run_does_nothing_and_says_so(nights):
     assert {stage: made.run for stage, made in manifests(nights, "2011-01-14").items()} == before
 
 
-@pytest.mark.parametrize("stage", ["select", "train"])
+@pytest.mark.parametrize("stage", [pytest.param("select", marks=pytest.mark.slow), "train"])
 def test_a_deleted_stage_and_what_follows_run_again_and_give_the_same(nights, stage):
     before = identities(nights, "2011-01-14")
     shutil.rmtree(nights / "retail" / "2011-01-14" / stage)

@@ -177,6 +177,7 @@ def test_distributions_top_values_and_ranges(spark):
 LARGE = ["id", "id % 5000 AS k", "cast(id % 30000 AS string) AS s", "ln(id + 1) AS x"]
 
 
+@pytest.mark.slow
 def test_a_large_day_is_exact_but_for_what_comes_from_the_sample(spark):
     rows = 60_000
     frame = spark.range(rows).selectExpr(*LARGE)

@@ -1,5 +1,5 @@
-"""A hundred and fifty rules on two hundred and fifty columns: beyond every limit of Spark's code generation, and still
-right.
+"""A hundred and fifty rules on two hundred and fifty columns: beyond every limit of Spark's code generation,
+and still right.
 """
 
 import numpy as np
