@@ -1,9 +1,9 @@
 """The first YAML of a pipeline, written from a look at raw days: pure functions from names and proposals to
 commented text.
 
-What is proposed is plain on purpose: every column becomes a category, a step of a number or a bag of words,
-and a logistic regression guesses one column from the others. It runs as it is; the comments say what a person
-would change first.
+What is proposed is plain on purpose: every column becomes a category, a number cut into buckets or a bag of
+words, and a logistic regression guesses one column from the others. It runs as it is; the comments say what
+a person would change first.
 """
 
 import json
@@ -31,7 +31,8 @@ LABELS = (
 )
 WHOLE, REAL = ("tinyint", "smallint", "int", "bigint"), ("float", "double", "decimal")
 LONG = 60  # characters; longer texts are taken word by word
-STEPS = 40  # of a number, at most about so many
+STEPS = 40  # of a number that is the label, at most about so many
+NUMBER = "{use: buckets, size: 20}"  # with as many rows in each
 TEMPLATE = """\
 # {title}
 # Written by `lsml init` from a look at {looked}. Read it once: what you know of your data is not in it yet.
@@ -66,7 +67,7 @@ select:
   policy: {{use: zipf, beta: 0.5}}   # docs/selection.md has the others
   budget: 0.7                      # share of the window's rows that the trainer gets
 
-features:                          # every feature that the SQL gives, and the label
+features:                          # every feature that the SQL gives, and the label: docs/features.md
   columns:
     label: vocabulary
 {encoded}
@@ -192,7 +193,8 @@ def feature(column: Column) -> tuple[str, str] | None:
         values = column.of("one_of")
         return _text(column.sql), f"{len(values)} values" if values else "yes or no"
     if column.is_number:
-        return _stepped(column), f"a number, in steps of {column.step()}"
+        decimal = column.type.startswith("decimal")
+        return f"CAST({column.sql} AS DOUBLE)" if decimal else column.sql, "a number"
     if column.is_long:
         return (
             rf"filter(split(lower(coalesce({column.sql}, '')), '\\W+'), word -> word != '')",
@@ -231,7 +233,8 @@ def text(
     `form`: more lines of `raw`; `notes`: comment lines on what was found."""
     columns = columns_of(proposed)
     label = label_of(columns)
-    used, lines, left = {"label", "key", "sample_id", "date", "weight", "keep_rate", "drop_reason"}, [], []
+    used = {"label", "key", "sample_id", "date", "weight", "keep_rate", "drop_reason"}
+    lines, encoded, left = [], [], []
     for column in columns:
         drafted = feature(column) if column.name != label.name else None
         if drafted is None:
@@ -241,6 +244,7 @@ def text(
             continue
         as_name = _as_name(column.name, used)
         lines.append((drafted[0], as_name, drafted[1]))
+        encoded.append(f"    {as_name}: {NUMBER if drafted[1] == 'a number' else 'vocabulary'}")
     if not lines:
         raise ConfigError(f"no column is left as a feature beside the label '{label.name}'")
     last = len(lines) - 1
@@ -269,7 +273,7 @@ def text(
         else "",
         features="\n".join(sql),
         left_out=f"\n    -- not used: {', '.join(left)}" if left else "",
-        encoded="\n".join(f"    {as_name}: vocabulary" for _, as_name, _ in lines),
+        encoded="\n".join(encoded),
     )
 
 

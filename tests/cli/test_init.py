@@ -159,9 +159,13 @@ def test_a_table_becomes_a_pipeline_whose_every_section_holds(spark, here):
     assert "lsml run pipelines/my-people.yaml --date 2024-03-03" in said.output
     made = Pipeline(here / "pipelines" / "my-people.yaml")
     made.check(STAGES)
-    sql = yaml.safe_load(made.path.read_text())["prepare"]["sql"]
+    sections = yaml.safe_load(made.path.read_text())
+    sql = sections["prepare"]["sql"]
     assert "CAST(`income` AS STRING) AS label" in sql
-    assert "floor(`age` / 5)" in sql
+    assert "`age` AS age" in sql
+    columns = sections["features"]["columns"]
+    assert columns["age"] == {"use": "buckets", "size": 20}
+    assert columns["education"] == "vocabulary"
     assert "`hours-per-week`" in sql
     assert "date" not in made.resolved("quality")["contract"]  # a name that clean rows have already
 
