@@ -118,8 +118,8 @@ def test_the_commands_of_readme_and_operations_run_as_printed_and_in_their_order
     shutil.copy(REPO / "pipelines/names.yaml", tmp_path / "pipelines")
     days = tmp_path / "pipelines" / "data" / "retail"
     days.mkdir(parents=True)
-    for month in ("2011-01-1", "2011-01-2", "2011-02-0"):
-        for path in (REPO / "pipelines/data/retail").glob(f"{month}*"):
+    for prefix in ("2011-01-1", "2011-01-2", "2011-01-3", "2011-02-0"):
+        for path in (REPO / "pipelines/data/retail").glob(f"{prefix}*"):
             (days / path.name).symlink_to(path)
     monkeypatch.chdir(tmp_path)
     small = [word for setting in SMALL for word in ("--set", setting)]
