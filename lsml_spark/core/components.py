@@ -13,6 +13,7 @@ import sysconfig
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, TypeVar
@@ -178,17 +179,20 @@ def component_names(base: type, package: str) -> list[str]:
     """Names in `package` whose module derives a class of that name from `base`; modules are read, not
     imported.
     """
-    modules = {path.stem: path.read_text() for path in sorted(_folder(package).glob("*.py"))}
-    parent = {
-        name: of
-        for text in modules.values()
-        for name, of in re.findall(r"^class (\w+)\((\w+)", text, re.MULTILINE)
-    }
+    modules, parent = _classes(package)
 
     def derived(name: str) -> bool:
         return name in parent and (parent[name] == base.__name__ or derived(parent[name]))
 
     return [module for module in modules if derived(_class_name(module))]
+
+
+@cache  # a wide contract names a thousand checks
+def _classes(package: str) -> tuple[list[str], dict[str, str]]:
+    """(names of the modules, the parent of each class by its name)."""
+    texts = {path.stem: path.read_text() for path in sorted(_folder(package).glob("*.py"))}
+    found = re.findall(r"^class (\w+)\((\w+)", "\n".join(texts.values()), re.MULTILINE)
+    return list(texts), dict(found)
 
 
 def _folder(package: str) -> Path:

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lsml_spark.core.config import validate
@@ -44,6 +45,7 @@ from lsml_spark.quality.raw.typed import not_of_type
 from lsml_spark.quality.run import Config
 from lsml_spark.quality.split import typed_rows
 from lsml_spark.quality.suggested_yaml import lines_of
+from lsml_spark.spark.counting import rows_where
 from lsml_spark.spark.ddl import ddl
 from lsml_spark.spark.mistakes import file_mistake
 from lsml_spark.spark.paths import hidden
@@ -244,16 +246,11 @@ def _that_read(
     if not candidates:
         return dict(types), []
     typed = typed_rows(records, types, form).where(F.col(CORRUPT).isNull())
-    wrong = [
-        F.count_if(F.expr(not_of_type(name, raw_types[name], form))).alias(str(i))
-        for i, name in enumerate(candidates)
-    ]
-    counted = typed.agg(F.count(F.lit(1)).alias("rows"), *wrong).first()
-    assert counted is not None
-    bad = {name for i, name in enumerate(candidates) if counted[str(i)] > (1 - ENOUGH) * counted["rows"]}
+    rows, wrong_C = _counted(typed, [F.expr(not_of_type(name, raw_types[name], form)) for name in candidates])
+    wrong = dict(zip(candidates, wrong_C.tolist(), strict=True))
+    bad = {name for name, count in wrong.items() if count > (1 - ENOUGH) * rows}
     notes = [
-        f"{name}: looks like {types[name]}, but {counted[str(candidates.index(name))]:,} rows cannot be "
-        "read as such"
+        f"{name}: looks like {types[name]}, but {wrong[name]:,} rows cannot be read as such"
         for name in sorted(bad)
     ]
     return {name: "string" if name in bad else type_ for name, type_ in types.items()}, notes
@@ -279,13 +276,17 @@ def _where(files: Sequence[Path]) -> dict[str, str]:
 
 
 def _by_file(typed: DataFrame, names: Sequence[str]) -> Seen:
-    missing = [
-        F.avg(F.col(quoted(name)).isNull().cast("double")).alias(str(i)) for i, name in enumerate(names)
-    ]
-    files = typed.groupBy("_file").agg(F.count(F.lit(1)).alias("rows"), *missing).orderBy("_file").collect()
+    files = rows_where(typed, [F.col(quoted(name)).isNull() for name in names], by="_file").values()
     return Seen(
-        [row["rows"] for row in files], {name: [row[str(i)] for row in files] for i, name in enumerate(names)}
+        [rows for rows, _ in files],
+        {name: [float(missing[i] / rows) for rows, missing in files] for i, name in enumerate(names)},
     )
+
+
+def _counted(typed: DataFrame, conditions: Sequence[Column]) -> tuple[int, np.ndarray]:
+    """(all rows, rows for which each condition is true (C,))."""
+    files = rows_where(typed, conditions, by="_file").values()
+    return sum(rows for rows, _ in files), sum((true for _, true in files), np.zeros(len(conditions), int))
 
 
 def _doubled(typed: DataFrame, names: Sequence[str]) -> float:
@@ -306,25 +307,17 @@ def _that_hold(typed: DataFrame, proposals: Sequence[Proposal]) -> Iterator[Prop
         parse(proposal.item, RowCheck, column=proposal.column if proposal.place == "columns" else "")
         for proposal in proposals
     ]
-    fitted, rows = [], typed
+    if read := sorted({column for check in checks for column in check.reads()}):
+        sample = typed.select(*map(quoted, read)).limit(20_000).toArrow()
+        checks = [
+            check.fit(sample.select(list(check.reads()))) if check.reads() else check for check in checks
+        ]
+    attached = typed
     for check in checks:
-        reads = list(check.reads())
-        sample = rows.select(*map(quoted, reads)).limit(20_000).toArrow() if reads else None
-        fitted.append(check.fit(sample) if sample is not None else check)
-    for check in fitted:
-        rows = check.attach(rows)
-    flags = rows.select(
-        *[F.coalesce(check.violated(), F.lit(False)).alias(str(i)) for i, check in enumerate(fitted)]
-    )
-    counted = flags.agg(
-        F.count(F.lit(1)).alias("rows"), *[F.count_if(str(i)).alias(str(i)) for i in range(len(fitted))]
-    ).first()
-    for i, (proposal, check) in enumerate(zip(proposals, fitted, strict=True)):
-        share = (
-            max(0.0, counted[str(i)] / counted["rows"] - check.at_most)
-            if counted and counted["rows"]
-            else 0.0
-        )
+        attached = check.attach(attached)
+    rows, broken_C = _counted(attached, [check.violated() for check in checks])
+    for proposal, check, broken in zip(proposals, checks, broken_C.tolist(), strict=True):
+        share = max(0.0, broken / rows - check.at_most) if rows else 0.0
         if not share or (check.on_bad == "quarantine" and proposal.place == "rows" and share <= DROPPED):
             yield proposal
         elif share <= DROPPED:
