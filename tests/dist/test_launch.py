@@ -131,6 +131,7 @@ def test_two_hosts_by_torchrun_train_what_one_host_does(job, undisturbed):
     assert job.weights() == undisturbed
 
 
+@pytest.mark.slow
 def test_a_rank_killed_on_one_of_two_hosts_is_named_by_the_other_and_all_go_on(job, undisturbed):
     with two_hosts(job, AGENT, "kill", restarts=2) as hosts:
         codes, said = ends(hosts)

@@ -137,7 +137,7 @@ def test_suggest_and_init_take_any_files(spark, folder, examples):
     throw(hold, examples)
 
 
-@tries(10)
+@tries(6)
 def test_any_mistakes_in_a_pipeline_are_refused_before_a_day_is_read(spark, folder, examples):
     def hold(data: st.DataObject) -> None:
         text = data.draw(changed(TOY))

@@ -24,6 +24,7 @@ def finish_and_compare(root, undisturbed):
     assert lsml("verify", root=root).exit_code == 0
 
 
+@pytest.mark.slow
 def test_killed_after_a_stage(nights, finished):
     for stage in STAGES[1:]:
         shutil.rmtree(nights / "retail" / "2011-01-14" / stage)
