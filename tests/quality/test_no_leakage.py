@@ -5,6 +5,7 @@ import pytest
 from days import DATE, day, judge, past
 
 from lsml_spark.quality.check import TableCheck, parse
+from lsml_spark.quality.checks.no_leakage import row_hash
 
 pytestmark = pytest.mark.spark
 
@@ -98,6 +99,15 @@ def test_near_duplicates_in_two_splits_are_found(spark):
     found = judge({"no_leakage": {"near": "t", "split": "s"}}, tonight(spark, rows))
     assert found.rows == 3
     assert {example["id"] for example in found.examples} == {1, 2, 4}
+
+
+def test_rows_of_400_columns_are_told_apart_and_those_without_a_value_are_no_row(spark):
+    names = [f"c{i}" for i in range(400)]
+    table = pa.table({name: pa.array([1, 1, 1, None]) for name in names[:-1]} | {names[-1]: [1, 1, 2, None]})
+    rows = spark.createDataFrame(table)
+    hashes = [row.hash for row in rows.select(row_hash(rows, names).alias("hash")).collect()]
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert hashes[3] is None
 
 
 def test_keys_and_texts_ask_for_a_split():

@@ -176,7 +176,7 @@ def row_hash(frame: DataFrame, columns: Sequence[str]) -> Column:
         F.to_json(quoted(name)) if name in nested else F.col(quoted(name)).cast("string") for name in columns
     ]
     flags = [cell.isNull() for cell in cells]
-    return F.when(~reduce(Column.__and__, flags), F.xxhash64(*cells, *flags))
+    return F.when(F.coalesce(*cells).isNotNull(), F.xxhash64(*cells, *flags))
 
 
 def _example(row: dict[str, Any]) -> dict[str, Any]:
